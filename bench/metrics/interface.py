@@ -1,0 +1,163 @@
+"""What a metric is to the runner and to the reports.
+
+A metric measures each window once (``measure``), into small named arrays that the ledger keeps, and later turns the
+arrays of any set of windows into one figure with its interval (``aggregate``). Several metrics may read the same
+measurement: the three averages of PSNR all read the per-frame MSE.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...tokenizers.interface import Encoded, TokenizerSpec
+
+Arrays = dict[str, np.ndarray]
+"""Named arrays of one window, as the ledger stores them."""
+
+
+@dataclass(frozen=True)
+class Unavailable:
+    """Why a metric can't be computed here, and the command that mends it."""
+
+    reason: str
+    cure: str
+
+
+@dataclass(frozen=True)
+class WindowBatch:
+    """A batch of windows with their reconstructions, on the device the model runs on."""
+
+    reference: Tensor
+    """(B, 3, T, H, W) float32 in [-1, 1]."""
+    reconstruction: Tensor
+    """(B, 3, T, H, W) float32, clamped to [-1, 1], finite."""
+    encoded: Encoded
+    spec: TokenizerSpec
+
+
+@dataclass(frozen=True)
+class MeasuredWindow:
+    """One scored window as the ledger gives it back."""
+
+    source: str
+    """Identity of the source video; windows of one source are one cluster."""
+    window: int
+    """Index of the window in its source."""
+    num_frames: int
+    arrays: Mapping[str, np.ndarray]
+    """What the metric's ``measure`` returned for this window."""
+    reference_arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What ``measure_reference`` returned for this window's clip."""
+    timing: Mapping[str, float] = field(default_factory=dict)
+    """``encode_s``, ``decode_s``, ``batch_size``, ``warm`` (0 or 1), ``peak_bytes``, ``num_tokens``."""
+    machine: str = ""
+    """Identity of the machine that measured the window."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What rows are sorted and matched by."""
+        return (self.source, self.window)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure over a set of windows."""
+
+    value: float
+    count: int
+    """How many of ``counted`` it rests on."""
+    counted: str = "frames"
+    low: float | None = None
+    """Ends of the 95 % bootstrap interval, clustered by source video; ``None`` where there is none."""
+    high: float | None = None
+    note: str = ""
+    """A warning the reader needs, such as a sample too small for FVD."""
+    details: Mapping[str, float] = field(default_factory=dict)
+    """Further named figures (perplexity, quartiles, …)."""
+
+
+class Metric(ABC):
+    """A metric. Class attributes describe it; subclasses write ``aggregate`` and, mostly, ``measure``."""
+
+    name: str
+    """Unique, and carries the convention: ``lpips-vgg``."""
+    title: str
+    """Column heading: ``LPIPS``."""
+    direction: Literal["higher", "lower", "none"]
+    unit: str = ""
+    range: tuple[float, float]
+    """Possible values."""
+    display_range: tuple[float, float]
+    """Fixed radar scale where nothing is published for the dataset: (worst, best)."""
+    decimals: int = 3
+    needs: Literal["pairs", "features", "codes", "encoded", "timing", "model"]
+    convention: str
+    """One sentence: how exactly it is computed."""
+    version: int = 1
+    """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
+    measurement: str
+    """Name of the arrays it reads; metrics with one name share one measurement."""
+
+    @property
+    def measurement_key(self) -> str:
+        """Identity of what ``measure`` computes: name, version and the hash of weights, if any."""
+        return f"{self.measurement}:v{self.version}"
+
+    def unavailable(self) -> Unavailable | None:
+        """``None`` if it can run here; cheap, loads nothing."""
+        return None
+
+    def applies_to(self, spec: TokenizerSpec) -> bool:
+        """Whether it means anything for this tokenizer (codebook metrics need codes)."""
+        return True
+
+    def prepare(self, device: torch.device) -> None:
+        """Load weights and move them to ``device``; called once before the first ``measure``."""
+        return
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """Arrays for each window of the batch; metrics that need no pairs or codes return empty ones."""
+        return [{} for _ in range(batch.reference.shape[0])]
+
+    def measure_reference(self, reference: Tensor) -> list[Arrays]:
+        """Arrays that depend on the reference alone, (B, 3, T, H, W) in [-1, 1]; kept once a clip and protocol."""
+        return [{} for _ in range(reference.shape[0])]
+
+    @abstractmethod
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """One figure over ``windows`` (any order) and the cell's ``facts`` (parameters, MACs).
+
+        The result depends on the set of windows only: sort by key and sum with ``math.fsum``.
+        """
+
+
+class Accumulator:
+    """Collects measured windows and finalizes to the metric's figure; merging two halves equals one whole."""
+
+    def __init__(self, metric: Metric):
+        self.metric = metric
+        self._windows: dict[tuple[str, int], MeasuredWindow] = {}
+
+    def accumulate(self, window: MeasuredWindow) -> None:
+        """Add a window; one that is already there is an error."""
+        if window.key in self._windows:
+            raise ValueError(f"window {window.key} was accumulated twice")
+        self._windows[window.key] = window
+
+    def merge(self, other: Accumulator) -> Accumulator:
+        """A new accumulator with the windows of both."""
+        merged = Accumulator(self.metric)
+        for window in (*self._windows.values(), *other._windows.values()):
+            merged.accumulate(window)
+        return merged
+
+    def finalize(self, facts: Mapping[str, float] | None = None) -> Estimate | Unavailable:
+        """The figure over everything accumulated."""
+        return self.metric.aggregate(list(self._windows.values()), facts or {})

@@ -1,0 +1,297 @@
+"""The contract of a video tokenizer: a spec, an encoder and a decoder.
+
+This module is all that the author of an adapter reads. Subclass :class:`VideoTokenizer`, give it a
+:class:`TokenizerSpec`, and write ``_encode`` and ``_decode``; the public ``encode`` and ``decode`` check what goes in
+and what comes out, pad illegal frame counts and sizes by the spec's rules, and crop them back.
+
+Layout everywhere ``(B, C, T, H, W)``, RGB, float in [-1, 1].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Regularizer = Literal["kl", "fsq", "lfq", "vq", "ae", "codec", "resize"]
+BitsConvention = Literal["codes", "stored-16", "bitstream"]
+
+STORED_BITS_PER_LATENT_VALUE = 16
+"""Continuous latents count as stored in 16-bit floats (convention ``stored-16``)."""
+
+
+class TokenizerError(ValueError):
+    """What a tokenizer refuses or does wrong: an illegal input, a wrong output shape, a bad setting."""
+
+
+class CheckpointUnavailable(TokenizerError):
+    """The weights a card names are not on this machine; ``cure`` is the command that mends it."""
+
+    def __init__(self, message: str, cure: str):
+        super().__init__(f"{message}. {cure}")
+        self.cure = cure
+
+
+@dataclass(frozen=True)
+class InferenceSettings:
+    """How a model is run. Part of a cell's identity; every field's default is left out of the label."""
+
+    posterior: Literal["mode", "sample"] = "mode"
+    """``mode``: the mean of a KL posterior; ``sample``: a draw from it. Without effect on other regularizers."""
+    seed: int = 0
+    """Seeds the noise of every window, together with the clip's identity and the window's index."""
+    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    """Data type of weights and activations."""
+
+    @classmethod
+    def from_mapping(cls, values: Mapping[str, Any]) -> InferenceSettings:
+        """Build from names and values (strings are converted); raise :class:`TokenizerError` on an unknown name."""
+        known = {f.name: f for f in fields(cls)}
+        unknown = sorted(set(values) - set(known))
+        if unknown:
+            raise TokenizerError(f"unknown inference setting {', '.join(unknown)}; there are: {', '.join(known)}")
+        converted = {name: type(getattr(cls(), name))(value) for name, value in values.items()}
+        settings = cls(**converted)
+        for name, allowed in (("posterior", ("mode", "sample")), ("precision", ("float32", "bfloat16", "float16"))):
+            if getattr(settings, name) not in allowed:
+                raise TokenizerError(f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}")
+        return settings
+
+    def as_dict(self) -> dict[str, Any]:
+        """All fields by name, as plain values."""
+        return asdict(self)
+
+    @property
+    def hash(self) -> str:
+        """Canonical hash: the first 12 hex digits of the SHA-256 of the sorted JSON."""
+        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def label(self) -> str:
+        """The fields that differ from the default, ``name=value`` joined by commas; empty if none."""
+        default = InferenceSettings()
+        changed = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
+        return ",".join(f"{name}={getattr(self, name)}" for name in changed)
+
+
+@dataclass(frozen=True)
+class FrameRule:
+    """Legal frame counts: ``offset + multiple * n`` for n = 0, 1, …, the smallest of them at least 1."""
+
+    multiple: int = 1
+    offset: int = 0
+
+    def next_legal(self, num_frames: int) -> int:
+        """The smallest legal count that is at least ``num_frames``."""
+        steps = max(0, math.ceil((num_frames - self.offset) / self.multiple))
+        legal = self.offset + steps * self.multiple
+        return legal if legal >= 1 else legal + self.multiple
+
+    def is_legal(self, num_frames: int) -> bool:
+        """Whether a clip of ``num_frames`` frames needs no padding."""
+        return self.next_legal(num_frames) == num_frames
+
+
+@dataclass(frozen=True)
+class TokenizerSpec:
+    """What a tokenizer is, known without its weights."""
+
+    name: str
+    """Unique name, as on the command line."""
+    family: str
+    """The system it belongs to, such as ``vidtok``."""
+    title: str
+    """The name a paper's table prints, such as ``VidTok``."""
+    regularizer: Regularizer
+    causal: bool
+    """Causal tokenizers see windows of chunk + 1 frames, the others of chunk frames."""
+    temporal_compression: int
+    spatial_compression: int
+    latent_channels: int | None = None
+    """Channels of a continuous latent, or dimensions of a quantized one; ``None`` for codecs."""
+    codebook_size: int | None = None
+    """Codes of one codebook; ``None`` for continuous tokenizers."""
+    num_codebooks: int = 1
+    codebook_levels: tuple[int, ...] = ()
+    """Levels of a scalar quantizer, dimension by dimension (first is least significant in the index)."""
+    frame_rule: FrameRule = field(default_factory=FrameRule)
+    size_multiple: int = 1
+    """Heights and widths must be multiples of this."""
+    licence: str = ""
+    citation: str = ""
+    weights: str = "none"
+    """Where the weights come from, in words for the reader: ``official …``, ``random (seed 0)``, ``none``."""
+    group: str = ""
+    """Panel of the radar triplet a baseline without latents is compared in; empty: follows from the regularizer."""
+
+    @property
+    def is_discrete(self) -> bool:
+        """Whether codes come out of the encoder."""
+        return self.codebook_size is not None
+
+    @property
+    def comparison_group(self) -> str:
+        """``discrete``, ``continuous-4``, ``continuous-16``, …: what it may fairly be ranked with."""
+        if self.group:
+            return self.group
+        return "discrete" if self.is_discrete else f"continuous-{self.latent_channels}"
+
+    @property
+    def regularizer_label(self) -> str:
+        """As in Table 1 of the VidTok paper: ``KL - 4chn``, ``FSQ - 32,768``, or the bare regularizer."""
+        if self.codebook_size is not None:
+            return f"{self.regularizer.upper()} - {self.codebook_size:,}"
+        if self.regularizer in ("kl", "ae"):
+            return f"{self.regularizer.upper()} - {self.latent_channels}chn"
+        return self.regularizer
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """What an encoder gives: a latent, codes, or a bitstream, for each clip of a batch."""
+
+    latents: Tensor | None = None
+    """(B, C, t, h, w): what the decoder receives; ``None`` for codecs."""
+    codes: tuple[Tensor, ...] = ()
+    """Discrete tokenizers: one integer tensor (B, t, h, w) a codebook; empty for the others."""
+    bitstreams: tuple[bytes, ...] = ()
+    """Codecs: one elementary stream a clip."""
+    kl_nats: Tensor | None = None
+    """KL posteriors: KL(q ‖ p) of each clip, (B,), in nats."""
+    codebook_sizes: tuple[int, ...] = ()
+    """Codes a codebook, in the order of ``codes``."""
+    num_frames: int = 0
+    """Frames of the clip that went in; set by :meth:`VideoTokenizer.encode`, like height and width."""
+    height: int = 0
+    width: int = 0
+
+    @property
+    def batch_size(self) -> int:
+        """Number of clips."""
+        if self.latents is not None:
+            return self.latents.shape[0]
+        return self.codes[0].shape[0] if self.codes else len(self.bitstreams)
+
+    @property
+    def bits_convention(self) -> BitsConvention:
+        """How :attr:`bits` counts."""
+        if self.bitstreams:
+            return "bitstream"
+        return "codes" if self.codes else "stored-16"
+
+    @property
+    def bits(self) -> list[float]:
+        """Bits of each clip: Σ log2 K over codes, 16 an element of a continuous latent, 8 a byte of a bitstream."""
+        if self.bitstreams:
+            return [8.0 * len(stream) for stream in self.bitstreams]
+        if self.codes:
+            sizes = zip(self.codes, self.codebook_sizes, strict=True)
+            return [math.fsum(math.log2(size) * codes[0].numel() for codes, size in sizes)] * self.batch_size
+        assert self.latents is not None
+        return [float(STORED_BITS_PER_LATENT_VALUE * self.latents[0].numel())] * self.batch_size
+
+    @property
+    def num_tokens(self) -> int:
+        """Latent positions of one clip, over all codebooks; 0 for codecs."""
+        if self.codes:
+            return sum(codes[0].numel() for codes in self.codes)
+        return 0 if self.latents is None else self.latents[0, 0].numel()
+
+
+def draw_noise(shape: Sequence[int], like: Tensor, generators: Sequence[torch.Generator] | None) -> Tensor:
+    """Standard normal noise of ``shape`` (B first), float32 from one CPU generator a clip, moved to ``like``'s device.
+
+    Raises :class:`TokenizerError` if there is not one generator for each clip.
+    """
+    if generators is None:
+        return torch.randn(tuple(shape), dtype=torch.float32).to(like)
+    if len(generators) != shape[0]:
+        raise TokenizerError(f"{shape[0]} clips need as many noise generators, not {len(generators)}")
+    return torch.stack([torch.randn(tuple(shape[1:]), generator=g, dtype=torch.float32) for g in generators]).to(like)
+
+
+class VideoTokenizer(ABC):
+    """A tokenizer that the runner can measure. Subclasses write ``_encode`` and ``_decode``."""
+
+    def __init__(self, spec: TokenizerSpec, settings: InferenceSettings | None = None):
+        self.spec = spec
+        self.settings = settings or InferenceSettings()
+
+    @abstractmethod
+    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
+        """Encode a clip of legal length and size, (B, 3, T, H, W) in [-1, 1]."""
+
+    @abstractmethod
+    def _decode(self, encoded: Encoded) -> Tensor:
+        """Decode to (B, 3, T', H', W'), T' at least the legal length of ``encoded.num_frames``; need not be clamped."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
+        return {}
+
+    def to(self, device: str | torch.device) -> VideoTokenizer:
+        """Move every module to ``device``, in the precision of the settings."""
+        for module in self.modules().values():
+            module.to(device=device, dtype=getattr(torch, self.settings.precision))
+        return self
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """The data type the model computes in."""
+        return getattr(torch, self.settings.precision)
+
+    def legal_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """The smallest legal (T, H, W) that holds a clip."""
+        multiple = self.spec.size_multiple
+        return (
+            self.spec.frame_rule.next_legal(num_frames),
+            math.ceil(height / multiple) * multiple,
+            math.ceil(width / multiple) * multiple,
+        )
+
+    @torch.no_grad()
+    def encode(self, video: Tensor, generators: Sequence[torch.Generator] | None = None) -> Encoded:
+        """Encode a clip of any length and size.
+
+        Args:
+            video: (B, 3, T, H, W), float, in [-1, 1]. Where T, H or W is illegal for the model, the last frame, row or
+                column is repeated up to the next legal size, and :meth:`decode` crops it away again.
+            generators: one CPU generator a clip for models that draw noise.
+
+        Raises:
+            TokenizerError: on another shape or an integer tensor.
+        """
+        if video.ndim != 5 or video.shape[1] != 3 or not video.is_floating_point() or 0 in video.shape:
+            raise TokenizerError(
+                f"{self.spec.name}: a video is a float tensor (B, 3, T, H, W), not {video.dtype} {tuple(video.shape)}"
+            )
+        num_frames, height, width = video.shape[2:]
+        legal = self.legal_shape(num_frames, height, width)
+        if legal != (num_frames, height, width):
+            padding = (0, legal[2] - width, 0, legal[1] - height, 0, legal[0] - num_frames)
+            video = F.pad(video, padding, mode="replicate")
+        encoded = self._encode(video.to(self.dtype), generators)
+        return replace(encoded, num_frames=num_frames, height=height, width=width)
+
+    @torch.no_grad()
+    def decode(self, encoded: Encoded) -> Tensor:
+        """Decode to the size of the clip that was encoded: (B, 3, T, H, W), float32, not clamped.
+
+        Raises:
+            TokenizerError: if the model gives another number of frames, or another size, than it owes.
+        """
+        video = self._decode(encoded)
+        legal = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
+        if video.ndim != 5 or tuple(video.shape) != (encoded.batch_size, 3, *legal):
+            raise TokenizerError(
+                f"{self.spec.name} returned {tuple(video.shape)} where {(encoded.batch_size, 3, *legal)} was due"
+            )
+        return video[:, :, : encoded.num_frames, : encoded.height, : encoded.width].float()
