@@ -1,0 +1,113 @@
+"""The values that flow out of a dataset: video sources, windows of frames, and clips.
+
+A dataset lists :class:`VideoSource` values; a reader opens one; a protocol cuts it into :class:`Window` values; the clip
+stream gives each window as a :class:`Clip`, or as a :class:`FailedClip` with its reason. Nothing is ever left out
+silently: every source ends in clips, failed clips, or both.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+SourceKind = Literal["video", "yuv", "images", "image"]
+
+WHOLE_SOURCE = -1
+"""Window index of a failure that concerns the whole source, because it could not be opened or counted."""
+
+
+class UnreadableVideo(ValueError):
+    """A source that can't be opened, counted or decoded; the message names the file and the reason."""
+
+
+class DatasetUnavailable(ValueError):
+    """A dataset that is not on this machine; ``cure`` says how to bring it."""
+
+    def __init__(self, message: str, cure: str):
+        super().__init__(f"{message}. {cure}")
+        self.cure = cure
+
+
+@dataclass(frozen=True)
+class VideoSource:
+    """One video of a dataset."""
+
+    key: str
+    """Unique in the dataset and stable across machines: the path below the dataset's root, or its official name."""
+    path: Path
+    """The file, or the folder of an image sequence."""
+    kind: SourceKind = "video"
+    fps: float | None = None
+    """Frame rate where the file doesn't carry one (raw video, image sequences); otherwise ``None``."""
+    width: int | None = None
+    """Frame size of raw video; otherwise ``None``."""
+    height: int | None = None
+    colour_matrix: Literal["bt709", "bt601"] | None = None
+    """Conversion matrix of raw video; ``None``: as the file says."""
+
+
+@dataclass(frozen=True)
+class MissingSource:
+    """A video the dataset's list names and the disk doesn't hold."""
+
+    key: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Window:
+    """Frames of one source that form one clip."""
+
+    index: int
+    """Position among the source's windows, from 0."""
+    frame_ids: tuple[int, ...]
+    """Indices into the source's frames; repeated ids are the repeated tail."""
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One window, decoded and transformed by the protocol."""
+
+    source: str
+    """The source's key."""
+    content_id: str
+    """SHA-256 of the source's content, hexadecimal."""
+    window: Window
+    num_windows: int
+    """Windows the source has in all."""
+    fps: float
+    reader: str
+    """The reader that decoded it: ``decord``, ``pyav``, ``yuv``, ``images``."""
+    video: Tensor
+    """(C, T, H, W) float32 in [-1, 1], on the CPU."""
+
+
+@dataclass(frozen=True)
+class FailedClip:
+    """A window, or a whole source, that could not be read."""
+
+    source: str
+    content_id: str
+    """Empty where not even the content could be hashed."""
+    window: Window
+    """Index :data:`WHOLE_SOURCE` and no frame ids where the source couldn't be opened or counted."""
+    reader: str
+    reason: str
+
+
+class Dataset(ABC):
+    """A set of videos under one name."""
+
+    name: str
+
+    @abstractmethod
+    def sources(self) -> list[VideoSource]:
+        """Every video that is there, sorted by key. Raises :class:`DatasetUnavailable` if there is none."""
+
+    def missing(self) -> list[MissingSource]:
+        """Videos that the dataset's own list names and that are not there."""
+        return []
