@@ -1,0 +1,180 @@
+"""The protocol: what exactly is measured, as a frozen value with a hash that every figure carries."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError, model_validator
+from torch import Tensor
+
+from . import protocols
+from .interface import Window
+from .transforms import Crop, ResizeFilter, ResizeRule, transform_frames
+from .windows import Tail, consecutive_windows, sampling_interval, whole_video_window
+
+
+class ProtocolError(ValueError):
+    """A protocol that doesn't exist, or whose fields are wrong."""
+
+
+class Protocol(BaseModel):
+    """Which frames of a video are measured, and at which size. Figures under two hashes are not comparable."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    """What reports call it; not part of the hash."""
+    sample_fps: PositiveFloat
+    """Frame rate that is sampled towards: every ``round(fps / sample_fps)``-th frame is taken."""
+    max_frames: PositiveInt | None = None
+    """Sampled frames that are used of each video, from its start; ``None``: all."""
+    chunk_size: PositiveInt
+    """A window holds ``chunk_size`` + 1 frames for causal tokenizers and ``chunk_size`` for non-causal ones."""
+    long_video: bool
+    """One window over each whole video, cut to k·``chunk_size`` (+ 1 if causal) frames."""
+    stride: PositiveInt | None = None
+    """Sampled frames from one window's start to the next one's; ``None``: the window's length, so none overlap."""
+    tail: Tail
+    """A short last window repeats its last frame, and the repeated frames are scored, or it is dropped."""
+    height: PositiveInt
+    """Height of the clips in pixels."""
+    width: PositiveInt
+    """Width of the clips in pixels."""
+    resize: ResizeRule
+    """Which side is resized to what: see :func:`toklab.datasets.transforms.transform_frames`."""
+    resize_filter: ResizeFilter
+    """Interpolation of the resize."""
+    antialias: bool
+    """Whether the filter widens when it scales down."""
+    crop: Crop
+    """Where the clip is cut out of the resized frame; what lies outside it is black."""
+    round_to_uint8: bool
+    """Whether reference and reconstruction are rounded to 8 bits before they are scored."""
+
+    @model_validator(mode="after")
+    def _check_long_video(self) -> Protocol:
+        if self.long_video and (self.tail != "drop" or self.stride is not None):
+            raise ValueError('long_video takes tail = "drop" and no stride: its one window leaves out what is over')
+        return self
+
+    @property
+    def hash(self) -> str:
+        """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys."""
+        canonical = json.dumps(self.model_dump(exclude={"name"}), sort_keys=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def window_length(self, *, causal: bool) -> int:
+        """Frames of a window; with ``long_video`` the least number of frames."""
+        return self.chunk_size + 1 if causal else self.chunk_size
+
+    def windows(self, num_frames: int, fps: float, *, causal: bool) -> list[Window]:
+        """Cut a video of ``num_frames`` frames at ``fps`` frames/s; never an empty list.
+
+        Raises:
+            FrameRateError: if the frame rate is too low for ``sample_fps``.
+            TooFewFramesError: if the video gives no window.
+        """
+        frame_ids = range(0, num_frames, sampling_interval(fps, self.sample_fps))[: self.max_frames]
+        if self.long_video:
+            return [whole_video_window(frame_ids, self.chunk_size, causal=causal)]
+        length = self.window_length(causal=causal)
+        return consecutive_windows(frame_ids, length, stride=self.stride or length, tail=self.tail)
+
+    def transform(self, frames: np.ndarray) -> Tensor:
+        """Turn frames (T, H, W, 3) uint8 RGB into a clip (3, T, height, width) float32 in [-1, 1]."""
+        return transform_frames(
+            frames,
+            height=self.height,
+            width=self.width,
+            resize=self.resize,
+            resize_filter=self.resize_filter,
+            antialias=self.antialias,
+            crop=self.crop,
+        )
+
+    def derive(self, **changes: Any) -> Protocol:
+        """A protocol with some fields changed, and a name that tells: ``vidtok[height=32,width=32]``.
+
+        Values may be strings, as a command line gives them.
+
+        Raises:
+            ProtocolError: if a field doesn't exist or its value is wrong.
+        """
+        fields = [field for field in type(self).model_fields if field != "name"]
+        for field in changes:
+            if field not in fields:
+                raise ProtocolError(f"a protocol has no field {field!r}{_near(field, fields)}")
+        derived = _validate(self.model_dump() | changes, f"protocol {self.name} with changes")
+        told = [f"{field}={_told(getattr(derived, field))}" for field in fields if _differ(self, derived, field)]
+        return derived.model_copy(update={"name": f"{self.name}[{','.join(told)}]"}) if told else self
+
+
+def protocol_names() -> list[str]:
+    """Names of the protocols that toklab ships, sorted."""
+    return sorted(entry.name.removesuffix(".toml") for entry in _shipped().iterdir() if entry.name.endswith(".toml"))
+
+
+def load_protocol(name_or_path: str | Path) -> Protocol:
+    """The shipped protocol of that name, or the one in a TOML file (a path that ends in ``.toml``).
+
+    Raises:
+        ProtocolError: if there is none, or its fields are wrong.
+    """
+    if str(name_or_path).endswith(".toml"):
+        path = Path(name_or_path)
+        if not path.is_file():
+            raise ProtocolError(f"there is no protocol file {path}")
+        return _parse(path.read_text(encoding="utf-8"), str(path))
+    names = protocol_names()
+    if name_or_path not in names:
+        known = ", ".join(names)
+        raise ProtocolError(
+            f"there is no protocol {str(name_or_path)!r}{_near(str(name_or_path), names)}; toklab ships {known}, "
+            "and takes the path of a .toml file"
+        )
+    file = _shipped() / f"{name_or_path}.toml"
+    return _parse(file.read_text(encoding="utf-8"), f"protocol {name_or_path}")
+
+
+def _shipped() -> Any:
+    return resources.files(protocols)
+
+
+def _parse(text: str, origin: str) -> Protocol:
+    try:
+        return _validate(tomllib.loads(text), origin)
+    except tomllib.TOMLDecodeError as error:
+        raise ProtocolError(f"{origin} is not valid TOML: {error}") from error
+
+
+def _validate(values: dict[str, Any], origin: str) -> Protocol:
+    try:
+        return Protocol.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(
+            f"{'.'.join(str(part) for part in problem['loc']) or 'fields'}: {problem['msg']}"
+            for problem in error.errors()
+        )
+        raise ProtocolError(f"{origin}: {problems}") from error
+
+
+def _near(name: str, known: list[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=2, cutoff=0.5)
+    return f" (did you mean {' or '.join(near)}?)" if near else ""
+
+
+def _differ(one: Protocol, other: Protocol, field: str) -> bool:
+    return getattr(one, field) != getattr(other, field)
+
+
+def _told(value: object) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return f"{value:g}" if isinstance(value, float) else str(value)

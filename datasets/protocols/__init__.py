@@ -1,0 +1,1 @@
+"""The protocols that toklab ships, one TOML file each."""

@@ -1,0 +1,100 @@
+"""Protocols as values: hash, names, derived ones and errors."""
+
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from toklab.datasets.protocol import Protocol, ProtocolError, load_protocol, protocol_names
+
+VIDTOK = load_protocol("vidtok")
+
+
+def test_every_shipped_protocol_loads_under_its_name() -> None:
+    assert {"vidtok", "vidtok-long"} <= set(protocol_names())
+    loaded = [load_protocol(name) for name in protocol_names()]
+    assert [protocol.name for protocol in loaded] == protocol_names()
+    assert len({protocol.hash for protocol in loaded}) == len(loaded)
+
+
+def test_hash_depends_on_every_field_but_the_name() -> None:
+    assert VIDTOK.model_copy(update={"name": "other"}).hash == VIDTOK.hash
+    changes = {
+        "sample_fps": 15,
+        "max_frames": 17,
+        "chunk_size": 8,
+        "stride": 4,
+        "tail": "drop",
+        "height": 32,
+        "width": 32,
+        "resize": "exact",
+        "resize_filter": "bicubic",
+        "antialias": False,
+        "crop": "top-left",
+        "round_to_uint8": True,
+    }
+    assert {*changes, "name", "long_video"} == set(Protocol.model_fields)
+    derived = [VIDTOK.derive(**{field: value}).hash for field, value in changes.items()]
+    derived.append(VIDTOK.derive(long_video=True, tail="drop").hash)
+    assert len({VIDTOK.hash, *derived}) == len(Protocol.model_fields)
+
+
+def test_hash_is_pinned() -> None:
+    """Ledgers keep it: a change here makes every kept figure foreign."""
+    assert (VIDTOK.hash, load_protocol("vidtok-long").hash) == ("65e5536cac77", "06cfeb36d1fb")
+
+
+def test_derived_names_tell_what_changed() -> None:
+    assert VIDTOK.derive(height="32", width=32).name == "vidtok[height=32,width=32]"
+    assert VIDTOK.derive(sample_fps=8, antialias="false").name == "vidtok[sample_fps=8,antialias=false]"
+    assert VIDTOK.derive(height=256) is VIDTOK
+    assert VIDTOK.derive(height="32").hash == VIDTOK.derive(height=32).hash
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"hight": 32}, "did you mean height"),
+        ({"name": "mine"}, "no field 'name'"),
+        ({"height": "tall"}, "height: .*integer"),
+        ({"height": 0}, "height: .*greater than 0"),
+        ({"tail": "reflect"}, "'repeat' or 'drop'"),
+        ({"long_video": True}, "long_video takes tail"),
+    ],
+)
+def test_wrong_changes_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(ProtocolError, match=message):
+        VIDTOK.derive(**changes)
+
+
+def test_an_unknown_name_suggests_a_near_one() -> None:
+    with pytest.raises(ProtocolError, match="did you mean vidtok"):
+        load_protocol("vidtock")
+
+
+def test_a_file_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    lines = [
+        f"{key} = {str(value).lower() if isinstance(value, bool) else repr(value)}"
+        for key, value in VIDTOK
+        if value is not None
+    ]
+    file.write_text("\n".join(lines))
+    assert load_protocol(file) == load_protocol(str(file)) == VIDTOK
+    file.write_text("\n".join([*lines, "colour = 1"]))
+    with pytest.raises(ProtocolError, match=r"mine\.toml: colour: "):
+        load_protocol(file)
+    file.write_text("not toml")
+    with pytest.raises(ProtocolError, match=r"mine\.toml is not valid TOML"):
+        load_protocol(file)
+    with pytest.raises(ProtocolError, match="no protocol file"):
+        load_protocol(tmp_path / "absent.toml")
+
+
+def test_a_protocol_is_a_frozen_value_that_pickles() -> None:
+    with pytest.raises(ValidationError):
+        VIDTOK.height = 32  # pyright: ignore[reportAttributeAccessIssue]
+    assert pickle.loads(pickle.dumps(VIDTOK)) == VIDTOK
+    assert len({VIDTOK, load_protocol("vidtok")}) == 1

@@ -1,0 +1,61 @@
+"""The pixel transform against the official one, and in closed form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from toklab.datasets.protocol import load_protocol
+
+VIDTOK = load_protocol("vidtok")
+
+
+@pytest.mark.goldens
+def test_official_transforms(shared: Path) -> None:
+    tensors = load_file(shared / "goldens/protocol/vidtok_transforms.safetensors")
+    cases = sorted({name.split(".")[0] for name in tensors})
+    assert cases
+    for case in cases:
+        height, width = tensors[f"{case}.size"].tolist()
+        clip = VIDTOK.derive(height=height, width=width).transform(tensors[f"{case}.raw_u8_thwc"].numpy())
+        torch.testing.assert_close(clip, tensors[f"{case}.out_cthw"], rtol=0, atol=1e-6)
+
+
+def test_frames_of_the_clips_size_only_change_their_scale() -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), dtype=np.uint8)
+    clip = VIDTOK.derive(height=32, width=32).transform(frames)
+    expected = torch.from_numpy(frames).permute(3, 0, 1, 2) / 255 * 2 - 1
+    torch.testing.assert_close(clip, expected, rtol=0, atol=1e-6)
+
+
+def test_the_short_side_becomes_the_height_and_narrow_frames_get_black_bars() -> None:
+    white = np.full((1, 64, 32, 3), 255, np.uint8)
+    clip = VIDTOK.derive(height=16, width=24).transform(white)
+    assert clip.shape == (3, 1, 16, 24)
+    assert (clip[..., :4] == -1).all()
+    assert (clip[..., 20:] == -1).all()
+    torch.testing.assert_close(clip[..., 4:20], torch.ones(3, 1, 16, 16))
+
+
+def test_the_other_rules() -> None:
+    left_white = np.zeros((1, 16, 32, 3), np.uint8)
+    left_white[:, :, :16] = 255
+    small = VIDTOK.derive(height=16, width=16)
+    assert (small.derive(crop="top-left").transform(left_white) == 1).all()
+    halves = small.derive(resize="exact").transform(left_white)
+    assert (halves[..., :7] > 0.99).all()
+    assert (halves[..., 9:] < -0.99).all()
+    bicubic = small.derive(resize_filter="bicubic", height=24, width=48).transform(left_white)
+    assert bicubic.min() == -1
+    assert bicubic.max() == 1
+
+
+@pytest.mark.parametrize(
+    "frames", [np.zeros((4, 8, 8), np.uint8), np.zeros((1, 8, 8, 3), np.float32), np.zeros((0, 8, 8, 3), np.uint8)]
+)
+def test_other_arrays_are_refused(frames: np.ndarray) -> None:
+    with pytest.raises(ValueError, match=r"uint8 \(T, H, W, 3\)"):
+        VIDTOK.transform(frames)
