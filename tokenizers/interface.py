@@ -180,6 +180,17 @@ class Encoded:
             return self.latents.shape[0]
         return self.codes[0].shape[0] if self.codes else len(self.bitstreams)
 
+    def select(self, index: int) -> Encoded:
+        """The encoding of one clip of the batch, as a batch of one."""
+        one = slice(index, index + 1)
+        return replace(
+            self,
+            latents=None if self.latents is None else self.latents[one],
+            codes=tuple(codes[one] for codes in self.codes),
+            bitstreams=self.bitstreams[one],
+            kl_nats=None if self.kl_nats is None else self.kl_nats[one],
+        )
+
     @property
     def bits_convention(self) -> BitsConvention:
         """How :attr:`bits` counts."""

@@ -1,0 +1,68 @@
+"""A cell of the plan: one tokenizer × dataset × protocol × inference settings, and its identity."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..datasets.protocol import Protocol
+from ..tokenizers.interface import InferenceSettings
+
+
+def canonical_hash(value: Any, digits: int = 16) -> str:
+    """The first digits of the SHA-256 of a value's sorted JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:digits]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What is to be run once. Everything it does is decided by these fields and the clips."""
+
+    tokenizer: str
+    """Name of a card or plugin."""
+    dataset: str
+    """Name of the dataset."""
+    root: Path | None
+    """Where the dataset lies; not part of the identity."""
+    protocol: Protocol
+    settings: InferenceSettings
+    metrics: tuple[str, ...]
+    """Metrics to compute; not part of the identity, for each has its own."""
+
+    @property
+    def label(self) -> str:
+        """The row's label in tables: name, and the settings that differ from the default."""
+        changed = self.settings.label
+        return f"{self.tokenizer} ({changed})" if changed else self.tokenizer
+
+    def identity(self, card_identity: str, weights_identity: str) -> str:
+        """Forward identity: what decides every reconstruction, given the clip."""
+        return canonical_hash(
+            {
+                "tokenizer": self.tokenizer,
+                "card": card_identity,
+                "weights": weights_identity,
+                "dataset": self.dataset,
+                "protocol": self.protocol.hash,
+                "settings": self.settings.hash,
+            }
+        )
+
+
+def clip_identity(content_id: str, frame_ids: tuple[int, ...]) -> str:
+    """Identity of a clip: content of its source and indices of its frames."""
+    return canonical_hash([content_id, list(frame_ids)], digits=32)
+
+
+def reference_identity(content_id: str, frame_ids: tuple[int, ...], protocol_hash: str) -> str:
+    """Identity of a clip's pixels under a protocol: what measurements of the reference are kept by."""
+    return canonical_hash([content_id, list(frame_ids), protocol_hash], digits=32)
+
+
+def noise_seed(seed: int, content_id: str, window: int) -> int:
+    """Seed of a window's noise generator: survives resume, sharding and batching."""
+    digest = hashlib.sha256(f"{seed}:{content_id}:{window}".encode()).digest()
+    return int.from_bytes(digest[:8], "big") >> 1

@@ -1,0 +1,51 @@
+"""`toklab data list|check`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="What videos are there, what is missing, what is unreadable.", no_args_is_help=True)
+
+DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="`sample`, `folder:clips/`, `mcl-jcv:/data/mcl`; or a path.")]
+ReaderOption = Annotated[str, typer.Option(help="auto, decord or pyav")]
+
+
+@app.command("list")
+def list_(dataset: DatasetArgument) -> None:
+    """List the videos of a dataset, and those its own list names that aren't there.
+
+    Example:
+
+        toklab data list sample
+    """
+    from ..datasets_command import open_dataset
+
+    opened = open_dataset(dataset)
+    for source in opened.sources():
+        typer.echo(f"{source.kind:7}{source.key}")
+    missing = opened.missing()
+    for item in missing:
+        typer.echo(f"missing {item.key}: {item.reason}")
+    typer.echo(f"{len(opened.sources())} videos, {len(missing)} missing")
+
+
+@app.command()
+def check(
+    dataset: DatasetArgument,
+    reader: ReaderOption = "auto",
+    protocol: Annotated[str | None, typer.Option(help="Count the windows under this protocol.")] = None,
+) -> None:
+    """Open every video: frames, rate, size, reader, and what can't be read. Exit code 1 if anything can't.
+
+    Example:
+
+        toklab data check folder:clips/ --protocol vidtok
+    """
+    from ..datasets_command import check_table
+
+    text, unreadable = check_table(dataset, reader, protocol)
+    typer.echo(text)
+    if unreadable:
+        raise typer.Exit(1)

@@ -1,0 +1,76 @@
+"""Progress of a run on the terminal: a bar a cell with ETA; plain lines where there is no terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import TimeElapsedColumn
+
+from ..cell import Cell
+from ..records import CellRecord
+
+
+class TerminalProgress:
+    """Implements the runner's progress on a rich console (standard error)."""
+
+    def __init__(self) -> None:
+        self.console = Console(stderr=True)
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("[bold]{task.fields[cell]}[/] {task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("windows"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            TextColumn("[red]{task.fields[failed]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("", cell="", failed="", visible=False)
+        self._failed = 0
+
+    def __enter__(self) -> TerminalProgress:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
+        """Show a new cell."""
+        self._failed = 0
+        self._bar.reset(
+            self._task,
+            total=windows,
+            completed=done,
+            description=f"on {cell.dataset}, {cell.protocol.name}",
+            cell=f"{number}/{of} {cell.label}",
+            failed="",
+            visible=True,
+        )
+        resumed = f", {done} of them there already" if done else ""
+        self.console.print(f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False)
+
+    def advance(self, windows: int, failed: int) -> None:
+        """Move the bar."""
+        self._failed += failed
+        self._bar.update(self._task, advance=windows, failed=f"{self._failed} failed" if self._failed else "")
+
+    def message(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, style="dim", highlight=False)
+
+    def finish(self, cell: CellRecord) -> None:
+        """Say how a cell ended, if not as it should."""
+        if cell.status == "failed":
+            cure = f"\n    [green]{cell.cure}[/]" if cell.cure and cell.cure not in cell.reason else ""
+            self.console.print(f"[red]can't run[/] {cell.label}: {cell.reason}{cure}", highlight=False)
+        for name, (reason, cure) in cell.unavailable.items():
+            self.message(f"{name} is unavailable: {reason}. {cure}")

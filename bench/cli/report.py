@@ -1,0 +1,89 @@
+"""`toklab report` and `toklab compare`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class ReportFormat(StrEnum):
+    """What a report is written as."""
+
+    md = "md"
+    csv = "csv"
+    latex = "latex"
+
+
+class TableFormat(StrEnum):
+    """How a table is printed."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+
+
+def print_run(folder: Path, *, across_protocols: bool = False) -> None:
+    """Print a run folder's table on the terminal."""
+    from ..reporting import terminal_report
+
+    terminal_report(folder, across_protocols=across_protocols)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(help="Run folder, as `toklab run` wrote it.")],
+    format_: Annotated[
+        list[ReportFormat] | None, typer.Option("--format", "-f", help="Formats to write [default: all].")
+    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to [default: RUN/report].")] = None,
+    published: Annotated[bool | None, typer.Option(help="Published rows beside the measured ones.")] = None,
+    across_protocols: Annotated[
+        bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
+    ] = False,
+) -> None:
+    """Write the report of a run: table (Markdown, CSV, LaTeX), radar charts, methods and failures.
+
+    Every figure is aggregated anew from the kept measurements, so this takes seconds.
+
+    Example:
+
+        toklab report runs/demo
+    """
+    from ..reporting import write_run_report
+
+    chosen = [item.value for item in format_ or list(ReportFormat)]
+    written = write_run_report(run, out, chosen, published=published, across_protocols=across_protocols)
+    print_run(run, across_protocols=across_protocols)
+    for path in written:
+        typer.echo(str(path))
+
+
+def compare(
+    items: Annotated[list[str], typer.Argument(metavar="A B …", help="Tokenizer labels of one run, or run folders.")],
+    run: Annotated[Path | None, typer.Option("--run", "-r", help="Run folder that holds the tokenizers.")] = None,
+    metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only these metrics.")] = None,
+    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.terminal,
+) -> None:
+    """Compare tokenizers on the windows they share, with paired 95 % bootstrap intervals clustered by video.
+
+    The first is compared with each of the others. Figures under different protocols are refused.
+
+    Examples:
+
+        toklab compare vidtok-tiny-kl-16chn bicubic-16chn --run runs/demo
+
+        toklab compare runs/before runs/after
+    """
+    from ...reports.comparison import render_comparison
+    from ..comparison import compare_items
+
+    frame = compare_items(items, run, metric)
+    typer.echo(render_comparison(frame, format_.value))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command()(report)
+    app.command()(compare)

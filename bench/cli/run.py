@@ -1,0 +1,199 @@
+"""`toklab run`, `toklab plan` and `toklab merge`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..cell import Cell
+    from ..suite import Suite
+
+DEFAULT_METRICS = ["psnr", "ssim", "lpips-vgg", "fvd-i3d", "bpp", "throughput-encode", "throughput-decode", "params", "macs"]
+
+
+class Reader(StrEnum):
+    """Which video reader decodes."""
+
+    auto = "auto"
+    decord = "decord"
+    pyav = "pyav"
+
+
+SuiteArgument = Annotated[
+    str | None, typer.Argument(metavar="SUITE", help="A shipped suite (`toklab list suites`) or a TOML file.")
+]
+TokenizerOption = Annotated[
+    list[str] | None, typer.Option("--tokenizer", "-t", help="Tokenizer to run; repeat for several.")
+]
+DatasetOption = Annotated[
+    list[str] | None,
+    typer.Option("--dataset", "-d", help="Dataset, with its place if need be: `sample`, `folder:clips/`, `mcl-jcv:/data/mcl`."),
+]
+ProtocolOption = Annotated[str | None, typer.Option("--protocol", "-p", help="Protocol: a name or a TOML file.")]
+ProtocolChangeOption = Annotated[
+    list[str] | None, typer.Option("--set-protocol", help="Change a field of the protocol: `height=128`.")
+]
+MetricOption = Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric to compute; repeat for several.")]
+SettingOption = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Inference setting: `posterior=sample`; commas give one row for each value: `seed=0,1,2`."),
+]
+CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
+
+
+def _suite(
+    name: str | None,
+    tokenizer: list[str] | None,
+    dataset: list[str] | None,
+    protocol: str | None,
+    protocol_changes: list[str] | None,
+    metric: list[str] | None,
+    settings: list[str] | None,
+) -> Suite:
+    from ..suite import Suite, SuiteError, load_suite, parse_assignments
+
+    if name is None and not (tokenizer and dataset):
+        raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
+    base = load_suite(name).model_dump() if name else {"name": "custom", "metrics": DEFAULT_METRICS}
+    given = {"tokenizers": tokenizer, "datasets": dataset, "protocol": protocol, "metrics": metric}
+    base.update({key: value for key, value in given.items() if value})
+    changes = parse_assignments(protocol_changes or [])
+    if any(isinstance(value, list) for value in changes.values()):
+        raise SuiteError("--set-protocol takes one value; for several protocols run several times")
+    base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
+    base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
+    return Suite.model_validate(base)
+
+
+def run(
+    suite: SuiteArgument = None,
+    tokenizer: TokenizerOption = None,
+    dataset: DatasetOption = None,
+    protocol: ProtocolOption = None,
+    set_protocol: ProtocolChangeOption = None,
+    metric: MetricOption = None,
+    set_: SettingOption = None,
+    cards: CardsOption = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/SUITE].")] = None,
+    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
+    prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
+    limit: Annotated[int | None, typer.Option(min=1, help="At most so many windows a dataset.")] = None,
+    shard: Annotated[str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")] = None,
+    keep_recon: Annotated[str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")] = "4",
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+) -> None:
+    """Run a suite, or tokenizers on a dataset. Run it again to go on where it stopped.
+
+    Every window's measurements are kept in the run folder; the table is printed at the end. Exit code 0: every window
+    was scored; 1: a window or a tokenizer failed (the reasons are in the report); 2: the command can't be understood.
+
+    Examples:
+
+        toklab run demo
+
+        toklab run mcl-jcv --dataset mcl-jcv:/data/MCL-JCV --device cuda
+
+        toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
+    """
+    import torch
+
+    from ..ledger import Ledger
+    from ..plan import Shard, plan_cells
+    from ..runner import Runner, RunOptions
+    from .progress import TerminalProgress
+    from .report import print_run
+
+    plan = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
+    folders = cards or []
+    cells = plan_cells(plan, folders)
+    if threads:
+        torch.set_num_threads(threads)
+    options = RunOptions(
+        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        reader=reader.value,
+        batch_size=batch_size,
+        prefetch=prefetch,
+        timeout_s=timeout,
+        limit=limit,
+        shard=Shard.parse(shard) if shard else Shard(),
+        keep_reconstructions=_parse_keep(keep_recon),
+        retry_failed=retry_failed,
+    )
+    folder = out or Path("runs") / plan.name
+    with Ledger(folder, write=True) as ledger, TerminalProgress() as progress:
+        (folder / "suite.json").write_text(plan.model_dump_json(indent=1))
+        summary = Runner(ledger, options, progress, folders).run(cells)
+    print_run(folder)
+    if summary.exit_code:
+        typer.echo(
+            f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
+            f"`toklab report {folder}` gives the reasons.",
+            err=True,
+        )
+        raise typer.Exit(summary.exit_code)
+
+
+def _parse_keep(text: str) -> int | None:
+    if text in ("none", "all"):
+        return 0 if text == "none" else None
+    if not text.isdigit():
+        raise ValueError(f"--keep-recon takes none, all or a number, not {text!r}")
+    return int(text)
+
+
+def plan(
+    suite: SuiteArgument = None,
+    tokenizer: TokenizerOption = None,
+    dataset: DatasetOption = None,
+    protocol: ProtocolOption = None,
+    set_protocol: ProtocolChangeOption = None,
+    metric: MetricOption = None,
+    set_: SettingOption = None,
+    cards: CardsOption = None,
+) -> None:
+    """Show what a run would do: its cells, protocol and metrics. Nothing is run.
+
+    Example:
+
+        toklab plan demo
+    """
+    from ..plan import plan_cells
+
+    chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
+    cells: list[Cell] = plan_cells(chosen, cards or [])
+    protocol_value = cells[0].protocol
+    typer.echo(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
+    for cell in cells:
+        typer.echo(f"  {cell.label} on {cell.dataset}")
+    typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+
+
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders to join.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New run folder.")],
+) -> None:
+    """Join run folders, such as the shards of one suite, into a new one.
+
+    Example:
+
+        toklab merge runs/part1 runs/part2 --out runs/whole
+    """
+    from ..merging import merge_runs
+    from .report import print_run
+
+    merge_runs(runs, out)
+    print_run(out)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    for command in (run, plan, merge):
+        app.command()(command)

@@ -1,0 +1,111 @@
+"""`toklab list`, `complexity`, `doctor` and `selftest`."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    tokenizers = "tokenizers"
+    datasets = "datasets"
+    metrics = "metrics"
+    suites = "suites"
+
+
+class ComplexityFormat(StrEnum):
+    """How complexity is printed."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+
+
+CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
+
+
+def list_(
+    kind: Annotated[Kind, typer.Argument()] = Kind.tokenizers,
+    cards: CardsOption = None,
+) -> None:
+    """List what there is: what can run now, and what needs a download or an extra.
+
+    Example:
+
+        toklab list metrics
+    """
+    from ..listing import listing
+
+    typer.echo(listing(kind.value, tuple(cards or ())))
+
+
+def complexity(
+    tokenizer: Annotated[list[str] | None, typer.Argument(help="Tokenizers [default: all that can be built].")] = None,
+    cards: CardsOption = None,
+    format_: Annotated[ComplexityFormat, typer.Option("--format", "-f")] = ComplexityFormat.terminal,
+    frames: Annotated[int | None, typer.Option(min=1, help="Frames [default: 17 causal, 16 non-causal].")] = None,
+    height: Annotated[int, typer.Option(min=1)] = 256,
+    width: Annotated[int, typer.Option(min=1)] = 256,
+) -> None:
+    """Count parameters and multiply-adds on the meta device: no weights, no download, seconds.
+
+    Examples:
+
+        toklab complexity vidtok_kl_causal_488_4chn
+
+        toklab complexity --format csv --height 128 --width 128
+    """
+    from ..complexity_table import complexity_table
+
+    typer.echo(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
+
+
+def doctor() -> None:
+    """Say what works on this machine, and what to do about the rest.
+
+    Example:
+
+        toklab doctor
+    """
+    from ..doctor import examine
+
+    for finding in examine():
+        mark = {"ok": "[ok]     ", "missing": "[missing]", "broken": "[broken] "}[finding.state]
+        typer.echo(f"{mark} {finding.subject}: {finding.text}")
+        if finding.cure:
+            typer.echo(f"            {finding.cure}")
+
+
+def selftest(
+    goldens: Annotated[
+        list[Path] | None,
+        typer.Option(help="Folder of golden data, one model or a tree of them; repeat for several."),
+    ] = None,
+) -> None:
+    """Check every metric's identities and closed forms, and models against golden data.
+
+    With --goldens, each model is built from its config.json, loaded with its weights, and every stored tensor is
+    compared: largest error, tolerance, verdict. Exit code 1 beyond a tolerance.
+
+    Examples:
+
+        toklab selftest
+
+        toklab selftest --goldens goldens/vidtok
+    """
+    from ..selftest import run_selftest
+
+    if not run_selftest(goldens or [], typer.echo):
+        raise typer.Exit(1)
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module."""
+    app.command("list")(list_)
+    for command in (complexity, doctor, selftest):
+        app.command()(command)

@@ -1,0 +1,55 @@
+"""`toklab weights list|pull|path`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(help="Weights of metrics and tokenizers: what is here, where, and how to get the rest.", no_args_is_help=True)
+
+
+@app.command("list")
+def list_() -> None:
+    """List metric weights and tokenizer checkpoints, with where each lies or how to get it.
+
+    Example:
+
+        toklab weights list
+    """
+    from ..weights_command import weights_table
+
+    typer.echo(weights_table())
+
+
+@app.command()
+def pull(
+    name: Annotated[list[str], typer.Argument(help="Metrics, weight files or tokenizers, as `toklab weights list` names them.")],
+) -> None:
+    """Download and verify weights.
+
+    Example:
+
+        toklab weights pull lpips-vgg vidtok_kl_causal_488_4chn
+    """
+    from ..weights_command import pull_weights
+
+    for item in name:
+        typer.echo(str(pull_weights(item)))
+
+
+@app.command()
+def path(name: Annotated[str, typer.Argument(help="A metric, weight file or tokenizer.")]) -> None:
+    """Print where a weight file lies on this machine; exit code 1 and the cure if it doesn't.
+
+    Example:
+
+        toklab weights path i3d
+    """
+    from ..weights_command import find_weights
+
+    found, cure = find_weights(name)
+    if found is None:
+        typer.echo(cure, err=True)
+        raise typer.Exit(1)
+    typer.echo(str(found))

@@ -1,0 +1,76 @@
+"""Merging run folders: shards of one run into one whole."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from .ledger import Ledger, LedgerError
+from .records import CellRecord, ReferenceMeasurement
+
+
+def merge_runs(folders: Sequence[Path], target: Path) -> None:
+    """Merge the ledgers of ``folders`` into a new one at ``target``.
+
+    Windows of different folders must be different windows, or the same computation: a window that two folders scored
+    from different frames is an error, and nothing is written then.
+
+    Raises:
+        LedgerError: if ``target`` holds a ledger already, or two folders contradict each other.
+    """
+    if target.exists() and any(target.iterdir()):
+        raise LedgerError(f"{target} exists and is not empty; merge into a new folder")
+    sources = [Ledger(folder) for folder in folders]
+    try:
+        _check_agreement(sources)
+        with Ledger(target, write=True) as merged:
+            for source in sources:
+                _copy(source, merged)
+            for cell in merged.cells():
+                if cell.status == "finished":
+                    merged.compact(cell.cell)
+    finally:
+        for source in sources:
+            source.close()
+
+
+def _check_agreement(sources: Sequence[Ledger]) -> None:
+    seen: dict[tuple[str, str, int], tuple[str, tuple[int, ...]]] = {}
+    for source in sources:
+        for cell in source.cells():
+            for row in source.rows(cell.cell):
+                clip = (row.content_id, row.frame_ids)
+                if seen.setdefault((row.cell, *row.key), clip) != clip:
+                    raise LedgerError(f"{source.folder}: {row.source}, window {row.window}, differs from another run's")
+
+
+def _copy(source: Ledger, merged: Ledger) -> None:
+    """Add one ledger's records; windows that are there already stay as they are."""
+    merged.record(*source.runs())
+    references = source.reference_measurements().items()
+    merged.record(*(ReferenceMeasurement(clip, name, arrays) for (clip, name), arrays in references))
+    for cell in source.cells():
+        known = merged.cell(cell.cell)
+        present = {row.key for row in merged.rows(cell.cell)}
+        rows = [row for row in source.rows(cell.cell) if row.key not in present]
+        if known is None:
+            merged.record(cell)
+        else:
+            shared = len(source.rows(cell.cell)) - len(rows)
+            merged.update_cell(cell.cell, **_joined(known, cell), planned=known.planned + cell.planned - shared)
+        measurements = source.measurements(cell.cell)
+        merged.record(*rows, *(m for key in measurements for m in measurements[key].values()))
+
+
+def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
+    statuses = {first.status, second.status}
+    joined = replace(
+        first,
+        metrics=tuple(dict.fromkeys((*first.metrics, *second.metrics))),
+        missing=tuple(sorted({*first.missing, *second.missing})),
+        unavailable={**first.unavailable, **second.unavailable},
+        facts={**first.facts, **second.facts},
+        status="open" if "open" in statuses else "finished",
+    )
+    return {name: value for name, value in vars(joined).items() if name not in ("cell", "planned")}

@@ -1,0 +1,107 @@
+"""Where a figure comes from: versions, device, commit, command line."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+
+PACKAGES = (
+    "toklab",
+    "torch",
+    "torchvision",
+    "numpy",
+    "scipy",
+    "scikit-image",
+    "lpips",
+    "decord",
+    "av",
+    "imageio-ffmpeg",
+    "diffusers",
+)
+"""Packages whose version can change a figure."""
+
+
+def package_versions() -> dict[str, str]:
+    """Installed version of each of :data:`PACKAGES`; absent ones are left out."""
+    versions = {}
+    for name in PACKAGES:
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return versions
+
+
+def processor_name() -> str:
+    """The processor's model name."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def device_name(device: torch.device) -> str:
+    """What the models run on: the GPU's name, or the processor's."""
+    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+
+
+def machine_identity(device: torch.device) -> str:
+    """What timings are keyed by: device, number of threads and torch version, in words."""
+    threads = f", {torch.get_num_threads()} threads" if device.type == "cpu" else ""
+    return f"{device_name(device)}{threads}, torch {torch.__version__}"
+
+
+def git_state(folder: Path) -> dict[str, Any]:
+    """Commit and dirty flag of the checkout that holds ``folder``; empty outside a checkout or without git."""
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+        ).stdout.strip()
+
+    try:
+        top = Path(git("rev-parse", "--show-toplevel"))
+        if not (top / "pyproject.toml").is_file():
+            return {}
+        return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
+    except (OSError, subprocess.SubprocessError):
+        return {}
+
+
+def utc_now() -> str:
+    """The time now, UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def run_identity() -> str:
+    """A new identity for an invocation: time, host and process."""
+    seed = f"{datetime.now(UTC).isoformat()} {platform.node()} {os.getpid()}"
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{hashlib.sha256(seed.encode()).hexdigest()[:6]}"
+
+
+def collect(device: torch.device) -> dict[str, Any]:
+    """Everything a reader needs to know of an invocation."""
+    return {
+        "versions": package_versions(),
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "device": device_name(device),
+        "device_type": device.type,
+        "machine": machine_identity(device),
+        "processor": processor_name(),
+        "threads": torch.get_num_threads(),
+        "tf32": torch.backends.cuda.matmul.allow_tf32,
+        "command": sys.argv,
+        **git_state(Path(__file__).resolve().parent),
+    }

@@ -1,0 +1,53 @@
+"""Kept reconstructions: a few windows of every cell as lossless video, the same windows for all tokenizers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ..datasets.interface import Clip
+from ..datasets.video_writer import write_video
+from .cell import clip_identity
+from .metrics.interface import WindowBatch
+
+FOLDER = "reconstructions"
+REFERENCE_FOLDER = "reference"
+
+
+def to_uint8(video: Tensor) -> np.ndarray:
+    """(C, T, H, W) in [-1, 1] to uint8 frames (T, H, W, C)."""
+    frames = ((video.clamp(-1, 1) + 1) * 127.5).round().byte()
+    return frames.permute(1, 2, 3, 0).cpu().numpy()
+
+
+def choose_windows(clips: Iterable[str], keep: int | None) -> frozenset[str]:
+    """The ``keep`` clip identities with the smallest hash; all of them for ``None``."""
+    ordered = sorted(set(clips), key=lambda clip: hashlib.sha256(clip.encode()).hexdigest())
+    return frozenset(ordered if keep is None else ordered[:keep])
+
+
+@dataclass(frozen=True)
+class ReconstructionKeeper:
+    """Writes the chosen windows of one cell, rounded to 8 bits, as lossless video; the reference once."""
+
+    run_folder: Path
+    cell: str
+    protocol_hash: str
+    chosen: frozenset[str]
+    """Clip identities to keep."""
+
+    def keep(self, clip: Clip, batch: WindowBatch) -> None:
+        """Write the window's reconstruction, and its reference if no tokenizer wrote it before."""
+        identity = clip_identity(clip.content_id, clip.window.frame_ids)
+        if identity not in self.chosen:
+            return
+        name = f"{identity}.mkv"
+        write_video(self.run_folder / FOLDER / self.cell / name, to_uint8(batch.reconstruction[0]), clip.fps)
+        reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
+        if not reference.exists():
+            write_video(reference, to_uint8(batch.reference[0]), clip.fps)

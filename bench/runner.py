@@ -1,0 +1,314 @@
+"""The runner: one cell after another, each streaming into the ledger; resumable, and failures stay where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Literal
+from typing import Protocol as TypingProtocol
+
+import torch
+
+from ..datasets.cache import ClipCache
+from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable, FailedClip
+from ..datasets.stream import ClipStream, SourcePlan
+from ..tokenizers.interface import CheckpointUnavailable, TokenizerError, VideoTokenizer
+from . import provenance
+from .catalog import TokenizerCatalog, TokenizerEntry, datasets, metrics, tokenizers
+from .cell import Cell, clip_identity
+from .complexity import measure_facts
+from .evaluation import Evaluation, KnownWindow, Progress
+from .ledger import Ledger
+from .metrics.interface import Metric, Unavailable
+from .plan import Shard
+from .reconstructions import ReconstructionKeeper, choose_windows
+from .records import CellRecord, RunRecord
+
+MEASURED_NEEDS = ("pairs", "features", "codes", "encoded")
+"""What a metric needs if it measures windows; the others read timings and facts."""
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is executed; none of it changes what is measured."""
+
+    device: str = "cpu"
+    reader: Literal["auto", "decord", "pyav"] = "auto"
+    batch_size: int = 1
+    prefetch: int = 4
+    """Clips decoded ahead."""
+    timeout_s: float = 120.0
+    """Seconds after which a decoding child is killed."""
+    limit: int | None = None
+    """At most so many windows a dataset."""
+    shard: Shard = field(default_factory=Shard)
+    keep_reconstructions: int | None = 4
+    """Windows to keep for each cell; ``None`` keeps all."""
+    retry_failed: bool = False
+    clip_cache_bytes: int = 4 << 30
+    """Disk for decoded windows that several tokenizers share; 0 decodes anew for each."""
+
+
+class RunProgress(Progress, TypingProtocol):
+    """Who is told how the cells go."""
+
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
+        """A cell starts: ``done`` of its ``windows`` are in the ledger already."""
+
+    def finish(self, cell: CellRecord) -> None:
+        """A cell is finished, or failed as a whole."""
+
+
+@dataclass(frozen=True)
+class RunSummary:
+    """What a run came to."""
+
+    failed_cells: int
+    failed_windows: int
+
+    @property
+    def exit_code(self) -> int:
+        """1 where anything failed, else 0."""
+        return 1 if self.failed_cells or self.failed_windows else 0
+
+
+@dataclass
+class DatasetWindows:
+    """A dataset's sources and windows under a protocol, planned once and shared by the cells that use them."""
+
+    dataset: Dataset
+    plans: list[SourcePlan | FailedClip]
+    missing: tuple[str, ...]
+
+    @property
+    def count(self) -> int:
+        """Windows, each unreadable source counted as one."""
+        return sum(len(plan.windows) if isinstance(plan, SourcePlan) else 1 for plan in self.plans)
+
+
+class Runner:
+    """Runs cells into the ledger of one folder."""
+
+    def __init__(self, ledger: Ledger, options: RunOptions, progress: RunProgress, card_folders: Sequence[Path] = ()):
+        self.ledger = ledger
+        self.options = options
+        self.progress = progress
+        self.device = torch.device(options.device)
+        self.catalog: TokenizerCatalog = tokenizers(tuple(card_folders))
+        self._planned: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
+        self._prepared: dict[str, Metric | Unavailable] = {}
+        cache_folder = ledger.folder / "clip-cache"
+        self._cache = ClipCache(cache_folder, options.clip_cache_bytes) if options.clip_cache_bytes else None
+
+    def run(self, cells: Sequence[Cell]) -> RunSummary:
+        """Run every cell; a cell that can't run is recorded as failed, and the others go on."""
+        record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
+        self.ledger.record(record)
+        finished: list[CellRecord] = []
+        with _exact_float32():
+            for number, cell in enumerate(cells, start=1):
+                cell_record = self._run_cell(cell, record.run, number, len(cells))
+                finished.append(cell_record)
+                self.progress.finish(cell_record)
+        if self._cache is not None:
+            self._cache.clear()
+        self.ledger.record(replace(record, finished=provenance.utc_now()))
+        failed_windows = sum(
+            row.status == "failed" for cell in finished if cell.status == "finished" for row in self.ledger.rows(cell.cell)
+        )
+        return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows)
+
+    def _run_cell(self, cell: Cell, run: str, number: int, of: int) -> CellRecord:
+        entry = self.catalog.entry(cell.tokenizer)
+        try:
+            weights = entry.weights_identity()
+            windows = self._windows(cell, entry)
+            tokenizer = entry.build(cell.settings, self.device)
+        except (CheckpointUnavailable, DatasetUnavailable) as error:
+            return self._record_failed_cell(cell, entry, str(error), error.cure)
+        except Exception as error:
+            reason = str(error) if isinstance(error, TokenizerError) else f"{type(error).__name__}: {error}"
+            return self._record_failed_cell(cell, entry, reason, "")
+        identity = cell.identity(entry.identity, weights)
+        asked = {name: self._metric(name) for name in cell.metrics}
+        usable = {name: m for name, m in asked.items() if isinstance(m, Metric) and m.applies_to(tokenizer.spec)}
+        known_cell = self.ledger.cell(identity)
+        record = CellRecord(
+            cell=identity,
+            tokenizer=cell.tokenizer,
+            label=cell.label,
+            spec=_plain_spec(tokenizer),
+            weights=weights,
+            dataset=cell.dataset,
+            protocol=cell.protocol.model_dump(mode="json"),
+            protocol_hash=cell.protocol.hash,
+            settings=cell.settings.as_dict(),
+            metrics=tuple(dict.fromkeys((*(known_cell.metrics if known_cell else ()), *cell.metrics))),
+            facts=known_cell.facts if known_cell else measure_facts(entry, cell.protocol),
+            missing=windows.missing,
+            unavailable={n: (m.reason, m.cure) for n, m in asked.items() if isinstance(m, Unavailable)},
+            planned=windows.count,
+        )
+        self._forget_failed_cells(record)
+        if known_cell is None:
+            self.ledger.record(record)
+        else:
+            self.ledger.update_cell(identity, **{k: v for k, v in vars(record).items() if k != "cell"})
+        self._evaluate(cell, record, tokenizer, windows, list(usable.values()), run, (number, of))
+        self.ledger.compact(identity)
+        return self.ledger.update_cell(identity, status="finished")
+
+    def _evaluate(
+        self,
+        cell: Cell,
+        record: CellRecord,
+        tokenizer: VideoTokenizer,
+        windows: DatasetWindows,
+        usable: list[Metric],
+        run: str,
+        position: tuple[int, int],
+    ) -> None:
+        self._forget_stale_rows(record.cell, windows)
+        measurements = self.ledger.measurements(record.cell)
+        known = {
+            row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(record.cell)
+        }
+        measuring = {m.measurement_key: m for m in usable if m.needs in MEASURED_NEEDS}
+        clips = [
+            clip_identity(plan.content_id, window.frame_ids)
+            for plan in windows.plans
+            if isinstance(plan, SourcePlan)
+            for window in plan.windows
+        ]
+        evaluation = Evaluation(
+            cell=record.cell,
+            run=run,
+            machine=provenance.machine_identity(self.device),
+            tokenizer=tokenizer,
+            protocol=cell.protocol,
+            metrics=list(measuring.values()),
+            ledger=self.ledger,
+            device=self.device,
+            progress=self.progress,
+            keeper=ReconstructionKeeper(
+                self.ledger.folder,
+                record.cell,
+                cell.protocol.hash,
+                choose_windows(clips, self.options.keep_reconstructions),
+            ),
+            batch_size=self.options.batch_size,
+            known=known,
+            retry_failed=self.options.retry_failed,
+        )
+        done = sum(
+            evaluation.needs_nothing(plan.source.key, plan.content_id, window)
+            for plan in windows.plans
+            if isinstance(plan, SourcePlan)
+            for window in plan.windows
+        )
+        self.progress.start(cell, *position, windows.count, done)
+        if done == windows.count:
+            return
+        with self._stream(cell, windows.dataset, tokenizer.spec.causal, evaluation.needs_nothing) as stream:
+            evaluation.run_stream(stream)
+
+    def _stream(
+        self,
+        cell: Cell,
+        dataset: Dataset,
+        causal: bool,
+        skip: Callable[..., bool] | None = None,
+    ) -> ClipStream:
+        shard = self.options.shard
+        return ClipStream(
+            dataset.sources()[shard.index :: shard.count],
+            cell.protocol,
+            causal=causal,
+            reader=self.options.reader,
+            prefetch=self.options.prefetch,
+            timeout_s=self.options.timeout_s,
+            cache=self._cache,
+            max_clips=self.options.limit,
+            skip=skip,
+        )
+
+    def _windows(self, cell: Cell, entry: TokenizerEntry) -> DatasetWindows:
+        causal = entry.spec().causal
+        key = (cell.dataset, cell.root, cell.protocol.hash, causal)
+        if key not in self._planned:
+            dataset = datasets().get(cell.dataset)(cell.root)
+            self.progress.message(f"looking through {cell.dataset}")
+            with self._stream(cell, dataset, causal) as stream:
+                plans = stream.plan()
+            missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
+            self._planned[key] = DatasetWindows(dataset, plans, missing)
+        return self._planned[key]
+
+    def _metric(self, name: str) -> Metric | Unavailable:
+        if name not in self._prepared:
+            metric = metrics().get(name)()
+            unavailable = metric.unavailable()
+            if unavailable is None:
+                metric.prepare(self.device)
+            self._prepared[name] = unavailable or metric
+        return self._prepared[name]
+
+    def _record_failed_cell(self, cell: Cell, entry: TokenizerEntry, reason: str, cure: str) -> CellRecord:
+        record = CellRecord(
+            cell=cell.identity(entry.identity, "unresolved"),
+            tokenizer=cell.tokenizer,
+            label=cell.label,
+            spec={"name": cell.tokenizer, **entry.describe()},
+            weights="unresolved",
+            dataset=cell.dataset,
+            protocol=cell.protocol.model_dump(mode="json"),
+            protocol_hash=cell.protocol.hash,
+            settings=cell.settings.as_dict(),
+            metrics=cell.metrics,
+            status="failed",
+            reason=reason,
+            cure=cure,
+        )
+        self.ledger.record(record)
+        return record
+
+    def _forget_failed_cells(self, record: CellRecord) -> None:
+        same = ("label", "dataset", "protocol_hash")
+        for known in self.ledger.cells():
+            if known.status == "failed" and all(getattr(known, name) == getattr(record, name) for name in same):
+                self.ledger.forget_cell(known.cell)
+
+    def _forget_stale_rows(self, cell: str, windows: DatasetWindows) -> None:
+        """Drop rows of files that have changed since, or that can be opened now."""
+        current = {plan.source.key: plan for plan in windows.plans if isinstance(plan, SourcePlan)}
+        stale = [
+            row.key
+            for row in self.ledger.rows(cell)
+            if (plan := current.get(row.source)) is not None
+            and (row.window == WHOLE_SOURCE or row.content_id != plan.content_id)
+        ]
+        self.ledger.forget_rows(cell, stale)
+
+
+def _plain_spec(tokenizer: VideoTokenizer) -> dict[str, object]:
+    spec = tokenizer.spec
+    plain = {name: value for name, value in vars(spec).items() if isinstance(value, (str, int, float, bool))}
+    return {
+        **plain,
+        "codebook_levels": list(spec.codebook_levels),
+        "comparison_group": spec.comparison_group,
+        "regularizer_label": spec.regularizer_label,
+    }
+
+
+@contextmanager
+def _exact_float32() -> Iterator[None]:
+    """TF32 off, so that float32 means float32 on every GPU."""
+    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
