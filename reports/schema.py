@@ -1,0 +1,200 @@
+"""The one table that every report is made from: its columns, and the check that a table has them.
+
+Long form, one row for each (row label, dataset, protocol, metric). :class:`Figure` is one row and its fields are the
+columns; :func:`results_frame` makes the table from figures, :func:`read_figures` checks a table and gives them back.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Literal, cast, get_args
+
+import pandas as pd
+
+Direction = Literal["higher", "lower", "none"]
+Origin = Literal["measured", "published"]
+
+
+class TableError(ValueError):
+    """A table that can't be reported: a missing column, a wrong value, or figures that don't belong together."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One figure with everything a report says about it; raises :class:`TableError` if a field can't be right."""
+
+    system: str
+    """The system's name as a paper prints it: ``VidTok``."""
+    tokenizer: str
+    """The tokenizer's unique name."""
+    label: str
+    """The tokenizer's name and the settings that differ from the default: ``vidtok-tiny (posterior=sample)``."""
+    regularizer: str
+    """As in Table 1 of the VidTok paper: ``KL - 4chn``; may be empty."""
+    group: str
+    """What it is ranked within: ``discrete``, ``continuous-4``, ``continuous-16``, …"""
+    weights: str
+    """``official …``, ``trained …``, ``random (seed 0)``, ``none``."""
+    dataset: str
+    """Empty for figures of the tokenizer itself (parameters, MACs), which stand in front of all datasets."""
+    protocol: str
+    """The protocol's name; empty where no protocol matters (parameters)."""
+    protocol_hash: str
+    """The protocol's canonical hash; empty where it is unknown or no protocol matters."""
+    metric: str
+    """The metric's name, with its convention: ``lpips-vgg``."""
+    title: str
+    """The metric's column heading: ``LPIPS``. Like direction and unit it is the same wherever the metric occurs."""
+    direction: Direction
+    """Which values are better."""
+    unit: str = ""
+    """``dB``, ``M``, ``frames/s``, …"""
+    decimals: int = 3
+    """Digits printed after the point."""
+    display_low: float = math.nan
+    """The worst end of the fixed radar scale where nothing is published for the dataset; NaN if there is none."""
+    display_high: float = math.nan
+    """The best end of that scale."""
+    value: float = math.nan
+    """The figure; NaN if it is unavailable."""
+    low: float = math.nan
+    """Lower end of the 95 % interval; NaN if there is none."""
+    high: float = math.nan
+    """Upper end of the 95 % interval; NaN if there is none."""
+    count: int = 0
+    """How many of ``counted`` the figure rests on; 0 where unknown."""
+    counted: str = ""
+    """What is counted: ``frames``, ``windows``, …"""
+    note: str = ""
+    """A warning the reader needs, or why the figure is unavailable."""
+    cure: str = ""
+    """The command that makes an unavailable figure available."""
+    origin: Origin = "measured"
+    """Where the figure is from."""
+    citation: str = ""
+    """The source of a published figure, or the paper of a measured tokenizer."""
+
+    def __post_init__(self) -> None:
+        where = f"results table, {self.label!r}, {self.dataset or 'no dataset'}, {self.metric!r}"
+        for name in _TEXT:
+            if not isinstance(getattr(self, name), str):
+                raise TableError(f"{where}: {name} must be text, not {getattr(self, name)!r}")
+        for name in ("system", "tokenizer", "label", "group", "weights", "metric", "title"):
+            if not getattr(self, name).strip():
+                raise TableError(f"{where}: {name} must not be empty")
+        for name, choices in (("direction", get_args(Direction)), ("origin", get_args(Origin))):
+            if getattr(self, name) not in choices:
+                raise TableError(f"{where}: {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        for name in _WHOLE:
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise TableError(f"{where}: {name} must be a whole number, not {getattr(self, name)!r}")
+        for name in _NUMBERS:
+            if not isinstance(getattr(self, name), int | float):
+                raise TableError(f"{where}: {name} must be a number or NaN, not {getattr(self, name)!r}")
+        if math.isnan(self.low) != math.isnan(self.high) or self.low > self.high:
+            raise TableError(f"{where}: the interval is {self.low} … {self.high}; give both ends in order, or neither")
+
+    @property
+    def is_available(self) -> bool:
+        """Whether there is a value."""
+        return not math.isnan(self.value)
+
+    @property
+    def has_interval(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
+
+    @property
+    def row_key(self) -> tuple[str, ...]:
+        """What figures in one row of a printed table share."""
+        return (self.origin, self.group, self.system, self.tokenizer, self.label, self.regularizer, self.weights)
+
+    @property
+    def protocol_key(self) -> tuple[str, str]:
+        """Name and hash of the protocol: only figures that share both may share a column unmarked."""
+        return (self.protocol, self.protocol_hash)
+
+
+COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Figure))
+"""Column names in canonical order."""
+
+_WHOLE = ("decimals", "count")
+_NUMBERS = ("display_low", "display_high", "value", "low", "high")
+_TEXT = tuple(name for name in COLUMNS if name not in _WHOLE + _NUMBERS)
+_DTYPES = dict.fromkeys(_WHOLE, "int64") | dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_TEXT, "str")
+
+
+def results_frame(figures: Iterable[Figure]) -> pd.DataFrame:
+    """The table of ``figures``, one row each, with the columns in canonical order and type.
+
+    Raises :class:`TableError` on a repeated figure or a metric whose title, direction or unit changes.
+    """
+    listed = list(figures)
+    _check_together(listed)
+    records = [asdict(figure) for figure in listed]
+    return pd.DataFrame({name: pd.Series([r[name] for r in records], dtype=_DTYPES[name]) for name in COLUMNS})
+
+
+def read_figures(frame: pd.DataFrame) -> list[Figure]:
+    """Check a table and give its rows.
+
+    Raises :class:`TableError` on missing or unknown columns and on everything :class:`Figure` and
+    :func:`results_frame` refuse.
+    """
+    missing = [name for name in COLUMNS if name not in frame.columns]
+    unknown = [str(name) for name in frame.columns if name not in COLUMNS]
+    if missing or unknown:
+        problems = [f"lacks the columns {', '.join(missing)}"] if missing else []
+        problems += [f"has unknown columns {', '.join(unknown)}"] if unknown else []
+        raise TableError(f"results table {' and '.join(problems)}; it must have: {', '.join(COLUMNS)}")
+    records = cast(list[dict[str, Any]], frame.to_dict("records"))
+    figures = [
+        Figure(**{name: _whole(row[name]) if name in _WHOLE else row[name] for name in COLUMNS}) for row in records
+    ]
+    _check_together(figures)
+    return figures
+
+
+def group_order(group: str) -> tuple[int, int, str]:
+    """Sort key of a comparison group: discrete, then continuous by channels, then the others by name."""
+    if group == "discrete":
+        return (0, 0, "")
+    channels = _continuous_channels(group)
+    return (2, 0, group) if channels is None else (1, channels, "")
+
+
+def group_title(group: str) -> str:
+    """A comparison group in words: ``Continuous, 4 channels``."""
+    channels = _continuous_channels(group)
+    return group[:1].upper() + group[1:] if channels is None else f"Continuous, {channels} channels"
+
+
+def _continuous_channels(group: str) -> int | None:
+    match = re.fullmatch(r"continuous-(\d+)", group)
+    return int(match.group(1)) if match else None
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _check_together(figures: list[Figure]) -> None:
+    seen = set()
+    facts: dict[str, tuple[str, str, str]] = {}
+    for figure in figures:
+        identity = (*figure.row_key, figure.dataset, *figure.protocol_key, figure.metric)
+        if identity in seen:
+            raise TableError(
+                f"results table: {figure.label} ({figure.origin}) has {figure.metric} on "
+                f"{figure.dataset or 'no dataset'} under {figure.protocol or 'no protocol'} twice"
+            )
+        seen.add(identity)
+        told = (figure.title, figure.direction, figure.unit)
+        if facts.setdefault(figure.metric, told) != told:
+            raise TableError(
+                f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {told} "
+                "(title, direction, unit)"
+            )
