@@ -1,0 +1,7 @@
+"""What the families' golden modules share: each computes the tensors that a golden folder stores."""
+
+from __future__ import annotations
+
+
+class GoldenNotImplemented(NotImplementedError):  # noqa: N818 (a state of affairs, like the built-in it extends)
+    """A golden of a variant, case or family that doesn't exist here yet."""

@@ -1,0 +1,1 @@
+"""Regularizers of a latent: one interface, one module a kind."""

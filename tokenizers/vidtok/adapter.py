@@ -1,0 +1,106 @@
+"""VidTok as a tokenizer that the runner can measure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from .checkpoint import load_checkpoint
+from .config import VidTokConfig
+from .model import VidTokModel
+
+
+class VidTokTokenizer(VideoTokenizer):
+    """A VidTok variant. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
+
+    Args:
+        spec: what the card says.
+        parameters: the card's constructor parameters, see :class:`VidTokConfig`.
+        settings: ``posterior`` and ``precision`` have an effect.
+
+    Raises:
+        TokenizerError: if the parameters are wrong, or contradict the spec.
+    """
+
+    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
+        super().__init__(spec, settings)
+        self.config = VidTokConfig.from_parameters(parameters)
+        _check_agreement(spec, self.config)
+        with torch.device("meta"):
+            self.model = VidTokModel(self.config)
+        self._prepare()
+
+    def load_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take the weights of an official checkpoint, in float32 on the CPU, whatever else it holds.
+
+        Raises:
+            TokenizerError: if it is the checkpoint of another model.
+        """
+        load_checkpoint(self.model, state, self.spec.name)
+        self._prepare()
+
+    def init_random(self, seed: int) -> None:
+        """Draw weights by the official rules of initialization, the same for a seed on every machine."""
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            torch.manual_seed(seed)
+            self.model = VidTokModel(self.config)
+        self.spec = replace(self.spec, weights=f"random (seed {seed}, official initialization)")
+        self._prepare()
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Encoder, decoder and regularizer."""
+        return {
+            "encoder": self.model.encoder,
+            "decoder": self.model.decoder,
+            "regularizer": self.model.regularization,
+        }
+
+    def _prepare(self) -> None:
+        self.model.eval().requires_grad_(False)
+        self.model.to(dtype=self.dtype)
+
+    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
+        self._check_weights(video)
+        features = self.model.encode(video)
+        noise = None
+        if self.config.regularizer.kind == "kl" and self.settings.posterior == "sample":
+            batch_size, _, *grid = features.shape
+            noise = draw_noise((batch_size, self.config.z_channels, *grid), features, generators)
+        quantization = self.model.regularization(features, noise)
+        return Encoded(
+            latents=quantization.latents,
+            codes=quantization.codes,
+            kl_nats=quantization.kl_nats,
+            codebook_sizes=self.model.regularization.codebook_sizes,
+        )
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        latents = encoded.latents
+        if latents is None:
+            latents = self.model.regularization.latents_of(encoded.codes)
+        self._check_weights(latents)
+        return self.model.decode(latents.to(self.dtype))
+
+    def _check_weights(self, x: Tensor) -> None:
+        if not x.is_meta and next(self.model.parameters()).is_meta:
+            raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
+
+
+def _check_agreement(spec: TokenizerSpec, config: VidTokConfig) -> None:
+    levels = config.regularizer.levels
+    stated: dict[str, tuple[Any, Any]] = {
+        "regularizer": (spec.regularizer, config.regularizer.kind),
+        "causal": (spec.causal, config.causal),
+        "temporal_compression": (spec.temporal_compression, config.time_downsample_factor),
+        "spatial_compression": (spec.spatial_compression, config.spatial_factor),
+        "latent_channels": (spec.latent_channels, config.z_channels),
+        "codebook_levels": (tuple(spec.codebook_levels), levels),
+    }
+    wrong = [f"{name} {said}, not {built}" for name, (said, built) in stated.items() if said != built]
+    if wrong:
+        raise TokenizerError(f"{spec.name}: the parameters build another model than the spec says: {'; '.join(wrong)}")

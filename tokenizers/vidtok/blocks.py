@@ -1,0 +1,101 @@
+"""The residual blocks and the attention of a VidTok network, on (B, T, H, W, C)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from .config import VidTokConfig
+from .context import TimeContext
+from .layers import NormScope, SpatialConv, make_norm, temporal_conv1d, temporal_conv3d
+
+
+class SpatialResnetBlock(nn.Module):
+    """Two 3×3 convolutions within each frame, each after norm and SiLU, around a shortcut."""
+
+    def __init__(self, config: VidTokConfig, in_channels: int, out_channels: int):
+        super().__init__()
+        self.norm1 = make_norm(config.norm_type, in_channels, "frame")
+        self.conv1 = SpatialConv(in_channels, out_channels, 3)
+        self.norm2 = make_norm(config.norm_type, out_channels, "frame")
+        self.dropout = nn.Dropout(config.dropout)
+        self.conv2 = SpatialConv(out_channels, out_channels, 3)
+        self.nin_shortcut = SpatialConv(in_channels, out_channels, 1) if in_channels != out_channels else None
+
+    def forward(self, x: Tensor, context: TimeContext) -> Tensor:
+        """(B, T, H, W, I) to (B, T, H, W, O)."""
+        h = self.conv1(F.silu(self.norm1(x)))
+        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        return (x if self.nin_shortcut is None else self.nin_shortcut(x)) + h
+
+
+class TimeResnetBlock(nn.Module):
+    """Two convolutions that look along time, each after norm and SiLU, around an identity shortcut.
+
+    ``spatial``: 3×3×3 convolutions; otherwise 3 frames of each pixel, and the second convolution starts at zero.
+    """
+
+    def __init__(self, config: VidTokConfig, channels: int, spatial: bool):
+        super().__init__()
+        scope: NormScope
+        if spatial:
+            scope = "frame" if config.causal else "clip"
+            convs = [temporal_conv3d(channels, channels, 3, config.causal) for _ in range(2)]
+        else:
+            scope = "vector" if config.causal else "pixel"
+            convs = [temporal_conv1d(channels, config.causal) for _ in range(2)]
+            for parameter in convs[1].parameters():
+                nn.init.zeros_(parameter)
+        self.norm1 = make_norm(config.norm_type, channels, scope)
+        self.conv1 = convs[0]
+        self.norm2 = make_norm(config.norm_type, channels, scope)
+        self.dropout = nn.Dropout(config.dropout)
+        self.conv2 = convs[1]
+
+    def forward(self, x: Tensor, context: TimeContext) -> Tensor:
+        """(B, T, H, W, C) to the same shape."""
+        h = self.conv1(F.silu(self.norm1(x)), context)
+        return x + self.conv2(self.dropout(F.silu(self.norm2(h))), context)
+
+
+class SpatialAttention(nn.Module):
+    """Single-head attention among the positions of each frame, around an identity shortcut."""
+
+    def __init__(self, config: VidTokConfig, channels: int):
+        super().__init__()
+        self.norm = make_norm(config.norm_type, channels, "frame" if config.causal else "clip")
+        self.q = temporal_conv3d(channels, channels, 1, config.causal)
+        self.k = temporal_conv3d(channels, channels, 1, config.causal)
+        self.v = temporal_conv3d(channels, channels, 1, config.causal)
+        self.proj_out = temporal_conv3d(channels, channels, 1, config.causal)
+
+    def forward(self, x: Tensor, context: TimeContext) -> Tensor:
+        """(B, T, H, W, C) to the same shape."""
+        B, T, H, W, C = x.shape
+        h = self.norm(x)
+        q, k, v = (layer(h, context).reshape(B * T, 1, H * W, C) for layer in (self.q, self.k, self.v))
+        attended = F.scaled_dot_product_attention(q, k, v).view(x.shape)
+        return x + self.proj_out(attended, context)
+
+
+class MiddleBlock(nn.Module):
+    """What stands at the coarsest resolution: residual block, attention, residual block."""
+
+    def __init__(self, config: VidTokConfig, channels: int):
+        super().__init__()
+        self.block_1 = TimeResnetBlock(config, channels, spatial=True)
+        self.attn_1 = SpatialAttention(config, channels)
+        self.block_2 = TimeResnetBlock(config, channels, spatial=True)
+
+    def forward(self, x: Tensor, context: TimeContext) -> Tensor:
+        """(B, T, H, W, C) to the same shape."""
+        return self.block_2(self.attn_1(self.block_1(x, context), context), context)
+
+
+def run_block(block: nn.Module, x: Tensor, context: TimeContext, recompute: bool) -> Tensor:
+    """``block(x, context)``; with ``recompute`` its activations are computed anew in the backward pass."""
+    if recompute and torch.is_grad_enabled():
+        return checkpoint(block, x, context, use_reentrant=False)
+    return block(x, context)

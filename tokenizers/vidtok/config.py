@@ -1,0 +1,149 @@
+"""The constructor parameters of a VidTok model, under their official names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal
+
+from ..interface import TokenizerError
+
+Variant = Literal["causal", "causal_v1_1", "noncausal"]
+NormType = Literal["layernorm", "groupnorm"]
+InitPadMode = Literal["replicate", "constant", "reflect"]
+InterpolationMode = Literal["nearest", "trilinear"]
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "variant": ("causal", "causal_v1_1", "noncausal"),
+    "norm_type": ("layernorm", "groupnorm"),
+    "init_pad_mode": ("replicate", "constant", "reflect"),
+    "interpolation_mode": ("nearest", "trilinear"),
+}
+
+
+@dataclass(frozen=True)
+class RegularizerConfig:
+    """Which regularizer stands between encoder and decoder."""
+
+    kind: Literal["kl", "fsq"] = "kl"
+    levels: tuple[int, ...] = ()
+    """Levels of each dimension of a scalar quantizer."""
+    dim: int | None = None
+    """Channels of the features where they differ from the number of levels."""
+
+
+@dataclass(frozen=True)
+class VidTokConfig:
+    """A VidTok network. Levels count from 0, the full resolution, to ``len(ch_mult) - 1``."""
+
+    z_channels: int
+    """Channels of the latent."""
+    ch_mult: tuple[int, ...]
+    """Width of each level, in multiples of ``ch``."""
+    time_downsample_factor: int
+    """Frames a latent frame stands for."""
+    variant: Variant = "causal"
+    """``causal``: v1.0, zeros before the clip; ``causal_v1_1``: its first frame repeated before it; ``noncausal``."""
+    double_z: bool = True
+    """Whether the encoder gives two numbers a latent channel (mean and log-variance)."""
+    in_channels: int = 3
+    out_ch: int = 3
+    ch: int = 128
+    """Width of the finest level."""
+    num_res_blocks: int = 2
+    """Spatio-temporal blocks an encoder level; a decoder level has one more."""
+    dropout: float = 0.0
+    """Probability inside residual blocks, in training."""
+    use_checkpoint: bool = False
+    """Whether training recomputes residual blocks in the backward pass instead of keeping their activations."""
+    norm_type: NormType = "layernorm"
+    init_pad_mode: InitPadMode = "replicate"
+    """What causal encoders put before a clip whose length isn't a multiple of ``time_downsample_factor``."""
+    interpolation_mode: InterpolationMode = "nearest"
+    """Temporal upsampling of v1.1 decoders."""
+    fix_encoder: bool = False
+    """Whether training leaves the encoder as it is."""
+    fix_decoder: bool = False
+    """Whether training leaves the decoder as it is."""
+    spatial_ds: tuple[int, ...] = ()
+    """Encoder levels that end by halving height and width; empty: the official default, see :meth:`from_parameters`."""
+    spatial_us: tuple[int, ...] = ()
+    """Decoder levels that end by doubling height and width."""
+    tempo_ds: tuple[int, ...] = ()
+    """Encoder levels that also halve time, if they halve space."""
+    tempo_us: tuple[int, ...] = ()
+    """Decoder levels that also double time, if they double space."""
+    regularizer: RegularizerConfig = field(default_factory=RegularizerConfig)
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> VidTokConfig:
+        """Build from a card's parameters.
+
+        Without level sets, space changes between all levels, and time after the two coarsest of these changes in
+        the encoder and at levels 1 and 2 in the decoder. Non-causal networks always do so.
+
+        Raises:
+            TokenizerError: on unknown, missing or contradictory parameters.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(parameters) - known)
+        missing = sorted({"z_channels", "ch_mult", "time_downsample_factor"} - set(parameters))
+        if unknown or missing:
+            named = [f"unknown {name}" for name in unknown] + [f"missing {name}" for name in missing]
+            raise TokenizerError(f"VidTok parameters: {', '.join(named)}; there are: {', '.join(sorted(known))}")
+        values: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()
+        }
+        values["regularizer"] = _regularizer(values.get("regularizer", {"kind": "kl"}))
+        for name, choices in _CHOICES.items():
+            if values.get(name, choices[0]) not in choices:
+                raise TokenizerError(f"VidTok parameter {name} must be one of {', '.join(choices)}")
+        num_levels = len(values["ch_mult"])
+        defaults = {
+            "spatial_ds": tuple(range(num_levels - 1)),
+            "spatial_us": tuple(range(1, num_levels)),
+            "tempo_ds": (num_levels - 2, num_levels - 3),
+            "tempo_us": (1, 2),
+        }
+        for name, default in defaults.items():
+            if values.get("variant") == "noncausal" or not values.get(name):
+                values[name] = default
+        config = cls(**values)
+        config._check()
+        return config
+
+    def _check(self) -> None:
+        halvings = len(set(self.spatial_ds) & set(self.tempo_ds))
+        doublings = len(set(self.spatial_us) & set(self.tempo_us))
+        if not 2**halvings == 2**doublings == self.time_downsample_factor:
+            raise TokenizerError(
+                f"VidTok parameters: {halvings} temporal halvings and {doublings} doublings "
+                f"don't give time_downsample_factor {self.time_downsample_factor}"
+            )
+        if len(self.spatial_ds) != len(self.spatial_us):
+            raise TokenizerError("VidTok parameters: spatial_ds and spatial_us need as many levels")
+
+    @property
+    def causal(self) -> bool:
+        """Whether no output depends on later frames of the input."""
+        return self.variant != "noncausal"
+
+    @property
+    def spatial_factor(self) -> int:
+        """Pixels along an edge that a latent position stands for."""
+        return 2 ** len(self.spatial_ds)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Channels of each level."""
+        return tuple(self.ch * multiple for multiple in self.ch_mult)
+
+
+def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerConfig:
+    if isinstance(values, RegularizerConfig):
+        return values
+    given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    unknown = sorted(set(given) - {f.name for f in fields(RegularizerConfig)})
+    if unknown or given.get("kind") not in ("kl", "fsq") or (given["kind"] == "fsq" and not given.get("levels")):
+        raise TokenizerError(f"a VidTok regularizer is kind = 'kl', or kind = 'fsq' with levels, not {given}")
+    return RegularizerConfig(**given)

@@ -1,0 +1,85 @@
+"""The VidTok encoder: from a clip to the features that the regularizer reads."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .blocks import MiddleBlock, SpatialResnetBlock, TimeResnetBlock, run_block
+from .config import InitPadMode, VidTokConfig
+from .context import TimeContext
+from .layers import make_norm, temporal_conv3d
+from .resampling import SpatialDownsample, TimeDownsample
+
+
+class EncoderLevel(nn.Module):
+    """The blocks of one resolution, spatial or temporal, and the downsampling behind them."""
+
+    def __init__(self, blocks: list[nn.Module], downsample: nn.Module | None):
+        super().__init__()
+        self.block = nn.ModuleList(blocks)
+        self.downsample = downsample
+
+
+class Encoder(nn.Module):
+    """Levels of spatial and temporal residual blocks, from fine to coarse, and a middle block."""
+
+    def __init__(self, config: VidTokConfig):
+        super().__init__()
+        self.config = config
+        widths = config.widths
+        self.conv_in = temporal_conv3d(config.in_channels, config.ch, 3, config.causal)
+        self.down = nn.ModuleList()
+        self.down_temporal = nn.ModuleList()
+        previous = config.ch
+        for level, width in enumerate(widths):
+            inputs = [previous] + [width] * (config.num_res_blocks - 1)
+            halves_space = level in config.spatial_ds
+            halves_time = halves_space and level in config.tempo_ds
+            self.down.append(
+                EncoderLevel(
+                    [SpatialResnetBlock(config, channels, width) for channels in inputs],
+                    SpatialDownsample(width) if halves_space else None,
+                )
+            )
+            self.down_temporal.append(
+                EncoderLevel(
+                    [TimeResnetBlock(config, width, spatial=False) for _ in inputs],
+                    TimeDownsample(config, width) if halves_time else None,
+                )
+            )
+            previous = width
+        self.mid = MiddleBlock(config, widths[-1])
+        self.norm_out = make_norm(config.norm_type, widths[-1], "frame" if config.causal else "clip")
+        out_channels = config.z_channels * (2 if config.double_z else 1)
+        self.conv_out = temporal_conv3d(widths[-1], out_channels, 3, config.causal)
+
+    def forward(self, video: Tensor, context: TimeContext) -> Tensor:
+        """Features (B, F, t, h, w) of a clip (B, C, T, H, W) that needs no more frames before it."""
+        recompute = self.config.use_checkpoint and self.training
+        x = self.conv_in(video.permute(0, 2, 3, 4, 1).contiguous(), context)
+        for spatial, temporal in zip(self.down, self.down_temporal, strict=True):
+            assert isinstance(spatial, EncoderLevel)
+            assert isinstance(temporal, EncoderLevel)
+            for spatial_block, temporal_block in zip(spatial.block, temporal.block, strict=True):
+                x = run_block(spatial_block, x, context, recompute)
+                x = run_block(temporal_block, x, context, recompute)
+            if spatial.downsample is not None:
+                x = spatial.downsample(x)
+            if temporal.downsample is not None:
+                x = temporal.downsample(x, context)
+        x = self.mid(x, context)
+        x = self.conv_out(F.silu(self.norm_out(x)), context)
+        return x.permute(0, 4, 1, 2, 3).contiguous()
+
+
+def pad_start(video: Tensor, num_frames: int, mode: InitPadMode) -> Tensor:
+    """(B, C, T, H, W) with ``num_frames`` frames before it: the first one repeated, zeros, or the mirrored start."""
+    if mode == "replicate":
+        start = video[:, :, :1].expand(-1, -1, num_frames, -1, -1)
+    elif mode == "constant":
+        start = torch.zeros_like(video[:, :, :1]).expand(-1, -1, num_frames, -1, -1)
+    else:
+        start = video[:, :, 1 : num_frames + 1].flip(2)
+    return torch.cat([start, video], 2)

@@ -1,0 +1,61 @@
+"""The tensors that a VidTok golden folder stores, computed by this implementation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..golden import GoldenNotImplemented
+from .checkpoint import load_checkpoint
+from .config import VidTokConfig
+from .model import VidTokModel
+
+_REGULARIZERS = {"DiagonalGaussianRegularizer": "kl", "FSQRegularizer": "fsq"}
+
+
+def golden_config(config: dict[str, Any]) -> VidTokConfig:
+    """The network that a golden's ``config.json`` describes.
+
+    Raises:
+        GoldenNotImplemented: for a regularizer that doesn't exist here.
+    """
+    target = config["encoder_target"]
+    variant = "noncausal" if "noncausal" in target else "causal_v1_1" if "v1_1" in target else "causal"
+    name = config["regularizer"]["target"].rsplit(".", 1)[-1]
+    if name not in _REGULARIZERS:
+        raise GoldenNotImplemented(f"regularizer {name}")
+    given = config["regularizer"]["params"]
+    regularizer = {"kind": _REGULARIZERS[name]} | {key: given[key] for key in ("levels", "dim") if key in given}
+    return VidTokConfig.from_parameters({**config["params"], "variant": variant, "regularizer": regularizer})
+
+
+@torch.no_grad()
+def golden_outputs(
+    config: dict[str, Any], state: dict[str, Tensor], inputs: dict[str, Tensor], case: str
+) -> dict[str, Tensor]:
+    """Every tensor of a case, by its name in the golden file.
+
+    Args:
+        config: the folder's ``config.json``.
+        state: weights under the official names.
+        inputs: ``x`` (B, 3, T, H, W), and ``noise`` where the sampled path is stored.
+        case: the name of the golden file, such as ``io`` or ``io_image``.
+
+    Raises:
+        GoldenNotImplemented: for a variant or case that doesn't exist here.
+    """
+    if case not in ("io", "io_image"):
+        raise GoldenNotImplemented(f"case {case}")
+    with torch.device("meta"):
+        model = VidTokModel(golden_config(config)).eval()
+    load_checkpoint(model, state, config["name"])
+    features = model.encode(inputs["x"])
+    quantization = model.regularization(features)
+    outputs = {"enc_out": features, "z": quantization.latents, "recon": model.reconstruct(inputs["x"])}
+    if quantization.codes:
+        outputs["indices"] = quantization.codes[0].int()
+    if "noise" in inputs:
+        outputs["z_sample"] = model.regularization(features, inputs["noise"]).latents
+    return outputs

@@ -1,0 +1,152 @@
+"""The layers of a VidTok network: norms, and convolutions over space, time or both.
+
+Tensors are (B, T, H, W, C), contiguous: frames fold into the batch, and positions into rows, without a copy. Weights
+keep the shapes of torch's own convolutions.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from .config import NormType
+from .context import TimeContext
+
+NormScope = Literal["vector", "pixel", "frame", "clip"]
+"""What a group norm takes its statistics over, beside the channels of a group: one position; one pixel's frames; one
+frame's pixels; everything."""
+
+NUM_GROUPS = 32
+EPSILON = 1e-6
+
+
+class LayerNorm(nn.Module):
+    """Normalization over the channels of each position."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.norm = nn.LayerNorm(channels, eps=EPSILON)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalize (B, T, H, W, C)."""
+        return self.norm(x)
+
+
+class GroupNorm(nn.GroupNorm):
+    """Normalization over groups of channels and the positions of ``scope``."""
+
+    def __init__(self, channels: int, scope: NormScope):
+        super().__init__(NUM_GROUPS, channels, eps=EPSILON)
+        self.scope = scope
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Normalize (B, T, H, W, C)."""
+        B, T, H, W, C = input.shape
+        if self.scope == "clip":
+            return super().forward(input.permute(0, 4, 1, 2, 3)).permute(0, 2, 3, 4, 1)
+        if self.scope == "frame":
+            return super().forward(input.flatten(0, 1).permute(0, 3, 1, 2)).permute(0, 2, 3, 1).reshape(input.shape)
+        if self.scope == "vector":
+            return super().forward(input.reshape(-1, C)).view(input.shape)
+        pixels = super().forward(input.permute(0, 2, 3, 4, 1).reshape(B * H * W, C, T))
+        return pixels.view(B, H, W, C, T).permute(0, 4, 1, 2, 3).contiguous()
+
+
+def make_norm(norm_type: NormType, channels: int, scope: NormScope) -> LayerNorm | GroupNorm:
+    """The norm of a layer; ``scope`` matters to group norm alone."""
+    return LayerNorm(channels) if norm_type == "layernorm" else GroupNorm(channels, scope)
+
+
+def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
+    """2-D convolution of every frame."""
+    y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), weight, bias, stride, padding)
+    return y.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+
+
+def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, int, int]) -> Tensor:
+    """3-D convolution; ``stride`` is that of time."""
+    y = F.conv3d(x.permute(0, 4, 1, 2, 3), weight, bias, (stride, 1, 1), padding)
+    return y.permute(0, 2, 3, 4, 1)
+
+
+def prepend(past: Tensor | None, x: Tensor, num_frames: int) -> Tensor:
+    """``x`` with ``num_frames`` frames before it: ``past``, or zeros where that is ``None``."""
+    if num_frames == 0:
+        return x
+    return F.pad(x, (0, 0, 0, 0, 0, 0, num_frames, 0)) if past is None else torch.cat([past, x], 1)
+
+
+class SpatialConv(nn.Conv2d):
+    """Convolution within each frame, of odd kernel, that keeps the frame's size."""
+
+    def __init__(self, in_channels: int, out_channels: int, kernel: int):
+        super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
+
+    def forward(self, input: Tensor) -> Tensor:
+        """(B, T, H, W, I) to (B, T, H, W, O)."""
+        return conv2d(input, self.weight, self.bias, padding=self.kernel_size[0] // 2)
+
+
+class CausalConv(nn.Module):
+    """Convolution over time (1-D) or time and space (3-D) that looks at the present and the past."""
+
+    def __init__(self, conv: nn.Conv1d | nn.Conv3d):
+        super().__init__()
+        self.conv = conv
+
+    def forward(self, x: Tensor, context: TimeContext) -> Tensor:
+        """(B, T, H, W, I) to (B, T, H, W, O)."""
+        num_past = self.conv.kernel_size[0] - 1
+        past = context.past(self, x, num_past) if num_past else None
+        if isinstance(self.conv, nn.Conv1d):
+            return convolve_time(x, self.conv.weight, self.conv.bias, num_past, past)
+        side = self.conv.kernel_size[1] // 2
+        return conv3d(prepend(past, x, num_past), self.conv.weight, self.conv.bias, 1, (0, side, side))
+
+
+class CentredConv1d(nn.Conv1d):
+    """Convolution over time that looks as far ahead as back; zeros stand before and after the clip."""
+
+    def forward(self, input: Tensor, context: TimeContext | None = None) -> Tensor:
+        """(B, T, H, W, I) to (B, T, H, W, O), whatever the context."""
+        return convolve_time(input, self.weight, self.bias, self.kernel_size[0] // 2)
+
+
+class CentredConv3d(nn.Conv3d):
+    """Convolution over time and space that looks as far ahead as back; zeros stand before and after the clip."""
+
+    def forward(self, input: Tensor, context: TimeContext | None = None) -> Tensor:
+        """(B, T, H, W, I) to (B, T, H, W, O), whatever the context."""
+        side = self.kernel_size[0] // 2
+        return conv3d(input, self.weight, self.bias, 1, (side, side, side))
+
+
+TemporalConv = CausalConv | CentredConv1d | CentredConv3d
+
+
+def temporal_conv1d(channels: int, causal: bool) -> TemporalConv:
+    """A convolution of three frames."""
+    return CausalConv(nn.Conv1d(channels, channels, 3)) if causal else CentredConv1d(channels, channels, 3)
+
+
+def temporal_conv3d(in_channels: int, out_channels: int, kernel: int, causal: bool) -> TemporalConv:
+    """A cubic convolution over time and space."""
+    if causal:
+        return CausalConv(nn.Conv3d(in_channels, out_channels, kernel))
+    return CentredConv3d(in_channels, out_channels, kernel)
+
+
+def convolve_time(x: Tensor, weight: Tensor, bias: Tensor | None, num_past: int, past: Tensor | None = None) -> Tensor:
+    """Convolve (B, T, H, W, I) over time with ``weight`` (O, I, K): out[t] = bias + Σ_k weight[k] x[t + k − num_past].
+
+    Frames before ``x`` are ``past`` (B, num_past, H, W, I), or zeros where that is ``None``; K − 1 − num_past frames
+    of zeros stand after it.
+    """
+    num_future = weight.shape[2] - 1 - num_past
+    padded = prepend(past, x, num_past)
+    if num_future:
+        padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, num_future))
+    return conv3d(padded, weight[..., None, None], bias, 1, (0, 0, 0))

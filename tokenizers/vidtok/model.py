@@ -1,0 +1,83 @@
+"""A VidTok autoencoder under its official state-dict names."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from ..interface import TokenizerError
+from ..quantizers.fsq import FSQuantizer
+from ..quantizers.interface import Quantizer
+from ..quantizers.kl import KLQuantizer
+from .config import RegularizerConfig, VidTokConfig
+from .context import TimeContext
+from .decoder import Decoder
+from .encoder import Encoder, pad_start
+
+
+class VidTokModel(nn.Module):
+    """Encoder, regularizer and decoder.
+
+    ``skip_repeated_frames``: v1.1 networks see the first frame repeated before the clip, so all frames of the first
+    latent are equal in every layer; one of them is then computed instead of all. The result is the same. On the meta
+    device all are computed, so that operation counts are those of the published network.
+    """
+
+    def __init__(self, config: VidTokConfig, skip_repeated_frames: bool = True):
+        super().__init__()
+        self.config = config
+        self.skip_repeated_frames = skip_repeated_frames
+        self.encoder = Encoder(config)
+        self.decoder = Decoder(config)
+        self.regularization = make_quantizer(config.regularizer)
+        self.encoder.requires_grad_(not config.fix_encoder)
+        self.decoder.requires_grad_(not config.fix_decoder)
+
+    def encode(self, video: Tensor) -> Tensor:
+        """Features (B, F, t, h, w), before the regularizer, of a clip (B, 3, T, H, W) in [-1, 1].
+
+        A causal encoder puts frames before a clip whose T isn't a multiple of the temporal factor f: f − 1 of them
+        in v1.0, up to the next multiple in v1.1.
+        """
+        config = self.config
+        factor = config.time_downsample_factor
+        merged = self._merges(video) and config.init_pad_mode == "replicate" and video.shape[2] % factor == 1 % factor
+        remainder = video.shape[2] % factor
+        if config.causal and remainder and not merged:
+            num_frames = factor - (1 if config.variant == "causal" else remainder)
+            video = pad_start(video, num_frames, config.init_pad_mode)
+        elif not config.causal and video.shape[2] < factor:
+            raise TokenizerError(f"a non-causal VidTok needs at least {factor} frames, not {video.shape[2]}")
+        return self.encoder(video, self._context(merged))
+
+    def decode(self, latents: Tensor) -> Tensor:
+        """The clip (B, 3, T, H, W) of latents (B, C, t, h, w): T = 1 + (t − 1) f, or t f for non-causal networks.
+
+        The f − 1 frames that stand before the clip in causal networks are dropped.
+        """
+        merged = self._merges(latents)
+        video = self.decoder(latents, self._context(merged))
+        num_dropped = self.config.time_downsample_factor - 1 if self.config.causal and not merged else 0
+        return video[:, :, num_dropped:].contiguous()
+
+    def reconstruct(self, video: Tensor) -> Tensor:
+        """The clip through the network at the mode of the posterior, as the official ``forward`` gives it.
+
+        v1.1 gives as many frames as came in: where T isn't 1 + n f, the first latent stands for more than one frame
+        of the clip. The others give what :meth:`decode` gives.
+        """
+        reconstruction = self.decode(self.regularization(self.encode(video)).latents)
+        if self.config.variant != "causal_v1_1":
+            return reconstruction
+        num_missing = video.shape[2] - reconstruction.shape[2]
+        return pad_start(reconstruction, num_missing, "replicate") if num_missing > 0 else reconstruction
+
+    def _merges(self, x: Tensor) -> bool:
+        return self.config.variant == "causal_v1_1" and self.skip_repeated_frames and not x.is_meta
+
+    def _context(self, merged: bool) -> TimeContext:
+        return TimeContext("first_frame" if self.config.variant == "causal_v1_1" else "zeros", merged)
+
+
+def make_quantizer(config: RegularizerConfig) -> Quantizer:
+    """The regularizer of a configuration."""
+    return KLQuantizer() if config.kind == "kl" else FSQuantizer(config.levels, config.dim)
