@@ -248,6 +248,17 @@ class VideoTokenizer(ABC):
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
         return {}
 
+    def load_state(self, state: dict[str, Tensor]) -> None:
+        """Load a checkpoint's flat state dict, as the file holds it, for cards that name a checkpoint.
+
+        Raises :class:`TokenizerError` where the keys or shapes are another model's.
+        """
+        raise TokenizerError(f"{self.spec.name} takes no weights, but its card names a checkpoint")
+
+    def init_random(self, seed: int) -> None:
+        """Draw every weight from ``seed``, for cards with ``random_seed``."""
+        raise TokenizerError(f"{self.spec.name} takes no weights, but its card names a random seed")
+
     def to(self, device: str | torch.device) -> VideoTokenizer:
         """Move every module to ``device``, in the precision of the settings."""
         for module in self.modules().values():

@@ -1,0 +1,120 @@
+"""The catalog: every card there is, and how a card becomes a tokenizer. Reading it loads no torch."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Iterable
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .card import Card, CardError, read_card
+
+if TYPE_CHECKING:
+    import torch
+
+    from .interface import InferenceSettings, VideoTokenizer
+
+
+def shipped_cards_folder() -> Traversable:
+    """The folder with toklab's own cards."""
+    return files(f"{__package__}.cards")
+
+
+def read_cards(folder: Traversable) -> list[Card]:
+    """Every card (``*.toml``) directly in a folder, sorted by file name.
+
+    Raises:
+        CardError: if there is no such folder, or a card in it can't be used.
+    """
+    if not folder.is_dir():
+        raise CardError(f"{folder}: there is no such folder of cards")
+    return [read_card(file) for file in sorted(folder.iterdir(), key=lambda f: f.name) if file.name.endswith(".toml")]
+
+
+def load_cards(folders: Iterable[Path] = ()) -> dict[str, Card]:
+    """Shipped cards and those of a user's ``folders``, by name.
+
+    Raises:
+        CardError: if a card can't be used, a folder is missing or empty, or two cards share a name.
+    """
+    cards = {card.name: card for card in read_cards(shipped_cards_folder())}
+    for folder in folders:
+        found = read_cards(folder)
+        if not found:
+            raise CardError(f"{folder}: holds no card (*.toml)")
+        for card in found:
+            if card.name in cards:
+                raise CardError(
+                    f"{card.source}: {card.name!r} is also the name of {cards[card.name].source}; rename one of them"
+                )
+            cards[card.name] = card
+    return cards
+
+
+def build_tokenizer(
+    card: Card,
+    settings: InferenceSettings | None = None,
+    *,
+    device: str | torch.device = "cpu",
+    download: bool = False,
+) -> VideoTokenizer:
+    """Build the tokenizer of a card with its weights, ready to measure: on ``device``, in evaluation mode, frozen.
+
+    Args:
+        card: the variant.
+        settings: how it is run; the defaults if not given.
+        device: where its modules go.
+        download: whether a checkpoint that isn't on this machine is fetched.
+
+    Raises:
+        CheckpointUnavailable: if the weights aren't here and may not, or can't, be downloaded.
+        TokenizerError: if the adapter can't be imported, or the checkpoint is damaged or another model's.
+    """
+    from . import checkpoints
+
+    path = checkpoints.resolve(card, download=download)
+    tokenizer = _construct(card, settings)
+    if path is not None:
+        tokenizer.load_state(checkpoints.load_state(path))
+    elif card.checkpoint.random_seed is not None:
+        tokenizer.init_random(card.checkpoint.random_seed)
+    return freeze(tokenizer).to(device)
+
+
+def build_on_meta(card: Card, settings: InferenceSettings | None = None) -> VideoTokenizer:
+    """Build the tokenizer of a card on torch's meta device, without weights: enough to count its work.
+
+    Raises:
+        TokenizerError: if the adapter can't be imported.
+    """
+    import torch
+
+    with torch.device("meta"):
+        return freeze(_construct(card, settings))
+
+
+def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer:
+    from .interface import InferenceSettings, TokenizerError, VideoTokenizer
+
+    try:
+        adapter = pkgutil.resolve_name(resolve_name(card.adapter, __package__))
+    except (ImportError, AttributeError) as error:
+        raise TokenizerError(
+            f"{card.name}: the adapter {card.adapter} that {card.source} names can't be imported: {error}"
+        ) from error
+    tokenizer = adapter(card.spec, dict(card.parameters), settings or InferenceSettings())
+    if not isinstance(tokenizer, VideoTokenizer):
+        raise TokenizerError(
+            f"{card.name}: the adapter {card.adapter} gives a {type(tokenizer).__name__}, no VideoTokenizer"
+        )
+    return tokenizer
+
+
+def freeze(tokenizer: VideoTokenizer) -> VideoTokenizer:
+    """Put a tokenizer's modules into evaluation mode, without gradients; returns the tokenizer."""
+    for module in tokenizer.modules().values():
+        module.eval().requires_grad_(False)
+    return tokenizer
