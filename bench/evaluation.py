@@ -50,7 +50,6 @@ class Evaluation:
     """Forward identity."""
     run: str
     machine: str
-    tokenizer: VideoTokenizer
     protocol: Protocol
     metrics: list[Metric]
     """Prepared metrics that measure windows, one for each measurement."""
@@ -72,14 +71,16 @@ class Evaluation:
             return not self.retry_failed
         return {metric.measurement_key for metric in self.metrics} <= known.measurements
 
-    def run_stream(self, stream: Iterable[Clip | FailedClip]) -> None:
+    def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
         """Evaluate every clip; what fails is a row with a reason."""
         for item in self._batches(stream):
             if isinstance(item, FailedClip):
+                if self.needs_nothing(item.source, item.content_id, item.window):
+                    continue
                 self.ledger.record(self._failed_row(item, item.reader, 0.0, item.reason))
                 self.progress.advance(1, 1)
             else:
-                self._evaluate(item)
+                self._evaluate(tokenizer, item)
 
     def _batches(self, stream: Iterable[Clip | FailedClip]) -> Iterator[list[Clip] | FailedClip]:
         pending: list[Clip] = []
@@ -97,9 +98,9 @@ class Evaluation:
         if pending:
             yield pending
 
-    def _evaluate(self, clips: list[Clip]) -> None:
+    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> None:
         try:
-            result = forward(self.tokenizer, clips, self.device)
+            result = forward(tokenizer, clips, self.device)
         except OutOfMemory as error:
             if len(clips) == 1:
                 self._commit_failure(clips[0], f"out of memory with one window in the batch: {error}")
@@ -107,21 +108,21 @@ class Evaluation:
             self.batch_size = max(1, len(clips) // 2)
             self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
             for start in range(0, len(clips), self.batch_size):
-                self._evaluate(clips[start : start + self.batch_size])
+                self._evaluate(tokenizer, clips[start : start + self.batch_size])
             return
         except Exception as error:
             if len(clips) == 1:
                 self._commit_failure(clips[0], f"{type(error).__name__}: {error}")
                 return
             for clip in clips:
-                self._evaluate([clip])
+                self._evaluate(tokenizer, [clip])
             return
         timing = {**result.timing, "warm": float(self._warm)}
         self._warm = True
         finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
         for index, clip in enumerate(clips):
             if finite[index]:
-                self._commit_scored(clip, index, result, timing)
+                self._commit_scored(clip, self._window_batch(tokenizer, result, index), timing)
             else:
                 self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
 
@@ -145,12 +146,11 @@ class Evaluation:
             run=self.run,
         )
 
-    def _commit_scored(self, clip: Clip, index: int, result: ForwardResult, timing: dict[str, float]) -> None:
+    def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
         known = self.known.get((clip.source, clip.window.index))
         current = known is not None and known.is_current(clip.content_id, clip.window)
         present = known.measurements if known is not None and current else frozenset()
         wanted = [metric for metric in self.metrics if metric.measurement_key not in present]
-        batch = self._window_batch(result, index)
         records: list[Row | Measurement | ReferenceMeasurement] = []
         if not (known is not None and current and known.row.status == "scored"):
             row = self._failed_row(clip, clip.reader, clip.fps, "")
@@ -161,12 +161,12 @@ class Evaluation:
         self.ledger.record(*records)
         self.progress.advance(1, 0)
 
-    def _window_batch(self, result: ForwardResult, index: int) -> WindowBatch:
+    def _window_batch(self, tokenizer: VideoTokenizer, result: ForwardResult, index: int) -> WindowBatch:
         reference = result.reference[index : index + 1]
         reconstruction = result.reconstruction[index : index + 1].clamp(-1, 1)
         if self.protocol.round_to_uint8:
             reference, reconstruction = _round_to_uint8(reference), _round_to_uint8(reconstruction)
-        return WindowBatch(reference, reconstruction, result.encoded.select(index), self.tokenizer.spec)
+        return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _measure(self, metric: Metric, batch: WindowBatch, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
         place = (self.cell, clip.source, clip.window.index, metric.measurement_key)

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..reports.schema import COLUMNS
+from ..reports.schema import results_frame
 from .catalog import metrics
 from .cell import reference_identity
 from .ledger import Ledger, unpack_arrays
@@ -85,16 +85,25 @@ def read_results(ledger: Ledger) -> list[CellResults]:
     return [CellResults.read(ledger, cell, references) for cell in ledger.cells()]
 
 
-def results_frame(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`."""
-    records = []
+def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
+    """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
+
+    Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
+    """
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for result in results:
         for name in result.cell.metrics:
             metric = metrics().get(name)()
             if result.cell.status != "failed" and not metric.applies_to(_spec_of(result.cell)):
                 continue
-            records.append(_frame_row(result.cell, metric, result.evaluate(metric), result.reasons(metric)))
-    return pd.DataFrame(records, columns=list(COLUMNS))
+            row = _table_row(result.cell, metric, result.evaluate(metric), result.reasons(metric))
+            if metric.needs == "model":
+                general = {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
+                known = rows.setdefault((row["label"], "", "", name), general)
+                if known is general or known["value"] == row["value"] or math.isnan(row["value"]):
+                    continue
+            rows[row["label"], row["dataset"], row["protocol_hash"], name] = row
+    return results_frame(rows.values())
 
 
 def _spec_of(cell: CellRecord) -> Any:
@@ -107,7 +116,7 @@ def _spec_of(cell: CellRecord) -> Any:
     return TokenizerSpec(**values)
 
 
-def _frame_row(
+def _table_row(
     cell: CellRecord, metric: Metric, outcome: Estimate | Unavailable, reasons: Counter[str]
 ) -> dict[str, Any]:
     row = {
@@ -115,8 +124,8 @@ def _frame_row(
         "tokenizer": cell.tokenizer,
         "label": cell.label,
         "regularizer": cell.spec.get("regularizer_label", ""),
-        "group": cell.spec.get("comparison_group", ""),
-        "weights": cell.spec.get("weights", ""),
+        "group": cell.spec.get("comparison_group", "other"),
+        "weights": cell.spec.get("weights", "none"),
         "dataset": cell.dataset,
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,

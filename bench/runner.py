@@ -12,9 +12,9 @@ from typing import Protocol as TypingProtocol
 import torch
 
 from ..datasets.cache import ClipCache
-from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable, FailedClip
+from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable, FailedClip, Window
 from ..datasets.stream import ClipStream, SourcePlan
-from ..tokenizers.interface import CheckpointUnavailable, TokenizerError, VideoTokenizer
+from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from . import provenance
 from .catalog import TokenizerCatalog, TokenizerEntry, datasets, metrics, tokenizers
 from .cell import Cell, clip_identity
@@ -87,6 +87,17 @@ class DatasetWindows:
         """Windows, each unreadable source counted as one."""
         return sum(len(plan.windows) if isinstance(plan, SourcePlan) else 1 for plan in self.plans)
 
+    def count_where(self, holds: Callable[[str, str, Window], bool]) -> int:
+        """Windows for which ``holds(source, content_id, window)``, unreadable sources included."""
+        readable = [(p.source.key, p.content_id, window) for p in self.plans if isinstance(p, SourcePlan) for window in p.windows]
+        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
+        return sum(holds(*item) for item in (*readable, *unreadable))
+
+    def clips(self) -> list[str]:
+        """Identity of every clip."""
+        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
+        return [clip_identity(plan.content_id, window.frame_ids) for plan in plans for window in plan.windows]
+
 
 class Runner:
     """Runs cells into the ledger of one folder."""
@@ -123,70 +134,69 @@ class Runner:
     def _run_cell(self, cell: Cell, run: str, number: int, of: int) -> CellRecord:
         entry = self.catalog.entry(cell.tokenizer)
         try:
-            weights = entry.weights_identity()
-            windows = self._windows(cell, entry)
-            tokenizer = entry.build(cell.settings, self.device)
+            identity = cell.identity(entry.identity, weights := entry.weights_identity())
+            spec = entry.spec()
+            windows = self._windows(cell, spec)
+            self._forget_stale_rows(identity, windows)
+            evaluation = self._evaluation(cell, identity, spec, windows, run)
+            done = windows.count_where(evaluation.needs_nothing)
+            self.progress.start(cell, number, of, windows.count, done)
+            tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
         except (CheckpointUnavailable, DatasetUnavailable) as error:
             return self._record_failed_cell(cell, entry, str(error), error.cure)
-        except Exception as error:
-            reason = str(error) if isinstance(error, TokenizerError) else f"{type(error).__name__}: {error}"
+        except (ValueError, RuntimeError, ImportError) as error:
+            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
             return self._record_failed_cell(cell, entry, reason, "")
-        identity = cell.identity(entry.identity, weights)
+        self._record_open_cell(cell, identity, weights, entry, spec, windows)
+        if tokenizer is not None:
+            with self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing) as stream:
+                evaluation.run_stream(tokenizer, stream)
+        self.ledger.compact(identity)
+        return self.ledger.update_cell(identity, status="finished")
+
+    def _record_open_cell(
+        self,
+        cell: Cell,
+        identity: str,
+        weights: str,
+        entry: TokenizerEntry,
+        spec: TokenizerSpec,
+        windows: DatasetWindows,
+    ) -> None:
+        known = self.ledger.cell(identity)
         asked = {name: self._metric(name) for name in cell.metrics}
-        usable = {name: m for name, m in asked.items() if isinstance(m, Metric) and m.applies_to(tokenizer.spec)}
-        known_cell = self.ledger.cell(identity)
         record = CellRecord(
             cell=identity,
             tokenizer=cell.tokenizer,
             label=cell.label,
-            spec=_plain_spec(tokenizer),
+            spec=_plain_spec(spec),
             weights=weights,
             dataset=cell.dataset,
             protocol=cell.protocol.model_dump(mode="json"),
             protocol_hash=cell.protocol.hash,
             settings=cell.settings.as_dict(),
-            metrics=tuple(dict.fromkeys((*(known_cell.metrics if known_cell else ()), *cell.metrics))),
-            facts=known_cell.facts if known_cell else measure_facts(entry, cell.protocol),
+            metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
+            facts=known.facts if known else measure_facts(entry, cell.protocol),
             missing=windows.missing,
-            unavailable={n: (m.reason, m.cure) for n, m in asked.items() if isinstance(m, Unavailable)},
+            unavailable={name: (m.reason, m.cure) for name, m in asked.items() if isinstance(m, Unavailable)},
             planned=windows.count,
         )
         self._forget_failed_cells(record)
-        if known_cell is None:
+        if known is None:
             self.ledger.record(record)
         else:
-            self.ledger.update_cell(identity, **{k: v for k, v in vars(record).items() if k != "cell"})
-        self._evaluate(cell, record, tokenizer, windows, list(usable.values()), run, (number, of))
-        self.ledger.compact(identity)
-        return self.ledger.update_cell(identity, status="finished")
+            self.ledger.update_cell(identity, **{name: value for name, value in vars(record).items() if name != "cell"})
 
-    def _evaluate(
-        self,
-        cell: Cell,
-        record: CellRecord,
-        tokenizer: VideoTokenizer,
-        windows: DatasetWindows,
-        usable: list[Metric],
-        run: str,
-        position: tuple[int, int],
-    ) -> None:
-        self._forget_stale_rows(record.cell, windows)
-        measurements = self.ledger.measurements(record.cell)
-        known = {
-            row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(record.cell)
-        }
+    def _evaluation(
+        self, cell: Cell, identity: str, spec: TokenizerSpec, windows: DatasetWindows, run: str
+    ) -> Evaluation:
+        measurements = self.ledger.measurements(identity)
+        usable = [m for m in map(self._metric, cell.metrics) if isinstance(m, Metric) and m.applies_to(spec)]
         measuring = {m.measurement_key: m for m in usable if m.needs in MEASURED_NEEDS}
-        clips = [
-            clip_identity(plan.content_id, window.frame_ids)
-            for plan in windows.plans
-            if isinstance(plan, SourcePlan)
-            for window in plan.windows
-        ]
-        evaluation = Evaluation(
-            cell=record.cell,
+        return Evaluation(
+            cell=identity,
             run=run,
             machine=provenance.machine_identity(self.device),
-            tokenizer=tokenizer,
             protocol=cell.protocol,
             metrics=list(measuring.values()),
             ledger=self.ledger,
@@ -194,25 +204,16 @@ class Runner:
             progress=self.progress,
             keeper=ReconstructionKeeper(
                 self.ledger.folder,
-                record.cell,
+                identity,
                 cell.protocol.hash,
-                choose_windows(clips, self.options.keep_reconstructions),
+                choose_windows(windows.clips(), self.options.keep_reconstructions),
             ),
             batch_size=self.options.batch_size,
-            known=known,
+            known={
+                row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(identity)
+            },
             retry_failed=self.options.retry_failed,
         )
-        done = sum(
-            evaluation.needs_nothing(plan.source.key, plan.content_id, window)
-            for plan in windows.plans
-            if isinstance(plan, SourcePlan)
-            for window in plan.windows
-        )
-        self.progress.start(cell, *position, windows.count, done)
-        if done == windows.count:
-            return
-        with self._stream(cell, windows.dataset, tokenizer.spec.causal, evaluation.needs_nothing) as stream:
-            evaluation.run_stream(stream)
 
     def _stream(
         self,
@@ -234,13 +235,12 @@ class Runner:
             skip=skip,
         )
 
-    def _windows(self, cell: Cell, entry: TokenizerEntry) -> DatasetWindows:
-        causal = entry.spec().causal
-        key = (cell.dataset, cell.root, cell.protocol.hash, causal)
+    def _windows(self, cell: Cell, spec: TokenizerSpec) -> DatasetWindows:
+        key = (cell.dataset, cell.root, cell.protocol.hash, spec.causal)
         if key not in self._planned:
             dataset = datasets().get(cell.dataset)(cell.root)
             self.progress.message(f"looking through {cell.dataset}")
-            with self._stream(cell, dataset, causal) as stream:
+            with self._stream(cell, dataset, spec.causal) as stream:
                 plans = stream.plan()
             missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
             self._planned[key] = DatasetWindows(dataset, plans, missing)
@@ -292,8 +292,7 @@ class Runner:
         self.ledger.forget_rows(cell, stale)
 
 
-def _plain_spec(tokenizer: VideoTokenizer) -> dict[str, object]:
-    spec = tokenizer.spec
+def _plain_spec(spec: TokenizerSpec) -> dict[str, object]:
     plain = {name: value for name, value in vars(spec).items() if isinstance(value, (str, int, float, bool))}
     return {
         **plain,

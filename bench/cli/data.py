@@ -20,7 +20,7 @@ def list_(dataset: DatasetArgument) -> None:
 
         toklab data list sample
     """
-    from ..datasets_command import open_dataset
+    from ..dataset_survey import open_dataset
 
     opened = open_dataset(dataset)
     for source in opened.sources():
@@ -43,7 +43,7 @@ def check(
 
         toklab data check folder:clips/ --protocol vidtok
     """
-    from ..datasets_command import check_table
+    from ..dataset_survey import check_table
 
     text, unreadable = check_table(dataset, reader, protocol)
     typer.echo(text)

@@ -17,7 +17,7 @@ def list_() -> None:
 
         toklab weights list
     """
-    from ..weights_command import weights_table
+    from ..weight_catalog import weights_table
 
     typer.echo(weights_table())
 
@@ -32,7 +32,7 @@ def pull(
 
         toklab weights pull lpips-vgg vidtok_kl_causal_488_4chn
     """
-    from ..weights_command import pull_weights
+    from ..weight_catalog import pull_weights
 
     for item in name:
         typer.echo(str(pull_weights(item)))
@@ -46,7 +46,7 @@ def path(name: Annotated[str, typer.Argument(help="A metric, weight file or toke
 
         toklab weights path i3d
     """
-    from ..weights_command import find_weights
+    from ..weight_catalog import find_weights
 
     found, cure = find_weights(name)
     if found is None:
