@@ -22,6 +22,10 @@ Arrays = dict[str, np.ndarray]
 """Named arrays of one window, as the ledger stores them."""
 
 
+class MetricError(ValueError):
+    """Why a metric can't measure this window: too few frames, too small a picture, values out of range."""
+
+
 @dataclass(frozen=True)
 class Unavailable:
     """Why a metric can't be computed here, and the command that mends it."""
@@ -104,6 +108,8 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    num_resamples: int = 1000
+    """Bootstrap resamples its interval is taken from."""
 
     @property
     def measurement_key(self) -> str:
@@ -123,7 +129,11 @@ class Metric(ABC):
         return
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
-        """Arrays for each window of the batch; metrics that need no pairs or codes return empty ones."""
+        """Arrays for each window of the batch; metrics that need no pairs or codes return empty ones.
+
+        Raises:
+            MetricError: if a window can't be measured.
+        """
         return [{} for _ in range(batch.reference.shape[0])]
 
     def measure_reference(self, reference: Tensor) -> list[Arrays]:
@@ -136,6 +146,15 @@ class Metric(ABC):
 
         The result depends on the set of windows only: sort by key and sum with ``math.fsum``.
         """
+
+    def resample(self, windows: Sequence[MeasuredWindow], counts: np.ndarray) -> np.ndarray | None:
+        """The figure under every bootstrap resample of the source videos, (resamples,); ``None`` if it has none.
+
+        Args:
+            windows: in any order.
+            counts: (resamples, sources), integer: how often each source is drawn, sources in sorted order.
+        """
+        return None
 
 
 class Accumulator:

@@ -1,0 +1,93 @@
+"""Bits per pixel: what a tokenizer spends on a clip, by its own convention or by the information of its posterior."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import get_args
+
+import numpy as np
+
+from ...tokenizers.interface import BitsConvention, TokenizerSpec
+from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable, WindowBatch
+from .ratio import RatioMetric
+
+CONVENTIONS: tuple[str, ...] = get_args(BitsConvention)
+"""Conventions of counting bits; a measurement stores the index."""
+
+
+class _BitsOverPixels(RatioMetric):
+    direction = "lower"
+    unit = "bit/px"
+    range = (0.0, math.inf)
+    display_range = (1.0, 0.0)
+    decimals = 4
+    needs = "encoded"
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        """The window's bits."""
+        return np.asarray(window.arrays["bits"])
+
+    def denominator(self, window: MeasuredWindow) -> float:
+        """The window's pixels."""
+        return float(window.arrays["pixels"][0])
+
+    def count(self, windows: Sequence[MeasuredWindow]) -> int:
+        """Frames."""
+        return sum(window.num_frames for window in windows)
+
+
+def _pixels(batch: WindowBatch) -> int:
+    return math.prod(batch.reference.shape[2:])
+
+
+class BitsPerPixel(_BitsOverPixels):
+    """Bits of codes, stored latents or bitstreams over the pixels of the scored clips."""
+
+    name = "bpp"
+    title = "bpp"
+    convention = (
+        "bits over T·H·W of the scored clips; codes: log2 K each, stored-16: 16 bits for each latent value, "
+        "bitstream: the elementary stream without container"
+    )
+    measurement = "encoded-bits"
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """``bits`` (1,) float64, ``pixels`` (1,) int64, ``convention`` (1,) int64: index into :data:`CONVENTIONS`."""
+        convention = np.array([CONVENTIONS.index(batch.encoded.bits_convention)])
+        pixels = np.array([_pixels(batch)])
+        return [{"bits": np.array([bits]), "pixels": pixels, "convention": convention} for bits in batch.encoded.bits]
+
+    def note(self, windows: Sequence[MeasuredWindow]) -> str:
+        """The convention of counting bits."""
+        return "bits counted by convention " + ", ".join(sorted(_conventions(windows)))
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """Bits over pixels; unavailable where windows count bits by several conventions."""
+        if len(conventions := sorted(_conventions(windows))) > 1:
+            return Unavailable(f"windows count bits differently: {', '.join(conventions)}", "run the cell again")
+        return super().aggregate(windows, facts)
+
+
+def _conventions(windows: Sequence[MeasuredWindow]) -> set[str]:
+    return {CONVENTIONS[int(window.arrays["convention"][0])] for window in windows}
+
+
+class KlBitsPerPixel(_BitsOverPixels):
+    """Information of a KL posterior over the pixels of the scored clips."""
+
+    name = "bpp-kl"
+    title = "bpp (KL)"
+    convention = "KL(q ‖ p) / ln 2 of the posterior over T·H·W of the scored clips"
+    measurement = "kl-bits"
+
+    def applies_to(self, spec: TokenizerSpec) -> bool:
+        """Only posteriors have a divergence."""
+        return spec.regularizer == "kl"
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """``bits`` (1,) float64 and ``pixels`` (1,) int64."""
+        if batch.encoded.kl_nats is None:
+            raise MetricError(f"{batch.spec.name} doesn't give the divergence of its posterior")
+        bits = batch.encoded.kl_nats.double().cpu().numpy() / math.log(2)
+        return [{"bits": bits[index : index + 1], "pixels": np.array([_pixels(batch)])} for index in range(len(bits))]

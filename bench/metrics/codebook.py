@@ -1,0 +1,175 @@
+"""How much of its codebooks a tokenizer uses over a whole evaluation set."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ...tokenizers.interface import TokenizerSpec
+from ..statistics import sorted_windows
+from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
+from .ratio import NOTHING_MEASURED
+
+GROWTH_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
+"""Shares of the windows at which utilization is given as well."""
+
+
+def total_counts(windows: Sequence[MeasuredWindow]) -> list[np.ndarray]:
+    """How often each entry of each codebook was used: one (K,) int64 array a codebook.
+
+    Raises:
+        MetricError: if the windows' codebooks differ in size.
+    """
+    sizes = {tuple(window.arrays["sizes"].tolist()) for window in windows}
+    if len(sizes) != 1:
+        raise MetricError(f"windows of codebooks of different sizes: {sorted(sizes)}")
+    totals = [np.zeros(size, dtype=np.int64) for size in sizes.pop()]
+    for window in windows:
+        for book, total in enumerate(totals):
+            # Codes are unique within a window, so plain indexing adds each count once.
+            total[window.arrays[f"codes_{book}"]] += window.arrays[f"counts_{book}"]
+    return totals
+
+
+def utilization(totals: Sequence[np.ndarray]) -> float:
+    """Share of all codebooks' entries that were used at least once."""
+    return sum(int(np.count_nonzero(total)) for total in totals) / sum(map(len, totals))
+
+
+def utilization_bound(totals: Sequence[np.ndarray]) -> float:
+    """Largest utilization so many tokens could reach: min(1, tokens / K) for one codebook."""
+    return sum(min(len(total), int(total.sum())) for total in totals) / sum(map(len, totals))
+
+
+def entropy_bits(counts: np.ndarray) -> float:
+    """Entropy −Σ p log2 p of the empirical distribution, in bits; 0 for no counts at all."""
+    used = counts[counts > 0]
+    shares = used / used.sum() if used.size else used
+    return abs(math.fsum((-shares * np.log2(shares)).tolist()))
+
+
+def perplexity(totals: Sequence[np.ndarray]) -> float:
+    """2^entropy of each codebook, averaged over codebooks."""
+    return math.fsum(2.0 ** entropy_bits(total) for total in totals) / len(totals)
+
+
+def level_marginals(counts: np.ndarray, levels: Sequence[int]) -> list[np.ndarray]:
+    """Share of tokens at each level of each dimension of a scalar quantizer.
+
+    Args:
+        counts: (K,), K the product of the levels.
+        levels: levels by dimension, the first least significant in the index.
+    """
+    grid = counts.reshape(tuple(reversed(levels)))
+    last = len(levels) - 1
+    others = [tuple(axis for axis in range(len(levels)) if axis != last - dim) for dim in range(len(levels))]
+    return [grid.sum(axis=axes) / counts.sum() for axes in others]
+
+
+class _Codebook(Metric):
+    direction = "higher"
+    needs = "codes"
+    measurement = "code-counts"
+
+    def applies_to(self, spec: TokenizerSpec) -> bool:
+        """Only discrete tokenizers have codes."""
+        return spec.is_discrete
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """The codes of each window, sparse.
+
+        ``sizes`` (books,) and ``levels`` (dimensions,) of the codebooks, and for each book ``codes_N``, the distinct
+        codes in rising order, with ``counts_N``; all int64.
+        """
+        encoded = batch.encoded
+        if not encoded.codes:
+            raise MetricError(f"{batch.spec.name} gave no codes")
+        sizes = np.array(encoded.codebook_sizes, dtype=np.int64)
+        levels = np.array(batch.spec.codebook_levels, dtype=np.int64)
+        measured = []
+        for index in range(encoded.batch_size):
+            arrays: Arrays = {"sizes": sizes, "levels": levels}
+            for book, (codes, size) in enumerate(zip(encoded.codes, encoded.codebook_sizes, strict=True)):
+                unique, counts = np.unique(codes[index].cpu().numpy().astype(np.int64), return_counts=True)
+                if unique[0] < 0 or unique[-1] >= size:
+                    raise MetricError(f"{batch.spec.name} gave code {unique[0]} or {unique[-1]}, not in 0..{size - 1}")
+                arrays |= {f"codes_{book}": unique, f"counts_{book}": counts.astype(np.int64)}
+            measured.append(arrays)
+        return measured
+
+
+class CodebookUtilization(_Codebook):
+    """Share of the codebook that was used at least once."""
+
+    name = "codebook-utilization"
+    title = "Util."
+    unit = "%"
+    range = (0.0, 100.0)
+    display_range = (0.0, 100.0)
+    decimals = 1
+    convention = "entries used at least once over the whole set, over all entries; at most min(1, tokens/K)"
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """Utilization in percent, of all codebooks together.
+
+        It has no interval: resampling can only lose codes. ``details``, utilizations in percent:
+        ``tokens``, ``bound``, ``entropy_bits`` and ``perplexity`` (means over codebooks), utilization and tokens at
+        shares of the windows (chosen by a hash, so that videos mix), of each codebook if there are several, and
+        ``marginal[dimension][level]`` of a scalar quantizer.
+        """
+        windows = sorted_windows(windows)
+        if not windows:
+            return NOTHING_MEASURED
+        totals = total_counts(windows)
+        tokens = sum(int(total.sum()) for total in totals)
+        bound = 100 * utilization_bound(totals)
+        details = {
+            "tokens": float(tokens),
+            "bound": bound,
+            "entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals),
+            "perplexity": perplexity(totals),
+            **_growth(windows),
+        }
+        if len(totals) > 1:
+            details |= {f"utilization[{book}]": 100 * utilization([total]) for book, total in enumerate(totals)}
+        levels = windows[0].arrays["levels"].tolist()
+        if levels and len(totals) == 1 and math.prod(levels) == len(totals[0]):
+            for dim, shares in enumerate(level_marginals(totals[0], levels)):
+                details |= {f"marginal[{dim}][{level}]": float(share) for level, share in enumerate(shares)}
+        note = f"{tokens:,} tokens allow at most {bound:.1f} %" if bound < 100 else ""
+        return Estimate(100 * utilization(totals), tokens, "tokens", note=note, details=details)
+
+
+def _growth(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
+    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    growth = {}
+    for share, divisor in GROWTH_SHARES.items():
+        if part := shuffled[: len(shuffled) // divisor]:
+            totals = total_counts(part)
+            growth[f"tokens_at_{share}"] = float(sum(int(total.sum()) for total in totals))
+            growth[f"utilization_at_{share}"] = 100 * utilization(totals)
+    return growth
+
+
+class CodebookPerplexity(_Codebook):
+    """Number of equally frequent codes with the same entropy."""
+
+    name = "codebook-perplexity"
+    title = "Perplexity"
+    range = (1.0, math.inf)
+    display_range = (1.0, 262144.0)
+    decimals = 0
+    convention = "2^H, H the entropy in bits of the codes over the whole set; mean over codebooks"
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """Perplexity; ``details``: ``entropy_bits`` a token, as a mean over codebooks."""
+        windows = sorted_windows(windows)
+        if not windows:
+            return NOTHING_MEASURED
+        totals = total_counts(windows)
+        details = {"entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals)}
+        tokens = sum(int(total.sum()) for total in totals)
+        return Estimate(perplexity(totals), tokens, "tokens", details=details)

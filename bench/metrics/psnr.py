@@ -1,0 +1,125 @@
+"""Peak signal-to-noise ratio by three averages; all read the mean squared error of each frame."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..statistics import percentile_interval, resample_counts, resampled_ratio, windows_by_source
+from .interface import Arrays, MeasuredWindow, WindowBatch
+from .ratio import RatioMetric
+
+MSE_FLOOR = 1e-8
+"""Added to every mean squared error, as VidTok's script does, so that identical frames have 80 dB."""
+
+
+def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
+    """Mean squared error of each frame over channels, rows and columns, on the scale [0, 1].
+
+    Args:
+        reference: (B, C, T, H, W) in [-1, 1].
+        reconstruction: the same shape and range.
+
+    Returns:
+        (B, T) float64.
+    """
+    # Frame by frame: a long clip in float64 would not fit beside the model.
+    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
+    return torch.stack([((x.double() - y.double()) / 2).square().flatten(1).mean(1) for x, y in frames], dim=1)
+
+
+def decibels(mse: np.ndarray) -> np.ndarray:
+    """−10 log10(MSE + 1e-8), elementwise, for a peak of 1."""
+    return -10 * np.log10(np.asarray(mse, dtype=np.float64) + MSE_FLOOR)
+
+
+class _Psnr(RatioMetric):
+    title = "PSNR"
+    direction = "higher"
+    unit = "dB"
+    range = (0.0, 80.0)
+    display_range = (20.0, 40.0)
+    decimals = 2
+    needs = "pairs"
+    measurement = "frame-mse"
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """``mse``: (T,) float64."""
+        return [{"mse": mse} for mse in frame_mse(batch.reference, batch.reconstruction).cpu().numpy()]
+
+
+class FramePsnr(_Psnr):
+    """PSNR of each frame, averaged over all frames: VidTok's."""
+
+    name = "psnr"
+    convention = "per frame −10·log10(MSE + 1e-8) over (C, H, W) on [0, 1]; mean of dB over all frames (VidTok)"
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        """The dB of each frame."""
+        return decibels(window.arrays["mse"])
+
+
+class ClipPsnr(_Psnr):
+    """PSNR of each clip, averaged over clips."""
+
+    name = "psnr-clip"
+    title = "PSNR (clip)"
+    convention = "per clip −10·log10(MSE + 1e-8), MSE over the whole clip on [0, 1]; mean of dB over clips"
+    counted = "clips"
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        """The dB of the clip's mean squared error."""
+        return decibels(np.mean(window.arrays["mse"], keepdims=True))
+
+
+class PooledPsnr(_Psnr):
+    """PSNR of the mean squared error over everything."""
+
+    name = "psnr-pooled"
+    title = "PSNR (pooled)"
+    convention = "−10·log10(MSE + 1e-8) of the mean MSE over all frames on [0, 1]"
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        """The mean squared error of each frame."""
+        return np.asarray(window.arrays["mse"])
+
+    def finish(self, ratios: np.ndarray) -> np.ndarray:
+        """The dB of the mean."""
+        return decibels(ratios)
+
+
+@dataclass(frozen=True)
+class PositionCurve:
+    """PSNR by a frame's position in its window; every array has one entry a position, from 0."""
+
+    psnr: np.ndarray
+    """Mean of dB over the windows that reach the position."""
+    low: np.ndarray
+    """Ends of the 95 % bootstrap interval clustered by source; NaN with fewer than two sources."""
+    high: np.ndarray
+    count: np.ndarray
+    """Windows that reach the position."""
+
+
+def psnr_by_position(windows: Sequence[MeasuredWindow]) -> PositionCurve:
+    """PSNR of the first, second, … frame of the windows, from the arrays of measurement ``frame-mse``."""
+    sources = windows_by_source(windows)
+    length = max((len(window.arrays["mse"]) for window in windows), default=0)
+    totals, counts = np.zeros((len(sources), length)), np.zeros((len(sources), length))
+    for index, source in enumerate(sources):
+        for window in source:
+            values = decibels(window.arrays["mse"])
+            totals[index, : len(values)] += values
+            counts[index, : len(values)] += 1
+    low, high = np.full(length, np.nan), np.full(length, np.nan)
+    for position in range(length):
+        reached = counts[:, position] > 0
+        if (num_sources := int(reached.sum())) >= 2:
+            draws = resample_counts(num_sources, FramePsnr.num_resamples)
+            values = resampled_ratio(totals[reached, position], counts[reached, position], draws)
+            low[position], high[position] = percentile_interval(values)
+    return PositionCurve(totals.sum(0) / counts.sum(0), low, high, counts.sum(0).astype(np.int64))

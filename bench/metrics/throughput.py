@@ -1,0 +1,96 @@
+"""Speed and memory of encoding and decoding, from the timings the runner keeps of every window."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from ..statistics import sorted_windows
+from .interface import Estimate, MeasuredWindow, Metric, Unavailable
+
+COLD_NOTE = "only the first batch was timed, without warm-up"
+
+
+def warm_windows(windows: Sequence[MeasuredWindow], figure: str) -> tuple[list[MeasuredWindow], str] | Unavailable:
+    """Windows with the timing ``figure``, those of the first batch left out, and a note where there are no others.
+
+    Windows of several machines are never mixed.
+    """
+    timed = [window for window in sorted_windows(windows) if window.timing.get(figure, 0) > 0]
+    if not timed:
+        return Unavailable(f"no window has a timing {figure!r}", "run the suite on a machine that records it")
+    if len(machines := sorted({window.machine for window in timed})) > 1:
+        return Unavailable(f"timings come from several machines: {'; '.join(machines)}", "run the cell on one machine")
+    warm = [window for window in timed if window.timing.get("warm")]
+    return (warm, "") if warm else (timed, COLD_NOTE)
+
+
+class _Throughput(Metric):
+    direction = "higher"
+    unit = "frames/s"
+    range = (0.0, math.inf)
+    display_range = (0.0, 500.0)
+    decimals = 1
+    needs = "timing"
+    measurement = "timing"
+    seconds: str
+    """The timing it reads."""
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """Median frames a second; ``details``: quartiles over windows, and tokens a second."""
+        found = warm_windows(windows, self.seconds)
+        if isinstance(found, Unavailable):
+            return found
+        timed, note = found
+        clips = np.array([w.timing.get("batch_size", 1.0) / w.timing[self.seconds] for w in timed])
+        frames = clips * np.array([w.num_frames for w in timed])
+        lower, median, upper = np.percentile(frames, (25, 50, 75))
+        details = {"lower_quartile": float(lower), "upper_quartile": float(upper)}
+        if all("num_tokens" in w.timing for w in timed):
+            tokens = clips * np.array([w.timing["num_tokens"] for w in timed])
+            details["tokens_per_second"] = float(np.median(tokens))
+        return Estimate(float(median), len(timed), "windows", note=note, details=details)
+
+
+class EncodeThroughput(_Throughput):
+    """Frames encoded a second."""
+
+    name = "throughput-encode"
+    title = "Encode"
+    convention = "frames a second of encode alone, device synchronised; median over windows after the first batch"
+    seconds = "encode_s"
+
+
+class DecodeThroughput(_Throughput):
+    """Frames decoded a second."""
+
+    name = "throughput-decode"
+    title = "Decode"
+    convention = "frames a second of decode alone, device synchronised; median over windows after the first batch"
+    seconds = "decode_s"
+
+
+class PeakMemory(Metric):
+    """Largest memory of encode and decode."""
+
+    name = "peak-memory"
+    title = "Memory"
+    direction = "lower"
+    unit = "MiB"
+    range = (0.0, math.inf)
+    display_range = (16384.0, 0.0)
+    decimals = 0
+    needs = "timing"
+    convention = "largest memory of a batch: allocated on a GPU, resident set of the process on a CPU"
+    measurement = "timing"
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """The largest peak over all windows, the first batch included."""
+        found = warm_windows(windows, "peak_bytes")
+        if isinstance(found, Unavailable):
+            return found
+        peaks = [w.timing["peak_bytes"] for w in windows if "peak_bytes" in w.timing]
+        sizes = {w.timing.get("batch_size", 1.0) for w in windows if "peak_bytes" in w.timing}
+        return Estimate(max(peaks) / 2**20, len(peaks), "windows", details={"largest_batch_size": max(sizes)})
