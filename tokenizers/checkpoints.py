@@ -133,8 +133,8 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
     except pickle.UnpicklingError as error:
         if is_archive or "weights_only" in str(error).lower():
             raise TokenizerError(
-                f"{path}: holds Python objects beside tensors, and toklab runs no code from a checkpoint; if you trust it, "
-                f"load it with torch yourself and save its state dict as safetensors ({_first_line(error)})"
+                f"{path}: holds Python objects beside tensors, and toklab runs no code from a checkpoint; if you trust "
+                f"it, load it with torch yourself and save its state dict as safetensors ({_first_line(error)})"
             ) from error
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
