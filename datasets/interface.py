@@ -111,3 +111,7 @@ class Dataset(ABC):
     def missing(self) -> list[MissingSource]:
         """Videos that the dataset's own list names and that are not there."""
         return []
+
+    def expected_num_frames(self, key: str) -> int | None:
+        """Frames that the source officially has; ``None`` where nothing is known."""
+        return None

@@ -10,12 +10,14 @@ from typing import Literal
 import av
 import numpy as np
 
-Quality = Literal["lossless", "view"]
+Quality = Literal["lossless", "view", "source"]
 
 LOSSLESS_CODEC = "libx264rgb"
 """H.264 in RGB at quantizer 0: every pixel comes back, and common players show it."""
 VIEW_CODEC = "libx264"
 VIEW_CRF = "16"
+SOURCE_OPTIONS = {"crf": "12", "threads": "1"}
+"""One thread, so that the bytes don't depend on the machine's number of cores."""
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "lossless") -> None:
@@ -23,11 +25,11 @@ def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "
 
     Args:
         path: file to write or replace; the ending decides the container.
-        frames: uint8 RGB, (T, H, W, 3). For ``view``, an odd last row or column is cut off.
+        frames: uint8 RGB, (T, H, W, 3). Unless ``lossless``, an odd last row or column is cut off.
         fps: frames per second; 30 stands in where the source has none.
-        quality: ``lossless`` or ``view``.
+        quality: ``lossless``, ``view``, or ``source``: as a good camera compresses, and reproducible.
     """
-    if quality == "view":
+    if quality != "lossless":
         frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
     path.parent.mkdir(parents=True, exist_ok=True)
     unfinished = path.with_name(f".{os.getpid()}.{path.name}")
@@ -38,7 +40,9 @@ def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "
                 stream = container.add_stream(LOSSLESS_CODEC, rate=rate, options={"qp": "0", "preset": "fast"})
                 stream.pix_fmt = "rgb24"
             else:
-                stream = container.add_stream(VIEW_CODEC, rate=rate, options={"crf": VIEW_CRF})
+                stream = container.add_stream(
+                    VIEW_CODEC, rate=rate, options={"crf": VIEW_CRF} if quality == "view" else SOURCE_OPTIONS
+                )
                 stream.pix_fmt = "yuv420p"
             stream.height, stream.width = frames.shape[1:3]
             for frame in frames:
