@@ -1,0 +1,1 @@
+"""Readers of video files, raw video and images."""

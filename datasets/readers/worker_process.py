@@ -1,0 +1,110 @@
+"""The child side of :mod:`toklab.datasets.readers.worker`: answers requests until its input ends."""
+
+from __future__ import annotations
+
+import math
+import os
+import pickle
+import signal
+import sys
+from typing import IO, Any
+
+import torch
+
+from .. import protocol as protocol  # loaded here, so that no request's time-out has to cover the import
+from ..interface import UnreadableVideo, VideoSource
+from .choice import ReaderChoice, open_reader
+from .interface import ReaderName, VideoFacts, VideoReader
+
+GRACE_S = 10.0
+"""The parent kills a child that is late; a child whose parent is gone ends itself this many seconds later."""
+
+
+class OpenSource:
+    """The source that is open, kept for the windows that follow."""
+
+    def __init__(self) -> None:
+        self._key: tuple[VideoSource, ReaderChoice] | None = None
+        self._reader: VideoReader | None = None
+
+    def open(self, source: VideoSource, choice: ReaderChoice) -> VideoReader:
+        """The reader of a source, opened anew unless it is the one that is open."""
+        if self._reader is None or self._key != (source, choice):
+            self.close()
+            self._reader = open_reader(source, choice)
+            self._key = (source, choice)
+        return self._reader
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
+
+    def probe(self, source: VideoSource, choice: ReaderChoice) -> VideoFacts:
+        """What the source is."""
+        return self.open(source, choice).facts
+
+    def decode(
+        self, source: VideoSource, choice: ReaderChoice, frame_ids: tuple[int, ...], transform: Any
+    ) -> tuple[Any, ReaderName]:
+        """The transformed clip as a float32 array, and the reader it came from."""
+        reader = self.open(source, choice)
+        try:
+            frames = reader.frames(frame_ids)
+        except UnreadableVideo:
+            if reader.name != "decord":
+                raise
+            # A decord reader is of no use after an error, and where it fails depends on how far it has read ahead.
+            self.close()
+            if choice == "decord":
+                raise
+            self._reader = reader = open_reader(source, "pyav")
+            frames = reader.frames(frame_ids)
+        return transform.transform(frames).contiguous().numpy(), reader.name
+
+
+def answer(source: OpenSource, request: tuple[Any, ...]) -> tuple[str, Any]:
+    """Carry out one request: ``("ok", answer)`` or ``("unreadable", reason)``."""
+    action, *arguments = request
+    try:
+        return "ok", getattr(source, action)(*arguments)
+    except UnreadableVideo as error:
+        return "unreadable", str(error)
+    except Exception as error:
+        return "unreadable", f"{arguments[0].path}: {type(error).__name__}: {error}"
+
+
+def serve() -> None:
+    """Answer requests from standard input on standard output; what libraries print goes to standard error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    torch.set_num_threads(1)
+    requests = sys.stdin.buffer
+    _, timeout_s = pickle.load(requests)
+    _send(answers, ("ok", None))
+    source = OpenSource()
+    while True:
+        try:
+            request = pickle.load(requests)
+        except EOFError:
+            return
+        _set_alarm(timeout_s + GRACE_S)
+        reply = answer(source, request)
+        _set_alarm(0)
+        try:
+            _send(answers, reply)
+        except BrokenPipeError:
+            return
+
+
+def _send(answers: IO[bytes], reply: tuple[str, Any]) -> None:
+    pickle.dump(reply, answers, protocol=5)
+    answers.flush()
+
+
+def _set_alarm(seconds: float) -> None:
+    """Have the operating system end this process, even one that hangs in native code; 0 calls it off."""
+    if hasattr(signal, "alarm"):
+        signal.alarm(math.ceil(seconds))
