@@ -1,0 +1,1 @@
+"""Tokenizers without learning, to compare the learned ones with."""

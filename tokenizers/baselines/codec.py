@@ -23,7 +23,7 @@ MAX_ENCODINGS = 14
 """Halvings of the range of rate factors; the last steps are below 0.01."""
 
 COLOUR = "matrix=bt709:{0}_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
-"""Options of ffmpeg's scaler, written out so that encoder and decoder agree though the stream carries no colour tags."""
+"""Options of ffmpeg's scaler, written out so that encoder and decoder agree: the stream carries no colour tags."""
 
 
 class CodecTokenizer(VideoTokenizer):
@@ -39,25 +39,20 @@ class CodecTokenizer(VideoTokenizer):
 
         Args:
             spec: the card's spec.
-            parameters: ``codec`` (``libx264``), ``preset`` of x264, ``bits_per_latent_position`` (18 for 262,144 codes),
-                ``temporal_compression`` and ``spatial_compression`` of the grid.
+            parameters: ``codec`` (``libx264``), ``preset`` of x264, ``bits_per_latent_position`` (18 for 262,144
+                codes), ``temporal_compression`` and ``spatial_compression`` of the grid.
             settings: without effect.
 
         Raises:
             TokenizerError: if the parameters are not exactly these, or the codec is another one.
         """
         super().__init__(spec, settings)
-        expected = {
-            "codec",
-            "preset",
-            "bits_per_latent_position",
-            "temporal_compression",
-            "spatial_compression",
-        }
+        expected = {"codec", "preset", "bits_per_latent_position", "temporal_compression", "spatial_compression"}
         if set(parameters) != expected:
             raise TokenizerError(f"{spec.name}: the parameters are {', '.join(sorted(expected))}")
         if parameters["codec"] != "libx264":
             raise TokenizerError(f"{spec.name}: the codec is libx264, not {parameters['codec']!r}")
+        self._device = torch.device("cpu")
         self._preset: str = parameters["preset"]
         self._bits_per_position: float = parameters["bits_per_latent_position"]
         self._temporal_compression: int = parameters["temporal_compression"]
@@ -67,6 +62,11 @@ class CodecTokenizer(VideoTokenizer):
     def dtype(self) -> torch.dtype:
         """float32 under every setting: a codec has no weights, and 8-bit pixels must arrive exactly."""
         return torch.float32
+
+    def to(self, device: str | torch.device) -> CodecTokenizer:
+        """Give decoded clips on ``device`` from now on; the codec itself runs on the CPU."""
+        self._device = torch.device(device)
+        return self
 
     @property
     def encoder_version(self) -> str:
@@ -90,14 +90,15 @@ class CodecTokenizer(VideoTokenizer):
         num_frames, height, width = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
         even = (num_frames, height + height % 2, width + width % 2, 3)
         clips = [torch.from_numpy(_decode_stream(stream, even)) for stream in encoded.bitstreams]
-        return torch.stack(clips)[:, :, :height, :width].permute(0, 4, 1, 2, 3).float().div(127.5).sub(1)
+        pixels = torch.stack(clips)[:, :, :height, :width].permute(0, 4, 1, 2, 3).to(self._device)
+        return pixels.float().div(127.5).sub(1)
 
     def _largest_stream(self, pixels: np.ndarray, target_bytes: float) -> bytes:
         """The largest stream of at most ``target_bytes``, found by halving the range of rate factors."""
         fine, coarse = 0.0, MAX_CRF
         best = _encode_stream(pixels, self._preset, coarse)
         for _ in range(MAX_ENCODINGS):
-            if not CLOSE_ENOUGH * target_bytes > len(best):
+            if len(best) >= CLOSE_ENOUGH * target_bytes:
                 break
             middle = (fine + coarse) / 2
             stream = _encode_stream(pixels, self._preset, middle)
@@ -112,32 +113,28 @@ class CodecTokenizer(VideoTokenizer):
 def _encode_stream(pixels: np.ndarray, preset: str, crf: float) -> bytes:
     """Encode (T, H, W, 3) uint8 with even H and W."""
     num_frames, height, width = pixels.shape[:3]
-    return _run_ffmpeg(
-        ["-f", "rawvideo", "-pix_fmt", "rgb24", "-s", f"{width}x{height}", "-r", "25", "-i", "-"]
-        + ["-vf", f"scale=out_color_{COLOUR.format('out')},format=yuv420p", "-c:v", "libx264", "-preset", preset]
-        + ["-crf", f"{crf:.4f}", "-g", str(num_frames), "-sc_threshold", "0", "-threads", "1"]
-        # Units of type 6 are supplemental messages: x264 puts its version and options there.
-        + ["-bsf:v", "filter_units=remove_types=6", "-f", "h264", "-"],
-        pixels.tobytes(),
-    )
+    raw_input = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r 25 -i -"
+    conversion = f"-vf scale=out_color_{COLOUR.format('out')},format=yuv420p"
+    encoding = f"-c:v libx264 -preset {preset} -crf {crf:.4f} -g {num_frames} -sc_threshold 0 -threads 1"
+    # Units of type 6 are supplemental messages: x264 puts its version and options there.
+    output = "-bsf:v filter_units=remove_types=6 -f h264 -"
+    return _run_ffmpeg(f"{raw_input} {conversion} {encoding} {output}", pixels.tobytes())
 
 
 def _decode_stream(stream: bytes, shape: tuple[int, int, int, int]) -> np.ndarray:
     """Decode a stream to uint8 of ``shape`` (T, H, W, 3)."""
-    decoded = _run_ffmpeg(
-        ["-f", "h264", "-threads", "1", "-i", "-", "-fps_mode", "passthrough"]
-        + ["-vf", f"scale=in_color_{COLOUR.format('in')},format=rgb24", "-f", "rawvideo", "-"],
-        stream,
-    )
+    conversion = f"-vf scale=in_color_{COLOUR.format('in')},format=rgb24"
+    decoded = _run_ffmpeg(f"-f h264 -threads 1 -i - -fps_mode passthrough {conversion} -f rawvideo -", stream)
     if len(decoded) != math.prod(shape):
         raise TokenizerError(f"ffmpeg decoded {len(decoded)} bytes where {shape} were due")
     return np.frombuffer(bytearray(decoded), np.uint8).reshape(shape)
 
 
-def _run_ffmpeg(arguments: list[str], data: bytes) -> bytes:
+def _run_ffmpeg(arguments: str, data: bytes) -> bytes:
+    """What ffmpeg writes to its output given ``data`` as its input; the arguments hold no spaces of their own."""
     from imageio_ffmpeg import get_ffmpeg_exe
 
-    command = [get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", *arguments]
+    command = [get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", *arguments.split()]
     finished = subprocess.run(command, input=data, capture_output=True, check=False)
     if finished.returncode != 0 or not finished.stdout:
         last_lines = " / ".join(finished.stderr.decode(errors="replace").strip().splitlines()[-3:])
@@ -149,7 +146,7 @@ def _run_ffmpeg(arguments: list[str], data: bytes) -> bytes:
 def _encoder_version() -> str:
     from imageio_ffmpeg import get_ffmpeg_version
 
-    frame = ["-f", "lavfi", "-i", "color=s=16x16:r=1", "-frames:v", "1", "-c:v", "libx264", "-f", "h264", "-"]
+    frame = "-f lavfi -i color=s=16x16:r=1 -frames:v 1 -c:v libx264 -f h264 -"
     # x264 introduces itself in its stream as "x264 - core 165 r3222 … - H.264/MPEG-4 AVC codec".
     introduction = _run_ffmpeg(frame, b"").partition(b"x264 - ")[2].partition(b" - ")[0]
     return f"x264 {introduction.decode(errors='replace')}, ffmpeg {get_ffmpeg_version()}"

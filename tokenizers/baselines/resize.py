@@ -19,8 +19,8 @@ class ResizeTokenizer(VideoTokenizer):
     """Keeps every ``temporal_compression``-th frame, downsampled bicubically (antialiased), as the latent.
 
     The small frames have the clip's aspect ratio and together at most as many values as the latent (latent_channels, t,
-    H / spatial_compression, W / spatial_compression) of the tokenizer it is compared with. Decoding is bicubic upsampling
-    and linear interpolation in time; after the last kept frame, that frame is repeated.
+    H / spatial_compression, W / spatial_compression) of the tokenizer it is compared with. Decoding is bicubic
+    upsampling and linear interpolation in time; after the last kept frame, that frame is repeated.
     """
 
     def __init__(self, spec: TokenizerSpec, parameters: dict[str, Any], settings: InferenceSettings | None = None):

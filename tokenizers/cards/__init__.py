@@ -1,0 +1,1 @@
+"""Data: the cards that ship, one TOML file a variant."""
