@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from ..golden import GoldenNotImplemented
 from .checkpoint import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
+from .streaming import encode_stream, reconstruct_stream
 
 _REGULARIZERS = {"DiagonalGaussianRegularizer": "kl", "FSQRegularizer": "fsq"}
 
@@ -46,11 +48,15 @@ def golden_outputs(
     Raises:
         GoldenNotImplemented: for a variant or case that doesn't exist here.
     """
-    if case not in ("io", "io_image"):
+    if case not in ("io", "io_image", "io_tiled"):
         raise GoldenNotImplemented(f"case {case}")
+    if "x" not in inputs:
+        raise ValueError(f"{config['name']}: case {case} needs the input x; io_tiled takes that of io")
     with torch.device("meta"):
         model = VidTokModel(golden_config(config)).eval()
     load_checkpoint(model, state, config["name"])
+    if case == "io_tiled":
+        return _chunked_outputs(model, inputs["x"], config["cases"][case])
     features = model.encode(inputs["x"])
     quantization = model.regularization(features)
     outputs = {"enc_out": features, "z": quantization.latents, "recon": model.reconstruct(inputs["x"])}
@@ -58,4 +64,17 @@ def golden_outputs(
         outputs["indices"] = quantization.codes[0].int()
     if "noise" in inputs:
         outputs["z_sample"] = model.regularization(features, inputs["noise"]).latents
+    return outputs
+
+
+def _chunked_outputs(model: VidTokModel, video: Tensor, runs: Iterable[str]) -> dict[str, Tensor]:
+    """Outputs in the official chunked mode for runs named ``c<chunk>_ov``; those without overlap are left out."""
+    outputs: dict[str, Tensor] = {}
+    for run in runs:
+        chunk, overlap = run.split("_")
+        if overlap == "ov":
+            num_frames = int(chunk.removeprefix("c"))
+            features = torch.cat(list(encode_stream(model, [video], num_frames)), 2)
+            outputs[f"z_{chunk}"] = model.regularization(features).latents
+            outputs[f"recon_{run}"] = torch.cat(list(reconstruct_stream(model, [video], num_frames, "official")), 2)
     return outputs

@@ -9,7 +9,7 @@ from ..quantizers.fsq import FSQuantizer
 from ..quantizers.interface import Quantizer
 from ..quantizers.kl import KLQuantizer
 from .config import RegularizerConfig, VidTokConfig
-from .context import TimeContext
+from .context import Past, TimeContext
 from .decoder import Decoder
 from .encoder import Encoder, pad_start
 
@@ -17,15 +17,14 @@ from .encoder import Encoder, pad_start
 class VidTokModel(nn.Module):
     """Encoder, regularizer and decoder.
 
-    ``skip_repeated_frames``: v1.1 networks see the first frame repeated before the clip, so all frames of the first
-    latent are equal in every layer; one of them is then computed instead of all. The result is the same. On the meta
-    device all are computed, so that operation counts are those of the published network.
+    v1.1 networks see the first frame repeated before the clip, so all frames of the first latent are equal in every
+    layer; one of them is computed instead of all, with the same result. On the meta device all are computed, so that
+    operation counts are those of the published network.
     """
 
-    def __init__(self, config: VidTokConfig, skip_repeated_frames: bool = True):
+    def __init__(self, config: VidTokConfig):
         super().__init__()
         self.config = config
-        self.skip_repeated_frames = skip_repeated_frames
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
         self.regularization = make_quantizer(config.regularizer)
@@ -40,22 +39,22 @@ class VidTokModel(nn.Module):
         """
         config = self.config
         factor = config.time_downsample_factor
-        merged = self._merges(video) and config.init_pad_mode == "replicate" and video.shape[2] % factor == 1 % factor
         remainder = video.shape[2] % factor
+        merged = self.skips_repeated_frames and remainder == 1 % factor
         if config.causal and remainder and not merged:
             num_frames = factor - (1 if config.variant == "causal" else remainder)
             video = pad_start(video, num_frames, config.init_pad_mode)
         elif not config.causal and video.shape[2] < factor:
             raise TokenizerError(f"a non-causal VidTok needs at least {factor} frames, not {video.shape[2]}")
-        return self.encoder(video, self._context(merged))
+        return self.encoder(video, TimeContext(self.past_rule, merged))
 
     def decode(self, latents: Tensor) -> Tensor:
         """The clip (B, 3, T, H, W) of latents (B, C, t, h, w): T = 1 + (t − 1) f, or t f for non-causal networks.
 
         The f − 1 frames that stand before the clip in causal networks are dropped.
         """
-        merged = self._merges(latents)
-        video = self.decoder(latents, self._context(merged))
+        merged = self.skips_repeated_frames
+        video = self.decoder(latents, TimeContext(self.past_rule, merged))
         num_dropped = self.config.time_downsample_factor - 1 if self.config.causal and not merged else 0
         return video[:, :, num_dropped:].contiguous()
 
@@ -71,11 +70,19 @@ class VidTokModel(nn.Module):
         num_missing = video.shape[2] - reconstruction.shape[2]
         return pad_start(reconstruction, num_missing, "replicate") if num_missing > 0 else reconstruction
 
-    def _merges(self, x: Tensor) -> bool:
-        return self.config.variant == "causal_v1_1" and self.skip_repeated_frames and not x.is_meta
+    @property
+    def past_rule(self) -> Past:
+        """What causal layers see before the clip."""
+        return "first_frame" if self.config.variant == "causal_v1_1" else "zeros"
 
-    def _context(self, merged: bool) -> TimeContext:
-        return TimeContext("first_frame" if self.config.variant == "causal_v1_1" else "zeros", merged)
+    @property
+    def skips_repeated_frames(self) -> bool:
+        """Whether one frame is computed for all of the first latent's."""
+        return (
+            self.config.variant == "causal_v1_1"
+            and self.config.init_pad_mode == "replicate"
+            and not next(self.parameters()).is_meta
+        )
 
 
 def make_quantizer(config: RegularizerConfig) -> Quantizer:

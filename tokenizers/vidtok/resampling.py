@@ -53,7 +53,7 @@ class TimeDownsample(nn.Module):
         """(B, T, H, W, C) to (B, ⌊T/2⌋, H, W, C); a merged pass takes an odd T to (T + 1) / 2."""
         if isinstance(self.conv, CausalConv):
             conv = self.conv.conv
-            num_past = context.downsampling_overlap()
+            num_past = context.downsampling_overlap
             x = prepend(context.past(self, x, num_past), x, num_past)
         else:
             conv = self.conv

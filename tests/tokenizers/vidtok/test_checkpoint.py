@@ -1,0 +1,57 @@
+"""Official checkpoints, as they are written, and checkpoints of other models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from toklab.tokenizers.interface import TokenizerError
+from toklab.tokenizers.vidtok.checkpoint import load_checkpoint, model_state
+from toklab.tokenizers.vidtok.model import VidTokModel
+from torch import Tensor
+
+ModelFactory = Callable[..., VidTokModel]
+
+
+def as_trained(model: VidTokModel) -> dict[str, Tensor]:
+    """The state of the official training engine, which compiled encoder and decoder."""
+    state = {
+        name.replace("encoder.", "encoder._orig_mod.").replace("decoder.", "decoder._orig_mod."): value
+        for name, value in model.state_dict().items()
+    }
+    return state | {
+        "loss.logvar": torch.zeros(()),
+        "loss.discriminator.main.0.weight": torch.zeros(64, 3, 4, 4),
+        "model_ema.decay": torch.tensor(0.999),
+        "model_ema.encoderconv_inconvweight": torch.zeros(8, 3, 3, 3, 3),
+    }
+
+
+def test_training_states_load_unchanged(tiny_model: ModelFactory) -> None:
+    model = tiny_model()
+    with torch.device("meta"):
+        loaded = VidTokModel(model.config)
+    load_checkpoint(loaded, as_trained(model), "tiny")
+    assert all(torch.equal(value, loaded.state_dict()[name]) for name, value in model.state_dict().items())
+
+
+def test_half_precision_weights_become_float32(tiny_model: ModelFactory) -> None:
+    model = tiny_model()
+    load_checkpoint(model, {name: value.half() for name, value in model.state_dict().items()}, "tiny")
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+
+
+def test_only_the_model_is_kept(tiny_model: ModelFactory) -> None:
+    model = tiny_model()
+    assert model_state(as_trained(model)).keys() == model.state_dict().keys()
+
+
+def test_a_checkpoint_of_another_model_is_refused_by_name(tiny_model: ModelFactory) -> None:
+    wide = tiny_model(ch=16).state_dict()
+    with pytest.raises(TokenizerError, match=r"tiny: .*of another shape \(encoder\.conv_in\.conv\.weight"):
+        load_checkpoint(tiny_model(), wide, "tiny")
+    with pytest.raises(TokenizerError, match=r"missing \(.*conv_in\.conv\.bias.*unexpected \(.*conv_in\.bias"):
+        load_checkpoint(tiny_model(), tiny_model("noncausal").state_dict(), "tiny")
+    with pytest.raises(TokenizerError, match="another model"):
+        load_checkpoint(tiny_model(), {}, "tiny")
