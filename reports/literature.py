@@ -41,13 +41,13 @@ UNSTATED = "the source doesn't state its convention"
 _FVD = PublishedMetric("fvd-unstated", "FVD", "lower", note=UNSTATED)
 
 VIDTOK_METRICS: Mapping[str, PublishedMetric] = {
-    "params_m": PublishedMetric("params", "Params", "none", "M"),
-    "macs_t": PublishedMetric("macs", "MACs", "none", "T"),
+    "params_m": PublishedMetric("params", "Params", "lower", "M"),
+    "macs_t": PublishedMetric("macs", "MACs", "lower", "T"),
     "psnr": PublishedMetric("psnr", "PSNR", "higher", "dB"),
     "ssim": PublishedMetric("ssim", "SSIM", "higher"),
     "lpips": PublishedMetric("lpips-vgg", "LPIPS", "lower"),
     "fvd": _FVD,
-    "utilization_percent": PublishedMetric("codebook-utilization-percent", "Utilization", "higher", "%"),
+    "utilization_percent": PublishedMetric("codebook-utilization", "Util.", "higher", "%"),
 }
 """Column of a ``vidtok_table*`` file to metric. The released script fixes PSNR, SSIM and LPIPS; nothing fixes FVD."""
 
@@ -139,8 +139,8 @@ def other_results() -> list[Figure]:
 def with_published(frame: pd.DataFrame, published: Iterable[Figure]) -> pd.DataFrame:
     """The measured table and, below it, the published figures on the datasets that were measured.
 
-    A published metric that was measured too takes the measured one's heading. Figures of the published models themselves
-    (parameters) come along if the model keeps a figure on a dataset.
+    A published metric that was measured too takes the measured one's heading. Figures of the published models
+    themselves (parameters) come along if the model keeps a figure on a dataset.
     """
     measured = read_figures(frame)
     datasets = {figure.dataset for figure in measured if figure.dataset}
@@ -159,8 +159,8 @@ def with_published(frame: pd.DataFrame, published: Iterable[Figure]) -> pd.DataF
 
 
 def _read(name: str) -> Iterator[dict[str, str]]:
-    with files(f"{__package__}.published").joinpath(name).open(encoding="utf-8", newline="") as file:
-        yield from csv.DictReader(file)
+    text = files(f"{__package__}.published").joinpath(name).read_text(encoding="utf-8")
+    yield from csv.DictReader(text.splitlines())
 
 
 def _split_dataset(column: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, cast, get_args
 
@@ -127,14 +127,15 @@ _TEXT = tuple(name for name in COLUMNS if name not in _WHOLE + _NUMBERS)
 _DTYPES = dict.fromkeys(_WHOLE, "int64") | dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_TEXT, "str")
 
 
-def results_frame(figures: Iterable[Figure]) -> pd.DataFrame:
-    """The table of ``figures``, one row each, with the columns in canonical order and type.
+def results_frame(rows: Iterable[Figure | Mapping[str, Any]]) -> pd.DataFrame:
+    """The table of figures, given as such or as mappings of their fields; columns in canonical order and type.
 
-    Raises :class:`TableError` on a repeated figure or a metric whose title, direction or unit changes.
+    Raises :class:`TableError` on an unknown or missing field, on what :class:`Figure` refuses, on a repeated figure,
+    and on a metric whose title, direction or unit changes.
     """
-    listed = list(figures)
-    _check_together(listed)
-    records = [asdict(figure) for figure in listed]
+    figures = [row if isinstance(row, Figure) else _figure(row) for row in rows]
+    _check_together(figures)
+    records = [asdict(figure) for figure in figures]
     return pd.DataFrame({name: pd.Series([r[name] for r in records], dtype=_DTYPES[name]) for name in COLUMNS})
 
 
@@ -151,9 +152,7 @@ def read_figures(frame: pd.DataFrame) -> list[Figure]:
         problems += [f"has unknown columns {', '.join(unknown)}"] if unknown else []
         raise TableError(f"results table {' and '.join(problems)}; it must have: {', '.join(COLUMNS)}")
     records = cast(list[dict[str, Any]], frame.to_dict("records"))
-    figures = [
-        Figure(**{name: _whole(row[name]) if name in _WHOLE else row[name] for name in COLUMNS}) for row in records
-    ]
+    figures = [_figure({name: row[name] for name in COLUMNS}) for row in records]
     _check_together(figures)
     return figures
 
@@ -175,6 +174,13 @@ def group_title(group: str) -> str:
 def _continuous_channels(group: str) -> int | None:
     match = re.fullmatch(r"continuous-(\d+)", group)
     return int(match.group(1)) if match else None
+
+
+def _figure(row: Mapping[str, Any]) -> Figure:
+    try:
+        return Figure(**{name: _whole(value) if name in _WHOLE else value for name, value in row.items()})
+    except TypeError as error:
+        raise TableError(f"a row of the results table has other fields than {', '.join(COLUMNS)}: {error}") from error
 
 
 def _whole(value: Any) -> Any:
