@@ -59,7 +59,7 @@ def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int, widt
         return Complexity(reason=f"it can't be built on the meta device: {type(error).__name__}: {error}")
     parameters = _count_parameters(tokenizer)
     try:
-        encoder, decoder = _count_multiply_adds(tokenizer, num_frames, height, width)
+        encoder, decoder = count_multiply_adds(tokenizer, num_frames, height, width)
     except Exception as error:
         reason = f"it can't run on the meta device: {type(error).__name__}: {error}"
         return replace(parameters, reason=reason)
@@ -77,7 +77,11 @@ def _count_parameters(tokenizer: VideoTokenizer) -> Complexity:
     return Complexity(params_total=total, params_encoder=encoder, params_decoder=decoder)
 
 
-def _count_multiply_adds(tokenizer: VideoTokenizer, num_frames: int, height: int, width: int) -> tuple[int, int]:
+def count_multiply_adds(tokenizer: VideoTokenizer, num_frames: int, height: int, width: int) -> tuple[int, int]:
+    """Multiply-adds of encode and of decode, batch 1, of a tokenizer on the meta device.
+
+    Torch's counter covers convolutions, matrix products and attention, and counts two operations for each multiply-add.
+    """
     video = torch.zeros(1, 3, num_frames, height, width, device="meta")
     with FlopCounterMode(display=False) as encoder:
         encoded = tokenizer.encode(video)
