@@ -124,9 +124,7 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
 
     is_archive = zipfile.is_zipfile(path)
     if is_archive and _holds_torchscript(path):
-        raise TokenizerError(
-            f"{path}: a TorchScript archive is code, not weights; save its state_dict() as safetensors"
-        )
+        raise TokenizerError(f"{path}: a TorchScript archive is code, not weights; save its state dict as safetensors")
     try:
         # Only archives can be mapped; files of torch before 1.6 are one pickle and are read as a whole.
         content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)

@@ -137,8 +137,9 @@ def _run_ffmpeg(arguments: str, data: bytes) -> bytes:
     command = [get_ffmpeg_exe(), "-hide_banner", "-loglevel", "error", *arguments.split()]
     finished = subprocess.run(command, input=data, capture_output=True, check=False)
     if finished.returncode != 0 or not finished.stdout:
-        last_lines = " / ".join(finished.stderr.decode(errors="replace").strip().splitlines()[-3:])
-        raise TokenizerError(f"ffmpeg failed with status {finished.returncode}: {last_lines or 'it gave no output'}")
+        # The first lines name the cause, the last ones only what stopped because of it.
+        cause = " / ".join(finished.stderr.decode(errors="replace").strip().splitlines()[:3])
+        raise TokenizerError(f"ffmpeg failed with status {finished.returncode}: {cause or 'it gave no output'}")
     return finished.stdout
 
 

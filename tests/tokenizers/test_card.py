@@ -1,0 +1,110 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import get_args
+
+import pytest
+from toklab.tokenizers.card import REGULARIZERS, CardError, read_card
+from toklab.tokenizers.catalog import load_cards, shipped_cards_folder
+from toklab.tokenizers.interface import FrameRule, Regularizer
+
+
+def test_regularizers_are_those_of_the_contract() -> None:
+    assert get_args(Regularizer) == REGULARIZERS
+
+
+def test_spec_says_what_the_card_says(make_card) -> None:
+    card = make_card(
+        regularizer="'fsq'",
+        codebook_size="64",
+        codebook_levels="[8, 8]",
+        frame_rule="{ multiple = 4, offset = 1 }",
+        tables="[checkpoint]\nrandom_seed = 3",
+    )
+    spec = card.spec
+    assert (spec.name, spec.codebook_size, spec.codebook_levels) == ("a-card", 64, (8, 8))
+    assert spec.frame_rule == FrameRule(4, 1)
+    assert spec.weights == "random (seed 3)"
+    assert spec.comparison_group == "discrete"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"name": None}, "name is missing"),
+        ({"name": "'a b'"}, "name holds letters"),
+        ({"name": "7"}, "name must be a string"),
+        ({"causal": "1"}, "causal must be true or false"),
+        ({"temporal_compression": "true"}, "temporal_compression must be a whole number"),
+        ({"temporal_compression": "0"}, "temporal_compression must be at least 1"),
+        ({"regularizer": "'klx'"}, "regularizer must be one of kl"),
+        ({"latent_chanels": "4"}, "latent_chanels is no key of a card; there are: adapter"),
+        ({"adapter": "'module'"}, "adapter is written module:callable"),
+        ({"codebook_size": "63", "codebook_levels": "[8, 8]"}, "codebook_levels multiply to 64"),
+        ({"codebook_levels": "[8, 'x']"}, "codebook_levels must be a list of whole numbers"),
+        ({"frame_rule": "{ multiple = 4, shift = 1 }"}, "frame_rule.shift is no key"),
+        ({"frame_rule": "3"}, "frame_rule must be a table"),
+        ({"tables": "[checkpoint]\nrepository = 'a/b'"}, "checkpoint names repository and file together"),
+        ({"tables": "[checkpoint]\npath = 'x'\nrandom_seed = 0"}, "checkpoint names one of"),
+        ({"tables": "[checkpoint]\nsha256 = 'ab'"}, "checkpoint names one of"),
+        ({"tables": "[checkpoint]\npath = 'x'\nsha256 = 'ab'"}, "checkpoint.sha256 is 64 hexadecimal digits"),
+        ({"tables": "= ="}, "can't be read as a card"),
+    ],
+)
+def test_bad_card_is_refused_with_file_and_key(write_card, changes: dict[str, str], message: str) -> None:
+    path = write_card(**changes)
+    with pytest.raises(CardError) as caught:
+        read_card(path)
+    assert str(caught.value).startswith(f"{path}: {message}")
+
+
+def test_identity_follows_what_decides_the_output_and_not_the_prose(make_card) -> None:
+    card = make_card()
+    assert make_card(title="'Other'", citation="'Someone'", note="'Hm'").identity == card.identity
+    changes = [
+        {"adapter": "'m:f'"},
+        {"size_multiple": "16"},
+        {"frame_rule": "{ multiple = 4 }"},
+        {"tables": "[parameters]\nx = 1"},
+        {"tables": "[checkpoint]\nrandom_seed = 0"},
+        {"tables": "[checkpoint]\nrandom_seed = 1"},
+    ]
+    assert len({card.identity, *(make_card(**change).identity for change in changes)}) == 1 + len(changes)
+
+
+def test_shipped_cards_are_valid_and_named_like_their_files() -> None:
+    cards = load_cards()
+    assert {"bicubic-4chn", "bicubic-16chn", "h264-32768", "h264-262144"} <= set(cards)
+    for name, card in cards.items():
+        assert card.source.name == f"{name}.toml"
+        assert card.spec.name == name
+    assert len(cards) == sum(file.name.endswith(".toml") for file in shipped_cards_folder().iterdir())
+
+
+def test_a_users_folder_adds_cards_and_duplicates_are_refused(write_card, tmp_path: Path) -> None:
+    path = write_card()
+    assert load_cards([tmp_path])["a-card"].source == path
+    again = write_card("second/b.toml")
+    with pytest.raises(CardError, match="'a-card' is also the name of") as caught:
+        load_cards([tmp_path, tmp_path / "second"])
+    assert str(path) in str(caught.value)
+    assert str(again) in str(caught.value)
+
+
+def test_a_folder_without_cards_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CardError, match="there is no such folder"):
+        load_cards([tmp_path / "absent"])
+    with pytest.raises(CardError, match="holds no card"):
+        load_cards([tmp_path])
+
+
+def test_listing_tokenizers_loads_no_torch() -> None:
+    code = """
+import sys
+from toklab.bench.catalog import tokenizers
+assert len([(entry.describe(), entry.cure()) for entry in tokenizers()]) > 20
+print("torch" in sys.modules)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

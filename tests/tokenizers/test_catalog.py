@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from fake_weights import WeightedTokenizer
+from safetensors.torch import save_file
+from toklab.tokenizers.catalog import build_on_meta, build_tokenizer
+from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
+
+WEIGHTED = "'fake_weights:WeightedTokenizer'"
+
+
+def test_random_weights_follow_the_seed_and_are_frozen(make_card) -> None:
+    card = make_card(adapter=WEIGHTED, tables="[checkpoint]\nrandom_seed = 5")
+    first, second = build_tokenizer(card), build_tokenizer(card)
+    assert isinstance(first, WeightedTokenizer)
+    assert isinstance(second, WeightedTokenizer)
+    assert torch.equal(first.scale.weight, second.scale.weight)
+    assert not first.scale.training
+    assert not any(parameter.requires_grad for parameter in first.scale.parameters())
+
+
+def test_weights_come_from_the_checkpoint_in_the_precision_of_the_settings(make_card, tmp_path: Path) -> None:
+    save_file({"weight": torch.full((1, 1), 0.5)}, tmp_path / "w.safetensors")
+    card = make_card(adapter=WEIGHTED, tables="[checkpoint]\npath = 'w.safetensors'")
+    tokenizer = build_tokenizer(card, InferenceSettings(precision="bfloat16"))
+    assert isinstance(tokenizer, WeightedTokenizer)
+    assert tokenizer.scale.weight.item() == 0.5
+    assert tokenizer.scale.weight.dtype == torch.bfloat16
+
+
+def test_meta_device_needs_no_checkpoint(make_card) -> None:
+    card = make_card(adapter=WEIGHTED, tables="[checkpoint]\nrepository = 'no/where'\nfile = 'x.ckpt'")
+    tokenizer = build_on_meta(card)
+    assert {p.device.type for m in tokenizer.modules().values() for p in m.parameters()} == {"meta"}
+    with pytest.raises(CheckpointUnavailable) as caught:
+        build_tokenizer(card)
+    assert caught.value.cure == "toklab weights pull a-card"
+
+
+@pytest.mark.parametrize("adapter", ["'no_such_module:x'", "'.baselines.resize:Nothing'"])
+def test_an_adapter_that_cannot_be_imported_is_named(make_card, adapter: str) -> None:
+    with pytest.raises(TokenizerError, match=r"a-card: the adapter .* can't be imported"):
+        build_tokenizer(make_card(adapter=adapter))
+
+
+def test_an_adapter_must_give_a_tokenizer(make_card) -> None:
+    with pytest.raises(TokenizerError, match="gives a tuple, no VideoTokenizer"):
+        build_tokenizer(make_card(adapter="'fake_weights:no_tokenizer'"))
+
+
+def test_weights_for_a_tokenizer_without_any_are_refused(make_card) -> None:
+    tables = "[parameters]\ntemporal_compression = 4\nspatial_compression = 8\nlatent_channels = 4\n"
+    with pytest.raises(TokenizerError, match="takes no weights"):
+        build_tokenizer(make_card(tables=f"{tables}[checkpoint]\nrandom_seed = 0"))
