@@ -10,8 +10,10 @@ from .interface import Dataset, DatasetUnavailable, VideoSource
 from .locations import dataset_folder
 
 VIDEO_SUFFIXES = frozenset(
-    (".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4")
-    + (".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv", ".y4m")
+    {
+        *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4"),
+        *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv", ".y4m"),
+    }
 )
 IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 RAW_SUFFIX = ".yuv"

@@ -77,7 +77,9 @@ def whip_pan(photograph: np.ndarray, seed: int, num_frames: int, size: tuple[int
     exposures = 8
     moments = (np.arange(num_frames)[:, None] + np.linspace(0, 0.5, exposures)).ravel() / num_frames
     swing = np.tanh((moments - 0.5) * 9) / np.tanh(4.5)
-    path = CameraPath.of(len(moments), x=rng.choice([-1, 1]) * 0.95 * swing, y=0.1 * swing, coverage=0.5)
+    path = CameraPath.of(
+        len(moments), x=rng.choice([-1, 1]) * 0.95 * swing, y=rng.uniform(-0.2, 0.2) * swing, coverage=0.5
+    )
     blurred = film(photograph, path, size).reshape(num_frames, exposures, *size, 3).mean(axis=1)
     return _to_uint8(blurred)
 
@@ -168,15 +170,16 @@ def ripple(photograph: np.ndarray, seed: int, num_frames: int, size: tuple[int, 
 
 
 def parallax(photograph: np.ndarray, seed: int, num_frames: int, size: tuple[int, int]) -> np.ndarray:
-    """Pieces of the photograph float at three depths before its blurred rest; near ones are faster and cover far ones."""
+    """Pieces of the photograph float at three depths before its blurred rest; the nearest is the fastest."""
     rng = np.random.default_rng(seed)
     way = np.linspace(-1, 1, num_frames)
     heading = rng.choice([-1, 1])
     frames = film(photograph, CameraPath.of(num_frames, x=heading * 0.25 * way, coverage=0.9), size)
     frames = ndimage.gaussian_filter(frames, sigma=(0, 2, 2, 0), mode="nearest")
-    for depth in (0.35, 0.6, 1.0):
-        sprite = _cutout(photograph, rng, radius=0.13 + 0.12 * depth)
-        start_x, start_y = rng.uniform(0.3, 0.7, 2) * (size[1], size[0])
+    columns = rng.permutation([0.25, 0.5, 0.75])
+    for depth, column in zip((0.35, 0.6, 1.0), columns, strict=True):
+        sprite = _cutout(photograph, rng, radius=0.09 + 0.09 * depth)
+        start_x, start_y = column * size[1], rng.uniform(0.3, 0.7) * size[0]
         fall = rng.uniform(-0.15, 0.15)
         spin = rng.uniform(-0.2, 0.2)
         scale = sprite.shape[3] / (min(size) * (0.35 + 0.4 * depth))

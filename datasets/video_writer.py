@@ -16,8 +16,8 @@ LOSSLESS_CODEC = "libx264rgb"
 """H.264 in RGB at quantizer 0: every pixel comes back, and common players show it."""
 VIEW_CODEC = "libx264"
 VIEW_CRF = "16"
-SOURCE_OPTIONS = {"crf": "12", "threads": "1"}
-"""One thread, so that the bytes don't depend on the machine's number of cores."""
+SOURCE_OPTIONS = {"crf": "12", "threads": "1", "x264-params": "cpu-independent=1"}
+"""Without the last one, x264's optimized rate control gives other bytes from one run to the next."""
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "lossless") -> None:
