@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -13,6 +14,7 @@ import torch
 
 from ..datasets.cache import ClipCache
 from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable, FailedClip, Window
+from ..datasets.readers.worker import DecodeWorker
 from ..datasets.stream import ClipStream, SourcePlan
 from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from . import provenance
@@ -25,6 +27,9 @@ from .metrics.interface import Metric, Unavailable
 from .plan import Shard
 from .reconstructions import ReconstructionKeeper, choose_windows
 from .records import CellRecord, RunRecord
+
+CLIP_CACHE_FOLDER = "clip-cache"
+"""Inside the run folder; holds decoded windows while several tokenizers share them."""
 
 MEASURED_NEEDS = ("pairs", "features", "codes", "encoded")
 """What a metric needs if it measures windows; the others read timings and facts."""
@@ -48,7 +53,7 @@ class RunOptions:
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
     clip_cache_bytes: int = 4 << 30
-    """Disk for decoded windows that several tokenizers share; 0 decodes anew for each."""
+    """Disk for decoded windows that several tokenizers share."""
 
 
 class RunProgress(Progress, TypingProtocol):
@@ -102,7 +107,15 @@ class DatasetWindows:
 class Runner:
     """Runs cells into the ledger of one folder."""
 
-    def __init__(self, ledger: Ledger, options: RunOptions, progress: RunProgress, card_folders: Sequence[Path] = ()):
+    def __init__(
+        self,
+        ledger: Ledger,
+        options: RunOptions,
+        progress: RunProgress,
+        card_folders: Sequence[Path] = (),
+        worker: DecodeWorker | None = None,
+    ):
+        """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
         self.ledger = ledger
         self.options = options
         self.progress = progress
@@ -110,21 +123,28 @@ class Runner:
         self.catalog: TokenizerCatalog = tokenizers(tuple(card_folders))
         self._planned: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
         self._prepared: dict[str, Metric | Unavailable] = {}
-        cache_folder = ledger.folder / "clip-cache"
-        self._cache = ClipCache(cache_folder, options.clip_cache_bytes) if options.clip_cache_bytes else None
+        self._cache: ClipCache | None = None
+        self._worker = worker or DecodeWorker(options.timeout_s)
+        self._owns_worker = worker is None
 
     def run(self, cells: Sequence[Cell]) -> RunSummary:
         """Run every cell; a cell that can't run is recorded as failed, and the others go on."""
         record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
         self.ledger.record(record)
         finished: list[CellRecord] = []
-        with _exact_float32():
-            for number, cell in enumerate(cells, start=1):
-                cell_record = self._run_cell(cell, record.run, number, len(cells))
-                finished.append(cell_record)
-                self.progress.finish(cell_record)
-        if self._cache is not None:
-            self._cache.clear()
+        cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
+        if len(cells) > 1:
+            self._cache = ClipCache(cache_folder, self.options.clip_cache_bytes)
+        try:
+            with _exact_float32():
+                for number, cell in enumerate(cells, start=1):
+                    cell_record = self._run_cell(cell, record.run, number, len(cells))
+                    finished.append(cell_record)
+                    self.progress.finish(cell_record)
+        finally:
+            if self._owns_worker:
+                self._worker.close()
+        shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(
             row.status == "failed" for cell in finished if cell.status == "finished" for row in self.ledger.rows(cell.cell)
@@ -229,10 +249,10 @@ class Runner:
             causal=causal,
             reader=self.options.reader,
             prefetch=self.options.prefetch,
-            timeout_s=self.options.timeout_s,
             cache=self._cache,
             max_clips=self.options.limit,
             skip=skip,
+            worker=self._worker,
         )
 
     def _windows(self, cell: Cell, spec: TokenizerSpec) -> DatasetWindows:
@@ -241,7 +261,7 @@ class Runner:
             dataset = datasets().get(cell.dataset)(cell.root)
             self.progress.message(f"looking through {cell.dataset}")
             with self._stream(cell, dataset, spec.causal) as stream:
-                plans = stream.plan()
+                plans = _cut(stream.plan(), self.options.limit)
             missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
             self._planned[key] = DatasetWindows(dataset, plans, missing)
         return self._planned[key]
@@ -290,6 +310,17 @@ class Runner:
             and (row.window == WHOLE_SOURCE or row.content_id != plan.content_id)
         ]
         self.ledger.forget_rows(cell, stale)
+
+
+def _cut(plans: list[SourcePlan | FailedClip], limit: int | None) -> list[SourcePlan | FailedClip]:
+    """Plans without the windows beyond ``limit``."""
+    cut: list[SourcePlan | FailedClip] = []
+    for plan in plans:
+        if isinstance(plan, SourcePlan) and limit is not None:
+            plan = replace(plan, windows=plan.windows[:limit])
+            limit -= len(plan.windows)
+        cut.append(plan)
+    return cut
 
 
 def _plain_spec(spec: TokenizerSpec) -> dict[str, object]:

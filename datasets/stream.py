@@ -66,6 +66,7 @@ class ClipStream:
         cache: ClipCache | None = None,
         max_clips: int | None = None,
         skip: SkipRule | None = None,
+        worker: DecodeWorker | None = None,
     ):
         """Set up a stream; nothing is opened yet.
 
@@ -79,6 +80,7 @@ class ClipStream:
             cache: where decoded windows are kept, if anywhere.
             max_clips: only the first so many windows, those that ``skip`` leaves out among them.
             skip: windows that are neither decoded nor given.
+            worker: decodes in place of a child of the stream's own, and outlives it; ``timeout_s`` is the worker's.
 
         Raises:
             ValueError: if ``prefetch`` is less than 1 or two sources share a key.
@@ -96,7 +98,8 @@ class ClipStream:
         self._cache = cache
         self._max_clips = max_clips
         self._skip = skip
-        self._worker = DecodeWorker(timeout_s)
+        self._worker = worker or DecodeWorker(timeout_s)
+        self._owns_worker = worker is None
         self._plans: dict[str, SourcePlan | FailedClip] = {}
         self._iteration: Generator[Clip | FailedClip, None, None] | None = None
         self.num_given = 0
@@ -140,7 +143,8 @@ class ClipStream:
         iteration, self._iteration = self._iteration, None
         if iteration is not None:
             iteration.close()
-        self._worker.close()
+        if self._owns_worker:
+            self._worker.close()
 
     def __enter__(self) -> Self:
         return self
@@ -165,6 +169,7 @@ class ClipStream:
 
         thread = threading.Thread(target=decode_ahead, name="toklab-clips", daemon=True)
         thread.start()
+        exhausted = False
         try:
             while (item := decoded.get()) is not None:
                 if isinstance(item, BaseException):
@@ -175,12 +180,15 @@ class ClipStream:
                     self.num_failed += 1
                 yield item
                 free_places.release()
+            exhausted = True
         finally:
             stopped.set()
             free_places.release()
-            self._worker.kill()
+            if not exhausted:
+                self._worker.kill()
             thread.join()
-            self._worker.close()
+            if self._owns_worker:
+                self._worker.close()
 
     def _decode_all(self, free_places: threading.Semaphore, stopped: threading.Event) -> Iterator[Clip | FailedClip]:
         num_left = self._max_clips
