@@ -22,8 +22,8 @@ def render_csv_long(frame: pd.DataFrame) -> str:
 def render_csv_wide(table: ResultsTable) -> str:
     """One line a printed row, with ``dataset/protocol/hash/metric`` as column names, empty parts left out.
 
-    Each figure stands under its own protocol and metric, also where the printed table marks it as foreign to its column:
-    a bare number can't carry a mark.
+    Each figure stands under its own protocol and metric, also where the printed table marks it as foreign to its
+    column: a bare number can't carry a mark.
     """
     records = []
     for row in (row for section in table.sections for row in section.rows):

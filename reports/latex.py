@@ -1,6 +1,7 @@
 """Tables as LaTeX (booktabs), and a document around them that compiles by itself.
 
-What is written needs no Unicode support: everything outside ASCII that toklab prints is spelled in commands.
+What is written needs no Unicode support: everything outside ASCII that toklab prints is spelled in commands. Brackets
+are wrapped in braces, or one that follows a line break would be read as the break's optional argument.
 """
 
 from __future__ import annotations
@@ -25,7 +26,9 @@ _COMMANDS = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': "''",
+    "[": "{[}",
+    "]": "{]}",
     "`": r"\textasciigrave{}",
     "↑": r"$\uparrow$",
     "↓": r"$\downarrow$",
@@ -50,13 +53,11 @@ _COMMANDS = {
 }
 
 PREAMBLE = r"""\documentclass{article}
-\usepackage[T1]{fontenc}
 \usepackage[a4paper,margin=2cm]{geometry}
 \usepackage{booktabs}
 \usepackage{graphicx}
-\usepackage{url}
 """
-"""What the document needs, and :func:`render_latex` with it: booktabs and graphicx, T1 for the quotation mark."""
+"""What the document needs, and :func:`render_latex` with it: booktabs and graphicx."""
 
 
 def escape_latex(text: str) -> str:
@@ -130,7 +131,6 @@ def _row(row: Row) -> str:
 def _cell(cell: Cell) -> str:
     text = escape_latex(cell.text)
     text = {"best": rf"\textbf{{{text}}}", "second": rf"\underline{{{text}}}", "": text}[cell.rank]
-    # A bracket that begins a row would be read as the optional argument of the line break before it.
     interval = rf" {{\scriptsize {escape_latex(cell.interval)}}}" if cell.interval else ""
     return text + interval + _superscript(cell.marks)
 

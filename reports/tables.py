@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 import pandas as pd
@@ -18,6 +18,7 @@ import pandas as pd
 from .columns import Column, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .ranking import Rank, rank_figures
+from .rows import ArrangedRow, arrange_rows, row_titles
 from .schema import Figure, group_order, group_title, read_figures
 
 Intervals = Literal["none", "half-width", "ends"]
@@ -73,14 +74,6 @@ class ResultsTable:
     footnotes: tuple[Footnote, ...]
 
 
-@dataclass
-class _DraftRow:
-    source: Figure
-    protocol: str = ""
-    """Named where the row holds figures that collide with another row's of the same tokenizer."""
-    figures: dict[int, Figure] = field(default_factory=dict)
-
-
 def build_table(
     frame: pd.DataFrame, *, title: str = "", across_protocols: bool = False, intervals: Intervals = "none"
 ) -> ResultsTable:
@@ -97,7 +90,7 @@ def build_table(
     """
     figures = read_figures(frame)
     columns, places = arrange_columns(figures, across_protocols)
-    drafts = _fill_rows(figures, places)
+    drafts = arrange_rows(figures, places)
     notes = Footnotes()
     counts = _counts(drafts, columns)
     sections = []
@@ -107,7 +100,7 @@ def build_table(
     ):
         rows = list(members)
         ranks = _rank_section(rows, columns)
-        titles = _row_titles(rows)
+        titles = row_titles(rows)
         printed = [
             Row(
                 title=row_title,
@@ -126,21 +119,7 @@ def build_table(
     return ResultsTable(title, _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed())
 
 
-def _fill_rows(figures: list[Figure], places: list[int]) -> list[_DraftRow]:
-    """One row for each tokenizer and setting, and more where several of its figures want one place."""
-    drafts: dict[tuple[str, ...], list[_DraftRow]] = {}
-    for figure, place in zip(figures, places, strict=True):
-        rows = drafts.setdefault(figure.row_key, [_DraftRow(figure)])
-        # Figures under one protocol stay together, so that a row never mixes what the columns keep apart.
-        fitting = [row for row in rows if place not in row.figures and row.protocol in ("", figure.protocol)]
-        if not fitting:
-            fitting = [_DraftRow(figure, figure.protocol)]
-            rows += fitting
-        fitting[-1].figures[place] = figure
-    return [row for rows in drafts.values() for row in rows]
-
-
-def _rank_section(rows: list[_DraftRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
+def _rank_section(rows: list[ArrangedRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
     ranks: list[list[Rank]] = [[""] * len(columns) for _ in rows]
     for i, column in enumerate(columns):
         home = [
@@ -153,28 +132,13 @@ def _rank_section(rows: list[_DraftRow], columns: tuple[Column, ...]) -> list[li
     return ranks
 
 
-def _row_titles(rows: list[_DraftRow]) -> list[str]:
-    titles = []
-    for row in rows:
-        source = row.source
-        settings = source.label.removeprefix(source.tokenizer).strip() if source.label != source.tokenizer else ""
-        random = "(random weights)" if source.weights.startswith("random") else ""
-        protocol = f"[{row.protocol}]" if row.protocol else ""
-        titles.append(" ".join(filter(None, (source.system, random, settings, protocol))))
-    seen = [(row.source.origin, title, row.source.regularizer) for row, title in zip(rows, titles, strict=True)]
-    return [
-        f"{title}, {row.source.tokenizer}" if seen.count(key) > 1 and row.source.tokenizer not in title else title
-        for row, title, key in zip(rows, titles, seen, strict=True)
-    ]
-
-
 def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
     marks = []
     if source.origin == "published":
         marks.append(notes.provenance(f"published, not measured here: {source.citation}"))
     elif source.weights.startswith("random"):
         marks.append(
-            notes.remark(f"{source.weights} weights: the model is not trained, its figures test the harness only")
+            notes.remark(f"weights: {source.weights}; the model is not trained and its figures test the harness only")
         )
     return tuple(marks)
 
@@ -217,7 +181,7 @@ def format_interval(figure: Figure, intervals: Intervals) -> str:
     return f"[{figure.low:,.{figure.decimals}f}, {figure.high:,.{figure.decimals}f}]"
 
 
-def _counts(drafts: Iterable[_DraftRow], columns: tuple[Column, ...]) -> list[dict[str, int]]:
+def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[dict[str, int]]:
     """For each column the largest number of each kind that a measured figure rests on."""
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:

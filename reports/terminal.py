@@ -13,11 +13,11 @@ from rich.text import Text
 
 from .tables import Cell, Column, ResultsTable
 
-MAXIMUM_TITLE_WIDTH = 34
-"""Columns of the terminal that the row titles get at most; longer ones wrap between words."""
+MINIMUM_TITLE_WIDTH, MAXIMUM_TITLE_WIDTH = 22, 34
+"""Columns of the terminal that the row titles get: as many as don't split the table further; they wrap at blanks."""
 
 GAP = 2
-"""Columns of the terminal between two columns of the table."""
+"""Columns of the terminal between two columns of the table, the box's blank divider included."""
 
 _STYLES = {"best": "bold", "second": "underline", "": ""}
 
@@ -31,10 +31,12 @@ def terminal_table(table: ResultsTable, width: int) -> RenderableType:
     parts: list[RenderableType] = [Text(f"{table.title}", style="bold")] if table.title else []
     rows = [row for section in table.sections for row in section.rows]
     titles = [section.title for section in table.sections] + [f"{row.title} {','.join(row.marks)}" for row in rows]
-    title_width = min(MAXIMUM_TITLE_WIDTH, max((cell_len(title) for title in titles), default=0))
+    longest = min(MAXIMUM_TITLE_WIDTH, max((cell_len(title) for title in titles), default=0))
     regularizer_width = max(cell_len(text) for text in ("Regularizer", *(row.regularizer for row in rows)))
-    left = width - title_width - regularizer_width - 2 * GAP
-    parts += [_rich_table(table, chosen, title_width) for chosen in _split(table, left)]
+    left = width - regularizer_width - 2 * GAP - 2
+    candidates = range(longest, min(longest, MINIMUM_TITLE_WIDTH) - 1, -1)
+    title_width = min(candidates, key=lambda title: len(_split(table, left - title)))
+    parts += [_rich_table(table, chosen, title_width) for chosen in _split(table, left - title_width)]
     if table.caption:
         parts.append(Text(table.caption))
     parts += [Text(f"{note.mark} {note.text}", style="dim") for note in table.footnotes]
@@ -59,12 +61,11 @@ def _split(table: ResultsTable, left: int) -> list[list[int]]:
     widths = [_column_width(table, index) + GAP for index in range(len(table.columns))]
     parts: list[list[int]] = [[]]
     for index, column in enumerate(table.columns):
-        rest = [i for i in range(index, len(widths)) if table.columns[i].group == column.group]
-        taken = sum(widths[i] for i in parts[-1])
-        starts_group = index == 0 or table.columns[index - 1].group != column.group
-        needed = sum(widths[i] for i in rest) if starts_group and column.group.dataset else widths[index]
-        fits_alone = needed <= left
-        if parts[-1] and (taken + needed > left and (fits_alone or taken + widths[index] > left)):
+        free = left - sum(widths[i] for i in parts[-1])
+        group = sum(w for w, other in zip(widths, table.columns, strict=True) if other.group == column.group)
+        before = table.columns[index - 1].group
+        after_dataset = index and before.dataset and before != column.group
+        if parts[-1] and (widths[index] > free or (after_dataset and free < group <= left)):
             parts.append([])
         parts[-1].append(index)
     return parts
@@ -81,7 +82,7 @@ def _heading_lines(column: Column) -> list[str]:
 
 
 def _rich_table(table: ResultsTable, chosen: Sequence[int], title_width: int) -> Table:
-    printed = Table(box=box.SIMPLE_HEAD, padding=(0, GAP, 0, 0), pad_edge=False, collapse_padding=True)
+    printed = Table(box=box.SIMPLE_HEAD, padding=(0, GAP - 1, 0, 0), pad_edge=False)
     printed.add_column("System", min_width=title_width, max_width=title_width, vertical="bottom")
     printed.add_column("Regularizer", no_wrap=True)
     for index in chosen:
