@@ -1,0 +1,52 @@
+"""Bits per pixel by each convention."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal
+from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.tokenizers.interface import Encoded
+
+VIDEO = random_video(0, (2, 3, 5, 16, 24))
+PIXELS = 5 * 16 * 24
+
+
+def _windows(name: str, encoded: Encoded, source: str = "a") -> list[MeasuredWindow]:
+    arrays = make_metric(name).measure(make_batch(VIDEO, VIDEO, encoded))
+    return [MeasuredWindow(source, index, 5, a) for index, a in enumerate(arrays)]
+
+
+CODES = Encoded(codes=(torch.zeros(2, 2, 2, 3, dtype=torch.long),), codebook_sizes=(1000,))
+LATENTS = Encoded(latents=torch.zeros(2, 4, 2, 2, 3), kl_nats=torch.tensor([10.0, 30.0]))
+STREAMS = Encoded(bitstreams=(b"12345", b"123"))
+
+
+@pytest.mark.parametrize(
+    ("encoded", "bits", "convention"),
+    [(CODES, 24 * math.log2(1000), "codes"), (LATENTS, 2 * 48 * 16, "stored-16"), (STREAMS, 64, "bitstream")],
+)
+def test_bits_over_pixels(encoded: Encoded, bits: float, convention: str) -> None:
+    outcome = estimate(make_metric("bpp"), _windows("bpp", encoded))
+    assert outcome.value == pytest.approx(bits / (2 * PIXELS))
+    assert convention in outcome.note
+    assert (outcome.count, outcome.counted) == (10, "frames")
+
+
+def test_conventions_are_not_mixed() -> None:
+    mixed = _windows("bpp", CODES) + _windows("bpp", STREAMS, source="b")
+    assert "bitstream, codes" in refusal(make_metric("bpp"), mixed).reason
+
+
+def test_information_of_the_posterior() -> None:
+    assert estimate(make_metric("bpp-kl"), _windows("bpp-kl", LATENTS)).value == pytest.approx(
+        40 / math.log(2) / (2 * PIXELS)
+    )
+
+
+def test_without_a_posterior() -> None:
+    assert not make_metric("bpp-kl").applies_to(SPEC)
+    with pytest.raises(MetricError, match="divergence"):
+        _windows("bpp-kl", CODES)

@@ -1,0 +1,89 @@
+"""Codebook use against counts by hand and closed forms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal
+from toklab.bench.metrics.codebook import entropy_bits, level_marginals
+from toklab.bench.metrics.interface import MeasuredWindow, MetricError, WindowBatch
+from toklab.tokenizers.interface import Encoded, TokenizerSpec
+
+
+def _windows(*codes: list[list[int]], sizes: tuple[int, ...], levels: tuple[int, ...] = ()) -> list[MeasuredWindow]:
+    """One window for each argument: a list of codes for each codebook."""
+    spec = TokenizerSpec(**{**vars(SPEC), "codebook_size": sizes[0], "codebook_levels": levels})
+    video = random_video(0, (1, 3, 1, 4, 4))
+    made = []
+    for index, books in enumerate(codes):
+        tensors = tuple(torch.tensor(book).view(1, 1, 1, -1) for book in books)
+        batch = WindowBatch(video, video, Encoded(codes=tensors, codebook_sizes=sizes), spec)
+        made.append(MeasuredWindow("a", index, 1, make_metric("codebook-utilization").measure(batch)[0]))
+    return made
+
+
+def test_union_over_windows() -> None:
+    windows = _windows([[0, 1, 1]], [[1, 2, 2]], sizes=(10,))
+    outcome = estimate(make_metric("codebook-utilization"), windows)
+    assert outcome.value == pytest.approx(30)
+    assert (outcome.count, outcome.counted) == (6, "tokens")
+    assert outcome.details["bound"] == pytest.approx(60)
+    assert outcome.details["utilization_at_1/2"] == pytest.approx(20)
+    assert outcome.details["tokens_at_1/2"] == 3
+    assert outcome.note == "6 tokens allow at most 60.0 %"
+
+
+def test_perplexity_of_known_shares() -> None:
+    windows = _windows([[0, 0, 1, 2]], sizes=(8,))
+    outcome = estimate(make_metric("codebook-perplexity"), windows)
+    assert outcome.details["entropy_bits"] == pytest.approx(1.5)
+    assert outcome.value == pytest.approx(2**1.5)
+
+
+def test_several_codebooks() -> None:
+    windows = _windows([[0, 1, 2, 3], [0, 0, 0, 0]], sizes=(4, 16))
+    outcome = estimate(make_metric("codebook-utilization"), windows)
+    assert outcome.value == pytest.approx(100 * 5 / 20)
+    assert outcome.details["utilization[0]"] == pytest.approx(100)
+    assert outcome.details["utilization[1]"] == pytest.approx(100 / 16)
+    assert outcome.details["bound"] == pytest.approx(100 * 8 / 20)
+    assert estimate(make_metric("codebook-perplexity"), windows).value == pytest.approx((4 + 1) / 2)
+
+
+def test_marginals_take_the_first_dimension_as_least_significant() -> None:
+    windows = _windows([[0, 1, 2, 3]], sizes=(12,), levels=(3, 4))
+    details = estimate(make_metric("codebook-utilization"), windows).details
+    assert [details[f"marginal[0][{level}]"] for level in range(3)] == [0.5, 0.25, 0.25]
+    assert [details[f"marginal[1][{level}]"] for level in range(4)] == [0.75, 0.25, 0, 0]
+
+
+@given(st.lists(st.integers(0, 2 * 3 * 5 - 1), min_size=1, max_size=50))
+def test_marginals_equal_digits(codes: list[int]) -> None:
+    counts = np.bincount(codes, minlength=30)
+    digits = [[c % 2 for c in codes], [c // 2 % 3 for c in codes], [c // 6 for c in codes]]
+    for shares, digit, levels in zip(level_marginals(counts, (2, 3, 5)), digits, (2, 3, 5), strict=True):
+        np.testing.assert_allclose(shares, np.bincount(digit, minlength=levels) / len(codes))
+
+
+@given(st.integers(1, 64))
+def test_entropy_of_uniform_codes(size: int) -> None:
+    assert entropy_bits(np.full(size, 7)) == pytest.approx(np.log2(size), abs=1e-12)
+
+
+def test_codes_out_of_the_codebook_are_refused() -> None:
+    with pytest.raises(MetricError, match=r"not in 0\.\.3"):
+        _windows([[0, 4]], sizes=(4,))
+
+
+def test_a_tokenizer_without_codes_is_refused() -> None:
+    video = random_video(0)
+    assert not make_metric("codebook-utilization").applies_to(SPEC)
+    with pytest.raises(MetricError, match="no codes"):
+        make_metric("codebook-utilization").measure(make_batch(video, video))
+
+
+def test_no_windows() -> None:
+    assert "no window" in refusal(make_metric("codebook-utilization"), []).reason

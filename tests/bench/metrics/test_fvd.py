@@ -1,0 +1,126 @@
+"""FVD through a TorchScript stand-in of I3D's signature."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from metric_windows import estimate, feature_window, make_batch, make_metric, random_video, refusal
+from toklab.bench.metrics.frechet import frechet_distance
+from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
+from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.bench.weights import FVD_I3D, WeightsUnavailableError
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+pytestmark = pytest.mark.filterwarnings("ignore:.*torch.jit.*")
+
+
+class StandIn(nn.Module):
+    """Takes I3D's arguments and gives 400 averages; marks what it was asked to do in the first two."""
+
+    def forward(self, x: Tensor, rescale: bool = False, resize: bool = False, return_features: bool = False) -> Tensor:
+        features = F.adaptive_avg_pool3d(x.mean(dim=1), (4, 10, 10)).flatten(1)
+        marks = torch.tensor([float(rescale), float(resize), float(return_features), float(x.size(-1))])
+        return torch.cat([marks.expand(x.size(0), 4), features[:, 4:]], dim=1)
+
+
+@pytest.fixture(scope="module")
+def stand_in(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("i3d") / "stand_in.pt"
+    torch.jit.script(StandIn()).save(str(path))
+    return path
+
+
+def test_squash_leaves_the_resize_to_the_network(stand_in: Path) -> None:
+    metric = FvdSquash(stand_in)
+    x, y = random_video(0, (2, 3, 10, 32, 40)), random_video(1, (2, 3, 10, 32, 40))
+    arrays = metric.measure(make_batch(x, y))
+    assert [a["features"].shape for a in arrays] == [(400,), (400,)]
+    assert arrays[0]["features"].dtype == np.float32
+    assert arrays[0]["features"][:4].tolist() == [0, 1, 1, 40]
+    reference = metric.measure_reference(y)
+    np.testing.assert_array_equal(reference[1]["features"], arrays[1]["features"])
+
+
+def test_crop_resizes_before_the_network(stand_in: Path) -> None:
+    video = random_video(0, (1, 3, 10, 32, 40))
+    assert FvdCrop(stand_in).measure_reference(video)[0]["features"][:4].tolist() == [0, 0, 1, 224]
+
+
+@pytest.mark.parametrize(("height", "width"), [(32, 40), (40, 32), (300, 300), (224, 398), (225, 451)])
+def test_crop_keeps_the_centre(height: int, width: int) -> None:
+    ramp = torch.linspace(-1, 1, width).expand(1, 3, 2, height, width)
+    cropped = crop_to_input(ramp)
+    assert cropped.shape == (1, 3, 2, 224, 224)
+    assert cropped.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_short_windows_are_refused(stand_in: Path) -> None:
+    with pytest.raises(MetricError, match="at least 10 frames, not 9"):
+        FvdSquash(stand_in).measure_reference(random_video(0, (1, 3, 9, 16, 16)))
+
+
+def test_a_wrong_file_is_never_loaded(stand_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOKLAB_WEIGHTS", str(tmp_path))
+    wrong = tmp_path / FVD_I3D.file_name
+    content = stand_in.read_bytes()
+    wrong.write_bytes(content + b"\0" * (FVD_I3D.size - len(content)))
+    monkeypatch.setattr(torch.jit, "load", lambda *_, **__: pytest.fail("it was loaded"))
+    with pytest.raises(WeightsUnavailableError, match="SHA-256"):
+        make_metric("fvd-i3d").prepare(torch.device("cpu"))
+
+
+def _windows(num_sources: int, per_source: int, seed: int = 0, size: int = 400) -> list[MeasuredWindow]:
+    generator = np.random.default_rng(seed)
+    made = []
+    for source in range(num_sources):
+        base = generator.normal(size=size)
+        for index in range(per_source):
+            reference = (base + generator.normal(size=size)).astype(np.float32)
+            reconstruction = (reference + 0.3 * generator.normal(size=size)).astype(np.float32)
+            made.append(feature_window(f"video{source:03}", index, reconstruction, reference))
+    return made
+
+
+def test_value_interval_and_warning() -> None:
+    windows = _windows(12, 2)
+    outcome = estimate(make_metric("fvd-i3d"), windows)
+    features = [np.stack([getattr(w, side)["features"] for w in windows]) for side in ("arrays", "reference_arrays")]
+    assert outcome.value == pytest.approx(frechet_distance(*features), rel=1e-12)
+    assert outcome.note == "N = 24 < 400: the covariance is singular and the value inflated"
+    assert outcome.count == 24
+    assert outcome.low is not None
+    assert outcome.high is not None
+    assert outcome.low < outcome.value < outcome.high
+    assert outcome.details["half_count"] == 12
+    assert outcome.details["value_at_half"] > outcome.value
+
+
+def test_conventions_of_the_covariance() -> None:
+    windows = _windows(6, 1)
+    squash, crop = (estimate(make_metric(name), windows).value for name in ("fvd-i3d", "fvd-i3d-crop"))
+    assert squash < crop
+
+
+def test_order_does_not_matter() -> None:
+    windows = _windows(5, 3)
+    assert estimate(make_metric("fvd-i3d"), windows) == estimate(make_metric("fvd-i3d"), windows[::-1])
+
+
+def test_300_windows_take_seconds() -> None:
+    windows = _windows(30, 10)
+    start = time.perf_counter()
+    estimate(make_metric("fvd-i3d"), windows)
+    assert time.perf_counter() - start < 10
+
+
+def test_refuses_missing_references_and_single_windows() -> None:
+    windows = _windows(2, 1)
+    lacking = [windows[0], replace(windows[1], reference_arrays={})]
+    assert "1 of 2 references" in refusal(make_metric("fvd-i3d"), lacking).reason
+    assert "at least 2" in refusal(make_metric("fvd-i3d"), windows[:1]).reason

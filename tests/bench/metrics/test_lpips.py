@@ -1,0 +1,97 @@
+"""LPIPS with a random backbone against the official figures, and its refusals."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+from metric_windows import make_batch, make_metric, random_video
+from safetensors.torch import load_file
+from toklab.bench.metrics.interface import MetricError
+from toklab.bench.metrics.lpips import LpipsAlex, LpipsAlexSpatial, LpipsVgg, build_lpips, lpips_distance
+from torch import Tensor, nn
+from torchvision.models import alexnet, vgg16
+
+
+def _random_backbone(network: str) -> dict[str, Tensor]:
+    with torch.device("meta"):
+        model = {"vgg": vgg16, "alex": alexnet}[network](weights=None)
+    state: dict[str, Tensor] = {}
+    convolutions = [(name, layer) for name, layer in model.features.named_children() if isinstance(layer, nn.Conv2d)]
+    for index, (name, layer) in enumerate(convolutions):
+        generator = torch.Generator().manual_seed(1000 + index)
+        weight = torch.randn(layer.weight.shape, generator=generator)
+        assert layer.bias is not None
+        state[f"features.{name}.weight"] = weight * math.sqrt(2 / layer.weight[0].numel())
+        state[f"features.{name}.bias"] = 0.05 * torch.randn(layer.bias.shape, generator=generator)
+    return state
+
+
+@pytest.fixture(scope="module")
+def vgg_backbone() -> dict[str, Tensor]:
+    return _random_backbone("vgg")
+
+
+@pytest.mark.goldens
+def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
+    tensors = load_file(shared / "goldens/metrics/vidtok_lpips_randvgg.safetensors")
+    cases = json.loads((shared / "goldens/metrics/vidtok_lpips_randvgg.json").read_text())["cases"]
+    model = build_lpips("vgg", vgg_backbone)
+    for case, stored in cases.items():
+        if f"{case}.x" in tensors:
+            x, y = tensors[f"{case}.x"], tensors[f"{case}.y"]
+        else:
+            generator = torch.Generator().manual_seed(52)
+            x = torch.rand(stored["shape"], generator=generator) * 2 - 1
+            y = (x + 0.3 * torch.randn(stored["shape"], generator=generator)).clamp(-1, 1)
+        distances = lpips_distance(model, x.unsqueeze(2), y.unsqueeze(2)).flatten()
+        assert distances.tolist() == pytest.approx(stored["lpips"], abs=1e-6), case
+
+
+def test_measures_every_frame_of_every_window(vgg_backbone: dict[str, Tensor]) -> None:
+    x, y = random_video(0, (2, 3, 5, 16, 24)), random_video(1, (2, 3, 5, 16, 24))
+    arrays = LpipsVgg(vgg_backbone).measure(make_batch(x, y))
+    single = LpipsVgg(vgg_backbone).measure(make_batch(x[1:, :, 2:3], y[1:, :, 2:3]))
+    assert [a["lpips"].shape for a in arrays] == [(5,), (5,)]
+    assert arrays[1]["lpips"][2] == pytest.approx(single[0]["lpips"][0], rel=1e-5)
+
+
+def test_identical_frames_have_no_distance() -> None:
+    backbone = _random_backbone("alex")
+    video = random_video(0, (1, 3, 2, 40, 40))
+    for metric in (LpipsAlex(backbone), LpipsAlexSpatial(backbone)):
+        assert metric.measure(make_batch(video, video))[0]["lpips"].tolist() == [0, 0]
+
+
+def test_values_out_of_range_are_refused(vgg_backbone: dict[str, Tensor]) -> None:
+    video = random_video(0, (1, 3, 1, 16, 16))
+    with pytest.raises(MetricError, match="takes values in"):
+        LpipsVgg(vgg_backbone).measure(make_batch(video, video * 127.5 + 127.5))
+
+
+def test_small_frames_are_refused(vgg_backbone: dict[str, Tensor]) -> None:
+    video = random_video(0, (1, 3, 1, 8, 32))
+    with pytest.raises(MetricError, match="8×32"):
+        LpipsVgg(vgg_backbone).measure(make_batch(video, video))
+
+
+def test_an_incomplete_backbone_is_refused(vgg_backbone: dict[str, Tensor]) -> None:
+    backbone = {name: value for name, value in vgg_backbone.items() if name != "features.28.bias"}
+    with pytest.raises(MetricError, match=r"lacks features\.28\.bias"):
+        build_lpips("vgg", backbone)
+
+
+def test_without_weights_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    for name in ("lpips-vgg", "lpips-alex", "lpips-alex-spatial"):
+        missing = make_metric(name).unavailable()
+        assert missing is not None
+        assert missing.cure == f"toklab weights pull {name.removesuffix('-spatial')}"
+
+
+def test_the_backbone_is_part_of_the_measurement(vgg_backbone: dict[str, Tensor]) -> None:
+    assert LpipsVgg().measurement_key == "lpips-vgg:v1:397923af8e79"
+    assert LpipsVgg(vgg_backbone).measurement_key != LpipsVgg().measurement_key

@@ -1,0 +1,102 @@
+"""What holds for every metric: its description, and that merging and order change nothing."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from metric_windows import feature_window, make_metric, window_of
+from toklab.bench.metrics import METRICS
+from toklab.bench.metrics.checks import CHECKS, run_checks
+from toklab.bench.metrics.interface import Accumulator, Estimate, MeasuredWindow
+
+VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=5)
+WINDOWS = st.lists(VALUES, min_size=1, max_size=12)
+
+
+def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
+    """Windows of three sources with arrays that the metric reads, made from ``values``."""
+    made = []
+    for index, row in enumerate(values):
+        source = "abc"[index % 3]
+        if name.startswith("fvd"):
+            features = np.resize(np.array(row), 12) + np.arange(12) * index
+            made.append(feature_window(source, index, features, np.flip(features) * (1 + row[0])))
+        elif name.startswith("codebook"):
+            codes, counts = np.unique([int(15 * value) for value in row], return_counts=True)
+            made.append(window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts))
+        else:
+            arrays = dict.fromkeys(("mse", "ssim", "lpips", "errors", "bits"), row)
+            made.append(window_of(source, index, **arrays, pixels=[100], convention=[0]))
+    return made
+
+
+MEASURING = [name for name in METRICS if make_metric(name).needs not in ("timing", "model")]
+
+
+@pytest.mark.parametrize("name", MEASURING)
+@settings(max_examples=15, deadline=None)
+@given(values=WINDOWS, data=st.data())
+def test_any_split_merges_to_the_whole_bit_for_bit(name: str, values: list[list[float]], data: st.DataObject) -> None:
+    metric = make_metric(name)
+    windows = _windows(name, values)
+    whole, first, second = Accumulator(metric), Accumulator(metric), Accumulator(metric)
+    for window in windows:
+        whole.accumulate(window)
+    for window in data.draw(st.permutations(windows)):
+        (first if data.draw(st.booleans()) else second).accumulate(window)
+    expected = whole.finalize()
+    assert first.merge(second).finalize() == expected
+    assert second.merge(first).finalize() == expected
+
+
+@pytest.mark.parametrize("name", ["psnr", "ssim", "flicker", "lpips-vgg"])
+@settings(max_examples=25, deadline=None)
+@given(values=WINDOWS)
+def test_means_lie_in_their_interval_and_between_extremes(name: str, values: list[list[float]]) -> None:
+    metric = make_metric(name)
+    outcome = metric.aggregate(_windows(name, values), {})
+    assert isinstance(outcome, Estimate)
+    assert outcome.count == sum(map(len, values))
+    assert (outcome.low is None) == (len(values) < 2)
+    if outcome.low is not None and outcome.high is not None:
+        assert outcome.low <= outcome.high
+    if name != "psnr":
+        assert min(map(min, values)) <= outcome.value <= max(map(max, values))
+
+
+def test_a_window_is_accumulated_once() -> None:
+    accumulator = Accumulator(make_metric("psnr"))
+    window = window_of("a", 0, mse=[0.1])
+    accumulator.accumulate(window)
+    with pytest.raises(ValueError, match="twice"):
+        accumulator.accumulate(window)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_describes_itself(name: str) -> None:
+    metric = make_metric(name)
+    assert metric.name == name
+    assert metric.title
+    assert metric.convention
+    assert metric.direction in ("higher", "lower")
+    worst, best = metric.display_range
+    assert (best > worst) == (metric.direction == "higher")
+    assert all(metric.range[0] <= end <= metric.range[1] for end in (worst, best))
+    assert not math.isnan(metric.decimals)
+
+
+def test_every_check_passes_or_says_why_it_cannot_run() -> None:
+    lines = list(run_checks())
+    assert [line for line, passed in lines if not passed] == []
+    assert len(lines) == len(CHECKS)
+    assert all(line.endswith("ok") or "toklab weights pull" in line for line, _ in lines)
+
+
+def test_every_metric_has_a_check() -> None:
+    named = " ".join(check.name for check in CHECKS)
+    families = {name.removesuffix("-crop").replace("fvd-i3d", "fvd") for name in METRICS}
+    assert [name for name in families if name not in named] == []

@@ -1,0 +1,67 @@
+"""PSNR against VidTok's figures, closed forms and numpy."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from metric_windows import estimate, make_batch, make_metric, random_video, window_of
+from safetensors.torch import load_file
+from toklab.bench.metrics.psnr import decibels, frame_mse, psnr_by_position
+
+
+@pytest.mark.goldens
+def test_equals_vidtok(shared: Path) -> None:
+    tensors = load_file(shared / "goldens/metrics/vidtok_psnr_ssim.safetensors")
+    cases = json.loads((shared / "goldens/metrics/vidtok_psnr_ssim.json").read_text())["cases"]
+    for case, stored in cases.items():
+        x, y = tensors[f"{case}.x"], tensors[f"{case}.y"]
+        if x.ndim == 4:
+            x, y = x.unsqueeze(2), y.unsqueeze(2)
+        psnr = decibels(frame_mse(2 * x - 1, 2 * y - 1).numpy()).flatten()
+        np.testing.assert_allclose(psnr, tensors[f"{case}.psnr_per_frame"], rtol=1e-5, atol=1e-5, err_msg=case)
+        assert psnr.mean() == pytest.approx(stored["psnr_f64"], abs=1e-5), case
+
+
+def test_mse_equals_numpy_in_float64() -> None:
+    x, y = random_video(0, (2, 3, 4, 8, 6)), random_video(1, (2, 3, 4, 8, 6))
+    expected = np.mean(((x.double() - y.double()).numpy() / 2) ** 2, axis=(1, 3, 4))
+    np.testing.assert_allclose(frame_mse(x, y).numpy(), expected, rtol=1e-13)
+
+
+def test_identical_frames_have_80_decibels() -> None:
+    video = random_video(0)
+    measured = make_metric("psnr").measure(make_batch(video, video))
+    np.testing.assert_allclose(decibels(measured[0]["mse"]), 80.0, rtol=1e-14)
+
+
+def test_the_three_averages_by_hand() -> None:
+    windows = [window_of("a", 0, mse=[0.1, 0.01]), window_of("b", 0, mse=[0.001])]
+    dB = {mse: -10 * np.log10(mse + 1e-8) for mse in (0.1, 0.01, 0.001, 0.055, 0.037)}
+    frame, clip, pooled = (estimate(make_metric(name), windows) for name in ("psnr", "psnr-clip", "psnr-pooled"))
+    assert frame.value == pytest.approx((dB[0.1] + dB[0.01] + dB[0.001]) / 3)
+    assert clip.value == pytest.approx((dB[0.055] + dB[0.001]) / 2)
+    assert pooled.value == pytest.approx(dB[0.037])
+    assert (frame.count, frame.counted) == (3, "frames")
+    assert (clip.count, clip.counted) == (2, "clips")
+
+
+def test_the_averages_share_one_measurement() -> None:
+    assert len({make_metric(name).measurement_key for name in ("psnr", "psnr-clip", "psnr-pooled")}) == 1
+
+
+def test_by_position() -> None:
+    windows = [window_of("a", 0, mse=[0.1, 0.01]), window_of("a", 1, mse=[0.001]), window_of("b", 0, mse=[0.1, 0.1])]
+    curve = psnr_by_position(windows)
+    expected = [np.mean(decibels(np.array([0.1, 0.001, 0.1]))), np.mean(decibels(np.array([0.01, 0.1])))]
+    np.testing.assert_allclose(curve.psnr, expected)
+    assert curve.count.tolist() == [3, 2]
+    assert (curve.low <= curve.psnr).all()
+    assert (curve.psnr <= curve.high).all()
+
+
+def test_by_position_of_one_source_has_no_interval() -> None:
+    curve = psnr_by_position([window_of("a", 0, mse=[0.1, 0.01])])
+    assert np.isnan(curve.low).all()

@@ -1,0 +1,83 @@
+"""SSIM against VidTok's figures and scikit-image."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from metric_windows import make_batch, make_metric, random_video
+from safetensors.torch import load_file
+from skimage.metrics import structural_similarity
+from toklab.bench.metrics.interface import MetricError
+from toklab.bench.metrics.ssim import gaussian_ssim, uniform_ssim
+from torch.nn import functional as F
+
+
+@pytest.mark.goldens
+def test_equals_vidtok(shared: Path) -> None:
+    tensors = load_file(shared / "goldens/metrics/vidtok_psnr_ssim.safetensors")
+    cases = json.loads((shared / "goldens/metrics/vidtok_psnr_ssim.json").read_text())["cases"]
+    for case, stored in cases.items():
+        x, y = tensors[f"{case}.x"], tensors[f"{case}.y"]
+        if x.ndim == 4:
+            x, y = x.unsqueeze(2), y.unsqueeze(2)
+        if "ssim_error" in stored:
+            with pytest.raises(MetricError, match="smaller than the 11×11 window"):
+                gaussian_ssim(2 * x - 1, 2 * y - 1)
+            continue
+        ssim = gaussian_ssim(2 * x - 1, 2 * y - 1).flatten()
+        np.testing.assert_allclose(ssim, tensors[f"{case}.ssim_per_frame"], atol=1e-5, err_msg=case)
+        assert ssim.mean().item() == pytest.approx(stored["ssim_f64"], abs=1e-8), case
+
+
+def _frames(shape: tuple[int, ...]) -> tuple[torch.Tensor, torch.Tensor]:
+    x = F.avg_pool3d(random_video(3, shape), (1, 3, 3), stride=1, padding=(0, 1, 1))
+    return x, (x + 0.2 * random_video(4, shape)).clamp(-1, 1)
+
+
+def _unit(video: torch.Tensor, frame: int) -> np.ndarray:
+    return ((video[0, :, frame].double() + 1) / 2).numpy()
+
+
+@pytest.mark.parametrize("size", [(11, 11), (24, 37)])
+def test_gaussian_equals_scikit_image(size: tuple[int, int]) -> None:
+    x, y = _frames((1, 3, 2, *size))
+    ssim = gaussian_ssim(x, y)
+    for frame in range(2):
+        _, full = structural_similarity(
+            _unit(x, frame),
+            _unit(y, frame),
+            channel_axis=0,
+            data_range=1.0,
+            gaussian_weights=True,
+            sigma=1.5,
+            use_sample_covariance=False,
+            full=True,
+        )
+        assert ssim[0, frame].item() == pytest.approx(full[:, 5:-5, 5:-5].mean(), abs=1e-12)
+
+
+@pytest.mark.parametrize("size", [(7, 7), (24, 37)])
+def test_uniform_equals_scikit_image(size: tuple[int, int]) -> None:
+    x, y = _frames((1, 3, 2, *size))
+    ssim = uniform_ssim(x, y)
+    for frame in range(2):
+        expected = structural_similarity(_unit(x, frame), _unit(y, frame), channel_axis=0, data_range=1.0)
+        assert ssim[0, frame].item() == pytest.approx(expected, abs=1e-12)
+
+
+@pytest.mark.parametrize(("side", "factor"), [(383, 1), (384, 2), (640, 2), (641, 3)])
+def test_pools_by_the_factor_of_the_short_side(side: int, factor: int) -> None:
+    x, y = random_video(0, (1, 1, 1, side, side + 9)), random_video(1, (1, 1, 1, side, side + 9))
+    pooled = [F.avg_pool2d(video[:, :, 0].double(), factor).unsqueeze(2) for video in (x, y)]
+    # Pooled frames are at most 255 + 128 pixels high, so they aren't pooled again.
+    assert gaussian_ssim(x, y).item() == pytest.approx(gaussian_ssim(pooled[0], pooled[1]).item(), abs=1e-12)
+
+
+def test_small_frames_are_refused() -> None:
+    video = random_video(0, (1, 3, 1, 6, 30))
+    with pytest.raises(MetricError, match="6×30 pixels"):
+        make_metric("ssim-skimage").measure(make_batch(video, video))
