@@ -20,7 +20,7 @@ def registry() -> Registry[int]:
     return registry
 
 
-def broken_module() -> object:
+def broken_module() -> int:
     raise SystemError("half installed")
 
 
