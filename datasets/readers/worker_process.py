@@ -89,7 +89,8 @@ def serve() -> None:
         try:
             request = pickle.load(requests)
         except EOFError:
-            return
+            # At an orderly end, destructors of native decoders would run, and may hang.
+            os._exit(0)
         _set_alarm(timeout_s + GRACE_S)
         reply = answer(source, request)
         _set_alarm(0)

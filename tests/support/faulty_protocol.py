@@ -1,0 +1,37 @@
+"""A protocol whose transform hangs, crashes or fails at one frame number, inside the decoding process."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+from typing import Literal
+
+import numpy as np
+from numbered_video import read_numbers
+from toklab.datasets.protocol import Protocol, load_protocol
+from torch import Tensor
+
+Fault = Literal["hang", "crash", "raise"]
+
+
+class FaultyProtocol(Protocol):
+    fault: Fault
+    first_faulty: int
+    last_faulty: int
+
+    def transform(self, frames: np.ndarray) -> Tensor:
+        if self.first_faulty <= read_numbers(frames[:1])[0] <= self.last_faulty:
+            if self.fault == "hang":
+                # PyDLL keeps the interpreter's lock, as decord does when it hangs.
+                ctypes.PyDLL(None).sleep(60)
+            if self.fault == "crash":
+                os.kill(os.getpid(), signal.SIGSEGV)
+            raise ZeroDivisionError("faulty")
+        return super().transform(frames)
+
+
+def faulty_protocol(fault: Fault, first_faulty: int, last_faulty: int) -> FaultyProtocol:
+    """``vidtok`` at 64×128 with a fault in windows that begin with a frame of these numbers."""
+    fields = load_protocol("vidtok").derive(height=64, width=128).model_dump()
+    return FaultyProtocol(**fields, fault=fault, first_faulty=first_faulty, last_faulty=last_faulty)
