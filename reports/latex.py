@@ -102,7 +102,7 @@ def render_latex(table: ResultsTable, label: str = "tab:results") -> str:
 
 def latex_document(title: str, body: str) -> str:
     """A document that compiles by itself around a body of LaTeX."""
-    begin = [rf"\title{{{escape_latex(title)}}}", r"\date{}", r"\begin{document}", r"\maketitle"]
+    begin = [rf"\title{{{escape_latex(title)}}}", r"\author{}", r"\date{}", r"\begin{document}", r"\maketitle"]
     return PREAMBLE + "\n".join([*begin, body, r"\end{document}", ""])
 
 

@@ -1,0 +1,105 @@
+"""Curves: PSNR by frame position, and a metric against bits per pixel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from .columns import ARROWS
+from .palette import LIGHT_GREY, MARKERS, system_colours
+from .schema import TableError, read_figures
+
+SIZE = (5.6, 3.4)
+"""Inches."""
+
+
+def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
+    """PSNR of each frame position, one line a label, with a band where there are intervals.
+
+    Args:
+        frame: columns ``label``, ``position`` (frame of the window, from 0), ``psnr``, ``low``, ``high`` (dB; NaN for
+            no interval).
+
+    Raises:
+        TableError: if a column is missing.
+    """
+    _require(frame, ("label", "position", "psnr", "low", "high"))
+    figure, canvas = _canvas("frame position in the window", "PSNR (dB) ↑")
+    curves: dict[str, list[dict[str, Any]]] = {}
+    for row in cast(list[dict[str, Any]], frame.to_dict("records")):
+        curves.setdefault(row["label"], []).append(row)
+    colours = system_colours(curves, [list(curves)])
+    for number, (label, unsorted) in enumerate(curves.items()):
+        rows = sorted(unsorted, key=lambda row: row["position"])
+        positions = [row["position"] for row in rows]
+        marker = MARKERS[number % len(MARKERS)]
+        canvas.plot(positions, [row["psnr"] for row in rows], marker, ls="-", ms=3.5, color=colours[label], label=label)
+        low, high = ([row[end] for row in rows] for end in ("low", "high"))
+        canvas.fill_between(positions, low, high, color=colours[label], alpha=0.15, linewidth=0)
+    canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
+    _legend(canvas)
+    return figure
+
+
+def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: str = "bpp") -> Figure:
+    """A metric against the rate, one point a measured tokenizer, on a logarithmic rate axis.
+
+    Args:
+        frame: results table, see :mod:`.schema`.
+        metric: name of the metric on the vertical axis.
+        dataset: the dataset both are measured on.
+        rate: name of the metric on the horizontal axis.
+
+    Raises:
+        TableError: if no tokenizer has both figures under one protocol, or if several protocols would mix.
+    """
+    figures = [f for f in read_figures(frame) if f.dataset == dataset and f.origin == "measured" and f.is_available]
+    rates = {(f.label, f.protocol_key): f for f in figures if f.metric == rate and f.value > 0}
+    points = [f for f in figures if f.metric == metric and (f.label, f.protocol_key) in rates]
+    protocols = sorted({f.protocol for f in points}) if len({f.protocol_key for f in points}) > 1 else []
+    if not points or protocols:
+        problem = f"mixes the protocols {', '.join(protocols)}" if protocols else "finds no tokenizer that has both"
+        raise TableError(f"rate–distortion chart of {metric} against {rate} on {dataset} {problem}")
+    axes = [f"{f.title}{f' ({f.unit})' if f.unit else ''}" for f in (next(iter(rates.values())), points[0])]
+    drawing, canvas = _canvas(axes[0], f"{axes[1]} {ARROWS[points[0].direction]}".rstrip())
+    canvas.set_xscale("log")
+    systems = list(dict.fromkeys(f.system for f in points))
+    colours = system_colours(systems, [systems])
+    for number, point in enumerate(points):
+        x = rates[point.label, point.protocol_key].value
+        error = (
+            [[max(0.0, point.value - point.low)], [max(0.0, point.high - point.value)]] if point.has_interval else None
+        )
+        marker = MARKERS[number % len(MARKERS)]
+        canvas.errorbar(x, point.value, error, fmt=marker, ms=6, color=colours[point.system], label=point.label)
+    _legend(canvas)
+    return drawing
+
+
+def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:
+    missing = [name for name in columns if name not in frame.columns]
+    if missing:
+        raise TableError(f"curve table lacks the columns {', '.join(missing)}; it must have: {', '.join(columns)}")
+
+
+def _canvas(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=SIZE, layout="constrained")
+    FigureCanvasAgg(figure)
+    canvas = figure.add_subplot()
+    canvas.set_xlabel(horizontal)
+    canvas.set_ylabel(vertical)
+    canvas.grid(color=LIGHT_GREY, linewidth=0.5)
+    canvas.spines[["top", "right"]].set_visible(False)
+    canvas.set_axisbelow(True)
+    return figure, canvas
+
+
+def _legend(canvas: Axes) -> None:
+    # Outside the axes, where it hides no point however many there are.
+    canvas.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
