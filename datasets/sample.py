@@ -56,9 +56,9 @@ class SampleClip:
 
 CLIPS = (
     SampleClip("astronaut", scenes.handheld, 1),
-    SampleClip("astronaut", scenes.parallax, 2),
+    SampleClip("astronaut", scenes.exposure, 2),
     SampleClip("astronaut", scenes.zoom, 3),
-    SampleClip("chelsea", scenes.exposure, 4),
+    SampleClip("chelsea", scenes.parallax, 4),
     SampleClip("chelsea", scenes.film_grain, 5),
     SampleClip("coffee", scenes.focus_pull, 6),
     SampleClip("coffee", scenes.pan, 7),
