@@ -178,8 +178,8 @@ class ClipStream:
                     self.num_given += 1
                 else:
                     self.num_failed += 1
-                yield item
                 free_places.release()
+                yield item
             exhausted = True
         finally:
             stopped.set()
