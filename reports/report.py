@@ -124,12 +124,14 @@ def report_markdown(content: ReportContent) -> str:
 
 def report_latex(content: ReportContent) -> str:
     """The report as a LaTeX document that compiles beside ``radar.pdf``."""
-    parts = [r"\section{Results}", render_latex(content.table)]
+    parts = [r"\section{Results}", r"Table~\ref{tab:results} holds all figures.", render_latex(content.table)]
     if content.radar:
         parts += [
+            r"Figure~\ref{fig:radar} compares the tokenizers of each kind.",
             r"\begin{figure*}[t]",
             r"\centering\includegraphics[width=\textwidth]{radar.pdf}",
             rf"\caption{{{escape_latex(RADAR_CAPTION)}}}",
+            r"\label{fig:radar}",
             r"\end{figure*}",
         ]
     else:

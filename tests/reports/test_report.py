@@ -1,0 +1,88 @@
+import json
+import shutil
+import subprocess
+
+import pandas as pd
+import pytest
+from toklab.reports.files import write_file, write_text
+from toklab.reports.report import write_report
+from toklab.reports.schema import TableError, results_frame
+
+FORMATS = ["md", "csv", "latex"]
+
+
+@pytest.fixture
+def accounting():
+    return pd.DataFrame([{"label": "bicubic-4chn", "dataset": "sample", "requested": 24, "scored": 23, "failed": 1}])
+
+
+@pytest.fixture
+def failures():
+    return pd.DataFrame([{"label": "bicubic-4chn", "source": "a_b.mp4", "window": 1, "reason": "50 % decoded | cut"}])
+
+
+def test_a_report_has_all_its_files(frame, tmp_path, accounting, failures):
+    provenance = {"machine": {"cpu": "x_1", "cores": 2}, "readers": ["decord", "pyav"]}
+    folder = tmp_path / "new" / "report"
+    written = write_report(
+        frame, folder, FORMATS, "Demo & more", provenance, accounting=accounting, failures=failures
+    )  # fmt: skip
+    names = {path.name for path in written}
+    assert names == {
+        "table.md", "report.md", "table.csv", "table_wide.csv", "table.tex", "report.tex",
+        "radar.png", "radar.pdf", "radar.svg", "radar.json",
+    }  # fmt: skip
+    assert {path.name for path in folder.iterdir()} == names
+    text = (folder / "report.md").read_text()
+    for expected in (
+        "On sample, protocol vidtok (0123456789ab), figures rest on up to 408 frames.",
+        "Weights random (seed 0): vidtok-tiny-fsq-262144",
+        "to measure it: toklab weights pull lpips-vgg",
+        r"| machine.cpu | x\_1 |",
+        "| readers | decord, pyav |",
+        "| bicubic-4chn | sample | 24 | 23 | 1 |",
+        r"50 % decoded \| cut",
+    ):
+        assert expected in text
+    assert json.loads((folder / "radar.json").read_text())["axes"][0]["worst"] == 20.0
+    assert (folder / "radar.png").read_bytes().startswith(b"\x89PNG")
+    if shutil.which("pdflatex"):
+        command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "report.tex"]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, errors="replace", check=False)
+        assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_equal_reports_are_equal_files(frame, tmp_path):
+    folders = [tmp_path / "a", tmp_path / "b"]
+    for folder in folders:
+        write_report(frame, folder, FORMATS, "Demo", {})
+    for path in folders[0].iterdir():
+        if path.suffix != ".svg":
+            assert path.read_bytes() == (folders[1] / path.name).read_bytes(), path.name
+
+
+def test_a_report_without_enough_axes_says_so(figure, tmp_path):
+    write_report(results_frame([figure(value=30.0)]), tmp_path, ["md"], "One", {})
+    assert not (tmp_path / "radar.png").exists()
+    assert "No radar charts: a radar chart needs 3 metrics" in (tmp_path / "report.md").read_text()
+
+
+def test_bad_input_writes_nothing(frame, tmp_path):
+    with pytest.raises(TableError, match="unknown report format html; there are: md, csv, latex"):
+        write_report(frame, tmp_path / "r", ["html"], "Demo", {})
+    with pytest.raises(TableError, match="lacks the columns value"):
+        write_report(frame.drop(columns="value"), tmp_path / "r", FORMATS, "Demo", {})
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    path = write_text(tmp_path / "table.md", "old\n")
+
+    def fail(temporary):
+        temporary.write_text("half")
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        write_file(path, fail)
+    assert path.read_text() == "old\n"
+    assert list(tmp_path.iterdir()) == [path]
