@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 import pandas as pd
 
 from .comma_separated import render_csv_long, render_csv_wide
@@ -155,14 +156,16 @@ def _radar(frame: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[RadarCha
 
 def _write_radar(chart: RadarChart, folder: Path) -> list[Path]:
     drawing = draw_radar(chart)
-    # Without dates, equal charts are equal files.
+    # Without dates and random identifiers, equal charts are equal files.
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
-    written = [
-        write_file(
-            folder / f"radar{suffix}", lambda path: drawing.savefig(path, dpi=PNG_DPI, metadata=undated[path.suffix])
-        )
-        for suffix in undated
-    ]
+    with matplotlib.rc_context({"svg.hashsalt": "toklab"}):
+        written = [
+            write_file(
+                folder / f"radar{suffix}",
+                lambda path: drawing.savefig(path, dpi=PNG_DPI, metadata=undated[path.suffix]),
+            )
+            for suffix in undated
+        ]
     return [*written, write_text(folder / "radar.json", radar_json(chart))]
 
 
