@@ -27,7 +27,15 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
 
 
 class KLQuantizer(Quantizer):
-    """Continuous latents with a Gaussian posterior; features (B, 2C, t, h, w) hold mean and log-variance."""
+    """Continuous latents with a Gaussian posterior; features (B, 2C, t, h, w) hold mean and log-variance.
+
+    Args:
+        kl_loss_weight: weight of the ``kl`` term; the default is VidTok's.
+    """
+
+    def __init__(self, kl_loss_weight: float = 1e-6):
+        super().__init__()
+        self.kl_loss_weight = kl_loss_weight
 
     def forward(self, features: Tensor, noise: Tensor | None = None) -> Quantization:
         """Latents are the posterior's mean, or mean + σ · ``noise`` where noise (B, C, t, h, w) is given."""
@@ -35,6 +43,10 @@ class KLQuantizer(Quantizer):
         latents = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
         return Quantization(latents, kl_nats=gaussian_kl(mean, log_variance))
 
-    def loss_terms(self, features: Tensor, quantization: Quantization) -> dict[str, Tensor]:
+    def loss_weights(self, step: int) -> dict[str, float]:
+        """Constant."""
+        return {"kl": self.kl_loss_weight}
+
+    def _loss_terms(self, features: Tensor, quantization: Quantization) -> dict[str, Tensor]:
         """``kl``: the KL divergence in nats, averaged over the batch."""
         return {"kl": gaussian_kl(*split_moments(features)).mean()}

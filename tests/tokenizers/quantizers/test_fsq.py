@@ -1,13 +1,16 @@
-"""Finite scalar quantization: closed forms and the round trip between codes and indices."""
+"""Finite scalar quantization: closed forms, the round trip between codes and indices, and the official loss."""
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from safetensors.torch import load_file
 from toklab.tokenizers.quantizers.fsq import FSQuantizer, bound, codes_to_indices, indices_to_codes, quantize
 
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=5)
@@ -82,3 +85,41 @@ def test_commitment_is_the_distance_to_the_code() -> None:
 def test_one_level_is_no_quantizer() -> None:
     with pytest.raises(ValueError, match="at least 2 levels"):
         FSQuantizer([8, 1])
+
+
+def test_the_gradient_is_that_of_the_bound() -> None:
+    levels = [8, 5]
+    features = torch.randn(6, 2, requires_grad=True)
+    (through,) = torch.autograd.grad(quantize(features, levels).sum(), features)
+    (bounded,) = torch.autograd.grad((bound(features, levels) / torch.tensor([4, 2])).sum(), features)
+    torch.testing.assert_close(through, bounded)
+
+
+def test_requiring_a_gradient_does_not_change_the_codes() -> None:
+    features = torch.randn(100, 3)
+    assert torch.equal(quantize(features.clone().requires_grad_(), [8, 8, 7]), quantize(features, [8, 8, 7]))
+
+
+def test_the_entropy_weight_falls_linearly_from_three_times_its_value() -> None:
+    quantizer = FSQuantizer([8] * 2)
+    weights = [quantizer.loss_weights(step)["per_sample_entropy"] for step in (0, 1000, 2000, 9000)]
+    assert weights == pytest.approx([0.3, 0.2, 0.1, 0.1])
+    assert quantizer.loss_weights(0)["codebook_entropy"] == pytest.approx(-0.3)
+
+
+@pytest.mark.goldens
+def test_the_loss_equals_the_official_one(shared: Path) -> None:
+    compared = 0
+    for path in sorted((shared / "goldens" / "vidtok").glob("fsq_*/config.json")):
+        config = json.loads(path.read_text())
+        for case, facts in config["cases"].items():
+            if "aux_loss_nsteps0" not in facts:
+                continue
+            features = load_file(path.parent / f"{case}.safetensors")["enc_out"]
+            quantizer = FSQuantizer(**config["regularizer"]["params"]).train()
+            quantization = quantizer(features)
+            for step in (0, 1000, 5000):
+                loss = float(quantizer.loss(features, quantization, step))
+                assert loss == pytest.approx(facts[f"aux_loss_nsteps{step}"], abs=5e-7), (config["name"], case, step)
+                compared += 1
+    assert compared

@@ -37,3 +37,12 @@ def test_log_variance_is_clamped() -> None:
 def test_continuous_latents_have_no_codes() -> None:
     with pytest.raises(TypeError, match="no codes"):
         KLQuantizer().latents_of([torch.zeros(1, 1, 1, 1)])
+
+
+def test_the_gradient_of_the_loss_is_that_of_torch_distributions() -> None:
+    features = torch.randn(3, 8, 2, 3, 4, requires_grad=True)
+    quantizer = KLQuantizer().train()
+    mean, log_variance = features.chunk(2, 1)
+    expected = kl_divergence(Normal(mean, (0.5 * log_variance).exp()), Normal(0.0, 1.0)).sum() / 3
+    loss = quantizer.loss_terms(features, quantizer(features))["kl"]
+    torch.testing.assert_close(torch.autograd.grad(loss, features), torch.autograd.grad(expected, features))
