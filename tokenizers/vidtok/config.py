@@ -6,7 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
+import torch
+
 from ..interface import TokenizerError
+from ..quantizers.factory import build_quantizer
+from ..quantizers.interface import Quantizer
 
 Variant = Literal["causal", "causal_v1_1", "noncausal"]
 NormType = Literal["layernorm", "groupnorm"]
@@ -25,11 +29,30 @@ _CHOICES: dict[str, tuple[str, ...]] = {
 class RegularizerConfig:
     """Which regularizer stands between encoder and decoder."""
 
-    kind: Literal["kl", "fsq"] = "kl"
+    kind: str = "kl"
+    """Its name in :data:`toklab.tokenizers.quantizers.factory.QUANTIZERS`."""
     levels: tuple[int, ...] = ()
     """Levels of each dimension of a scalar quantizer."""
     dim: int | None = None
-    """Channels of the features where they differ from the number of levels."""
+    """Channels of the features, where the regularizer doesn't know them (VQ) or they differ from its dimensions."""
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """Its other constructor parameters: sizes of LFQ and VQ, weights of losses."""
+
+    def build(self) -> Quantizer:
+        """The regularizer itself.
+
+        Raises:
+            TokenizerError: if there is none of this name, or its parameters are wrong.
+        """
+        given: dict[str, Any] = dict(self.options)
+        if self.levels:
+            given["levels"] = self.levels
+        if self.dim is not None:
+            given["dim"] = self.dim
+        try:
+            return build_quantizer(self.kind, **given)
+        except ValueError as error:
+            raise TokenizerError(f"VidTok regularizer: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -143,7 +166,8 @@ def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerCo
     if isinstance(values, RegularizerConfig):
         return values
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
-    unknown = sorted(set(given) - {f.name for f in fields(RegularizerConfig)})
-    if unknown or given.get("kind") not in ("kl", "fsq") or (given["kind"] == "fsq" and not given.get("levels")):
-        raise TokenizerError(f"a VidTok regularizer is kind = 'kl', or kind = 'fsq' with levels, not {given}")
-    return RegularizerConfig(**given)
+    own = {name: given.pop(name) for name in ("kind", "levels", "dim") if name in given}
+    config = RegularizerConfig(**own, options=given)
+    with torch.device("meta"):
+        config.build()
+    return config

@@ -5,10 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..interface import TokenizerError
-from ..quantizers.fsq import FSQuantizer
-from ..quantizers.interface import Quantizer
-from ..quantizers.kl import KLQuantizer
-from .config import RegularizerConfig, VidTokConfig
+from .config import VidTokConfig
 from .context import Past, TimeContext
 from .decoder import Decoder
 from .encoder import Encoder, pad_start
@@ -27,7 +24,7 @@ class VidTokModel(nn.Module):
         self.config = config
         self.encoder = Encoder(config)
         self.decoder = Decoder(config)
-        self.regularization = make_quantizer(config.regularizer)
+        self.regularization = config.regularizer.build()
         self.encoder.requires_grad_(not config.fix_encoder)
         self.decoder.requires_grad_(not config.fix_decoder)
 
@@ -83,8 +80,3 @@ class VidTokModel(nn.Module):
             and self.config.init_pad_mode == "replicate"
             and not next(self.parameters()).is_meta
         )
-
-
-def make_quantizer(config: RegularizerConfig) -> Quantizer:
-    """The regularizer of a configuration."""
-    return KLQuantizer() if config.kind == "kl" else FSQuantizer(config.levels, config.dim)

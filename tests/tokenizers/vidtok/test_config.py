@@ -5,8 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+import torch
 from toklab.tokenizers.interface import TokenizerError
+from toklab.tokenizers.quantizers.fsq import FSQuantizer
+from toklab.tokenizers.quantizers.identity import IdentityQuantizer
+from toklab.tokenizers.quantizers.interface import Quantizer
+from toklab.tokenizers.quantizers.kl import KLQuantizer
+from toklab.tokenizers.quantizers.lfq import LFQuantizer
+from toklab.tokenizers.quantizers.vq import VectorQuantizer
 from toklab.tokenizers.vidtok.config import VidTokConfig
+from toklab.tokenizers.vidtok.model import VidTokModel
 
 BASE: dict[str, Any] = {"z_channels": 4, "ch_mult": [1, 2, 4, 4], "time_downsample_factor": 4}
 
@@ -33,8 +41,9 @@ def test_noncausal_networks_ignore_level_sets() -> None:
         ({"variant": "v2"}, "variant must be one of"),
         ({"time_downsample_factor": 8}, "don't give time_downsample_factor 8"),
         ({"spatial_us": [1, 2]}, "as many levels"),
-        ({"regularizer": {"kind": "fsq"}}, "fsq' with levels"),
-        ({"regularizer": {"kind": "vq"}}, "regularizer is kind"),
+        ({"regularizer": {"kind": "fsq"}}, "regularizer: quantizer 'fsq': .*levels"),
+        ({"regularizer": {"kind": "kl", "levels": [8]}}, "regularizer: quantizer 'kl': .*levels"),
+        ({"regularizer": {"kind": "pq"}}, "no quantizer 'pq'"),
     ],
 )
 def test_wrong_parameters_are_refused(change: dict[str, Any], message: str) -> None:
@@ -45,3 +54,23 @@ def test_wrong_parameters_are_refused(change: dict[str, Any], message: str) -> N
 def test_missing_parameters_are_named() -> None:
     with pytest.raises(TokenizerError, match="missing ch_mult, missing time_downsample_factor"):
         VidTokConfig.from_parameters({"z_channels": 4})
+
+
+@pytest.mark.parametrize(
+    ("regularizer", "quantizer"),
+    [
+        ({"kind": "kl"}, KLQuantizer),
+        ({"kind": "ae"}, IdentityQuantizer),
+        ({"kind": "fsq", "levels": [8, 8, 8, 8], "entropy_loss_weight": 0.0}, FSQuantizer),
+        ({"kind": "lfq", "num_bits": 18, "dim": 4}, LFQuantizer),
+        ({"kind": "vq", "codebook_size": 64, "dim": 4, "codebook_update": "ema"}, VectorQuantizer),
+    ],
+)
+def test_every_quantizer_can_stand_between_encoder_and_decoder(
+    regularizer: dict[str, Any], quantizer: type[Quantizer]
+) -> None:
+    parameters = BASE | {"ch": 8, "num_res_blocks": 1, "double_z": regularizer["kind"] == "kl"}
+    with torch.device("meta"):
+        model = VidTokModel(VidTokConfig.from_parameters(parameters | {"regularizer": regularizer}))
+        assert isinstance(model.regularization, quantizer)
+        assert model.reconstruct(torch.empty(1, 3, 5, 16, 16)).shape == (1, 3, 5, 16, 16)
