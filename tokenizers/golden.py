@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class GoldenNotImplemented(NotImplementedError):  # noqa: N818 (a state of affairs, like the built-in it extends)
+class GoldenNotImplemented(NotImplementedError):
     """A golden of a variant, case or family that doesn't exist here yet."""

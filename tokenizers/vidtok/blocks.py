@@ -9,7 +9,10 @@ from torch.utils.checkpoint import checkpoint
 
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import NormScope, SpatialConv, make_norm, temporal_conv1d, temporal_conv3d
+from .layers import NormScope, SpatialConv, activate, make_norm, runs_in_pieces, temporal_conv1d, temporal_conv3d
+
+FRAME_GROUP_VALUES = 2**21
+"""Numbers in the frames that a spatial block takes at once: 8 MiB in float32."""
 
 
 class SpatialResnetBlock(nn.Module):
@@ -26,8 +29,18 @@ class SpatialResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
-        h = self.conv1(F.silu(self.norm1(x)))
-        h = self.conv2(self.dropout(F.silu(self.norm2(h))))
+        if not runs_in_pieces(x):
+            return self._residual(x)
+        num_frames = max(1, FRAME_GROUP_VALUES // x[0, 0].numel())
+        frames = x.flatten(0, 1).split(num_frames)
+        out = x.new_empty(x.shape[0] * x.shape[1], *x.shape[2:4], self.conv1.out_channels)
+        for group, result in zip(frames, out.split(num_frames), strict=True):
+            result.copy_(self._residual(group[None])[0])
+        return out.unflatten(0, x.shape[:2])
+
+    def _residual(self, x: Tensor) -> Tensor:
+        h = self.conv1(activate(self.norm1(x)))
+        h = self.conv2(self.dropout(activate(self.norm2(h))))
         return (x if self.nin_shortcut is None else self.nin_shortcut(x)) + h
 
 
@@ -39,6 +52,7 @@ class TimeResnetBlock(nn.Module):
 
     def __init__(self, config: VidTokConfig, channels: int, spatial: bool):
         super().__init__()
+        self.spatial = spatial
         scope: NormScope
         if spatial:
             scope = "frame" if config.causal else "clip"
@@ -56,8 +70,23 @@ class TimeResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""
-        h = self.conv1(F.silu(self.norm1(x)), context)
-        return x + self.conv2(self.dropout(F.silu(self.norm2(h))), context)
+        if self.spatial or not runs_in_pieces(x):
+            return self._residual(x, context)
+        B, T, H, W, C = x.shape
+        pixels = x.view(B, T, 1, H * W, C)
+        out = torch.empty_like(pixels)
+        width = context.strip_width(T, C)
+        for clip in range(B):
+            for start in range(0, H * W, width):
+                part = (slice(clip, clip + 1), slice(None), slice(None), slice(start, start + width))
+                context.strip = (clip, start)
+                out[part] = self._residual(pixels[part].contiguous(), context)
+        context.strip = None
+        return out.view(x.shape)
+
+    def _residual(self, x: Tensor, context: TimeContext) -> Tensor:
+        h = self.conv1(activate(self.norm1(x)), context)
+        return x + self.conv2(self.dropout(activate(self.norm2(h))), context)
 
 
 class SpatialAttention(nn.Module):

@@ -14,6 +14,10 @@ from torch.nn import functional as F
 
 Past = Literal["zeros", "first_frame"]
 
+STRIP_VALUES = 2**19
+"""Numbers in a strip: 2 MiB in float32, so that the few tensors alive at a time stay in a core's caches."""
+NOMINAL_CHUNK_FRAMES = 16
+
 
 class TimeContext:
     """A pass over a whole clip.
@@ -28,8 +32,14 @@ class TimeContext:
     def __init__(self, past: Past = "zeros", merged: bool = False):
         self.past_rule = past
         self.merged = merged
+        self.strip: tuple[int, int] | None = None
+        """The part of the picture that is being worked on, (clip, first position), if it isn't the whole."""
         self.num_lead_frames = 1
         """Frames that belong to the first latent, at the current depth of a decoder; interpolation doubles them."""
+
+    def strip_width(self, num_frames: int, channels: int) -> int:
+        """Positions that a layer which works on each pixel by itself may take at once, to stay within the cache."""
+        return max(1, STRIP_VALUES // (num_frames * channels))
 
     def past(self, layer: nn.Module, x: Tensor, num_frames: int) -> Tensor | None:
         """The ``num_frames`` frames before ``x`` (B, T, H, W, C), as ``layer`` sees them; ``None`` for zeros."""
@@ -73,17 +83,22 @@ class StreamContext(TimeContext):
     def __init__(self, past: Past, merged: bool):
         super().__init__(past, merged)
         self.ends = False
-        self._kept: dict[nn.Module, Tensor] = {}
+        self._kept: dict[tuple[nn.Module, tuple[int, int] | None], Tensor] = {}
 
     def begin_chunk(self, ends: bool) -> None:
         """Say, before the second and every later chunk, whether it is the last one of the clip."""
         self.starts = False
         self.ends = ends
 
+    def strip_width(self, num_frames: int, channels: int) -> int:
+        """As for a whole clip, but the same for every chunk, so that each strip finds its own past."""
+        return super().strip_width(NOMINAL_CHUNK_FRAMES, channels)
+
     def past(self, layer: nn.Module, x: Tensor, num_frames: int) -> Tensor | None:
         """The frames before ``x``: those of the chunk before, or the rule's where this is the first."""
-        past = super().past(layer, x, num_frames) if self.starts else self._kept[layer][:, -num_frames:]
-        self._kept[layer] = self._last_frames(past, x, num_frames)
+        key = (layer, self.strip)
+        past = super().past(layer, x, num_frames) if self.starts else self._kept[key][:, -num_frames:]
+        self._kept[key] = self._last_frames(past, x, num_frames)
         return past
 
     def _last_frames(self, past: Tensor | None, x: Tensor, num_frames: int) -> Tensor:
@@ -101,11 +116,11 @@ class StreamContext(TimeContext):
             ready.append(x[:, :1])
             x = x[:, 1:]
         if x.shape[1]:
-            before = self._kept.get(layer)
+            before = self._kept.get((layer, None))
             doubled = double_linearly(x if before is None else torch.cat([before, x], 1))
             stop = doubled.shape[1] if self.ends else doubled.shape[1] - 1
             ready.append(doubled[:, (0 if before is None else 1) : stop])
-            self._kept[layer] = x[:, -1:].clone()
+            self._kept[layer, None] = x[:, -1:].clone()
         return torch.cat(ready, 1)
 
 
@@ -132,10 +147,10 @@ class LookaheadContext(StreamContext):
         num_frames = self.num_lead_frames
         self.num_lead_frames *= 2
         if self.starts:
-            self._kept[layer] = x[:, -num_frames:].clone()
+            self._kept[layer, None] = x[:, -num_frames:].clone()
             return torch.cat([x[:, :1], double_linearly(x[:, 1:])], 1) if x.shape[1] > 1 else x
-        x = torch.cat([self._kept[layer], x], 1)
-        self._kept[layer] = x[:, -2 * num_frames : -num_frames].clone()
+        x = torch.cat([self._kept[layer, None], x], 1)
+        self._kept[layer, None] = x[:, -2 * num_frames : -num_frames].clone()
         return double_linearly(x)[:, 2 * num_frames :]
 
     def repeat(self, x: Tensor) -> Tensor:

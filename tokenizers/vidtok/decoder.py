@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .blocks import MiddleBlock, SpatialResnetBlock, TimeResnetBlock, run_block
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import make_norm, temporal_conv3d
+from .layers import activate, make_norm, temporal_conv3d
 from .resampling import SpatialUpsample, TimeUpsample
 
 
@@ -67,5 +66,5 @@ class Decoder(nn.Module):
                 x = spatial.upsample(x)
                 if temporal.upsample is not None:
                     x = temporal.upsample(x, context)
-        x = self.conv_out(F.silu(self.norm_out(x)), context)
+        x = self.conv_out(activate(self.norm_out(x)), context)
         return x.permute(0, 4, 1, 2, 3)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from .blocks import MiddleBlock, SpatialResnetBlock, TimeResnetBlock, run_block
 from .config import InitPadMode, VidTokConfig
 from .context import TimeContext
-from .layers import make_norm, temporal_conv3d
+from .layers import activate, make_norm, temporal_conv3d
 from .resampling import SpatialDownsample, TimeDownsample
 
 
@@ -70,7 +69,7 @@ class Encoder(nn.Module):
             if temporal.downsample is not None:
                 x = temporal.downsample(x, context)
         x = self.mid(x, context)
-        x = self.conv_out(F.silu(self.norm_out(x)), context)
+        x = self.conv_out(activate(self.norm_out(x)), context)
         return x.permute(0, 4, 1, 2, 3).contiguous()
 
 

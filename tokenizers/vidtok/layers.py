@@ -60,6 +60,16 @@ def make_norm(norm_type: NormType, channels: int, scope: NormScope) -> LayerNorm
     return LayerNorm(channels) if norm_type == "layernorm" else GroupNorm(channels, scope)
 
 
+def runs_in_pieces(x: Tensor) -> bool:
+    """Whether blocks take ``x`` piece by piece: on CPUs, where memory and not arithmetic is the limit otherwise."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
+def activate(x: Tensor) -> Tensor:
+    """SiLU of a tensor that the caller needs no more."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
+
+
 def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padding: int = 0) -> Tensor:
     """2-D convolution of every frame."""
     y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), weight, bias, stride, padding)
@@ -149,4 +159,6 @@ def convolve_time(x: Tensor, weight: Tensor, bias: Tensor | None, num_past: int,
     padded = prepend(past, x, num_past)
     if num_future:
         padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, num_future))
-    return conv3d(padded, weight[..., None, None], bias, 1, (0, 0, 0))
+    # One 2-D convolution over (frames, positions): faster on CPUs than the 3-D or the folded 1-D form.
+    y = F.conv2d(padded.flatten(2, 3).permute(0, 3, 1, 2), weight[..., None], bias)
+    return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4])

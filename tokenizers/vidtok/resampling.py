@@ -10,6 +10,13 @@ from .config import VidTokConfig
 from .context import TimeContext
 from .layers import CausalConv, SpatialConv, conv2d, conv3d, prepend, temporal_conv3d
 
+Phases = tuple[tuple[tuple[int, ...], ...], ...]
+
+CENTRED_PHASES: Phases = (((0,), (1, 2)), ((0, 1), (2,)))
+"""Which taps of a centred kernel of 3 fall on which of two neighbours, for even and odd outputs of a doubling."""
+CAUSAL_PHASES: Phases = (((0, 1), (2,)), ((0,), (1, 2)))
+"""The same for a causal kernel; both phases then see the frame before and the frame itself."""
+
 INITIAL_MIX_FACTOR = 2.0
 """The blend starts at sigmoid(2) = 0.88 for the branch without weights."""
 
@@ -35,9 +42,27 @@ class SpatialUpsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H, W, C) to (B, T, 2H, 2W, C)."""
+        if not x.is_meta:
+            return self._from_phases(x)
         B, T, H, W, C = x.shape
         repeated = x[:, :, :, None, :, None].expand(B, T, H, 2, W, 2, C).reshape(B, T, 2 * H, 2 * W, C)
         return self.conv(repeated)
+
+    def _from_phases(self, x: Tensor) -> Tensor:
+        """The same without the repeated pixels, whose weights are added up: four 2×2 kernels for 4/9 of the work.
+
+        Row 2i of the result sees rows i − 1 and i of ``x``, row 2i + 1 sees i and i + 1; columns likewise.
+        """
+        B, T, H, W, C = x.shape
+        rows = _fold_taps(self.conv.weight, 2, CENTRED_PHASES)
+        kernels = [kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)]
+        bias = None if self.conv.bias is None else self.conv.bias.repeat(4)
+        y = conv2d(x, torch.cat(kernels), bias, padding=1)
+        out = x.new_empty(B, T, H, 2, W, 2, C)
+        for phase, channels in enumerate(y.split(C, -1)):
+            row, column = divmod(phase, 2)
+            out[:, :, :, row, :, column] = channels[:, :, row : row + H, column : column + W]
+        return out.view(B, T, 2 * H, 2 * W, C)
 
 
 class TimeDownsample(nn.Module):
@@ -70,11 +95,42 @@ class TimeUpsample(nn.Module):
 
     def __init__(self, config: VidTokConfig, channels: int):
         super().__init__()
+        self.repeats_zero_padded = config.variant != "causal_v1_1"
         self.linear = config.variant == "causal_v1_1" and config.interpolation_mode == "trilinear"
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, 2T, H, W, C); a merged pass gives 2T − 1 frames."""
+        if self.repeats_zero_padded and not x.is_meta:
+            return self._from_phases(x, context)
         doubled = context.interpolate(self, x) if self.linear else context.repeat(x)
         return torch.lerp(self.conv(doubled, context), doubled, torch.sigmoid(self.mix_factor))
+
+    def _from_phases(self, x: Tensor, context: TimeContext) -> Tensor:
+        """The same without the repeated frames, whose weights are added up: two taps in time for 2/3 of the work."""
+        B, T, H, W, C = x.shape
+        causal = isinstance(self.conv, CausalConv)
+        conv = self.conv.conv if isinstance(self.conv, CausalConv) else self.conv
+        assert isinstance(conv, nn.Conv3d)
+        weight = torch.cat(_fold_taps(conv.weight, 2, CAUSAL_PHASES if causal else CENTRED_PHASES))
+        bias = None if conv.bias is None else conv.bias.repeat(2)
+        padded = prepend(context.past(self.conv, x, 1) if causal else None, x, 1)
+        if causal:
+            phases = conv3d(padded, weight, bias, 1, (0, 1, 1)).split(C, -1)
+        else:
+            even, odd = conv3d(F.pad(padded, (0, 0, 0, 0, 0, 0, 0, 1)), weight, bias, 1, (0, 1, 1)).split(C, -1)
+            phases = (even[:, :-1], odd[:, 1:])
+        blend = torch.sigmoid(self.mix_factor)
+        out = x.new_empty(B, T, 2, H, W, C)
+        for phase, convolved in enumerate(phases):
+            out[:, :, phase] = torch.lerp(convolved, x, blend)
+        return out.flatten(1, 2)
+
+
+def _fold_taps(weight: Tensor, dim: int, phases: Phases) -> list[Tensor]:
+    """For each phase of a doubling, ``weight`` with the taps along ``dim`` added up that fall on the same input."""
+    return [
+        torch.cat([weight.narrow(dim, taps[0], len(taps)).sum(dim, keepdim=True) for taps in phase], dim)
+        for phase in phases
+    ]

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
+from toklab.tokenizers.vidtok import blocks, context
 from toklab.tokenizers.vidtok.context import TimeContext, double_linearly
 from toklab.tokenizers.vidtok.model import VidTokModel
 from torch.nn import functional as F
@@ -44,7 +45,7 @@ def test_clips_of_a_batch_do_not_see_each_other(tiny_model: ModelFactory, varian
     latents = model.regularization(features).latents
     reconstruction = model.decode(latents)
     alone = torch.cat([model.decode(latent[None]) for latent in latents])
-    torch.testing.assert_close(reconstruction, alone, atol=2e-5, rtol=1e-5)
+    torch.testing.assert_close(reconstruction, alone, atol=1e-4, rtol=1e-5)
 
 
 @pytest.mark.parametrize("mode", ["nearest", "trilinear"])
@@ -73,7 +74,11 @@ def test_training_gradients_reach_every_weight(tiny_model: ModelFactory, variant
     assert without == []
 
 
-def test_inference_equals_the_differentiable_pass(tiny_model: ModelFactory) -> None:
+def test_inference_in_pieces_equals_the_differentiable_pass(
+    tiny_model: ModelFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(context, "STRIP_VALUES", 1000)
+    monkeypatch.setattr(blocks, "FRAME_GROUP_VALUES", 5000)
     for variant in VARIANTS:
         model = tiny_model(variant, ch=16)
         video = torch.rand(2, 3, 8 if variant == "noncausal" else 9, 24, 16) * 2 - 1
@@ -104,7 +109,7 @@ def test_bfloat16_stays_close_to_float32(tiny_model: ModelFactory) -> None:
         reference = model.decode(model.regularization(model.encode(video)).latents)
         model = model.bfloat16()
         low = model.decode(model.regularization(model.encode(video.bfloat16())).latents).float()
-        assert (low - reference).square().mean().sqrt() < 0.05 * reference.std()
+        assert (low - reference).square().mean().sqrt() < 0.1 * reference.std()
 
 
 def test_linear_doubling_is_torch_interpolation() -> None:
