@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from . import catalog
-from .registry import BrokenPlugin
+from .registry import BrokenPlugin, RegistryError
 
 READY = "ready"
 NEEDS_DOWNLOAD = "needs download"
@@ -97,7 +97,10 @@ def _metrics() -> str:
     registry = catalog.metrics()
     table = new_table("metric", "better", "unit", "state", "convention")
     for name in registry:
-        metric = registry.get(name)()
+        try:
+            metric = registry.get(name)()
+        except RegistryError:
+            continue
         unavailable = metric.unavailable()
         state = READY if unavailable is None else unavailable.cure
         better = {"higher": "↑", "lower": "↓", "none": ""}[metric.direction]

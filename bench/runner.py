@@ -27,6 +27,8 @@ from .metrics.interface import Metric, Unavailable
 from .plan import Shard
 from .reconstructions import ReconstructionKeeper, choose_windows
 from .records import CellRecord, RunRecord
+from .registry import RegistryError
+from .weights import WeightsUnavailableError
 
 CLIP_CACHE_FOLDER = "clip-cache"
 """Inside the run folder; holds decoded windows while several tokenizers share them."""
@@ -268,12 +270,20 @@ class Runner:
 
     def _metric(self, name: str) -> Metric | Unavailable:
         if name not in self._prepared:
-            metric = metrics().get(name)()
-            unavailable = metric.unavailable()
-            if unavailable is None:
-                metric.prepare(self.device)
-            self._prepared[name] = unavailable or metric
+            self._prepared[name] = self._prepare_metric(name)
         return self._prepared[name]
+
+    def _prepare_metric(self, name: str) -> Metric | Unavailable:
+        try:
+            metric = metrics().get(name)()
+            if (unavailable := metric.unavailable()) is not None:
+                return unavailable
+            metric.prepare(self.device)
+        except WeightsUnavailableError as error:
+            return Unavailable(error.reason, error.cure)
+        except RegistryError as error:
+            return Unavailable(str(error), "mend the plugin, or run without the metric")
+        return metric
 
     def _record_failed_cell(self, cell: Cell, entry: TokenizerEntry, reason: str, cure: str) -> CellRecord:
         record = CellRecord(

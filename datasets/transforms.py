@@ -7,8 +7,7 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms.v2 import functional
+from torch.nn import functional as F
 
 ResizeFilter = Literal["bilinear", "bicubic"]
 ResizeRule = Literal["short-side-to-height", "exact"]
@@ -45,15 +44,36 @@ def transform_frames(
     if frames.ndim != 4 or frames.shape[-1] != 3 or frames.dtype != np.uint8 or 0 in frames.shape:
         raise ValueError(f"frames are uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}")
     clip = torch.empty(3, frames.shape[0], height, width)
-    size = [height] if resize == "short-side-to-height" else [height, width]
     # Frame by frame, so that a long high-resolution video is never held as floats at its full size.
     for index, frame in enumerate(frames):
         image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).contiguous().float() / 255
-        image = functional.resize(image, size, interpolation=InterpolationMode(resize_filter), antialias=antialias)
-        if crop == "center":
-            image = functional.center_crop(image, [height, width])
-        else:
-            image = functional.crop(image, top=0, left=0, height=height, width=width)
+        size = _resized(*frame.shape[:2], height) if resize == "short-side-to-height" else (height, width)
+        if size != frame.shape[:2]:
+            image = F.interpolate(image[None], size, mode=resize_filter, antialias=antialias, align_corners=False)[0]
+        image = _cropped(image.clamp(0, 1), height, width, crop)
         # The padding of narrow frames must come before this line: it is black, not grey.
-        clip[:, index] = functional.normalize(image.clamp(0, 1), [0.5, 0.5, 0.5], [0.5, 0.5, 0.5])
+        clip[:, index] = (image - 0.5) / 0.5
     return clip
+
+
+def _resized(height: int, width: int, short_side: int) -> tuple[int, int]:
+    """Size with the aspect ratio kept, the long side rounded down as torchvision's ``Resize`` does."""
+    if height <= width:
+        return short_side, int(short_side * width / height)
+    return int(short_side * height / width), short_side
+
+
+def _cropped(image: Tensor, height: int, width: int, crop: Crop) -> Tensor:
+    """The part of (3, H, W) that is the clip, filled with black where the image is smaller.
+
+    An odd margin leaves the larger half at the bottom and right of padding, and is halved to even on cropping, as
+    torchvision's ``CenterCrop`` does.
+    """
+    missing_rows, missing_columns = max(0, height - image.shape[1]), max(0, width - image.shape[2])
+    top, left = (missing_rows // 2, missing_columns // 2) if crop == "center" else (0, 0)
+    image = F.pad(image, (left, missing_columns - left, top, missing_rows - top))
+    if crop == "center":
+        top, left = round((image.shape[1] - height) / 2), round((image.shape[2] - width) / 2)
+    else:
+        top, left = 0, 0
+    return image[:, top : top + height, left : left + width]

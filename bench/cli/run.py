@@ -107,6 +107,7 @@ def run(
 
     from ..ledger import Ledger
     from ..plan import Shard, plan_cells
+    from ..reporting import write_suite
     from ..runner import Runner, RunOptions
     from .progress import TerminalProgress
     from .report import print_run
@@ -129,7 +130,7 @@ def run(
     )
     folder = out or Path("runs") / plan.name
     with Ledger(folder, write=True) as ledger, TerminalProgress() as progress:
-        (folder / "suite.json").write_text(plan.model_dump_json(indent=1))
+        write_suite(folder, plan)
         summary = Runner(ledger, options, progress, folders).run(cells)
     print_run(folder)
     if summary.exit_code:
