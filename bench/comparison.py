@@ -32,7 +32,7 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
     """Compare the first of ``items`` with each of the others.
 
     Args:
-        items: labels (or names) of tokenizers in ``run``; without ``run``, run folders, whose equal labels are compared.
+        items: labels (or names) of tokenizers in ``run``; without it, run folders, whose equal labels are compared.
         run: run folder.
         metric_names: only these; ``None``: all that both sides have.
 
@@ -69,7 +69,9 @@ def _pairs_in_run(labels: Sequence[str], run: Path) -> Iterator[tuple[Side, Side
 def _with_label(results: list[CellResults], label: str, run: Path) -> list[CellResults]:
     found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
     if not found:
-        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}")
+        raise ComparisonError(
+            f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}"
+        )
     return found
 
 
@@ -92,7 +94,8 @@ def _pairs_between_runs(folders: Sequence[Path]) -> Iterator[tuple[Side, Side]]:
 def _compare(one: Side, other: Side, names: Sequence[str] | None) -> Iterator[dict[str, object]]:
     cells = one.results.cell, other.results.cell
     if cells[0].protocol_hash != cells[1].protocol_hash:
-        told = " and ".join(f"{side.name} under {c.protocol['name']} ({c.protocol_hash})" for side, c in zip((one, other), cells))
+        named = zip((one.name, other.name), cells, strict=True)
+        told = " and ".join(f"{name} under {cell.protocol['name']} ({cell.protocol_hash})" for name, cell in named)
         raise ComparisonError(f"figures under different protocols can't be compared: {told}")
     same = _same_clips(one.results, other.results)
     for name in cells[0].metrics:

@@ -79,7 +79,9 @@ def _ffmpeg() -> Iterator[Finding]:
 
     try:
         binary = imageio_ffmpeg.get_ffmpeg_exe()
-        shown = subprocess.run([binary, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True, timeout=30)
+        shown = subprocess.run(
+            [binary, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True, timeout=30
+        )
     except (RuntimeError, OSError, subprocess.SubprocessError) as error:
         yield Finding("ffmpeg", "broken", str(error), "pip install --force-reinstall imageio-ffmpeg")
         return

@@ -14,7 +14,6 @@ from ..datasets.interface import Clip
 from ..tokenizers.interface import Encoded, VideoTokenizer
 from .cell import noise_seed
 
-
 RESET_PEAK = Path("/proc/self/clear_refs")
 STATUS = Path("/proc/self/status")
 RESET_PEAK_OF_RESIDENT_SET = "5"

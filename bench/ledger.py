@@ -156,9 +156,7 @@ class Ledger:
         columns = list(column_types(CellRecord))
         assignments = ", ".join(f"{name} = ?" for name in columns)
         with self._transaction():
-            self._connection.execute(
-                f"UPDATE cells SET {assignments} WHERE cell = ?", (*to_columns(changed), cell)
-            )
+            self._connection.execute(f"UPDATE cells SET {assignments} WHERE cell = ?", (*to_columns(changed), cell))
         return changed
 
     def rows(self, cell: str) -> list[Row]:
@@ -256,9 +254,7 @@ PARQUET_SCHEMA = pa.schema(
     + [
         pa.field(
             "measurements",
-            pa.list_(
-                pa.struct([("measurement", pa.string()), ("arrays", pa.binary()), ("reason", pa.string())])
-            ),
+            pa.list_(pa.struct([("measurement", pa.string()), ("arrays", pa.binary()), ("reason", pa.string())])),
         )
     ]
 )

@@ -1,4 +1,7 @@
-"""What there is, as text: tokenizers, datasets, metrics and suites, with what each needs. Loads no torch for tokenizers."""
+"""What there is, as text: tokenizers, datasets, metrics and suites, with what each needs.
+
+Tokenizers are listed without loading torch.
+"""
 
 from __future__ import annotations
 

@@ -144,9 +144,7 @@ TABLES: dict[type, str] = {
 def column_types(record: type) -> dict[str, str]:
     """SQL type of every field of a record class, in order."""
     hints = get_type_hints(record)
-    return {
-        f.name: "BLOB" if hints[f.name] is bytes else SQL_TYPES.get(hints[f.name], "TEXT") for f in fields(record)
-    }
+    return {f.name: "BLOB" if hints[f.name] is bytes else SQL_TYPES.get(hints[f.name], "TEXT") for f in fields(record)}
 
 
 def to_columns(record: Any) -> tuple[Any, ...]:

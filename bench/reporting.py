@@ -64,13 +64,13 @@ def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
     frame = full_table(results, published=_wants_published(folder, None))
     table = build_table(frame, title=_title(folder), across_protocols=across_protocols)
     console.print(terminal_table(table, console.width))
-    for row in accounting_frame(results).itertuples():
-        if row.status == "failed":
-            console.print(f"[red]{row.label} on {row.dataset} couldn't run:[/] {row.reason}", highlight=False)
-        elif row.failed or row.not_run or row.missing_videos:
+    for row in accounting_frame(results).to_dict("records"):
+        if row["status"] == "failed":
+            console.print(f"[red]{row['label']} on {row['dataset']} couldn't run:[/] {row['reason']}", highlight=False)
+        elif row["failed"] or row["not_run"] or row["missing_videos"]:
             console.print(
-                f"{row.label} on {row.dataset}: {row.requested} windows requested, {row.scored} scored, "
-                f"{row.failed} failed, {row.not_run} not run; {row.missing_videos} videos missing",
+                f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
+                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
                 highlight=False,
             )
 
@@ -100,8 +100,8 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
     cells = [result.cell for result in results]
     return {
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
-        "settings": {cell.label: cell.settings for cell in cells},
-        "weights": {cell.label: cell.weights for cell in cells},
+        "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
+        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
         "machines": sorted({row.machine for result in results for row in result.rows}),
         "versions": last.get("versions", {}),
         "commit": last.get("commit", ""),

@@ -65,10 +65,12 @@ class CellResults:
 
     def evaluate(self, metric: Metric) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none."""
+        if metric.needs == "model" and self.cell.facts:
+            return metric.aggregate([], self.cell.facts)
         if self.cell.status == "failed":
-            return Unavailable(self.cell.reason, self.cell.cure)
+            return Unavailable(self.cell.reason, "" if self.cell.cure in self.cell.reason else self.cell.cure)
         windows = self.windows(metric)
-        if not windows and metric.needs != "model":
+        if not windows:
             if reasons := self.reasons(metric):
                 return Unavailable(reasons.most_common(1)[0][0], "")
             if metric.name in self.cell.unavailable:
@@ -94,7 +96,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     for result in results:
         for name in result.cell.metrics:
             metric = metrics().get(name)()
-            if result.cell.status != "failed" and not metric.applies_to(_spec_of(result.cell)):
+            if "regularizer" in result.cell.spec and not metric.applies_to(_spec_of(result.cell)):
                 continue
             row = _table_row(result.cell, metric, result.evaluate(metric), result.reasons(metric))
             if metric.needs == "model":

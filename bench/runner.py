@@ -18,7 +18,7 @@ from ..datasets.readers.worker import DecodeWorker
 from ..datasets.stream import ClipStream, SourcePlan
 from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from . import provenance
-from .catalog import TokenizerCatalog, TokenizerEntry, datasets, metrics, tokenizers
+from .catalog import TokenizerCatalog, datasets, metrics, tokenizers
 from .cell import Cell, clip_identity
 from .complexity import measure_facts
 from .evaluation import Evaluation, KnownWindow, Progress
@@ -28,6 +28,7 @@ from .plan import Shard
 from .reconstructions import ReconstructionKeeper, choose_windows
 from .records import CellRecord, RunRecord
 from .registry import RegistryError
+from .tokenizer_entry import CardTokenizer, TokenizerEntry
 from .weights import WeightsUnavailableError
 
 CLIP_CACHE_FOLDER = "clip-cache"
@@ -96,7 +97,12 @@ class DatasetWindows:
 
     def count_where(self, holds: Callable[[str, str, Window], bool]) -> int:
         """Windows for which ``holds(source, content_id, window)``, unreadable sources included."""
-        readable = [(p.source.key, p.content_id, window) for p in self.plans if isinstance(p, SourcePlan) for window in p.windows]
+        readable = [
+            (p.source.key, p.content_id, window)
+            for p in self.plans
+            if isinstance(p, SourcePlan)
+            for window in p.windows
+        ]
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
 
@@ -149,7 +155,10 @@ class Runner:
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(
-            row.status == "failed" for cell in finished if cell.status == "finished" for row in self.ledger.rows(cell.cell)
+            row.status == "failed"
+            for cell in finished
+            if cell.status == "finished"
+            for row in self.ledger.rows(cell.cell)
         )
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows)
 
@@ -232,7 +241,8 @@ class Runner:
             ),
             batch_size=self.options.batch_size,
             known={
-                row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(identity)
+                row.key: KnownWindow(row, frozenset(measurements.get(row.key, {})))
+                for row in self.ledger.rows(identity)
             },
             retry_failed=self.options.retry_failed,
         )
@@ -290,7 +300,7 @@ class Runner:
             cell=cell.identity(entry.identity, "unresolved"),
             tokenizer=cell.tokenizer,
             label=cell.label,
-            spec={"name": cell.tokenizer, **entry.describe()},
+            spec=_plain_spec(entry.spec()) if isinstance(entry, CardTokenizer) else entry.describe(),
             weights="unresolved",
             dataset=cell.dataset,
             protocol=cell.protocol.model_dump(mode="json"),
@@ -300,6 +310,7 @@ class Runner:
             status="failed",
             reason=reason,
             cure=cure,
+            facts=measure_facts(entry, cell.protocol) if isinstance(entry, CardTokenizer) else {},
         )
         self.ledger.record(record)
         return record

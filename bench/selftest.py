@@ -7,6 +7,7 @@ import importlib
 import json
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from importlib.util import resolve_name
 from pathlib import Path
 from types import ModuleType
 
@@ -58,7 +59,9 @@ def find_goldens(folders: Iterable[Path]) -> list[Path]:
     for folder in folders:
         if not folder.is_dir():
             raise GoldenError(f"{folder} is not a folder")
-        here = sorted(config.parent for config in folder.rglob("config.json") if any(config.parent.glob("io*.safetensors")))
+        here = sorted(
+            config.parent for config in folder.rglob("config.json") if any(config.parent.glob("io*.safetensors"))
+        )
         if not here:
             raise GoldenError(f"{folder} holds no golden data: no config.json beside io*.safetensors at or below it")
         found.extend(here)
@@ -98,7 +101,7 @@ def _family_module(family: str) -> ModuleType:
     try:
         return importlib.import_module(name, package)
     except ModuleNotFoundError as error:
-        if error.name is not None and importlib.util.resolve_name(name, package).startswith(error.name):
+        if error.name is not None and resolve_name(name, package).startswith(error.name):
             raise GoldenNotImplemented(family) from error
         raise
 

@@ -104,7 +104,10 @@ def _show_window(
     blank = np.zeros((LABEL_HEIGHT, reference.shape[2], 3), np.uint8)
     return [
         np.concatenate(
-            [np.concatenate(rows[t], axis=1), np.concatenate([np.concatenate([blank, errors[t][0]]), *errors[t][1:]], axis=1)]
+            [
+                np.concatenate(rows[t], axis=1),
+                np.concatenate([np.concatenate([blank, errors[t][0]]), *errors[t][1:]], axis=1),
+            ]
         )
         for t in range(num_distinct)
     ]

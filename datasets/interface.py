@@ -1,7 +1,7 @@
 """The values that flow out of a dataset: video sources, windows of frames, and clips.
 
-A dataset lists :class:`VideoSource` values; a reader opens one; a protocol cuts it into :class:`Window` values; the clip
-stream gives each window as a :class:`Clip`, or as a :class:`FailedClip` with its reason. Nothing is ever left out
+A dataset lists :class:`VideoSource` values; a reader opens one; a protocol cuts it into :class:`Window` values; the
+clip stream gives each window as a :class:`Clip`, or as a :class:`FailedClip` with its reason. Nothing is ever left out
 silently: every source ends in clips, failed clips, or both.
 """
 

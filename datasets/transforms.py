@@ -47,7 +47,7 @@ def transform_frames(
     # Frame by frame, so that a long high-resolution video is never held as floats at its full size.
     for index, frame in enumerate(frames):
         image = torch.from_numpy(np.ascontiguousarray(frame)).permute(2, 0, 1).contiguous().float() / 255
-        size = _resized(*frame.shape[:2], height) if resize == "short-side-to-height" else (height, width)
+        size = _resized(frame.shape[0], frame.shape[1], height) if resize == "short-side-to-height" else (height, width)
         if size != frame.shape[:2]:
             image = F.interpolate(image[None], size, mode=resize_filter, antialias=antialias, align_corners=False)[0]
         image = _cropped(image.clamp(0, 1), height, width, crop)

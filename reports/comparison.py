@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pandas as pd
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
@@ -27,6 +27,8 @@ COLUMNS = (
     "high", "windows_shared", "count", "better", "note",
 )  # fmt: skip
 """What a comparison must have."""
+
+WIDEST_LINE = 1000
 
 HEADINGS = ("Dataset", "Metric", "A", "B", "A − B", "95 % interval", "Windows", "Videos", "Better")
 """What is printed of it."""
@@ -57,7 +59,10 @@ def render_comparison(frame: pd.DataFrame, format: str = "terminal", width: int 
     if format == "markdown":
         return "\n".join(_markdown(pair) for pair in pairs)
     if format == "terminal":
-        return print_to_text(Group(*(_rich(pair) for pair in pairs)), width)
+        tables = [_rich(pair) for pair in pairs]
+        # Figures that are cut off are worse than lines that a narrow terminal wraps.
+        widths = [Console(width=WIDEST_LINE).measure(table).maximum for table in tables]
+        return print_to_text(Group(*tables), max(width, *widths))
     raise TableError(f"unknown format {format!r} of a comparison; there are: terminal, markdown, csv")
 
 

@@ -159,7 +159,7 @@ def _cell(
     if not figure.is_available:
         reason = figure.note or "could not be computed"
         cure = f"; to measure it: {figure.cure}" if figure.cure else ""
-        marks.append(notes.remark(f"{column.title} unavailable: {reason}{cure}"))
+        marks.append(notes.remark(f"unavailable: {reason}{cure}"))
         return Cell("n/a", marks=tuple(marks), figure=figure)
     full = counts.get(figure.counted, 0)
     if figure.origin == "measured" and figure.count < full:

@@ -8,7 +8,9 @@ import typer
 
 app = typer.Typer(help="What videos are there, what is missing, what is unreadable.", no_args_is_help=True)
 
-DatasetArgument = Annotated[str, typer.Argument(metavar="DATASET", help="`sample`, `folder:clips/`, `mcl-jcv:/data/mcl`; or a path.")]
+DatasetArgument = Annotated[
+    str, typer.Argument(metavar="DATASET", help="`sample`, `folder:clips/`, `mcl-jcv:/data/mcl`; or a path.")
+]
 ReaderOption = Annotated[str, typer.Option(help="auto, decord or pyav")]
 
 

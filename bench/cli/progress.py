@@ -5,8 +5,15 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
-from rich.progress import TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from ..cell import Cell
 from ..records import CellRecord
@@ -33,6 +40,7 @@ class TerminalProgress:
         )
         self._task = self._bar.add_task("", cell="", failed="", visible=False)
         self._failed = 0
+        self._reported: set[str] = set()
 
     def __enter__(self) -> TerminalProgress:
         self._bar.start()
@@ -73,4 +81,6 @@ class TerminalProgress:
             cure = f"\n    [green]{cell.cure}[/]" if cell.cure and cell.cure not in cell.reason else ""
             self.console.print(f"[red]can't run[/] {cell.label}: {cell.reason}{cure}", highlight=False)
         for name, (reason, cure) in cell.unavailable.items():
-            self.message(f"{name} is unavailable: {reason}. {cure}")
+            if name not in self._reported:
+                self._reported.add(name)
+                self.message(f"{name} is unavailable: {reason}; to mend it: {cure}")

@@ -12,7 +12,17 @@ if TYPE_CHECKING:
     from ..cell import Cell
     from ..suite import Suite
 
-DEFAULT_METRICS = ["psnr", "ssim", "lpips-vgg", "fvd-i3d", "bpp", "throughput-encode", "throughput-decode", "params", "macs"]
+DEFAULT_METRICS = [
+    "psnr",
+    "ssim",
+    "lpips-vgg",
+    "fvd-i3d",
+    "bpp",
+    "throughput-encode",
+    "throughput-decode",
+    "params",
+    "macs",
+]
 
 
 class Reader(StrEnum):
@@ -31,16 +41,22 @@ TokenizerOption = Annotated[
 ]
 DatasetOption = Annotated[
     list[str] | None,
-    typer.Option("--dataset", "-d", help="Dataset, with its place if need be: `sample`, `folder:clips/`, `mcl-jcv:/data/mcl`."),
+    typer.Option(
+        "--dataset", "-d", help="Dataset, with its place if need be: `sample`, `folder:clips/`, `mcl-jcv:/data/mcl`."
+    ),
 ]
 ProtocolOption = Annotated[str | None, typer.Option("--protocol", "-p", help="Protocol: a name or a TOML file.")]
 ProtocolChangeOption = Annotated[
     list[str] | None, typer.Option("--set-protocol", help="Change a field of the protocol: `height=128`.")
 ]
-MetricOption = Annotated[list[str] | None, typer.Option("--metric", "-m", help="Metric to compute; repeat for several.")]
+MetricOption = Annotated[
+    list[str] | None, typer.Option("--metric", "-m", help="Metric to compute; repeat for several.")
+]
 SettingOption = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Inference setting: `posterior=sample`; commas give one row for each value: `seed=0,1,2`."),
+    typer.Option(
+        "--set", help="Inference setting: `posterior=sample`; commas give one row for each value: `seed=0,1,2`."
+    ),
 ]
 CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
 
@@ -85,8 +101,12 @@ def run(
     prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
     limit: Annotated[int | None, typer.Option(min=1, help="At most so many windows a dataset.")] = None,
-    shard: Annotated[str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")] = None,
-    keep_recon: Annotated[str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")] = "4",
+    shard: Annotated[
+        str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")
+    ] = None,
+    keep_recon: Annotated[
+        str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")
+    ] = "4",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
 ) -> None:

@@ -12,7 +12,9 @@ def reconstruct(
     video: Annotated[Path, typer.Argument(help="A video file, an image, or a folder of frames.")],
     tokenizer: Annotated[list[str], typer.Option("--tokenizer", "-t", help="Tokenizer; repeat for several.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Video file to write.")],
-    set_: Annotated[list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
+    ] = None,
     cards: Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")] = None,
     height: Annotated[int, typer.Option(min=16, help="Height of a pane; the short side is scaled to it.")] = 256,
     width: Annotated[int, typer.Option(min=16, help="Width of a pane, cropped from the centre.")] = 256,

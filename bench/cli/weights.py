@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="Weights of metrics and tokenizers: what is here, where, and how to get the rest.", no_args_is_help=True)
+app = typer.Typer(
+    help="Weights of metrics and tokenizers: what is here, where, and how to get the rest.", no_args_is_help=True
+)
 
 
 @app.command("list")
@@ -24,7 +26,9 @@ def list_() -> None:
 
 @app.command()
 def pull(
-    name: Annotated[list[str], typer.Argument(help="Metrics, weight files or tokenizers, as `toklab weights list` names them.")],
+    name: Annotated[
+        list[str], typer.Argument(help="Metrics, weight files or tokenizers, as `toklab weights list` names them.")
+    ],
 ) -> None:
     """Download and verify weights.
 

@@ -17,7 +17,7 @@ CONVENTIONS: tuple[str, ...] = get_args(BitsConvention)
 
 
 class _BitsOverPixels(RatioMetric):
-    direction = "lower"
+    direction = "none"
     unit = "bit/px"
     range = (0.0, math.inf)
     display_range = (1.0, 0.0)

@@ -10,7 +10,7 @@ from .interface import Estimate, MeasuredWindow, Metric, Unavailable
 
 
 class _ModelFigure(Metric):
-    direction = "lower"
+    direction = "none"
     range = (0.0, math.inf)
     needs = "model"
     measurement = "facts"

@@ -55,7 +55,9 @@ def make_video() -> Callable[[Path, int], Path]:
     def make(path: Path, num_frames: int = 20) -> Path:
         rows, columns = np.mgrid[:40, :56]
         frames = [
-            np.stack([(columns * 5 + 7 * t + num_frames) % 256, (rows * 6 + 3 * t) % 256, (rows + columns) % 256], axis=-1)
+            np.stack(
+                [(columns * 5 + 7 * t + num_frames) % 256, (rows * 6 + 3 * t) % 256, (rows + columns) % 256], axis=-1
+            )
             for t in range(num_frames)
         ]
         write_video(path, np.stack(frames).astype(np.uint8), 30.0)

@@ -24,26 +24,31 @@ def table(folder: Path) -> pd.DataFrame:
 
 def values(folder: Path) -> dict[tuple[str, str], float]:
     frame = table(folder)
-    return {(row.label, row.metric): row.value for row in frame.itertuples()}
+    return {(row["label"], row["metric"]): row["value"] for row in frame.to_dict("records")}
 
 
 def accounting(folder: Path) -> dict[str, tuple[int, int, int]]:
     with Ledger(folder) as ledger:
         frame = accounting_frame(read_results(ledger))
-    return {row.label: (row.requested, row.scored, row.failed) for row in frame.itertuples()}
+    return {row["label"]: (row["requested"], row["scored"], row["failed"]) for row in frame.to_dict("records")}
 
 
 def reasons(folder: Path) -> list[tuple[str, int, str]]:
     with Ledger(folder) as ledger:
         frame = failures_frame(read_results(ledger))
-    return [(row.source, row.window, row.reason) for row in frame.itertuples()]
+    return [(row["source"], row["window"], row["reason"]) for row in frame.to_dict("records")]
 
 
 def test_every_window_is_scored_once(tmp_path: Path, run_suite: Callable) -> None:
-    summary, progress = run_suite(tmp_path / "run", ("average", "signs"), ("psnr", "ssim", "bpp", "codebook-utilization"))
+    summary, progress = run_suite(
+        tmp_path / "run", ("average", "signs"), ("psnr", "ssim", "bpp", "codebook-utilization")
+    )
     assert summary.exit_code == 0
     assert progress.windows == 2 * NUM_WINDOWS
-    assert accounting(tmp_path / "run") == {"average": (NUM_WINDOWS, NUM_WINDOWS, 0), "signs": (NUM_WINDOWS, NUM_WINDOWS, 0)}
+    assert accounting(tmp_path / "run") == {
+        "average": (NUM_WINDOWS, NUM_WINDOWS, 0),
+        "signs": (NUM_WINDOWS, NUM_WINDOWS, 0),
+    }
     found = values(tmp_path / "run")
     assert found["signs", "bpp"] == pytest.approx(3 / 64)
     assert found["average", "bpp"] == pytest.approx(3 * 16 / 64)
