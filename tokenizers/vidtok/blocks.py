@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -112,11 +114,11 @@ class SpatialAttention(nn.Module):
 class MiddleBlock(nn.Module):
     """What stands at the coarsest resolution: residual block, attention, residual block."""
 
-    def __init__(self, config: VidTokConfig, channels: int):
+    def __init__(self, config: VidTokConfig, channels: int, make_block: Callable[[int], nn.Module]):
         super().__init__()
-        self.block_1 = TimeResnetBlock(config, channels, spatial=True)
+        self.block_1 = make_block(channels)
         self.attn_1 = SpatialAttention(config, channels)
-        self.block_2 = TimeResnetBlock(config, channels, spatial=True)
+        self.block_2 = make_block(channels)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""

@@ -13,12 +13,14 @@ from ..quantizers.factory import build_quantizer
 from ..quantizers.interface import Quantizer
 
 Variant = Literal["causal", "causal_v1_1", "noncausal"]
+Architecture = Literal["vidtok", "fully_3d", "without_alphablender", "without_3d"]
 NormType = Literal["layernorm", "groupnorm"]
 InitPadMode = Literal["replicate", "constant", "reflect"]
 InterpolationMode = Literal["nearest", "trilinear"]
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "variant": ("causal", "causal_v1_1", "noncausal"),
+    "architecture": ("vidtok", "fully_3d", "without_alphablender", "without_3d"),
     "norm_type": ("layernorm", "groupnorm"),
     "init_pad_mode": ("replicate", "constant", "reflect"),
     "interpolation_mode": ("nearest", "trilinear"),
@@ -67,6 +69,8 @@ class VidTokConfig:
     """Frames a latent frame stands for."""
     variant: Variant = "causal"
     """``causal``: v1.0, zeros before the clip; ``causal_v1_1``: its first frame repeated before it; ``noncausal``."""
+    architecture: Architecture = "vidtok"
+    """The released networks' parts, or those of an ablation of the paper's Table 2, which exist for ``causal`` alone."""
     double_z: bool = True
     """Whether the encoder gives two numbers a latent channel (mean and log-variance)."""
     in_channels: int = 3
@@ -143,6 +147,8 @@ class VidTokConfig:
                 f"VidTok parameters: {halvings} temporal halvings and {doublings} doublings "
                 f"don't give time_downsample_factor {self.time_downsample_factor}"
             )
+        if self.architecture != "vidtok" and self.variant != "causal":
+            raise TokenizerError(f"VidTok parameters: architecture {self.architecture} needs variant causal")
         if len(self.spatial_ds) != len(self.spatial_us):
             raise TokenizerError("VidTok parameters: spatial_ds and spatial_us need as many levels")
 

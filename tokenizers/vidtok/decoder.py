@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from .blocks import MiddleBlock, SpatialResnetBlock, TimeResnetBlock, run_block
+from .ablations import parts_of
+from .blocks import run_block
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import activate, make_norm, temporal_conv3d
-from .resampling import SpatialUpsample, TimeUpsample
 
 
 class DecoderLevel(nn.Module):
@@ -26,9 +26,10 @@ class Decoder(nn.Module):
     def __init__(self, config: VidTokConfig):
         super().__init__()
         self.config = config
+        parts = parts_of(config)
         widths = config.widths
         self.conv_in = temporal_conv3d(config.z_channels, widths[-1], 3, config.causal)
-        self.mid = MiddleBlock(config, widths[-1])
+        self.mid = parts.middle(widths[-1])
         self.up = nn.ModuleList()
         self.up_temporal = nn.ModuleList()
         for level, width in enumerate(widths):
@@ -38,14 +39,14 @@ class Decoder(nn.Module):
             doubles_time = level in config.tempo_us
             self.up.append(
                 DecoderLevel(
-                    [SpatialResnetBlock(config, channels, width) for channels in inputs],
-                    SpatialUpsample(width) if doubles_space else None,
+                    [parts.spatial_block(channels, width) for channels in inputs],
+                    parts.spatial_upsample(width) if doubles_space else None,
                 )
             )
             self.up_temporal.append(
                 DecoderLevel(
-                    [TimeResnetBlock(config, width, spatial=False) for _ in inputs],
-                    TimeUpsample(config, width) if doubles_time else None,
+                    [parts.temporal_block(width) for _ in inputs],
+                    parts.time_upsample(width, doubles_time) if doubles_space or doubles_time else None,
                 )
             )
         self.norm_out = make_norm(config.norm_type, widths[0], "frame" if config.causal else "clip")

@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from .blocks import MiddleBlock, SpatialResnetBlock, TimeResnetBlock, run_block
+from .ablations import parts_of
+from .blocks import run_block
 from .config import InitPadMode, VidTokConfig
 from .context import TimeContext
 from .layers import activate, make_norm, temporal_conv3d
-from .resampling import SpatialDownsample, TimeDownsample
 
 
 class EncoderLevel(nn.Module):
@@ -27,6 +27,7 @@ class Encoder(nn.Module):
     def __init__(self, config: VidTokConfig):
         super().__init__()
         self.config = config
+        parts = parts_of(config)
         widths = config.widths
         self.conv_in = temporal_conv3d(config.in_channels, config.ch, 3, config.causal)
         self.down = nn.ModuleList()
@@ -35,21 +36,21 @@ class Encoder(nn.Module):
         for level, width in enumerate(widths):
             inputs = [previous] + [width] * (config.num_res_blocks - 1)
             halves_space = level in config.spatial_ds
-            halves_time = halves_space and level in config.tempo_ds
+            halves_time = level in config.tempo_ds
             self.down.append(
                 EncoderLevel(
-                    [SpatialResnetBlock(config, channels, width) for channels in inputs],
-                    SpatialDownsample(width) if halves_space else None,
+                    [parts.spatial_block(channels, width) for channels in inputs],
+                    parts.spatial_downsample(width) if halves_space else None,
                 )
             )
             self.down_temporal.append(
                 EncoderLevel(
-                    [TimeResnetBlock(config, width, spatial=False) for _ in inputs],
-                    TimeDownsample(config, width) if halves_time else None,
+                    [parts.temporal_block(width) for _ in inputs],
+                    parts.time_downsample(width, halves_time) if halves_space else None,
                 )
             )
             previous = width
-        self.mid = MiddleBlock(config, widths[-1])
+        self.mid = parts.middle(widths[-1])
         self.norm_out = make_norm(config.norm_type, widths[-1], "frame" if config.causal else "clip")
         out_channels = config.z_channels * (2 if config.double_z else 1)
         self.conv_out = temporal_conv3d(widths[-1], out_channels, 3, config.causal)
