@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import torch
 from PIL import Image, ImageDraw, ImageFont
@@ -24,7 +25,8 @@ from .suite import parse_assignments
 ERROR_GAIN = 4
 """Error maps show the absolute difference this many times."""
 LABEL_HEIGHT = 22
-STRIP_HEIGHT = 96
+STRIP_HEIGHT = 116
+LEGEND_HEIGHT = 20
 STRIP_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 """Okabe and Ito's palette, readable for the colour-blind."""
 BACKGROUND = "#101418"
@@ -113,9 +115,14 @@ def _show_window(
     ]
 
 
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """DejaVu Sans out of matplotlib's data: Pillow's own font lacks × and …"""
+    return ImageFont.truetype(Path(matplotlib.get_data_path(), "fonts/ttf/DejaVuSans.ttf"), size)
+
+
 def _labelled(text: str, frame: np.ndarray) -> np.ndarray:
     bar = Image.new("RGB", (frame.shape[1], LABEL_HEIGHT), BACKGROUND)
-    font = ImageFont.load_default(size=13)
+    font = _font(13)
     draw = ImageDraw.Draw(bar)
     while text and draw.textlength(text, font=font) > frame.shape[1] - 8:
         text = text[:-2].rstrip("…") + "…"
@@ -132,7 +139,7 @@ def _with_strips(frames: list[np.ndarray], psnr: dict[str, list[float]]) -> np.n
     for index, frame in enumerate(frames):
         picture = Image.fromarray(strip.copy())
         x = left + (right - left) * index / max(1, len(frames) - 1)
-        ImageDraw.Draw(picture).line([(x, 4), (x, STRIP_HEIGHT - 6)], fill=FOREGROUND)
+        ImageDraw.Draw(picture).line([(x, LEGEND_HEIGHT), (x, STRIP_HEIGHT - 6)], fill=FOREGROUND)
         shown.append(np.concatenate([frame, np.asarray(picture)]))
     return np.stack(shown)
 
@@ -144,14 +151,14 @@ def _strip_extent(width: int) -> tuple[int, int]:
 def _strip(width: int, psnr: dict[str, list[float]]) -> np.ndarray:
     picture = Image.new("RGB", (width, STRIP_HEIGHT), BACKGROUND)
     draw = ImageDraw.Draw(picture)
-    font = ImageFont.load_default(size=11)
+    font = _font(11)
     values = [value for series in psnr.values() for value in series]
     low, high = np.floor(min(values)), np.ceil(max(values))
     left, right = _strip_extent(width)
 
     def position(index: int, count: int, value: float) -> tuple[float, float]:
         share = (value - low) / max(high - low, 1e-9)
-        return left + (right - left) * index / max(1, count - 1), STRIP_HEIGHT - 8 - share * (STRIP_HEIGHT - 16)
+        return left + (right - left) * index / max(1, count - 1), STRIP_HEIGHT - 8 - share * (STRIP_HEIGHT - LEGEND_HEIGHT - 16)
 
     for value in (low, high):
         draw.text((4, position(0, 1, value)[1] - 6), f"{value:.0f} dB", fill=FOREGROUND, font=font)
@@ -161,7 +168,7 @@ def _strip(width: int, psnr: dict[str, list[float]]) -> np.ndarray:
         draw.line(points if len(points) > 1 else points * 2, fill=colour, width=2)
     x = float(left)
     for name, colour in zip(psnr, _cycle(len(psnr)), strict=True):
-        draw.text((x, 0), name, fill=colour, font=font)
+        draw.text((x, 2), name, fill=colour, font=font)
         x += draw.textlength(name, font=font) + 14
     return np.asarray(picture)
 

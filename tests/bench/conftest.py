@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -75,6 +75,8 @@ def video_folder(tmp_path: Path, make_video: Callable[[Path, int], Path]) -> Pat
     return folder
 
 
+SMALL = {"height": 32, "width": 32}
+
 RunSuite = Callable[..., tuple[RunSummary, SilentProgress]]
 
 
@@ -96,13 +98,14 @@ def run_suite(fake_tokenizers: None, video_folder: Path, worker: DecodeWorker) -
         metrics: tuple[str, ...] = ("psnr", "bpp"),
         settings: dict[str, object] | None = None,
         folder: Path = video_folder,
+        protocol_changes: Mapping[str, int] = SMALL,
         **options: object,
     ) -> tuple[RunSummary, SilentProgress]:
         suite = Suite.model_validate(
             {
                 "name": "test",
                 "datasets": (f"folder:{folder}",),
-                "protocol_changes": {"height": 32, "width": 32},
+                "protocol_changes": protocol_changes,
                 "tokenizers": tokenizers,
                 "metrics": metrics,
                 "settings": settings or {},

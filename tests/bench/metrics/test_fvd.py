@@ -90,8 +90,9 @@ def _windows(num_sources: int, per_source: int, seed: int = 0, size: int = 400) 
 def test_value_interval_and_warning() -> None:
     windows = _windows(12, 2)
     outcome = estimate(make_metric("fvd-i3d"), windows)
-    features = [np.stack([getattr(w, side)["features"] for w in windows]) for side in ("arrays", "reference_arrays")]
-    assert outcome.value == pytest.approx(frechet_distance(*features), rel=1e-12)
+    reconstructed = np.stack([window.arrays["features"] for window in windows])
+    reference = np.stack([window.reference_arrays["features"] for window in windows])
+    assert outcome.value == pytest.approx(frechet_distance(reconstructed, reference), rel=1e-12)
     assert outcome.note == "N = 24 < 400: the covariance is singular and the value inflated"
     assert outcome.count == 24
     assert outcome.low is not None

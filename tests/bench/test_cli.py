@@ -1,0 +1,234 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import av
+import pytest
+from toklab.bench.cli.main import app
+from typer.testing import CliRunner
+
+INVOKE = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def toklab() -> INVOKE:
+    """Run a command in this process: exit code and output; errors that the entry point would print are raised."""
+
+    def invoke(*arguments: object) -> tuple[int, str]:
+        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+        if result.exception is not None and not isinstance(result.exception, SystemExit):
+            raise result.exception
+        return result.exit_code, result.output
+
+    return invoke
+
+
+@pytest.fixture
+def run_folder(tmp_path: Path, run_suite: Callable) -> Path:
+    """A finished run of two fake tokenizers."""
+    run_suite(tmp_path / "run", ("average", "signs"), ("psnr", "ssim", "bpp", "lpips-vgg", "throughput-decode"))
+    return tmp_path / "run"
+
+
+def commands() -> list[str]:
+    return [
+        *("run", "plan", "merge", "report", "compare", "list", "complexity", "doctor", "selftest", "reconstruct"),
+        *("data list", "data check", "weights list", "weights pull", "weights path"),
+    ]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_every_command_has_help_with_an_example(toklab: INVOKE, command: str) -> None:
+    code, output = toklab(*command.split(), "--help")
+    assert code == 0
+    assert "Example" in output
+
+
+def test_the_installed_command_prints_errors_in_one_line_and_exits_with_2() -> None:
+    command = Path(sys.executable).with_name("toklab")
+    result = subprocess.run([command, "run", "demoo"], capture_output=True, text=True, timeout=120)
+    assert result.returncode == 2
+    assert "did you mean demo" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("run", "demo", "-t", "bicubic-4ch"), "bicubic-4chn"),
+        (("run", "demo", "-m", "pnsr"), "psnr"),
+        (("run", "demo", "-p", "vidtk"), "vidtok"),
+        (("run", "demo", "--set", "steps"), "name=value"),
+        (("run", "demo", "--set", "colour=red"), "colour"),
+        (("run", "demo", "--set", "posterior=median"), "posterior"),
+        (("run", "demo", "--keep-recon", "some"), "keep-recon"),
+        (("run", "demo", "--shard", "3/2"), "shard"),
+        (("run",), "name a suite"),
+        (("report", "no-such-folder"), "not a run folder"),
+        (("compare", "a", "--run", "b"), "at least two"),
+    ],
+)
+def test_mistakes_are_named(
+    toklab: INVOKE, arguments: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match=named):
+        toklab(*arguments)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, output = toklab("plan", "demo", "--set", "seed=0,1")
+    assert code == 0
+    assert "16 cells" in output
+    assert "bicubic-4chn (seed=1) on sample" in output
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_run_prints_the_table_and_remembers_the_suite(
+    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
+) -> None:
+    code, output = toklab(
+        *("run", "-t", "average", "-d", f"folder:{video_folder}", "-m", "psnr", "-m", "bpp", "--limit", "2"),
+        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
+    )
+    assert code == 0
+    assert "PSNR" in output
+    assert (tmp_path / "run" / "suite.json").is_file()
+
+
+def test_failures_set_the_exit_code(
+    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
+) -> None:
+    code, output = toklab(
+        *("run", "-t", "nan", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1"),
+        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
+    )
+    assert code == 1
+    assert "1 windows failed" in output
+
+
+def test_a_tokenizer_without_its_checkpoint_is_reported_with_the_command_that_mends_it(
+    toklab: INVOKE, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    name = "vidtok_kl_causal_488_4chn"
+    code, output = toklab(
+        *("run", "-t", name, "-t", "bicubic-4chn", "-d", f"folder:{video_folder}", "-m", "psnr", "-m", "params"),
+        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
+    )
+    assert code == 1
+    assert f"toklab weights pull {name}" in output
+    assert "157.5" in output  # its parameters are known without it
+
+
+def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
+    code, _ = toklab("report", run_folder)
+    assert code == 0
+    written = {path.name for path in (run_folder / "report").iterdir()}
+    assert {"table.md", "table.csv", "table.tex", "report.md", "report.tex", "radar.png", "radar.pdf"} <= written
+    text = (run_folder / "report" / "report.md").read_text()
+    assert "toklab weights pull lpips-vgg" in text
+    assert "torch" in text
+
+
+def test_compare_on_shared_windows(toklab: INVOKE, run_folder: Path) -> None:
+    code, output = toklab("compare", "average", "signs", "--run", run_folder)
+    assert code == 0
+    assert "PSNR" in output
+    assert "…" not in output
+    code, output = toklab("compare", "average", "signs", "--run", run_folder, "-m", "ssim", "-f", "csv")
+    assert output.count("\n") == 3
+
+
+def test_compare_runs_with_themselves_gives_no_difference(toklab: INVOKE, run_folder: Path) -> None:
+    _, output = toklab("compare", run_folder, run_folder, "-m", "psnr", "-f", "csv")
+    header, *rows = output.strip().splitlines()
+    position = header.split(",").index("difference")
+    assert len(rows) == 2
+    assert all(float(row.split(",")[position]) == 0 for row in rows)
+
+
+def test_compare_refuses_two_protocols(
+    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
+) -> None:
+    for size in ("32", "64"):
+        toklab(
+            *("run", "-t", "average", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "2"),
+            *("--set-protocol", f"height={size}", "--set-protocol", f"width={size}", "--out", tmp_path / size),
+        )
+    with pytest.raises(ValueError, match="different protocols"):
+        toklab("compare", tmp_path / "32", tmp_path / "64")
+
+
+@pytest.mark.parametrize("kind", ["tokenizers", "datasets", "metrics", "suites"])
+def test_list(toklab: INVOKE, kind: str) -> None:
+    expected = {
+        "tokenizers": "vidtok_kl_causal_488_4chn",
+        "datasets": "mcl-jcv",
+        "metrics": "toklab weights pull lpips-vgg",
+        "suites": "webvid-val",
+    }
+    code, output = toklab("list", kind)
+    assert code == 0
+    assert expected[kind] in output
+
+
+def test_a_broken_metric_plugin_doesnt_break_the_list(toklab: INVOKE, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKLAB_PLUGINS", "metrics.odd=no_such_module:Odd")
+    code, output = toklab("list", "metrics")
+    assert code == 0
+    assert "psnr" in output
+    assert "broken plugin odd" in output
+
+
+def test_complexity_as_csv_has_the_documented_columns(toklab: INVOKE) -> None:
+    code, output = toklab("complexity", "vidtok_kl_causal_488_4chn", "--format", "csv")
+    assert code == 0
+    header, row = output.strip().splitlines()
+    assert header.startswith("tokenizer,params_total,params_encoder,params_decoder,macs_total,")
+    values = dict(zip(header.split(","), row.split(","), strict=True))
+    assert values["params_total"] == "157451663"
+    assert values["macs_total"] == "10345345187840"
+
+
+def test_doctor_names_what_is_missing_and_the_cure(toklab: INVOKE) -> None:
+    code, output = toklab("doctor")
+    assert code == 0
+    assert "[ok]      reader av" in output
+    assert "toklab weights pull fvd-i3d" in output
+
+
+def test_data_list_and_check(toklab: INVOKE, video_folder: Path) -> None:
+    (video_folder / "zero.mp4").write_bytes(b"")
+    code, output = toklab("data", "list", video_folder)
+    assert (code, "a.mp4" in output, "4 videos" in output) == (0, True, True)
+    code, output = toklab("data", "check", video_folder, "--protocol", "vidtok")
+    assert code == 1
+    assert "unreadable" in output
+
+
+def test_weights_path_exits_with_1_and_the_cure(toklab: INVOKE) -> None:
+    code, output = toklab("weights", "path", "lpips-vgg")
+    assert code == 1
+    assert "toklab weights pull lpips-vgg" in output
+
+
+def test_reconstruct_writes_a_side_by_side_video(
+    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "side.mp4"
+    arguments = ("reconstruct", video_folder / "a.mp4", "-t", "average", "-t", "signs", "-o", out)
+    code, output = toklab(*arguments, "--height", "64", "--width", "64")
+    assert code == 0
+    assert "average" in output
+    with av.open(str(out)) as container:
+        frames = list(container.decode(video=0))
+    assert len(frames) == 20
+    assert frames[0].width == 3 * 64
+    with pytest.raises(ValueError, match="--overwrite"):
+        toklab(*arguments)
