@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from ..quantizers.product import ProductQuantizer
 from .checkpoint import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
@@ -92,7 +93,9 @@ class VidTokTokenizer(VideoTokenizer):
 
 
 def _check_agreement(spec: TokenizerSpec, config: VidTokConfig) -> None:
-    levels = config.regularizer.levels
+    with torch.device("meta"):
+        quantizer = config.regularizer.build()
+    levels = quantizer.levels if isinstance(quantizer, ProductQuantizer) else ()
     stated: dict[str, tuple[Any, Any]] = {
         "regularizer": (spec.regularizer, config.regularizer.kind),
         "causal": (spec.causal, config.causal),
@@ -100,6 +103,7 @@ def _check_agreement(spec: TokenizerSpec, config: VidTokConfig) -> None:
         "spatial_compression": (spec.spatial_compression, config.spatial_factor),
         "latent_channels": (spec.latent_channels, config.z_channels),
         "codebook_levels": (tuple(spec.codebook_levels), levels),
+        "codebook_size": (spec.codebook_size, next(iter(quantizer.codebook_sizes), None)),
     }
     wrong = [f"{name} {said}, not {built}" for name, (said, built) in stated.items() if said != built]
     if wrong:
