@@ -70,7 +70,7 @@ class VidTokConfig:
     variant: Variant = "causal"
     """``causal``: v1.0, zeros before the clip; ``causal_v1_1``: its first frame repeated before it; ``noncausal``."""
     architecture: Architecture = "vidtok"
-    """The released networks' parts, or those of an ablation of the paper's Table 2, which exist for ``causal`` alone."""
+    """The released networks' parts, or those of an ablation in the paper's Table 2; these are ``causal`` alone."""
     double_z: bool = True
     """Whether the encoder gives two numbers a latent channel (mean and log-variance)."""
     in_channels: int = 3
