@@ -97,4 +97,4 @@ def test_a_protocol_is_a_frozen_value_that_pickles() -> None:
     with pytest.raises(ValidationError):
         VIDTOK.height = 32  # pyright: ignore[reportAttributeAccessIssue]
     assert pickle.loads(pickle.dumps(VIDTOK)) == VIDTOK
-    assert len({VIDTOK, load_protocol("vidtok")}) == 1
+    assert load_protocol("vidtok") == VIDTOK

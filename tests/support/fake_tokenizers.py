@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from toklab.tokenizers.interface import Encoded, FrameRule, InferenceSettings, TokenizerSpec, VideoTokenizer
 from torch import Tensor
 from torch.nn import functional as F
-from toklab.tokenizers.interface import Encoded, FrameRule, InferenceSettings, TokenizerSpec, VideoTokenizer
 
 
 class Average(VideoTokenizer):
