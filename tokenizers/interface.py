@@ -15,7 +15,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,9 @@ BitsConvention = Literal["codes", "stored-16", "bitstream"]
 
 STORED_BITS_PER_LATENT_VALUE = 16
 """Continuous latents count as stored in 16-bit floats (convention ``stored-16``)."""
+
+GENERAL_SETTINGS = frozenset({"posterior", "seed", "precision"})
+"""Inference settings that every tokenizer takes, those without noise or weights too."""
 
 
 class TokenizerError(ValueError):
@@ -42,7 +45,11 @@ class CheckpointUnavailable(TokenizerError):
 
 @dataclass(frozen=True)
 class InferenceSettings:
-    """How a model is run. Part of a cell's identity; every field's default is left out of the label."""
+    """How a model is run. Part of a cell's identity; every field's default is left out of the label.
+
+    Raises:
+        TokenizerError: if a value is none of those that its field takes, or has no effect without another one.
+    """
 
     posterior: Literal["mode", "sample"] = "mode"
     """``mode``: the mean of a KL posterior; ``sample``: a draw from it. Without effect on other regularizers."""
@@ -50,6 +57,34 @@ class InferenceSettings:
     """Seeds the noise of every window, together with the clip's identity and the window's index."""
     precision: Literal["float32", "bfloat16", "float16"] = "float32"
     """Data type of weights and activations."""
+    chunk_frames: int = 0
+    """Frames that go through the model at a time, a multiple of its temporal compression; 0: the whole clip.
+
+    Posteriors are sampled chunk by chunk, so their noise isn't that of the whole clip.
+    """
+    chunk_mode: Literal["exact", "official"] = "exact"
+    """``exact``: chunks give what the whole clip gives; ``official``: what the model's own code gives in chunks."""
+    tile_size: int = 0
+    """Pixels of the square tiles that frames go through the model in, a multiple of its spatial compression; 0: whole.
+
+    The result differs from that of whole frames: see :func:`toklab.tokenizers.tiling.tiling_error`.
+    """
+    tile_overlap: int = 0
+    """Pixels over which neighbouring tiles are blended, a multiple of the spatial compression; half a tile at most."""
+
+    def __post_init__(self) -> None:
+        for name, hint in get_type_hints(type(self)).items():
+            if (allowed := get_args(hint)) and getattr(self, name) not in allowed:
+                raise TokenizerError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
+        for name in ("chunk_frames", "tile_size", "tile_overlap"):
+            if getattr(self, name) < 0:
+                raise TokenizerError(f"{name} can't be negative, but is {getattr(self, name)}")
+        if self.chunk_mode != "exact" and not self.chunk_frames:
+            raise TokenizerError(f"chunk_mode={self.chunk_mode} takes chunk_frames, such as chunk_frames=16")
+        if 2 * self.tile_overlap > self.tile_size:
+            raise TokenizerError(
+                f"tile_overlap={self.tile_overlap} is more than half of tile_size={self.tile_size}; make it smaller"
+            )
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> InferenceSettings:
@@ -58,28 +93,38 @@ class InferenceSettings:
         unknown = sorted(set(values) - set(known))
         if unknown:
             raise TokenizerError(f"unknown inference setting {', '.join(unknown)}; there are: {', '.join(known)}")
-        converted = {name: type(getattr(cls(), name))(value) for name, value in values.items()}
-        settings = cls(**converted)
-        for name, allowed in (("posterior", ("mode", "sample")), ("precision", ("float32", "bfloat16", "float16"))):
-            if getattr(settings, name) not in allowed:
-                raise TokenizerError(f"{name} must be one of {', '.join(allowed)}, not {getattr(settings, name)!r}")
-        return settings
+        return cls(**{name: _converted(name, value, type(known[name].default)) for name, value in values.items()})
 
     def as_dict(self) -> dict[str, Any]:
         """All fields by name, as plain values."""
         return asdict(self)
 
     @property
+    def changed(self) -> tuple[str, ...]:
+        """Names of the fields that differ from the default."""
+        return tuple(f.name for f in fields(self) if getattr(self, f.name) != f.default)
+
+    @property
     def hash(self) -> str:
-        """Canonical hash: the first 12 hex digits of the SHA-256 of the sorted JSON."""
-        return hashlib.sha256(json.dumps(self.as_dict(), sort_keys=True).encode()).hexdigest()[:12]
+        """Canonical hash: the first 12 hex digits of the SHA-256 of the sorted JSON.
+
+        Beside the :data:`GENERAL_SETTINGS` only fields that differ from their default count, so that a new field
+        leaves the identity of earlier runs as it is.
+        """
+        counted = {name: getattr(self, name) for name in {*GENERAL_SETTINGS, *self.changed}}
+        return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
 
     @property
     def label(self) -> str:
         """The fields that differ from the default, ``name=value`` joined by commas; empty if none."""
-        default = InferenceSettings()
-        changed = [f.name for f in fields(self) if getattr(self, f.name) != getattr(default, f.name)]
-        return ",".join(f"{name}={getattr(self, name)}" for name in changed)
+        return ",".join(f"{name}={getattr(self, name)}" for name in self.changed)
+
+
+def _converted(name: str, value: Any, kind: type) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, ValueError):
+        raise TokenizerError(f"{name} must be of type {kind.__name__}, not {value!r}") from None
 
 
 @dataclass(frozen=True)
@@ -229,12 +274,26 @@ def draw_noise(shape: Sequence[int], like: Tensor, generators: Sequence[torch.Ge
     return torch.stack([torch.randn(tuple(shape[1:]), generator=g, dtype=torch.float32) for g in generators]).to(like)
 
 
+def pad_frames(video: Tensor, shape: tuple[int, int, int]) -> Tensor:
+    """Repeat the last frame, row and column of (B, C, T, H, W) up to ``shape``, (T, H, W)."""
+    num_frames, height, width = (wanted - there for wanted, there in zip(shape, video.shape[2:], strict=True))
+    if not (num_frames or height or width):
+        return video
+    return F.pad(video, (0, width, 0, height, 0, num_frames), mode="replicate")
+
+
 class VideoTokenizer(ABC):
     """A tokenizer that the runner can measure. Subclasses write ``_encode`` and ``_decode``."""
 
+    supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS
+    """Names of the inference settings that may differ from their default."""
+
     def __init__(self, spec: TokenizerSpec, settings: InferenceSettings | None = None):
+        """Raises :class:`TokenizerError` if a setting differs from its default that isn't supported."""
         self.spec = spec
         self.settings = settings or InferenceSettings()
+        if unsupported := [name for name in self.settings.changed if name not in self.supported_settings]:
+            raise TokenizerError(f"{spec.name} doesn't support the inference settings {', '.join(unsupported)}")
 
     @abstractmethod
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
@@ -279,6 +338,13 @@ class VideoTokenizer(ABC):
             math.ceil(width / multiple) * multiple,
         )
 
+    def check_video(self, video: Tensor) -> None:
+        """Raise :class:`TokenizerError` unless ``video`` is (B, 3, T, H, W) and float."""
+        if video.ndim != 5 or video.shape[1] != 3 or not video.is_floating_point() or 0 in video.shape:
+            raise TokenizerError(
+                f"{self.spec.name}: a video is a float tensor (B, 3, T, H, W), not {video.dtype} {tuple(video.shape)}"
+            )
+
     @torch.no_grad()
     def encode(self, video: Tensor, generators: Sequence[torch.Generator] | None = None) -> Encoded:
         """Encode a clip of any length and size.
@@ -291,15 +357,9 @@ class VideoTokenizer(ABC):
         Raises:
             TokenizerError: on another shape or an integer tensor.
         """
-        if video.ndim != 5 or video.shape[1] != 3 or not video.is_floating_point() or 0 in video.shape:
-            raise TokenizerError(
-                f"{self.spec.name}: a video is a float tensor (B, 3, T, H, W), not {video.dtype} {tuple(video.shape)}"
-            )
+        self.check_video(video)
         num_frames, height, width = video.shape[2:]
-        legal = self.legal_shape(num_frames, height, width)
-        if legal != (num_frames, height, width):
-            padding = (0, legal[2] - width, 0, legal[1] - height, 0, legal[0] - num_frames)
-            video = F.pad(video, padding, mode="replicate")
+        video = pad_frames(video, self.legal_shape(num_frames, height, width))
         encoded = self._encode(video.to(self.dtype), generators)
         return replace(encoded, num_frames=num_frames, height=height, width=width)
 

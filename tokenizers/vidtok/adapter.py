@@ -2,36 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
 from ..quantizers.product import ProductQuantizer
+from ..streaming import StreamingTokenizer
+from ..tiling import Tiling, run_tiled
 from .checkpoint import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
+from .streaming import check_chunks, decode_stream, encode_stream
 
 
-class VidTokTokenizer(VideoTokenizer):
+class VidTokTokenizer(StreamingTokenizer):
     """A VidTok variant. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
 
     Args:
         spec: what the card says.
         parameters: the card's constructor parameters, see :class:`VidTokConfig`.
-        settings: ``posterior`` and ``precision`` have an effect.
+        settings: all are supported; chunks take a causal network, their ``official`` mode one of v1.1.
 
     Raises:
-        TokenizerError: if the parameters are wrong, or contradict the spec.
+        TokenizerError: if the parameters are wrong or contradict the spec, or the network can't honour the settings.
     """
+
+    supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS | {
+        "chunk_frames",
+        "chunk_mode",
+        "tile_size",
+        "tile_overlap",
+    }
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
         self.config = VidTokConfig.from_parameters(parameters)
         _check_agreement(spec, self.config)
+        Tiling.from_settings(self.settings, spec)
+        if self.settings.chunk_frames:
+            check_chunks(self.config, self.settings.chunk_frames, self.settings.chunk_mode)
         with torch.device("meta"):
             self.model = VidTokModel(self.config)
         self._prepare()
@@ -65,31 +78,53 @@ class VidTokTokenizer(VideoTokenizer):
         self.model.eval().requires_grad_(False)
         self.model.to(dtype=self.dtype)
 
-    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        self._check_weights(video)
-        features = self.model.encode(video)
-        noise = None
-        if self.config.regularizer.kind == "kl" and self.settings.posterior == "sample":
-            batch_size, _, *grid = features.shape
-            noise = draw_noise((batch_size, self.config.z_channels, *grid), features, generators)
-        quantization = self.model.regularization(features, noise)
-        return Encoded(
-            latents=quantization.latents,
-            codes=quantization.codes,
-            kl_nats=quantization.kl_nats,
-            codebook_sizes=self.model.regularization.codebook_sizes,
-        )
+    def _encode_stream(
+        self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None
+    ) -> Iterator[Encoded]:
+        tiling = Tiling.from_settings(self.settings, self.spec)
+        samples = self.config.regularizer.kind == "kl" and self.settings.posterior == "sample"
+        for features in run_tiled(self._features, frames, tiling, self.config.spatial_factor, 1):
+            noise = None
+            if samples:
+                batch_size, _, *grid = features.shape
+                noise = draw_noise((batch_size, self.config.z_channels, *grid), features, generators)
+            quantization = self.model.regularization(features, noise)
+            yield Encoded(
+                latents=quantization.latents,
+                codes=quantization.codes,
+                kl_nats=quantization.kl_nats,
+                codebook_sizes=self.model.regularization.codebook_sizes,
+            )
 
-    def _decode(self, encoded: Encoded) -> Tensor:
+    def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
+        tiling = Tiling.from_settings(self.settings, self.spec)
+        latents = (self._latents(piece) for piece in encoded)
+        return run_tiled(self._frames, latents, tiling, 1, self.config.spatial_factor)
+
+    def _features(self, frames: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Features before the regularizer, chunk by chunk where the settings say so."""
+        frames = map(self._with_weights, frames)
+        if not self.settings.chunk_frames:
+            return map(self.model.encode, frames)
+        return encode_stream(self.model, frames, self.settings.chunk_frames)
+
+    def _frames(self, latents: Iterable[Tensor]) -> Iterator[Tensor]:
+        latents = map(self._with_weights, latents)
+        if not self.settings.chunk_frames:
+            return map(self.model.decode, latents)
+        return decode_stream(self.model, latents, self.settings.chunk_frames, self.settings.chunk_mode)
+
+    def _latents(self, encoded: Encoded) -> Tensor:
         latents = encoded.latents
         if latents is None:
             latents = self.model.regularization.latents_of(encoded.codes)
-        self._check_weights(latents)
-        return self.model.decode(latents.to(self.dtype))
+        return latents.to(self.dtype)
 
-    def _check_weights(self, x: Tensor) -> None:
+    def _with_weights(self, x: Tensor) -> Tensor:
+        """``x``, once it is known that there are weights for it."""
         if not x.is_meta and next(self.model.parameters()).is_meta:
             raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
+        return x
 
 
 def _check_agreement(spec: TokenizerSpec, config: VidTokConfig) -> None:

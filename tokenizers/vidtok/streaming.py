@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from ..interface import TokenizerError
+from .config import VidTokConfig
 from .context import LookaheadContext, StreamContext
 from .encoder import pad_start
 from .model import VidTokModel
@@ -42,7 +43,7 @@ def encode_stream(
         TokenizerError: for a non-causal network or another chunk length.
     """
     factor = model.config.time_downsample_factor
-    _check(model, chunk_frames)
+    check_chunks(model.config, chunk_frames)
     context = StreamContext(model.past_rule, model.skips_repeated_frames)
     for chunk, starts, ends in regroup(frames, 1, chunk_frames):
         if starts and not context.merged:
@@ -73,10 +74,8 @@ def decode_stream(
         TokenizerError: for a non-causal network, another chunk length, or ``official`` with a v1.0 network.
     """
     factor = model.config.time_downsample_factor
-    _check(model, chunk_frames)
+    check_chunks(model.config, chunk_frames, mode)
     if mode == "official":
-        if model.config.variant != "causal_v1_1":
-            raise TokenizerError("the official chunked decoding exists for v1.1 networks only; use the mode exact")
         yield from _decode_official(model, latents, chunk_frames // factor)
         return
     context = StreamContext(model.past_rule, model.skips_repeated_frames)
@@ -154,9 +153,12 @@ def regroup(pieces: Iterable[Tensor], first: int, following: int) -> Iterator[tu
         yield torch.cat(held, 2), starts, True
 
 
-def _check(model: VidTokModel, chunk_frames: int) -> None:
-    factor = model.config.time_downsample_factor
-    if not model.config.causal:
+def check_chunks(config: VidTokConfig, chunk_frames: int, mode: StreamMode = "exact") -> None:
+    """Raise :class:`TokenizerError` unless a network can work in chunks of ``chunk_frames`` in that mode."""
+    factor = config.time_downsample_factor
+    if not config.causal:
         raise TokenizerError("a non-causal VidTok sees the whole clip at once and can't be streamed")
     if chunk_frames < factor or chunk_frames % factor:
         raise TokenizerError(f"a chunk must be a multiple of {factor} frames, not {chunk_frames}")
+    if mode == "official" and config.variant != "causal_v1_1":
+        raise TokenizerError("the official chunked decoding exists for v1.1 networks only; use the mode exact")

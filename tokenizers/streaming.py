@@ -1,0 +1,127 @@
+"""Clips of any length through a tokenizer: pieces in, pieces out, in memory that doesn't grow with the clip."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from .interface import Encoded, TokenizerError, VideoTokenizer, pad_frames
+
+
+class StreamingTokenizer(VideoTokenizer):
+    """A tokenizer that takes a clip in pieces where its settings name ``chunk_frames``.
+
+    Subclasses write ``_encode_stream`` and ``_decode_stream``. A stream of a clip gives what :meth:`encode` and
+    :meth:`decode` give under the same settings, however the clip is cut into pieces. What must be remembered from
+    one piece to the next belongs to the stream, so any number of streams may share a tokenizer.
+    """
+
+    @abstractmethod
+    def _encode_stream(
+        self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None
+    ) -> Iterator[Encoded]:
+        """Encode pieces (B, 3, t, H, W) of one clip, of legal height and width and any t ≥ 1.
+
+        Where the whole has no legal number of frames, its last frame is repeated.
+        """
+
+    @abstractmethod
+    def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
+        """Decode pieces of one clip to pieces (B, 3, t, H, W) that together have at least its frames."""
+
+    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
+        return join_encoded(list(self._encode_stream([video], generators)))
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        pieces = list(self._decode_stream([encoded]))
+        return pieces[0] if len(pieces) == 1 else torch.cat(pieces, 2)
+
+    @property
+    def can_stream(self) -> bool:
+        """Whether the settings make the tokenizer work in chunks."""
+        return self.settings.chunk_frames > 0
+
+    @torch.no_grad()
+    def encode_stream(
+        self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> Iterator[Encoded]:
+        """Encode a clip piece by piece; the ``num_frames`` of what comes out add up to those that went in.
+
+        Args:
+            frames: pieces (B, 3, t, H, W), float, in [-1, 1], of one clip and any t ≥ 1.
+            generators: one CPU generator a clip for models that draw noise.
+
+        Raises:
+            TokenizerError: if the settings name no ``chunk_frames``, or on another shape or an integer tensor.
+        """
+        if not self.can_stream:
+            raise TokenizerError(f"{self.spec.name} works on whole clips: set chunk_frames, such as chunk_frames=16")
+        num_received, height, width = 0, 0, 0
+
+        def padded() -> Iterator[Tensor]:
+            nonlocal num_received, height, width
+            for piece in frames:
+                self.check_video(piece)
+                num_frames, height, width = piece.shape[2:]
+                num_received += num_frames
+                _, legal_height, legal_width = self.legal_shape(num_frames, height, width)
+                yield pad_frames(piece, (num_frames, legal_height, legal_width)).to(self.dtype)
+
+        num_told = 0
+        for encoded in self._encode_stream(padded(), generators):
+            yield replace(encoded, num_frames=num_received - num_told, height=height, width=width)
+            num_told = num_received
+
+    @torch.no_grad()
+    def decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
+        """Decode what :meth:`encode_stream` gave: pieces (B, 3, t, H, W), float32, not clamped; t may be any.
+
+        Raises:
+            TokenizerError: if the model gives fewer frames than it owes.
+        """
+        num_received, height, width = 0, 0, 0
+
+        def counted() -> Iterator[Encoded]:
+            nonlocal num_received, height, width
+            for piece in encoded:
+                num_received += piece.num_frames
+                height, width = piece.height, piece.width
+                yield piece
+
+        num_given = 0
+        for video in self._decode_stream(counted()):
+            # More frames than went in can only come at the very end, where the clip was padded.
+            kept = video[:, :, : num_received - num_given, :height, :width]
+            num_given += kept.shape[2]
+            if kept.shape[2]:
+                yield kept.float()
+        if num_given < num_received:
+            raise TokenizerError(f"{self.spec.name} returned {num_given} frames where {num_received} were due")
+
+    def reconstruct_stream(
+        self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None = None
+    ) -> Iterator[Tensor]:
+        """Encode and decode a clip piece by piece: as many frames come out as went in, in pieces of their own.
+
+        Arguments and errors are those of :meth:`encode_stream` and :meth:`decode_stream`.
+        """
+        return self.decode_stream(self.encode_stream(frames, generators))
+
+
+def join_encoded(pieces: Sequence[Encoded]) -> Encoded:
+    """One encoding of successive pieces of a clip: their latents and codes in a row, their divergences added."""
+    first = pieces[0]
+    if len(pieces) == 1:
+        return first
+    divergences = [piece.kl_nats for piece in pieces if piece.kl_nats is not None]
+    return replace(
+        first,
+        latents=None if first.latents is None else torch.cat([p.latents for p in pieces if p.latents is not None], 2),
+        codes=tuple(torch.cat(codes, 1) for codes in zip(*(piece.codes for piece in pieces), strict=True)),
+        kl_nats=torch.stack(divergences).sum(0) if divergences else None,
+        num_frames=sum(piece.num_frames for piece in pieces),
+    )
