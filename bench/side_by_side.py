@@ -158,7 +158,8 @@ def _strip(width: int, psnr: dict[str, list[float]]) -> np.ndarray:
 
     def position(index: int, count: int, value: float) -> tuple[float, float]:
         share = (value - low) / max(high - low, 1e-9)
-        return left + (right - left) * index / max(1, count - 1), STRIP_HEIGHT - 8 - share * (STRIP_HEIGHT - LEGEND_HEIGHT - 16)
+        x = left + (right - left) * index / max(1, count - 1)
+        return x, STRIP_HEIGHT - 8 - share * (STRIP_HEIGHT - LEGEND_HEIGHT - 16)
 
     for value in (low, high):
         draw.text((4, position(0, 1, value)[1] - 6), f"{value:.0f} dB", fill=FOREGROUND, font=font)
