@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from .catalog import tokenizers
@@ -17,6 +17,8 @@ DEFAULT_CHUNK = 16
 COUNTS = ("params_total", "params_encoder", "params_decoder", "macs_total", "macs_encoder", "macs_decoder")
 """What is counted, in the order of the columns."""
 CSV_COLUMNS = ("tokenizer", *COUNTS, "frames", "height", "width", "note")
+
+UNITS = "A multiply-add is two FLOPs; the papers print multiply-adds."
 
 Row = dict[str, str | int]
 
@@ -35,8 +37,10 @@ def complexity_table(
         width: width of the clip.
     """
     rows = count_tokenizers(names, card_folders, frames, height, width)
-    renderers: dict[str, Callable[[list[Row]], str]] = {"csv": _csv, "markdown": _markdown, "terminal": _terminal}
-    return renderers[format_](rows)
+    if format_ == "csv":
+        return render_csv(CSV_COLUMNS, rows)
+    notes = [f"{row['tokenizer']}: {row['note']}" for row in rows if row["note"]]
+    return render_lines(format_, HEADINGS, [_cells(row) for row in rows], [UNITS, *notes])
 
 
 def count_tokenizers(
@@ -66,14 +70,6 @@ def count_tokenizers(
     return rows
 
 
-def _csv(rows: list[Row]) -> str:
-    file = io.StringIO()
-    writer = csv.DictWriter(file, CSV_COLUMNS, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue().rstrip()
-
-
 HEADINGS = (
     "tokenizer",
     "params (M)",
@@ -101,19 +97,29 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def _notes(rows: list[Row]) -> str:
-    return "".join(f"\n{row['tokenizer']}: {row['note']}" for row in rows if row["note"])
+def render_lines(
+    format_: str, headings: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str], num_names: int = 1
+) -> str:
+    """A table as ``terminal`` or ``markdown`` with notes below it.
 
-
-def _terminal(rows: list[Row]) -> str:
-    table = new_table(*HEADINGS)
-    for column in table.columns[1:]:
+    Columns after the first ``num_names`` are numbers, aligned right.
+    """
+    if format_ == "markdown":
+        marks = ["---"] * num_names + ["---:"] * (len(headings) - num_names)
+        table = "\n".join(f"| {' | '.join(line)} |" for line in (headings, marks, *lines))
+        return "\n\n".join([table, *notes])
+    grid = new_table(*headings)
+    for column in grid.columns[num_names:]:
         column.justify = "right"
-    for row in rows:
-        table.add_row(*_cells(row))
-    return f"{render(table)}\nA multiply-add is two FLOPs; the papers print multiply-adds.{_notes(rows)}"
+    for line in lines:
+        grid.add_row(*line)
+    return "\n".join([render(grid), *notes])
 
 
-def _markdown(rows: list[Row]) -> str:
-    lines = [HEADINGS, ("---", *("---:" for _ in HEADINGS[1:])), *(_cells(row) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines) + _notes(rows)
+def render_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
+    """Rows as CSV; what a row lacks is empty."""
+    file = io.StringIO()
+    writer = csv.DictWriter(file, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return file.getvalue().rstrip()

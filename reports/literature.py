@@ -22,6 +22,13 @@ PROTOCOL = "vidtok"
 """Protocol of its tables: the released evaluation script at 256×256, 17 frames (16 for models that aren't causal)."""
 
 
+SIZE_TABLES = (2, 5)
+"""Tables of the paper that print the size of models which have cards."""
+
+TABLE2_INPUT = "17x256x256"
+"""Clips of Table 2, which doesn't print them; its multiply-adds are those of the base model at this size."""
+
+
 @dataclass(frozen=True)
 class PublishedMetric:
     """A metric as the sources print it."""
@@ -33,6 +40,22 @@ class PublishedMetric:
     unit: str = ""
     note: str = ""
     """What a reader must know about the convention."""
+
+
+@dataclass(frozen=True)
+class PublishedSize:
+    """Parameters and multiply-adds of a row of a table, as printed."""
+
+    row: str
+    """The row in the table's words."""
+    tokenizer: str
+    """Card of the model that the row is about."""
+    params_m: str
+    """Millions of parameters."""
+    macs_t: str
+    """Trillions of multiply-adds for a clip of ``size``; empty where the table has none."""
+    size: tuple[int, int, int]
+    """Frames, height and width of the table's clips."""
 
 
 UNSTATED = "the source doesn't state its convention"
@@ -113,6 +136,35 @@ def vidtok_variants(protocol_hashes: Mapping[str, str] | None = None) -> list[Fi
                     of_model = name in ("params_m", "macs_t")
                     figures.append(figure if of_model else replace(figure, dataset="mcl-jcv", protocol=PROTOCOL))
     return _with_hashes(figures, protocol_hashes)
+
+
+def vidtok_sizes(table: int) -> list[PublishedSize]:
+    """The size columns of Table 2 or 5 of the VidTok paper, row by row; ``vidtok_table*_cards.csv`` names the models.
+
+    Raises:
+        TableError: for another table, and for a row without a model.
+    """
+    if table not in SIZE_TABLES:
+        raise TableError(
+            f"there is no published Table {table} with sizes; there are: {', '.join(map(str, SIZE_TABLES))}"
+        )
+    cards = list(_read(f"vidtok_table{table}_cards.csv"))
+    keys = [column for column in cards[0] if column != "tokenizer"]
+    tokenizers = {tuple(card[key] for key in keys): card["tokenizer"] for card in cards}
+    sizes: list[PublishedSize] = []
+    for row in _read(f"vidtok_table{table}.csv"):
+        key = tuple(row[name] for name in keys)
+        if key not in tokenizers:
+            raise TableError(f"vidtok_table{table}_cards.csv names no card for {', '.join(key)}")
+        frames, height, width = (int(edge) for edge in row.get("input", TABLE2_INPUT).split("x"))
+        name = row["description"] if "description" in row else _row_name(row)
+        size = PublishedSize(name, tokenizers[key], row["params_m"], row.get("macs_t", ""), (frames, height, width))
+        sizes.append(size)
+    return sizes
+
+
+def _row_name(row: Mapping[str, str]) -> str:
+    return f"{row['regularizer']}, {row['compression']}, {'causal' if row['causal'] == 'yes' else 'non-causal'}"
 
 
 def other_results() -> list[Figure]:

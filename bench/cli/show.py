@@ -51,6 +51,7 @@ def complexity(
     frames: Annotated[int | None, typer.Option(min=1, help="Frames [default: 17 causal, 16 non-causal].")] = None,
     height: Annotated[int, typer.Option(min=1)] = 256,
     width: Annotated[int, typer.Option(min=1)] = 256,
+    table: Annotated[int | None, typer.Option(help="Table of the VidTok paper, 2 or 5, beside its figures.")] = None,
 ) -> None:
     """Count parameters and multiply-adds on the meta device: no weights, no download, seconds.
 
@@ -59,9 +60,22 @@ def complexity(
         toklab complexity vidtok_kl_causal_488_4chn
 
         toklab complexity --format csv --height 128 --width 128
-    """
-    from ..complexity_table import complexity_table
 
+        toklab complexity --table 2
+    """
+    from ...reports.literature import SIZE_TABLES
+    from ..complexity_table import complexity_table
+    from ..published_sizes import published_size_table
+
+    if table is not None:
+        if tokenizer:
+            raise typer.BadParameter("a table names its tokenizers itself", param_hint="--table")
+        if table not in SIZE_TABLES:
+            raise typer.BadParameter(
+                f"tables with sizes are {' and '.join(map(str, SIZE_TABLES))}", param_hint="--table"
+            )
+        typer.echo(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
+        return
     typer.echo(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
 
 

@@ -3,8 +3,8 @@ import re
 from importlib.resources import files
 
 import pytest
-from toklab.reports.literature import other_results, vidtok_table1, vidtok_variants, with_published
-from toklab.reports.schema import read_figures, results_frame
+from toklab.reports.literature import other_results, vidtok_sizes, vidtok_table1, vidtok_variants, with_published
+from toklab.reports.schema import TableError, read_figures, results_frame
 
 
 @pytest.fixture(scope="module")
@@ -69,3 +69,18 @@ def test_published_rows_come_for_the_measured_datasets_only(figure, table1):
     assert "MAGVIT-v2" not in {f.system for f in both}
     alone = with_published(results_frame([figure(dataset="sample", value=30.0)]), table1)
     assert len(alone) == 1
+
+
+@pytest.mark.parametrize("table", [2, 5])
+def test_sizes_are_the_printed_ones_each_with_a_card_of_its_own(table):
+    sizes = vidtok_sizes(table)
+    printed = _rows(f"vidtok_table{table}.csv")
+    assert [size.params_m for size in sizes] == [row["params_m"] for row in printed]
+    assert [size.macs_t for size in sizes] == [row.get("macs_t", "") for row in printed]
+    assert len({size.tokenizer for size in sizes}) == len(sizes)
+    assert {size.size for size in sizes} <= {(17, 256, 256), (16, 256, 256)}
+
+
+def test_other_tables_have_no_sizes():
+    with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 2, 5"):
+        vidtok_sizes(3)
