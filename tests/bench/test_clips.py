@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 from toklab.bench.ledger import Ledger
@@ -12,9 +13,9 @@ from toklab.bench.results import accounting_frame, read_results
 pytestmark = pytest.mark.clips
 
 
-def counts(folder: Path) -> dict[str, int]:
+def counts(folder: Path) -> dict[str, Any]:
     with Ledger(folder) as ledger:
-        return accounting_frame(read_results(ledger)).to_dict("records")[0]
+        return cast(dict[str, Any], accounting_frame(read_results(ledger)).to_dict("records")[0])
 
 
 def test_odd_containers_are_scored_or_reported(shared: Path, tmp_path: Path, run_suite: Callable) -> None:
