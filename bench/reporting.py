@@ -66,12 +66,14 @@ def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
     console.print(terminal_table(table, console.width))
     for row in accounting_frame(results).to_dict("records"):
         if row["status"] == "failed":
-            console.print(f"[red]{row['label']} on {row['dataset']} couldn't run:[/] {row['reason']}", highlight=False)
+            told = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
+            console.print(told, style="red", highlight=False, markup=False)
         elif row["failed"] or row["not_run"] or row["missing_videos"]:
             console.print(
                 f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
                 f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
                 highlight=False,
+                markup=False,
             )
 
 

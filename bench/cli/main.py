@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 
 import typer
+from rich.markup import escape
 
 from . import data, report, run, show, video, weights
 
@@ -22,15 +24,20 @@ app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
 
+INTERRUPTED = 130
+"""Exit code typer ends with when the user interrupts."""
+
+
 def main() -> None:
     """Entry point: errors that the user can mend are one line on standard error and exit code 2."""
     try:
         app()
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, sqlite3.Error) as error:
         from rich.console import Console
 
-        Console(stderr=True).print(f"[bold red]toklab:[/] {error}", highlight=False, soft_wrap=True)
+        Console(stderr=True).print(f"[bold red]toklab:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("\ntoklab: interrupted; run the same command again to go on where it stopped", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:
+            print("toklab: interrupted; give the same command again to go on where it stopped", file=sys.stderr)
+        raise

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -26,7 +27,7 @@ class TerminalProgress:
         self.console = Console(stderr=True)
         self._bar = Progress(
             SpinnerColumn(),
-            TextColumn("[bold]{task.fields[cell]}[/] {task.description}"),
+            TextColumn("{task.fields[cell]} {task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("windows"),
@@ -64,7 +65,7 @@ class TerminalProgress:
             visible=True,
         )
         resumed = f", {done} of them there already" if done else ""
-        self.console.print(f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False)
+        self.console.print(f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False, markup=False)
 
     def advance(self, windows: int, failed: int) -> None:
         """Move the bar."""
@@ -73,13 +74,14 @@ class TerminalProgress:
 
     def message(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, style="dim", highlight=False)
+        self.console.print(text, style="dim", highlight=False, markup=False)
 
     def finish(self, cell: CellRecord) -> None:
         """Say how a cell ended, if not as it should."""
         if cell.status == "failed":
-            cure = f"\n    [green]{cell.cure}[/]" if cell.cure and cell.cure not in cell.reason else ""
-            self.console.print(f"[red]can't run[/] {cell.label}: {cell.reason}{cure}", highlight=False)
+            cure = f"\n    {cell.cure}" if cell.cure and cell.cure not in cell.reason else ""
+            told = escape(f"{cell.label}: {cell.reason}{cure}")
+            self.console.print(f"[red]can't run[/] {told}", highlight=False)
         for name, (reason, cure) in cell.unavailable.items():
             if name not in self._reported:
                 self._reported.add(name)
