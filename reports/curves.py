@@ -1,4 +1,4 @@
-"""Curves: PSNR by frame position, and a metric against bits per pixel."""
+"""Charts of a run: PSNR by frame position, a metric against bits per pixel, and what is used of a codebook."""
 
 from __future__ import annotations
 
@@ -12,11 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from .columns import ARROWS
-from .palette import LIGHT_GREY, MARKERS, system_colours
+from .palette import GREY, LIGHT_GREY, MARKERS, system_colours
 from .schema import TableError, read_figures
 
 SIZE = (5.6, 3.4)
 """Inches."""
+
+PANEL_SIZE = (5.6, 1.7)
+"""Inches of one of several panels."""
+
+BARS_WIDTH = 0.8
+"""Width of the bars of a dimension together, of 1 from one dimension to the next."""
 
 
 def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
@@ -32,7 +38,7 @@ def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
     _require(frame, ("label", "position", "psnr", "low", "high"))
     figure, canvas = _canvas("frame position in the window", "PSNR (dB) ↑")
     curves: dict[str, list[dict[str, Any]]] = {}
-    for row in cast(list[dict[str, Any]], frame.to_dict("records")):
+    for row in _records(frame):
         curves.setdefault(row["label"], []).append(row)
     colours = system_colours(curves, [list(curves)])
     for number, (label, unsorted) in enumerate(curves.items()):
@@ -80,6 +86,85 @@ def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: s
         canvas.errorbar(x, point.value, error, fmt=marker, ms=6, color=colours[point.system], label=point.label)
     _legend(canvas)
     return drawing
+
+
+def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
+    """Utilization against the tokens it rests on, one line a label, below the most that so many tokens could reach.
+
+    Args:
+        frame: columns ``label``, ``tokens``, ``utilization`` and ``bound`` (percent), ``entries`` (of all codebooks).
+
+    Raises:
+        TableError: if a column is missing.
+    """
+    _require(frame, ("label", "tokens", "utilization", "bound", "entries"))
+    figure, canvas = _canvas("tokens", "codebook utilization (%) ↑")
+    canvas.set_xscale("log")
+    points = sorted(_records(frame), key=lambda point: point["tokens"])
+    for entries, limit in sorted(_grouped(points, "entries").items()):
+        bounds = {point["tokens"]: point["bound"] for point in limit}
+        name = f"limit, {entries[0]:,} entries"
+        canvas.plot(list(bounds), list(bounds.values()), ls="--", lw=1, color=GREY, label=name)
+    labels = list(dict.fromkeys(frame["label"]))
+    colours = system_colours(labels, [labels])
+    curves = _grouped(points, "label")
+    for number, label in enumerate(labels):
+        tokens, used = ([point[name] for point in curves[label,]] for name in ("tokens", "utilization"))
+        marker = MARKERS[number % len(MARKERS)]
+        canvas.plot(tokens, used, marker, ls="-", ms=3.5, color=colours[label], label=label)
+    canvas.set_ylim(0, max(5.0, *(1.05 * point["utilization"] for point in points)))
+    _legend(canvas)
+    return figure
+
+
+def draw_level_marginals(frame: pd.DataFrame) -> Figure:
+    """Share of tokens at each level of each dimension of scalar quantizers, one panel a label and codebook.
+
+    A dash across the bars of a dimension is the share of every level if all were used alike.
+
+    Args:
+        frame: columns ``label``, ``codebook``, ``dimension``, ``level`` (from 0) and ``share`` (percent).
+
+    Raises:
+        TableError: if a column is missing, or there is no row.
+    """
+    _require(frame, ("label", "codebook", "dimension", "level", "share"))
+    panels = _grouped(_records(frame), "label", "codebook")
+    if not panels:
+        raise TableError("chart of level marginals has no row")
+    several = len({book for _, book in panels}) > 1
+    names = [f"{label}, codebook {book}" if several else label for label, book in panels]
+    width, height = PANEL_SIZE
+    figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
+    FigureCanvasAgg(figure)
+    colours = system_colours(names, [names])
+    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
+    for canvas, name, bars in zip(axes, names, panels.values(), strict=True):
+        dimensions = _grouped(sorted(bars, key=lambda bar: bar["level"]), "dimension")
+        for (dimension,), levels in dimensions.items():
+            left, bar_width = dimension - BARS_WIDTH / 2, BARS_WIDTH / len(levels)
+            centres = [left + (place + 0.5) * bar_width for place in range(len(levels))]
+            canvas.bar(centres, [bar["share"] for bar in levels], 0.85 * bar_width, color=colours[name])
+            canvas.plot([left, left + BARS_WIDTH], [100 / len(levels)] * 2, color="black", lw=1)
+        canvas.set_title(name, fontsize=9, loc="left")
+        canvas.set_xticks([dimension for (dimension,) in dimensions])
+        canvas.set_ylabel("tokens (%)")
+        canvas.spines[["top", "right"]].set_visible(False)
+        canvas.tick_params(axis="x", length=0)
+    axes[-1].set_xlabel("dimension; its levels from left to right")
+    return figure
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return cast(list[dict[str, Any]], frame.to_dict("records"))
+
+
+def _grouped(records: Sequence[dict[str, Any]], *keys: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
+    """Records by the values of ``keys``, in the order of their first."""
+    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(tuple(record[key] for key in keys), []).append(record)
+    return groups
 
 
 def _require(frame: pd.DataFrame, columns: Sequence[str]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from .ratio import NOTHING_MEASURED
 
 GROWTH_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
 """Shares of the windows at which utilization is given as well."""
+
+GROWTH_POINTS = 24
+"""Points of a growth curve, in even ratios of the number of windows."""
 
 
 def total_counts(windows: Sequence[MeasuredWindow]) -> list[np.ndarray]:
@@ -69,6 +73,57 @@ def level_marginals(counts: np.ndarray, levels: Sequence[int]) -> list[np.ndarra
     return [grid.sum(axis=axes) / counts.sum() for axes in others]
 
 
+def marginals(windows: Sequence[MeasuredWindow]) -> list[list[np.ndarray]]:
+    """:func:`level_marginals` of each codebook that is a scalar quantizer's; an empty list for the others."""
+    levels = windows[0].arrays["levels"].tolist()
+    return [
+        level_marginals(total, levels) if levels and math.prod(levels) == len(total) else []
+        for total in total_counts(windows)
+    ]
+
+
+@dataclass(frozen=True)
+class GrowthPoint:
+    """Utilization of part of an evaluation set."""
+
+    windows: int
+    tokens: int
+    """Over all codebooks."""
+    utilization: float
+    """Share of all codebooks' entries that were used, in [0, 1]."""
+    bound: float
+    """Largest utilization so many tokens could reach."""
+
+
+def growth_curve(windows: Sequence[MeasuredWindow], window_counts: Sequence[int] | None = None) -> list[GrowthPoint]:
+    """Utilization of the first windows of an order by hash, in which videos mix.
+
+    Args:
+        windows: in any order; at least one.
+        window_counts: how many to take, each at least 1, in rising order; ``None``: up to :data:`GROWTH_POINTS` counts
+            from one to all, in even ratios.
+
+    Raises:
+        MetricError: if the windows' codebooks differ in size.
+    """
+    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    if window_counts is None:
+        window_counts = sorted({round(count) for count in np.geomspace(1, len(shuffled), GROWTH_POINTS)})
+    points: list[GrowthPoint] = []
+    totals: list[np.ndarray] = []
+    taken = 0
+    for count in window_counts:
+        if part := shuffled[taken:count]:
+            counted = total_counts(part)
+            if totals and [len(total) for total in totals] != [len(more) for more in counted]:
+                raise MetricError("windows of codebooks of different sizes")
+            totals = [total + more for total, more in zip(totals, counted, strict=True)] if totals else counted
+        taken = count
+        tokens = sum(int(total.sum()) for total in totals)
+        points.append(GrowthPoint(count, tokens, utilization(totals), utilization_bound(totals)))
+    return points
+
+
 class _Codebook(Metric):
     direction = "higher"
     needs = "codes"
@@ -117,8 +172,9 @@ class CodebookUtilization(_Codebook):
 
         It has no interval: resampling can only lose codes. ``details``, utilizations in percent:
         ``tokens``, ``bound``, ``entropy_bits`` and ``perplexity`` (means over codebooks), utilization and tokens at
-        shares of the windows (chosen by a hash, so that videos mix), of each codebook if there are several, and
-        ``marginal[dimension][level]`` of a scalar quantizer.
+        shares of the windows (chosen by a hash, so that videos mix), and ``marginal[dimension][level]`` of a scalar
+        quantizer. Of several codebooks each has its ``utilization[codebook]``, ``perplexity[codebook]`` and
+        ``marginal[codebook][dimension][level]``.
         """
         windows = sorted_windows(windows)
         if not windows:
@@ -135,22 +191,20 @@ class CodebookUtilization(_Codebook):
         }
         if len(totals) > 1:
             details |= {f"utilization[{book}]": 100 * utilization([total]) for book, total in enumerate(totals)}
-        levels = windows[0].arrays["levels"].tolist()
-        if levels and len(totals) == 1 and math.prod(levels) == len(totals[0]):
-            for dim, shares in enumerate(level_marginals(totals[0], levels)):
-                details |= {f"marginal[{dim}][{level}]": float(share) for level, share in enumerate(shares)}
+            details |= {f"perplexity[{book}]": perplexity([total]) for book, total in enumerate(totals)}
+        for book, dimensions in enumerate(marginals(windows)):
+            name = f"marginal[{book}]" if len(totals) > 1 else "marginal"
+            for dim, shares in enumerate(dimensions):
+                details |= {f"{name}[{dim}][{level}]": float(share) for level, share in enumerate(shares)}
         note = f"{tokens:,} tokens allow at most {bound:.1f} %" if bound < 100 else ""
         return Estimate(100 * utilization(totals), tokens, "tokens", note=note, details=details)
 
 
 def _growth(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
-    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    counts = {share: len(windows) // divisor for share, divisor in GROWTH_SHARES.items() if len(windows) >= divisor}
     growth = {}
-    for share, divisor in GROWTH_SHARES.items():
-        if part := shuffled[: len(shuffled) // divisor]:
-            totals = total_counts(part)
-            growth[f"tokens_at_{share}"] = float(sum(int(total.sum()) for total in totals))
-            growth[f"utilization_at_{share}"] = 100 * utilization(totals)
+    for share, point in zip(counts, growth_curve(windows, list(counts.values())), strict=True):
+        growth |= {f"tokens_at_{share}": float(point.tokens), f"utilization_at_{share}": 100 * point.utilization}
     return growth
 
 

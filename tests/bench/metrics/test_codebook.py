@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal
-from toklab.bench.metrics.codebook import entropy_bits, level_marginals
+from toklab.bench.metrics.codebook import entropy_bits, growth_curve, level_marginals, marginals
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError, WindowBatch
 from toklab.tokenizers.interface import Encoded, TokenizerSpec
 
@@ -87,3 +89,28 @@ def test_a_tokenizer_without_codes_is_refused() -> None:
 
 def test_no_windows() -> None:
     assert "no window" in refusal(make_metric("codebook-utilization"), []).reason
+
+
+def test_several_codebooks_have_marginals_and_perplexity_each() -> None:
+    windows = _windows([[0, 1, 2, 3], [5, 5, 5, 5]], sizes=(6, 6), levels=(2, 3))
+    details = estimate(make_metric("codebook-utilization"), windows).details
+    assert [details[f"marginal[0][0][{level}]"] for level in range(2)] == [0.5, 0.5]
+    assert [details[f"marginal[0][1][{level}]"] for level in range(3)] == [0.5, 0.5, 0]
+    assert [details[f"marginal[1][1][{level}]"] for level in range(3)] == [0, 0, 1]
+    assert details["perplexity[0]"] == pytest.approx(4)
+    assert details["perplexity[1]"] == pytest.approx(1)
+    assert marginals(_windows([[0], [0]], sizes=(6, 7), levels=(2, 3)))[1] == []
+
+
+@given(st.lists(st.lists(st.integers(0, 15), min_size=1, max_size=5), min_size=1, max_size=40))
+def test_growth_rises_below_its_bound_to_the_utilization_of_all(codes: list[list[int]]) -> None:
+    windows = _windows(*([window] for window in codes), sizes=(16,))
+    curve = growth_curve(windows)
+    assert curve == growth_curve(windows[::-1])
+    assert [point.windows for point in curve] == sorted({point.windows for point in curve})
+    assert (curve[0].windows, curve[-1].windows) == (1, len(windows))
+    assert curve[-1].tokens == sum(map(len, codes))
+    assert curve[-1].utilization == len({code for window in codes for code in window}) / 16
+    for before, after in pairwise(curve):
+        assert before.utilization <= after.utilization
+    assert all(point.utilization <= point.bound == min(1, point.tokens / 16) for point in curve)
