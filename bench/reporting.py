@@ -14,6 +14,7 @@ from ..reports.literature import vidtok_table1, with_published
 from ..reports.report import write_report
 from ..reports.tables import build_table
 from ..reports.terminal import terminal_table
+from .charts import run_charts
 from .ledger import Ledger
 from .results import CellResults, accounting_frame, failures_frame, read_results, results_table
 from .suite import Suite
@@ -83,14 +84,16 @@ def write_run_report(
     """Write the report of a run folder and return the files."""
     results, provenances = _results(folder)
     suite = read_suite(folder)
+    table = full_table(results, published=_wants_published(folder, published))
     return write_report(
-        full_table(results, published=_wants_published(folder, published)),
+        table,
         out or folder / "report",
         formats,
         _title(folder),
         _provenance(results, provenances),
         accounting=accounting_frame(results),
         failures=failures_frame(results),
+        charts=run_charts(results, table),
         radar_metrics=list(suite.radar) if suite and suite.radar else None,
         across_protocols=across_protocols,
     )

@@ -7,9 +7,10 @@ from typing import Any, cast
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from .columns import ARROWS
 from .palette import GREY, LIGHT_GREY, MARKERS, system_colours
@@ -20,6 +21,9 @@ SIZE = (5.6, 3.4)
 
 PANEL_SIZE = (5.6, 1.7)
 """Inches of one of several panels."""
+
+LIMIT_STYLES = ("--", ":", "-.")
+"""Lines of the limits of several sizes of codebooks."""
 
 BARS_WIDTH = 0.8
 """Width of the bars of a dimension together, of 1 from one dimension to the next."""
@@ -75,6 +79,7 @@ def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: s
     axes = [f"{f.title}{f' ({f.unit})' if f.unit else ''}" for f in (next(iter(rates.values())), points[0])]
     drawing, canvas = _canvas(axes[0], f"{axes[1]} {ARROWS[points[0].direction]}".rstrip())
     canvas.set_xscale("log")
+    _label_decades(canvas.xaxis)
     systems = list(dict.fromkeys(f.system for f in points))
     colours = system_colours(systems, [systems])
     for number, point in enumerate(points):
@@ -99,12 +104,11 @@ def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
     """
     _require(frame, ("label", "tokens", "utilization", "bound", "entries"))
     figure, canvas = _canvas("tokens", "codebook utilization (%) ↑")
-    canvas.set_xscale("log")
     points = sorted(_records(frame), key=lambda point: point["tokens"])
-    for entries, limit in sorted(_grouped(points, "entries").items()):
+    for number, (entries, limit) in enumerate(sorted(_grouped(points, "entries").items())):
         bounds = {point["tokens"]: point["bound"] for point in limit}
-        name = f"limit, {entries[0]:,} entries"
-        canvas.plot(list(bounds), list(bounds.values()), ls="--", lw=1, color=GREY, label=name)
+        style, name = LIMIT_STYLES[number % len(LIMIT_STYLES)], f"limit, {entries[0]:,} entries"
+        canvas.plot(list(bounds), list(bounds.values()), ls=style, lw=1, color=GREY, label=name)
     labels = list(dict.fromkeys(frame["label"]))
     colours = system_colours(labels, [labels])
     curves = _grouped(points, "label")
@@ -112,7 +116,10 @@ def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
         tokens, used = ([point[name] for point in curves[label,]] for name in ("tokens", "utilization"))
         marker = MARKERS[number % len(MARKERS)]
         canvas.plot(tokens, used, marker, ls="-", ms=3.5, color=colours[label], label=label)
-    canvas.set_ylim(0, max(5.0, *(1.05 * point["utilization"] for point in points)))
+    canvas.set_xscale("log")
+    canvas.set_yscale("log")
+    _label_decades(canvas.xaxis)
+    _label_decades(canvas.yaxis)
     _legend(canvas)
     return figure
 
@@ -149,6 +156,7 @@ def draw_level_marginals(frame: pd.DataFrame) -> Figure:
         canvas.set_title(name, fontsize=9, loc="left")
         canvas.set_xticks([dimension for (dimension,) in dimensions])
         canvas.set_ylabel("tokens (%)")
+        canvas.set_xlim(-0.5, len(dimensions) - 0.5)
         canvas.spines[["top", "right"]].set_visible(False)
         canvas.tick_params(axis="x", length=0)
     axes[-1].set_xlabel("dimension; its levels from left to right")
@@ -183,6 +191,13 @@ def _canvas(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     canvas.spines[["top", "right"]].set_visible(False)
     canvas.set_axisbelow(True)
     return figure, canvas
+
+
+def _label_decades(axis: Axis) -> None:
+    """Plain numbers at one and three of each decade of a logarithmic axis."""
+    axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
+    axis.set_minor_locator(NullLocator())
 
 
 def _legend(canvas: Axes) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import matplotlib
 import pandas as pd
+from matplotlib.figure import Figure
 
 from .comma_separated import render_csv_long, render_csv_wide
 from .files import write_file, write_text
@@ -32,6 +33,18 @@ RADAR_CAPTION = (
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A chart beside the table, with the points it shows."""
+
+    name: str
+    """Of its files, without suffix."""
+    caption: str
+    """One sentence."""
+    drawing: Figure
+    points: pd.DataFrame
+
+
+@dataclass(frozen=True)
 class ReportContent:
     """What the text formats share."""
 
@@ -45,6 +58,7 @@ class ReportContent:
     provenance: tuple[tuple[str, str], ...]
     accounting: pd.DataFrame
     failures: pd.DataFrame
+    charts: tuple[Chart, ...] = ()
 
 
 def write_report(
@@ -56,6 +70,7 @@ def write_report(
     *,
     accounting: pd.DataFrame | None = None,
     failures: pd.DataFrame | None = None,
+    charts: Sequence[Chart] = (),
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "half-width",
@@ -72,6 +87,7 @@ def write_report(
         provenance: machine, versions, settings, …: names to values, nested at will.
         accounting: windows requested, scored and failed, one row a tokenizer and dataset.
         failures: failed windows with their reasons.
+        charts: further charts, each written as ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` (its points).
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.radar.build_radar`.
         across_protocols: as for :func:`~.tables.build_table`, for the table; radar axes never mix protocols.
         intervals: how the tables print intervals.
@@ -95,6 +111,7 @@ def write_report(
         provenance=tuple(_flatten(provenance)),
         accounting=pd.DataFrame() if accounting is None else accounting,
         failures=pd.DataFrame() if failures is None else failures,
+        charts=tuple(charts),
     )
     texts: dict[str, str] = {}
     if "md" in formats:
@@ -104,6 +121,9 @@ def write_report(
     if "latex" in formats:
         texts |= {"table.tex": render_latex(content.table), "report.tex": report_latex(content)}
     written = _write_radar(radar, folder) if radar else []
+    for chart in charts:
+        written += _write_drawing(chart.drawing, folder, chart.name, (".png", ".pdf"))
+        written.append(write_text(folder / f"{chart.name}.csv", chart.points.to_csv(index=False, lineterminator="\n")))
     return written + [write_text(folder / name, text) for name, text in texts.items()]
 
 
@@ -114,6 +134,8 @@ def report_markdown(content: ReportContent) -> str:
         parts += [f"![Radar charts](radar.png)\n\n{RADAR_CAPTION}"]
     else:
         parts += [escape_markdown(f"No radar charts: {content.radar_missing}.")]
+    for chart in content.charts:
+        parts.append(f"![{escape_markdown(chart.caption)}]({chart.name}.png)\n\n{escape_markdown(chart.caption)}")
     parts += ["## Methods", escape_markdown(" ".join(content.methods))]
     if content.provenance:
         parts.append(frame_to_markdown(pd.DataFrame(content.provenance, columns=["what", "value"])))
@@ -124,7 +146,7 @@ def report_markdown(content: ReportContent) -> str:
 
 
 def report_latex(content: ReportContent) -> str:
-    """The report as a LaTeX document that compiles beside ``radar.pdf``."""
+    """The report as a LaTeX document that compiles beside ``radar.pdf`` and the other charts."""
     parts = [r"\section{Results}", r"Table~\ref{tab:results} holds all figures.", render_latex(content.table)]
     if content.radar:
         parts += [
@@ -137,6 +159,13 @@ def report_latex(content: ReportContent) -> str:
         ]
     else:
         parts.append(escape_latex(f"No radar charts: {content.radar_missing}."))
+    for chart in content.charts:
+        parts += [
+            r"\begin{figure}[t]",
+            rf"\centering\includegraphics[width=\linewidth]{{{chart.name}.pdf}}",
+            rf"\caption{{{escape_latex(chart.caption)}}}",
+            r"\end{figure}",
+        ]
     parts += [r"\section{Methods}", escape_latex(" ".join(content.methods))]
     if content.provenance:
         parts.append(_latex_list([f"{name}: {value}" for name, value in content.provenance]))
@@ -155,18 +184,21 @@ def _radar(frame: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[RadarCha
 
 
 def _write_radar(chart: RadarChart, folder: Path) -> list[Path]:
-    drawing = draw_radar(chart)
+    written = _write_drawing(draw_radar(chart), folder, "radar", (".pdf", ".svg", ".png"))
+    return [*written, write_text(folder / "radar.json", radar_json(chart))]
+
+
+def _write_drawing(drawing: Figure, folder: Path, name: str, suffixes: Sequence[str]) -> list[Path]:
     # Without dates and random identifiers, equal charts are equal files.
     undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
     with matplotlib.rc_context({"svg.hashsalt": "toklab"}):
-        written = [
+        return [
             write_file(
-                folder / f"radar{suffix}",
+                folder / f"{name}{suffix}",
                 lambda path: drawing.savefig(path, dpi=PNG_DPI, metadata=undated[path.suffix]),
             )
-            for suffix in undated
+            for suffix in suffixes
         ]
-    return [*written, write_text(folder / "radar.json", radar_json(chart))]
 
 
 def _methods(frame: pd.DataFrame) -> Iterator[str]:
