@@ -1,0 +1,92 @@
+"""The charts of a run: which there are, and that their points are those of the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from toklab.bench.charts import run_charts
+from toklab.bench.ledger import Ledger
+from toklab.bench.metrics.codebook import CodebookUtilization
+from toklab.bench.metrics.interface import Estimate
+from toklab.bench.metrics.psnr import FramePsnr
+from toklab.bench.reporting import full_table, write_run_report
+from toklab.bench.results import CellResults, read_results
+from toklab.reports.report import Chart
+
+METRICS = ("psnr", "bpp", "codebook-utilization")
+
+
+def read_run(folder: Path) -> list[CellResults]:
+    with Ledger(folder) as ledger:
+        return read_results(ledger)
+
+
+def charts_of(results: list[CellResults]) -> dict[str, Chart]:
+    return {chart.name: chart for chart in run_charts(results, full_table(results, published=False))}
+
+
+def value(result: CellResults, metric: Any) -> float:
+    outcome = result.evaluate(metric)
+    assert isinstance(outcome, Estimate)
+    return outcome.value
+
+
+def rows_of(chart: Chart, label: str) -> pd.DataFrame:
+    return chart.points.loc[chart.points["label"] == label]
+
+
+def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("signs", "average"), METRICS)
+    results = read_run(tmp_path / "run")
+    charts = charts_of(results)
+    assert list(charts) == ["psnr_by_position", "codebook", "codebook_levels", "rate_distortion"]
+    for result in results:
+        positions = rows_of(charts["psnr_by_position"], result.cell.label)
+        assert list(positions["position"]) == list(range(17))
+        mean = (positions["psnr"] * positions["windows"]).sum() / positions["windows"].sum()
+        assert mean == pytest.approx(value(result, FramePsnr()))
+    growth = charts["codebook"].points
+    assert set(growth["label"]) == {"signs"}
+    assert list(growth["windows"]) == [1, 2, 3, 4, 5, 6]
+    assert growth["tokens"].iloc[-1] == 6 * 17 * 4 * 4
+    assert growth["utilization"].iloc[-1] == pytest.approx(value(results[0], CodebookUtilization()))
+    shares = charts["codebook_levels"].points
+    assert shares.groupby("dimension")["share"].sum().tolist() == pytest.approx([100] * 3)
+    rates = charts["rate_distortion"].points.set_index("label")
+    # Codes: 3 bits a position of 8×8 pixels; stored latents: 3 numbers of 16 bits.
+    assert rates["bpp"].to_dict() == pytest.approx({"signs": 3 / 64, "average": 48 / 64})
+
+
+def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("signs",), METRICS)
+    out = tmp_path / "report"
+    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    names = {path.name for path in out.iterdir()}
+    text, latex = (out / "report.md").read_text(), (out / "report.tex").read_text()
+    for chart in ("psnr_by_position", "codebook", "codebook_levels"):
+        assert {f"{chart}.png", f"{chart}.pdf", f"{chart}.csv"} <= names
+        assert f"({chart}.png)" in text
+        assert f"{{{chart}.pdf}}" in latex
+    assert "rate_distortion.png" not in names
+    assert (out / "codebook.csv").read_text().startswith("label,windows,tokens,utilization,bound,entries\nsigns,1,")
+
+
+def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("average",), ("psnr",))
+    run_suite(tmp_path / "run", ("average",), ("psnr",), protocol_changes={"height": 40, "width": 40})
+    results = read_run(tmp_path / "run")
+    hashes = sorted(result.cell.protocol_hash for result in results)
+    names = sorted(charts_of(results))
+    assert len(names) == 2
+    for name, protocol_hash in zip(names, hashes, strict=True):
+        assert name.startswith("psnr_by_position-folder")
+        assert name.endswith(f"-{protocol_hash}")
+
+
+def test_a_run_without_windows_has_no_charts(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("unbuildable",), METRICS)
+    assert charts_of(read_run(tmp_path / "run")) == {}
