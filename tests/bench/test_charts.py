@@ -6,7 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 from toklab.bench.charts import run_charts
 from toklab.bench.ledger import Ledger
@@ -35,8 +34,8 @@ def value(result: CellResults, metric: Any) -> float:
     return outcome.value
 
 
-def rows_of(chart: Chart, label: str) -> pd.DataFrame:
-    return chart.points.loc[chart.points["label"] == label]
+def points_of(chart: Chart) -> list[dict[str, Any]]:
+    return [dict(zip(chart.points.columns, row, strict=True)) for row in chart.points.to_numpy()]
 
 
 def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tmp_path: Path) -> None:
@@ -45,20 +44,21 @@ def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tm
     charts = charts_of(results)
     assert list(charts) == ["psnr_by_position", "codebook", "codebook_levels", "rate_distortion"]
     for result in results:
-        positions = rows_of(charts["psnr_by_position"], result.cell.label)
-        assert list(positions["position"]) == list(range(17))
-        mean = (positions["psnr"] * positions["windows"]).sum() / positions["windows"].sum()
+        positions = [p for p in points_of(charts["psnr_by_position"]) if p["label"] == result.cell.label]
+        assert [(point["position"], point["windows"]) for point in positions] == [(frame, 6) for frame in range(17)]
+        mean = sum(point["psnr"] for point in positions) / 17
         assert mean == pytest.approx(value(result, FramePsnr()))
-    growth = charts["codebook"].points
-    assert set(growth["label"]) == {"signs"}
-    assert list(growth["windows"]) == [1, 2, 3, 4, 5, 6]
-    assert growth["tokens"].iloc[-1] == 6 * 17 * 4 * 4
-    assert growth["utilization"].iloc[-1] == pytest.approx(value(results[0], CodebookUtilization()))
-    shares = charts["codebook_levels"].points
-    assert shares.groupby("dimension")["share"].sum().tolist() == pytest.approx([100] * 3)
-    rates = charts["rate_distortion"].points.set_index("label")
+    growth = points_of(charts["codebook"])
+    assert {point["label"] for point in growth} == {"signs"}
+    assert [point["windows"] for point in growth] == [1, 2, 3, 4, 5, 6]
+    assert growth[-1]["tokens"] == 6 * 17 * 4 * 4
+    assert growth[-1]["utilization"] == pytest.approx(value(results[0], CodebookUtilization()))
+    shares = points_of(charts["codebook_levels"])
+    for dimension in range(3):
+        assert sum(bar["share"] for bar in shares if bar["dimension"] == dimension) == pytest.approx(100)
     # Codes: 3 bits a position of 8×8 pixels; stored latents: 3 numbers of 16 bits.
-    assert rates["bpp"].to_dict() == pytest.approx({"signs": 3 / 64, "average": 48 / 64})
+    rates = {point["label"]: point["bpp"] for point in points_of(charts["rate_distortion"])}
+    assert rates == pytest.approx({"signs": 3 / 64, "average": 48 / 64})
 
 
 def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..., Any], tmp_path: Path) -> None:
