@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol as TypingProtocol
 
 import torch
 from torch import Tensor
 
-from ..datasets.interface import Clip, FailedClip, Window
+from ..datasets.interface import Clip, FailedClip, UnreadableVideo, Window
 from ..datasets.protocol import Protocol
 from ..tokenizers.interface import VideoTokenizer
+from ..tokenizers.streaming import StreamingTokenizer
 from .cell import reference_identity
-from .forward import ForwardResult, OutOfMemory, forward
+from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .ledger import Ledger, pack_arrays
+from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
 from .metrics.interface import Metric, WindowBatch
 from .reconstructions import ReconstructionKeeper
 from .records import Measurement, ReferenceMeasurement, Row
@@ -73,8 +75,11 @@ class Evaluation:
 
     def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
         """Evaluate every clip; what fails is a row with a reason."""
-        for item in self._batches(stream):
-            if isinstance(item, FailedClip):
+        for item in self._batches(gather_pieces(stream)):
+            if isinstance(item, LongClip):
+                assert isinstance(tokenizer, StreamingTokenizer)
+                self._evaluate_long(tokenizer, item)
+            elif isinstance(item, FailedClip):
                 if self.needs_nothing(item.source, item.content_id, item.window):
                     continue
                 self.ledger.record(self._failed_row(item, item.reader, 0.0, item.reason))
@@ -82,10 +87,18 @@ class Evaluation:
             else:
                 self._evaluate(tokenizer, item)
 
-    def _batches(self, stream: Iterable[Clip | FailedClip]) -> Iterator[list[Clip] | FailedClip]:
+    def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
+        """Frames in which a stream should give long windows; ``None`` if they must come whole.
+
+        They come in pieces where the tokenizer works in chunks and every metric is piecewise.
+        """
+        streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
+        return PIECE_FRAMES if streams and all(metric.piecewise for metric in self.metrics) else None
+
+    def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
         pending: list[Clip] = []
         for item in stream:
-            if isinstance(item, FailedClip):
+            if not isinstance(item, Clip):
                 yield item
                 continue
             if pending and (pending[0].video.shape != item.video.shape or len(pending) >= self.batch_size):
@@ -103,7 +116,7 @@ class Evaluation:
             result = forward(tokenizer, clips, self.device)
         except OutOfMemory as error:
             if len(clips) == 1:
-                self._commit_failure(clips[0], f"out of memory with one window in the batch: {error}")
+                self._commit_failure(clips[0], _reason(error))
                 return
             self.batch_size = max(1, len(clips) // 2)
             self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
@@ -112,7 +125,7 @@ class Evaluation:
             return
         except Exception as error:
             if len(clips) == 1:
-                self._commit_failure(clips[0], f"{type(error).__name__}: {error}")
+                self._commit_failure(clips[0], _reason(error))
                 return
             for clip in clips:
                 self._evaluate(tokenizer, [clip])
@@ -125,6 +138,28 @@ class Evaluation:
                 self._commit_scored(clip, self._window_batch(tokenizer, result, index), timing)
             else:
                 self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
+
+    def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
+        measured = [PieceMeasurement(metric) for metric in self._wanted(clip.first)]
+        timing: dict[str, float] = {}
+        num_scored = 0
+        try:
+            with self.keeper.open(clip.first) as keep:
+                for result in forward_pieces(tokenizer, clip, self.device):
+                    if not result.reconstruction.isfinite().all():
+                        raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
+                    batch = self._window_batch(tokenizer, result, 0)
+                    for measurement in measured:
+                        measurement.add(batch)
+                    keep(batch)
+                    num_scored += result.reconstruction.shape[2]
+                    timing = {**result.timing, "warm": float(self._warm)}
+        except Exception as error:
+            self._commit_failure(clip.first, _reason(error))
+            return
+        self._warm = True
+        place = (self.cell, clip.first.source, clip.first.window.index)
+        self._commit(clip.first, timing, [measurement.record(*place) for measurement in measured])
 
     def _commit_failure(self, clip: Clip, reason: str) -> None:
         self.ledger.record(self._failed_row(clip, clip.reader, clip.fps, reason))
@@ -147,18 +182,30 @@ class Evaluation:
         )
 
     def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
+        records = [record for metric in self._wanted(clip) for record in self._measure(metric, batch, clip)]
+        with self.keeper.open(clip) as keep:
+            keep(batch)
+        self._commit(clip, timing, records)
+
+    def _known(self, clip: Clip) -> KnownWindow | None:
         known = self.known.get((clip.source, clip.window.index))
-        current = known is not None and known.is_current(clip.content_id, clip.window)
-        present = known.measurements if known is not None and current else frozenset()
-        wanted = [metric for metric in self.metrics if metric.measurement_key not in present]
-        records: list[Row | Measurement | ReferenceMeasurement] = []
-        if not (known is not None and current and known.row.status == "scored"):
+        return known if known is not None and known.is_current(clip.content_id, clip.window) else None
+
+    def _wanted(self, clip: Clip) -> list[Metric]:
+        """The metrics whose measurements the ledger lacks."""
+        known = self._known(clip)
+        present = known.measurements if known is not None else frozenset()
+        return [metric for metric in self.metrics if metric.measurement_key not in present]
+
+    def _commit(
+        self, clip: Clip, timing: dict[str, float], measurements: Sequence[Measurement | ReferenceMeasurement]
+    ) -> None:
+        rows: list[Row] = []
+        known = self._known(clip)
+        if known is None or known.row.status != "scored":
             row = self._failed_row(clip, clip.reader, clip.fps, "")
-            records.append(replace(row, status="scored", timing=timing))
-        for metric in wanted:
-            records.extend(self._measure(metric, batch, clip))
-        self.keeper.keep(clip, batch)
-        self.ledger.record(*records)
+            rows.append(replace(row, status="scored", timing=timing))
+        self.ledger.record(*rows, *measurements)
         self.progress.advance(1, 0)
 
     def _window_batch(self, tokenizer: VideoTokenizer, result: ForwardResult, index: int) -> WindowBatch:
@@ -186,7 +233,19 @@ def _round_to_uint8(video: Tensor) -> Tensor:
     return ((video + 1) * 127.5).round() / 127.5 - 1
 
 
-def _describe_non_finite(reconstruction: Tensor) -> str:
+class NonFiniteReconstruction(ValueError):
+    """A reconstruction with values that aren't numbers, or infinite."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OutOfMemory):
+        return f"out of memory with one window in the batch: {error}"
+    if isinstance(error, (UnreadableVideo, NonFiniteReconstruction)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _describe_non_finite(reconstruction: Tensor, start: int = 0) -> str:
     bad = ~reconstruction.isfinite()
-    frames = bad.any(dim=0).flatten(1).any(dim=1).nonzero().flatten().tolist()
+    frames = (bad.any(dim=0).flatten(1).any(dim=1).nonzero().flatten() + start).tolist()
     return f"the reconstruction holds {int(bad.sum())} NaN or infinite values, in frames {frames[:5]}"

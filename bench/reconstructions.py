@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from ..datasets.interface import Clip
-from ..datasets.video_writer import write_video
+from ..datasets.video_writer import VideoWriter
 from .cell import clip_identity
 from .metrics.interface import WindowBatch
 
@@ -41,13 +42,26 @@ class ReconstructionKeeper:
     chosen: frozenset[str]
     """Clip identities to keep."""
 
-    def keep(self, clip: Clip, batch: WindowBatch) -> None:
-        """Write the window's reconstruction, and its reference if no tokenizer wrote it before."""
+    @contextmanager
+    def open(self, clip: Clip) -> Iterator[Callable[[WindowBatch], None]]:
+        """Take the window of a clip, piece by piece or at once, with the function that is given.
+
+        When the block ends without an error, the window's reconstruction is there, and its reference if no tokenizer
+        wrote it before. Of windows that aren't chosen nothing is kept.
+        """
         identity = clip_identity(clip.content_id, clip.window.frame_ids)
         if identity not in self.chosen:
+            yield lambda batch: None
             return
         name = f"{identity}.mkv"
-        write_video(self.run_folder / FOLDER / self.cell / name, to_uint8(batch.reconstruction[0]), clip.fps)
         reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
-        if not reference.exists():
-            write_video(reference, to_uint8(batch.reference[0]), clip.fps)
+        with ExitStack() as files:
+            writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell / name, clip.fps))
+            new = None if reference.exists() else files.enter_context(VideoWriter(reference, clip.fps))
+
+            def keep(batch: WindowBatch) -> None:
+                writer.write(to_uint8(batch.reconstruction[0]))
+                if new is not None:
+                    new.write(to_uint8(batch.reference[0]))
+
+            yield keep

@@ -180,7 +180,8 @@ class Runner:
             return self._record_failed_cell(cell, entry, reason, "")
         self._record_open_cell(cell, identity, weights, entry, spec, windows)
         if tokenizer is not None:
-            with self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing) as stream:
+            pieces = evaluation.piece_frames(tokenizer)
+            with self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing, pieces) as stream:
                 evaluation.run_stream(tokenizer, stream)
         self.ledger.compact(identity)
         return self.ledger.update_cell(identity, status="finished")
@@ -253,6 +254,7 @@ class Runner:
         dataset: Dataset,
         causal: bool,
         skip: Callable[..., bool] | None = None,
+        piece_frames: int | None = None,
     ) -> ClipStream:
         shard = self.options.shard
         return ClipStream(
@@ -265,6 +267,7 @@ class Runner:
             max_clips=self.options.limit,
             skip=skip,
             worker=self._worker,
+            piece_frames=piece_frames,
         )
 
     def _windows(self, cell: Cell, spec: TokenizerSpec) -> DatasetWindows:

@@ -70,7 +70,7 @@ class Window:
 
 @dataclass(frozen=True)
 class Clip:
-    """One window, decoded and transformed by the protocol."""
+    """One window, or a piece of it, decoded and transformed by the protocol."""
 
     source: str
     """The source's key."""
@@ -84,6 +84,18 @@ class Clip:
     """The reader that decoded it: ``decord``, ``pyav``, ``yuv``, ``images``."""
     video: Tensor
     """(C, T, H, W) float32 in [-1, 1], on the CPU."""
+    start: int = 0
+    """Position of the first frame in the window; over 0 only where a long window comes in pieces."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether these are all the frames of the window."""
+        return self.video.shape[1] == len(self.window.frame_ids)
+
+    @property
+    def ends_window(self) -> bool:
+        """Whether the last frame of the window is among these."""
+        return self.start + self.video.shape[1] == len(self.window.frame_ids)
 
 
 @dataclass(frozen=True)

@@ -67,6 +67,7 @@ class ClipStream:
         max_clips: int | None = None,
         skip: SkipRule | None = None,
         worker: DecodeWorker | None = None,
+        piece_frames: int | None = None,
     ):
         """Set up a stream; nothing is opened yet.
 
@@ -75,12 +76,14 @@ class ClipStream:
             protocol: cuts windows and transforms frames.
             causal: whether windows are of the length that causal tokenizers take.
             reader: see :func:`toklab.datasets.readers.choice.open_reader`.
-            prefetch: clips that may wait, decoded, for the one who iterates; at least 1.
+            prefetch: clips, or pieces of them, that may wait, decoded, for the one who iterates; at least 1.
             timeout_s: seconds that opening a source, or decoding a window, may take.
             cache: where decoded windows are kept, if anywhere.
             max_clips: only the first so many windows, those that ``skip`` leaves out among them.
             skip: windows that are neither decoded nor given.
             worker: decodes in place of a child of the stream's own, and outlives it; ``timeout_s`` is the worker's.
+            piece_frames: windows of more frames are given in successive clips of so many; where one can't be decoded,
+                a failed clip ends the window. ``None``: every window is one clip.
 
         Raises:
             ValueError: if ``prefetch`` is less than 1 or two sources share a key.
@@ -100,6 +103,7 @@ class ClipStream:
         self._skip = skip
         self._worker = worker or DecodeWorker(timeout_s)
         self._owns_worker = worker is None
+        self._piece_frames = piece_frames
         self._plans: dict[str, SourcePlan | FailedClip] = {}
         self._iteration: Generator[Clip | FailedClip, None, None] | None = None
         self.num_given = 0
@@ -174,10 +178,10 @@ class ClipStream:
             while (item := decoded.get()) is not None:
                 if isinstance(item, BaseException):
                     raise item
-                if isinstance(item, Clip):
-                    self.num_given += 1
-                else:
+                if isinstance(item, FailedClip):
                     self.num_failed += 1
+                elif item.ends_window:
+                    self.num_given += 1
                 free_places.release()
                 yield item
             exhausted = True
@@ -217,7 +221,12 @@ class ClipStream:
                     yield self._failed(plan, window, reason)
                     continue
                 try:
-                    yield self._decode(plan, window)
+                    for number, start in enumerate(self._piece_starts(window)):
+                        if number:
+                            free_places.acquire()
+                        if stopped.is_set():
+                            return
+                        yield self._decode(plan, window, start)
                     num_lost = 0
                 except UnreadableVideo as error:
                     num_lost = num_lost + 1 if isinstance(error, WorkerLost) else 0
@@ -248,14 +257,20 @@ class ClipStream:
             known[key] = self._worker.probe(source, self._reader)
         return known[key]
 
-    def _decode(self, plan: SourcePlan, window: Window) -> Clip:
+    def _piece_starts(self, window: Window) -> range:
+        num_frames = len(window.frame_ids)
+        return range(0, num_frames, self._piece_frames or num_frames)
+
+    def _decode(self, plan: SourcePlan, window: Window, start: int) -> Clip:
+        frame_ids = window.frame_ids[start : start + (self._piece_frames or len(window.frame_ids))]
+
         def key(reader: ReaderName) -> str:
-            return clip_key(plan.source, plan.content_id, self._protocol.hash, window.frame_ids, reader)
+            return clip_key(plan.source, plan.content_id, self._protocol.hash, frame_ids, reader)
 
         reader = plan.facts.reader
         video = self._cache.get(key(reader)) if self._cache is not None else None
         if video is None:
-            video, reader = self._worker.decode(plan.source, window.frame_ids, self._protocol, self._reader)
+            video, reader = self._worker.decode(plan.source, frame_ids, self._protocol, self._reader)
             if self._cache is not None:
                 self._cache.put(key(reader), video)
         return Clip(
@@ -266,6 +281,7 @@ class ClipStream:
             fps=plan.facts.fps,
             reader=reader,
             video=torch.from_numpy(video),
+            start=start,
         )
 
     def _failed(self, plan: SourcePlan, window: Window, reason: str) -> FailedClip:

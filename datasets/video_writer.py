@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from fractions import Fraction
 from pathlib import Path
-from typing import Literal
+from types import TracebackType
+from typing import Literal, Self
 
 import av
 import numpy as np
@@ -20,6 +21,61 @@ SOURCE_OPTIONS = {"crf": "12", "threads": "1", "x264-params": "cpu-independent=1
 """Without the last one, x264's optimized rate control gives other bytes from one run to the next."""
 
 
+class VideoWriter:
+    """Writes a video in pieces; it appears, whole, when the ``with`` block ends without an error."""
+
+    def __init__(self, path: Path, fps: float, quality: Quality = "lossless"):
+        """Args: see :func:`write_video`."""
+        self._path = path
+        self._quality: Quality = quality
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._unfinished = path.with_name(f".{os.getpid()}.{path.name}")
+        self._rate = Fraction(fps if fps > 0 else 30.0).limit_denominator(1001)
+        self._stream: av.VideoStream | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self._container = av.open(str(self._unfinished), "w")
+        except BaseException:
+            self._unfinished.unlink(missing_ok=True)
+            raise
+        return self
+
+    def write(self, frames: np.ndarray) -> None:
+        """Append frames, uint8 RGB, (T, H, W, 3), all of one size."""
+        if self._quality != "lossless":
+            frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
+        if self._stream is None:
+            self._stream = self._open_stream(*frames.shape[1:3])
+        for frame in frames:
+            picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+            self._container.mux(self._stream.encode(picture))
+
+    def _open_stream(self, height: int, width: int) -> av.VideoStream:
+        if self._quality == "lossless":
+            options = {"qp": "0", "preset": "fast"}
+            stream = self._container.add_stream(LOSSLESS_CODEC, rate=self._rate, options=options)
+            stream.pix_fmt = "rgb24"
+        else:
+            options = {"crf": VIEW_CRF} if self._quality == "view" else SOURCE_OPTIONS
+            stream = self._container.add_stream(VIEW_CODEC, rate=self._rate, options=options)
+            stream.pix_fmt = "yuv420p"
+        stream.height, stream.width = height, width
+        return stream
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            if kind is None and self._stream is not None:
+                self._container.mux(self._stream.encode())
+            self._container.close()
+            if kind is None:
+                self._unfinished.replace(self._path)
+        finally:
+            self._unfinished.unlink(missing_ok=True)
+
+
 def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "lossless") -> None:
     """Write frames, whole or not at all.
 
@@ -29,26 +85,5 @@ def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "
         fps: frames per second; 30 stands in where the source has none.
         quality: ``lossless``, ``view``, or ``source``: as a good camera compresses, and reproducible.
     """
-    if quality != "lossless":
-        frames = frames[:, : frames.shape[1] // 2 * 2, : frames.shape[2] // 2 * 2]
-    path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        with av.open(str(unfinished), "w") as container:
-            rate = Fraction(fps if fps > 0 else 30.0).limit_denominator(1001)
-            if quality == "lossless":
-                stream = container.add_stream(LOSSLESS_CODEC, rate=rate, options={"qp": "0", "preset": "fast"})
-                stream.pix_fmt = "rgb24"
-            else:
-                stream = container.add_stream(
-                    VIEW_CODEC, rate=rate, options={"crf": VIEW_CRF} if quality == "view" else SOURCE_OPTIONS
-                )
-                stream.pix_fmt = "yuv420p"
-            stream.height, stream.width = frames.shape[1:3]
-            for frame in frames:
-                picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
-                container.mux(stream.encode(picture))
-            container.mux(stream.encode())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with VideoWriter(path, fps, quality) as writer:
+        writer.write(frames)

@@ -23,10 +23,16 @@ class _BitsOverPixels(RatioMetric):
     display_range = (1.0, 0.0)
     decimals = 4
     needs = "encoded"
+    piecewise = True
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The window's bits."""
         return np.asarray(window.arrays["bits"])
+
+    def join(self, pieces: Sequence[Arrays]) -> Arrays:
+        """Bits and pixels added up."""
+        totals = {name: np.sum([piece[name] for piece in pieces], axis=0) for name in ("bits", "pixels")}
+        return {**pieces[0], **totals}
 
     def denominator(self, window: MeasuredWindow) -> float:
         """The window's pixels."""

@@ -127,6 +127,7 @@ def growth_curve(windows: Sequence[MeasuredWindow], window_counts: Sequence[int]
 class _Codebook(Metric):
     direction = "higher"
     needs = "codes"
+    piecewise = True
     measurement = "code-counts"
 
     def applies_to(self, spec: TokenizerSpec) -> bool:
@@ -154,6 +155,18 @@ class _Codebook(Metric):
                 arrays |= {f"codes_{book}": unique, f"counts_{book}": counts.astype(np.int64)}
             measured.append(arrays)
         return measured
+
+    def join(self, pieces: Sequence[Arrays]) -> Arrays:
+        """The counts of each code added up."""
+        joined = {name: pieces[0][name] for name in ("sizes", "levels")}
+        for book in range(len(joined["sizes"])):
+            codes = np.concatenate([piece[f"codes_{book}"] for piece in pieces])
+            counts = np.concatenate([piece[f"counts_{book}"] for piece in pieces])
+            unique, places = np.unique(codes, return_inverse=True)
+            totals = np.zeros(len(unique), dtype=np.int64)
+            np.add.at(totals, places, counts)
+            joined |= {f"codes_{book}": unique, f"counts_{book}": totals}
+        return joined
 
 
 class CodebookUtilization(_Codebook):

@@ -108,6 +108,8 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    piecewise: bool = False
+    """Whether the successive pieces of a window may be measured one by one and put together by ``join``."""
     num_resamples: int = 1000
     """Bootstrap resamples its interval is taken from."""
 
@@ -135,6 +137,13 @@ class Metric(ABC):
             MetricError: if a window can't be measured.
         """
         return [{} for _ in range(batch.reference.shape[0])]
+
+    def join(self, pieces: Sequence[Arrays]) -> Arrays:
+        """The arrays of a window from those of its successive pieces, for piecewise metrics; associative.
+
+        Each frame and each code of the window is in exactly one piece. Here every array has one entry a frame.
+        """
+        return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 
     def measure_reference(self, reference: Tensor) -> list[Arrays]:
         """Arrays that depend on the reference alone, (B, 3, T, H, W) in [-1, 1]; kept once a clip and protocol."""

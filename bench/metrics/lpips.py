@@ -119,6 +119,7 @@ class _Lpips(RatioMetric):
     display_range = (0.5, 0.0)
     decimals = 4
     needs = "pairs"
+    piecewise = True
     network: Network
     spatial: bool = False
     weight: WeightFile

@@ -45,6 +45,7 @@ class _Psnr(RatioMetric):
     display_range = (20.0, 40.0)
     decimals = 2
     needs = "pairs"
+    piecewise = True
     measurement = "frame-mse"
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:

@@ -122,6 +122,7 @@ class _Ssim(RatioMetric):
     display_range = (0.6, 1.0)
     decimals = 4
     needs = "pairs"
+    piecewise = True
 
     @staticmethod
     @abstractmethod

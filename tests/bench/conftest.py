@@ -90,7 +90,7 @@ def worker() -> Iterator[DecodeWorker]:
 
 @pytest.fixture
 def run_suite(fake_tokenizers: None, video_folder: Path, worker: DecodeWorker) -> RunSuite:
-    """Run fake tokenizers on the folder of videos at 32×32 into a run folder."""
+    """Run tokenizers, fake or shipped, on a folder of videos at 32×32 into a run folder."""
 
     def run(
         out: Path,
@@ -99,12 +99,14 @@ def run_suite(fake_tokenizers: None, video_folder: Path, worker: DecodeWorker) -
         settings: dict[str, object] | None = None,
         folder: Path = video_folder,
         protocol_changes: Mapping[str, int] = SMALL,
+        protocol: str = "vidtok",
         **options: object,
     ) -> tuple[RunSummary, SilentProgress]:
         suite = Suite.model_validate(
             {
                 "name": "test",
                 "datasets": (f"folder:{folder}",),
+                "protocol": protocol,
                 "protocol_changes": protocol_changes,
                 "tokenizers": tokenizers,
                 "metrics": metrics,

@@ -70,6 +70,27 @@ def test_a_plan_tells_windows_before_anything_is_decoded(sources: list[VideoSour
     assert [plan.fps for plan in plans if isinstance(plan, SourcePlan)] == [30, 30]
 
 
+def test_long_windows_come_in_pieces_that_make_up_the_whole(sources: list[VideoSource], tmp_path: Path) -> None:
+    protocol = load_protocol("vidtok-long").derive(height=64, width=128)
+    with ClipStream(sources, protocol, causal=True) as stream:
+        wholes = [clip for clip in stream if isinstance(clip, Clip)]
+    cache = ClipCache(tmp_path, 1 << 30)
+    for prefetch in (1, 3):
+        with ClipStream(sources, protocol, causal=True, prefetch=prefetch, piece_frames=20, cache=cache) as stream:
+            pieces = [clip for clip in stream if isinstance(clip, Clip)]
+            assert (stream.num_given, stream.num_failed) == (2, 0)
+        assert [(clip.source, clip.start, clip.is_whole) for clip in pieces] == [
+            ("a", 0, False),
+            ("a", 20, False),
+            ("a", 40, False),
+            ("b", 0, True),
+        ]
+        assert [clip.ends_window for clip in pieces] == [False, False, True, True]
+        assert all(clip.window == wholes[0].window for clip in pieces[:3])
+        assert torch.equal(torch.cat([clip.video for clip in pieces[:3]], 1), wholes[0].video)
+        assert torch.equal(pieces[3].video, wholes[1].video)
+
+
 def test_skipped_windows_are_counted_and_limits_hold(sources: list[VideoSource]) -> None:
     def skip(source: str, content: str, window: object) -> bool:
         return source == "a" and len(content) == 64 and getattr(window, "index", None) in (0, 2)
