@@ -1,0 +1,35 @@
+"""Long clips through a tokenizer: the memory of a stream doesn't grow with it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import sys
+
+import pytest
+import torch
+from stream_processes import peak_resident_bytes_of_stream
+from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.interface import InferenceSettings
+from toklab.tokenizers.streaming import StreamingTokenizer
+
+CARD = "vidtok-tiny-kl-4chn"
+SIDE = 64
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from Linux's /proc")
+def test_a_thousand_frames_take_the_memory_of_33():
+    peaks = []
+    for num_frames in (33, 1000):
+        # A process of its own for each, as a peak never falls.
+        with multiprocessing.get_context("spawn").Pool(1) as pool:
+            peaks.append(pool.apply(peak_resident_bytes_of_stream, (CARD, num_frames, SIDE)))
+    print(f"33 frames: {peaks[0] >> 20} MiB, 1,000 frames: {peaks[1] >> 20} MiB")
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+@pytest.mark.parametrize("chunk_frames", [8, 16, 32])
+def test_stream(benchmark, chunk_frames):
+    tokenizer = build_tokenizer(load_cards()[CARD], InferenceSettings(chunk_frames=chunk_frames))
+    assert isinstance(tokenizer, StreamingTokenizer)
+    video = torch.zeros(1, 3, 65, SIDE, SIDE)
+    benchmark.pedantic(lambda: list(tokenizer.reconstruct_stream([video])), rounds=3, iterations=1, warmup_rounds=1)

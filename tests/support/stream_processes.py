@@ -1,0 +1,30 @@
+"""What runs in fresh processes for tests of streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.interface import InferenceSettings
+from toklab.tokenizers.streaming import StreamingTokenizer
+from torch import Tensor
+
+
+def peak_resident_bytes_of_stream(card: str, num_frames: int, side: int) -> int:
+    """Peak memory of a fresh Linux process that streams so many square frames through a tokenizer."""
+    torch.set_num_threads(1)
+    tokenizer = build_tokenizer(load_cards()[card], InferenceSettings(chunk_frames=16))
+    assert isinstance(tokenizer, StreamingTokenizer)
+
+    def frames() -> Iterator[Tensor]:
+        for number in range(num_frames):
+            yield torch.full((1, 3, 1, side, side), number / num_frames)
+
+    num_given = sum(piece.shape[2] for piece in tokenizer.reconstruct_stream(frames()))
+    assert num_given == num_frames
+    # ru_maxrss would carry over the parent's peak; VmHWM is this process's own.
+    status = Path("/proc/self/status").read_text()
+    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
+    return 1024 * int(kilobytes)
