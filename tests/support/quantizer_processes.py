@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,10 @@ def run_rank(rank: int, world_size: int, folder: Path) -> None:
         "revived": updated_codebook(latents, 0.6),
     }
     torch.save(results, folder / f"rank{rank}.pt")
+    distributed.barrier()
     distributed.destroy_process_group()
+    # gloo's threads may still run while Python shuts down, and C++ aborts the process then.
+    os._exit(0)
 
 
 def loss_memory_growth(name: str, parameters: dict[str, Any], shape: tuple[int, ...]) -> int:

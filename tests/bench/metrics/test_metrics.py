@@ -82,9 +82,10 @@ def test_every_metric_describes_itself(name: str) -> None:
     assert metric.name == name
     assert metric.title
     assert metric.convention
-    assert metric.direction in ("higher", "lower")
+    assert metric.direction in ("higher", "lower", "none")
     worst, best = metric.display_range
-    assert (best > worst) == (metric.direction == "higher")
+    assert worst != best
+    assert metric.direction == "none" or (best > worst) == (metric.direction == "higher")
     assert all(metric.range[0] <= end <= metric.range[1] for end in (worst, best))
     assert not math.isnan(metric.decimals)
 
