@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
+from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
 """What a group norm takes its statistics over, beside the channels of a group: one position; one pixel's frames; one
@@ -82,6 +83,24 @@ def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding:
     return y.permute(0, 2, 3, 4, 1)
 
 
+def cubic_conv(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    kernels: DerivedWeight[list[Tensor]],
+    stride: int = 1,
+    time_padding: int = 0,
+) -> Tensor:
+    """3-D convolution of 3×3 pixels, of a kernel from which ``kernels`` derives :func:`transform_kernel`'s."""
+    if not suits(x, weight.shape[1], weight.shape[0]):
+        return conv3d(x, weight, bias, stride, (time_padding, 1, 1))
+
+    def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        return conv3d(x, kernel, bias, stride, (time_padding, 1, 0))
+
+    return convolve_rows(x, kernels(weight), bias, convolve)
+
+
 def prepend(past: Tensor | None, x: Tensor, num_frames: int) -> Tensor:
     """``x`` with ``num_frames`` frames before it: ``past``, or zeros where that is ``None``."""
     if num_frames == 0:
@@ -94,10 +113,18 @@ class SpatialConv(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int):
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
+        self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
+        if self.kernel_size[0] == 3 and suits(input, self.in_channels, self.out_channels):
+            return convolve_rows(input, self._kernels(self.weight), self.bias, _convolve_columns)
         return conv2d(input, self.weight, self.bias, padding=self.kernel_size[0] // 2)
+
+
+def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+    y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), kernel, bias, 1, (1, 0))
+    return y.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
 
 
 class CausalConv(nn.Module):
@@ -106,6 +133,7 @@ class CausalConv(nn.Module):
     def __init__(self, conv: nn.Conv1d | nn.Conv3d):
         super().__init__()
         self.conv = conv
+        self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
@@ -113,8 +141,9 @@ class CausalConv(nn.Module):
         past = context.past(self, x, num_past) if num_past else None
         if isinstance(self.conv, nn.Conv1d):
             return convolve_time(x, self.conv.weight, self.conv.bias, num_past, past)
-        side = self.conv.kernel_size[1] // 2
-        return conv3d(prepend(past, x, num_past), self.conv.weight, self.conv.bias, 1, (0, side, side))
+        if self.conv.kernel_size[1] == 1:
+            return conv3d(prepend(past, x, num_past), self.conv.weight, self.conv.bias, 1, (0, 0, 0))
+        return cubic_conv(prepend(past, x, num_past), self.conv.weight, self.conv.bias, self._kernels)
 
 
 class CentredConv1d(nn.Conv1d):

@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import CausalConv, SpatialConv, conv2d, conv3d, prepend, temporal_conv3d
+from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
+from .winograd import DerivedWeight, transform_kernel
 
 Phases = tuple[tuple[tuple[int, ...], ...], ...]
 
@@ -39,6 +40,7 @@ class SpatialUpsample(nn.Module):
     def __init__(self, channels: int):
         super().__init__()
         self.conv = SpatialConv(channels, channels, 3)
+        self._folded = DerivedWeight(_fold_pixels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H, W, C) to (B, T, 2H, 2W, C)."""
@@ -54,10 +56,8 @@ class SpatialUpsample(nn.Module):
         Row 2i of the result sees rows i − 1 and i of ``x``, row 2i + 1 sees i and i + 1; columns likewise.
         """
         B, T, H, W, C = x.shape
-        rows = _fold_taps(self.conv.weight, 2, CENTRED_PHASES)
-        kernels = [kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)]
         bias = None if self.conv.bias is None else self.conv.bias.repeat(4)
-        y = conv2d(x, torch.cat(kernels), bias, padding=1)
+        y = conv2d(x, self._folded(self.conv.weight), bias, padding=1)
         out = x.new_empty(B, T, H, 2, W, 2, C)
         for phase, channels in enumerate(y.split(C, -1)):
             row, column = divmod(phase, 2)
@@ -73,6 +73,7 @@ class TimeDownsample(nn.Module):
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         conv = nn.Conv3d(channels, channels, 3, stride=(2, 1, 1))
         self.conv = CausalConv(conv) if config.causal else conv
+        self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, ⌊T/2⌋, H, W, C); a merged pass takes an odd T to (T + 1) / 2."""
@@ -83,7 +84,7 @@ class TimeDownsample(nn.Module):
         else:
             conv = self.conv
             x = F.pad(x, (0, 0, 0, 0, 0, 0, 0, 1))
-        convolved = conv3d(x, conv.weight, conv.bias, 2, (0, 1, 1))
+        convolved = cubic_conv(x, conv.weight, conv.bias, self._kernels, stride=2)
         num_frames = convolved.shape[1]
         taps = (x[:, tap : tap + 2 * num_frames - 1 : 2] for tap in range(3))
         average = sum(taps, start=torch.zeros((), dtype=x.dtype, device=x.device)) / 3
@@ -99,6 +100,8 @@ class TimeUpsample(nn.Module):
         self.linear = config.variant == "causal_v1_1" and config.interpolation_mode == "trilinear"
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
+        self._folded = DerivedWeight(_fold_past_frames if config.causal else _fold_centred_frames)
+        self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, 2T, H, W, C); a merged pass gives 2T − 1 frames."""
@@ -113,19 +116,34 @@ class TimeUpsample(nn.Module):
         causal = isinstance(self.conv, CausalConv)
         conv = self.conv.conv if isinstance(self.conv, CausalConv) else self.conv
         assert isinstance(conv, nn.Conv3d)
-        weight = torch.cat(_fold_taps(conv.weight, 2, CAUSAL_PHASES if causal else CENTRED_PHASES))
+        weight = self._folded(conv.weight)
         bias = None if conv.bias is None else conv.bias.repeat(2)
         padded = prepend(context.past(self.conv, x, 1) if causal else None, x, 1)
         if causal:
-            phases = conv3d(padded, weight, bias, 1, (0, 1, 1)).split(C, -1)
+            phases = cubic_conv(padded, weight, bias, self._kernels).split(C, -1)
         else:
-            even, odd = conv3d(F.pad(padded, (0, 0, 0, 0, 0, 0, 0, 1)), weight, bias, 1, (0, 1, 1)).split(C, -1)
+            even, odd = cubic_conv(F.pad(padded, (0, 0, 0, 0, 0, 0, 0, 1)), weight, bias, self._kernels).split(C, -1)
             phases = (even[:, :-1], odd[:, 1:])
         blend = torch.sigmoid(self.mix_factor)
         out = x.new_empty(B, T, 2, H, W, C)
         for phase, convolved in enumerate(phases):
             out[:, :, phase] = torch.lerp(convolved, x, blend)
         return out.flatten(1, 2)
+
+
+def _fold_pixels(weight: Tensor) -> Tensor:
+    """Four 2×2 kernels (4 O, I, 2, 2), by row and column of the doubled pixel, for a 3×3 kernel."""
+    rows = _fold_taps(weight, 2, CENTRED_PHASES)
+    kernels = torch.cat([kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)])
+    return kernels.contiguous(memory_format=torch.channels_last)
+
+
+def _fold_past_frames(weight: Tensor) -> Tensor:
+    return torch.cat(_fold_taps(weight, 2, CAUSAL_PHASES)).contiguous(memory_format=torch.channels_last_3d)
+
+
+def _fold_centred_frames(weight: Tensor) -> Tensor:
+    return torch.cat(_fold_taps(weight, 2, CENTRED_PHASES)).contiguous(memory_format=torch.channels_last_3d)
 
 
 def _fold_taps(weight: Tensor, dim: int, phases: Phases) -> list[Tensor]:
