@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import imageio_ffmpeg
 import torch
 
 PACKAGES = (
@@ -102,6 +103,7 @@ def collect(device: torch.device) -> dict[str, Any]:
         "processor": processor_name(),
         "threads": torch.get_num_threads(),
         "tf32": torch.backends.cuda.matmul.allow_tf32,
+        "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
         "command": sys.argv,
         **git_state(Path(__file__).resolve().parent),
     }

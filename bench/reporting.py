@@ -109,6 +109,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
         "machines": sorted({row.machine for result in results for row in result.rows}),
         "versions": last.get("versions", {}),
+        "ffmpeg": last.get("ffmpeg", ""),
         "commit": last.get("commit", ""),
         "dirty": last.get("dirty", False),
         "command": " ".join(last.get("command", [])),

@@ -13,14 +13,15 @@ from typing import Protocol as TypingProtocol
 import torch
 
 from ..datasets.cache import ClipCache
-from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable, FailedClip, Window
+from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable
 from ..datasets.readers.worker import DecodeWorker
 from ..datasets.stream import ClipStream, SourcePlan
 from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from . import provenance
 from .catalog import TokenizerCatalog, datasets, metrics, tokenizers
-from .cell import Cell, clip_identity
+from .cell import Cell
 from .complexity import measure_facts
+from .dataset_windows import DatasetWindows, cut_plans
 from .evaluation import Evaluation, KnownWindow, Progress
 from .ledger import Ledger
 from .metrics.interface import Metric, Unavailable
@@ -80,36 +81,6 @@ class RunSummary:
     def exit_code(self) -> int:
         """1 where anything failed, else 0."""
         return 1 if self.failed_cells or self.failed_windows else 0
-
-
-@dataclass
-class DatasetWindows:
-    """A dataset's sources and windows under a protocol, planned once and shared by the cells that use them."""
-
-    dataset: Dataset
-    plans: list[SourcePlan | FailedClip]
-    missing: tuple[str, ...]
-
-    @property
-    def count(self) -> int:
-        """Windows, each unreadable source counted as one."""
-        return sum(len(plan.windows) if isinstance(plan, SourcePlan) else 1 for plan in self.plans)
-
-    def count_where(self, holds: Callable[[str, str, Window], bool]) -> int:
-        """Windows for which ``holds(source, content_id, window)``, unreadable sources included."""
-        readable = [
-            (p.source.key, p.content_id, window)
-            for p in self.plans
-            if isinstance(p, SourcePlan)
-            for window in p.windows
-        ]
-        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
-        return sum(holds(*item) for item in (*readable, *unreadable))
-
-    def clips(self) -> list[str]:
-        """Identity of every clip."""
-        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
-        return [clip_identity(plan.content_id, window.frame_ids) for plan in plans for window in plan.windows]
 
 
 class Runner:
@@ -276,7 +247,7 @@ class Runner:
             dataset = datasets().get(cell.dataset)(cell.root)
             self.progress.message(f"looking through {cell.dataset}")
             with self._stream(cell, dataset, spec.causal) as stream:
-                plans = _cut(stream.plan(), self.options.limit)
+                plans = cut_plans(stream.plan(), self.options.limit)
             missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
             self._planned[key] = DatasetWindows(dataset, plans, missing)
         return self._planned[key]
@@ -334,17 +305,6 @@ class Runner:
             and (row.window == WHOLE_SOURCE or row.content_id != plan.content_id)
         ]
         self.ledger.forget_rows(cell, stale)
-
-
-def _cut(plans: list[SourcePlan | FailedClip], limit: int | None) -> list[SourcePlan | FailedClip]:
-    """Plans without the windows beyond ``limit``."""
-    cut: list[SourcePlan | FailedClip] = []
-    for plan in plans:
-        if isinstance(plan, SourcePlan) and limit is not None:
-            plan = replace(plan, windows=plan.windows[:limit])
-            limit -= len(plan.windows)
-        cut.append(plan)
-    return cut
 
 
 def _plain_spec(spec: TokenizerSpec) -> dict[str, object]:

@@ -65,7 +65,9 @@ class TerminalProgress:
             visible=True,
         )
         resumed = f", {done} of them there already" if done else ""
-        self.console.print(f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False, markup=False)
+        self.console.print(
+            f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False, markup=False
+        )
 
     def advance(self, windows: int, failed: int) -> None:
         """Move the bar."""

@@ -101,9 +101,7 @@ def test_run_prints_the_table_and_remembers_the_suite(
     assert (tmp_path / "run" / "suite.json").is_file()
 
 
-def test_failures_set_the_exit_code(
-    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
-) -> None:
+def test_failures_set_the_exit_code(toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path) -> None:
     code, output = toklab(
         *("run", "-t", "nan", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1"),
         *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
