@@ -32,18 +32,20 @@ class SpatialResnetBlock(nn.Module):
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
         if not runs_in_pieces(x):
-            return self._residual(x)
+            return self._shortcut(x) + self._branch(x)
         num_frames = max(1, FRAME_GROUP_VALUES // x[0, 0].numel())
         frames = x.flatten(0, 1).split(num_frames)
         out = x.new_empty(x.shape[0] * x.shape[1], *x.shape[2:4], self.conv1.out_channels)
         for group, result in zip(frames, out.split(num_frames), strict=True):
-            result.copy_(self._residual(group[None])[0])
+            torch.add(self._shortcut(group[None]), self._branch(group[None]), out=result[None])
         return out.unflatten(0, x.shape[:2])
 
-    def _residual(self, x: Tensor) -> Tensor:
+    def _shortcut(self, x: Tensor) -> Tensor:
+        return x if self.nin_shortcut is None else self.nin_shortcut(x)
+
+    def _branch(self, x: Tensor) -> Tensor:
         h = self.conv1(activate(self.norm1(x)))
-        h = self.conv2(self.dropout(activate(self.norm2(h))))
-        return (x if self.nin_shortcut is None else self.nin_shortcut(x)) + h
+        return self.conv2(self.dropout(activate(self.norm2(h))))
 
 
 class TimeResnetBlock(nn.Module):
@@ -73,7 +75,7 @@ class TimeResnetBlock(nn.Module):
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""
         if self.spatial or not runs_in_pieces(x):
-            return self._residual(x, context)
+            return x + self._branch(x, context)
         B, T, H, W, C = x.shape
         pixels = x.view(B, T, 1, H * W, C)
         out = torch.empty_like(pixels)
@@ -82,13 +84,14 @@ class TimeResnetBlock(nn.Module):
             for start in range(0, H * W, width):
                 part = (slice(clip, clip + 1), slice(None), slice(None), slice(start, start + width))
                 context.strip = (clip, start)
-                out[part] = self._residual(pixels[part].contiguous(), context)
+                strip = pixels[part]
+                torch.add(strip, self._branch(strip, context), out=out[part])
         context.strip = None
         return out.view(x.shape)
 
-    def _residual(self, x: Tensor, context: TimeContext) -> Tensor:
+    def _branch(self, x: Tensor, context: TimeContext) -> Tensor:
         h = self.conv1(activate(self.norm1(x)), context)
-        return x + self.conv2(self.dropout(activate(self.norm2(h))), context)
+        return self.conv2(self.dropout(activate(self.norm2(h))), context)
 
 
 class SpatialAttention(nn.Module):
