@@ -1,0 +1,124 @@
+"""The full-size VidTok beside diffusers' on a clip of 17×128×128, on two threads of a CPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+import torch
+from toklab.tokenizers.catalog import build_on_meta, load_cards
+from toklab.tokenizers.interface import InferenceSettings, VideoTokenizer
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.flop_counter import FlopCounterMode
+
+CARD = "vidtok_kl_causal_488_4chn"
+CLIP = (1, 3, 17, 128, 128)
+NUM_THREADS = 2
+ROUNDS = 2
+MIN_PSNR_OF_BFLOAT16 = 45.0
+"""dB against the float32 output."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(NUM_THREADS)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def clip() -> Tensor:
+    return torch.rand(CLIP, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+
+@pytest.fixture(scope="module")
+def flops() -> int:
+    """Operations of the published network: what both implementations are measured by, whatever they save."""
+    tokenizer = build_on_meta(load_cards()[CARD])
+    with FlopCounterMode(display=False) as counter:
+        tokenizer.decode(tokenizer.encode(torch.empty(CLIP, device="meta")))
+    return counter.get_total_flops()
+
+
+@pytest.fixture(scope="module")
+def conv_peak() -> dict[str, float]:
+    """GFLOP/s of this process's direct convolutions, channels last."""
+    return {str(dtype).removeprefix("torch."): _peak(dtype) / 1e9 for dtype in (torch.float32, torch.bfloat16)}
+
+
+@pytest.fixture(scope="module")
+def float32_reconstruction(clip: Tensor) -> Tensor:
+    return _reconstruct(_tokenizer("float32"), clip)
+
+
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_toklab(benchmark, precision, clip, flops, conv_peak, float32_reconstruction):
+    tokenizer = _tokenizer(precision)
+    result = _measure(benchmark, lambda: _reconstruct(tokenizer, clip), flops, conv_peak)
+    if precision == "bfloat16":
+        # Peak to peak is 2.
+        psnr = float(10 * torch.log10(4 / F.mse_loss(result, float32_reconstruction)))
+        benchmark.extra_info["psnr_against_float32"] = round(psnr, 2)
+        assert psnr > MIN_PSNR_OF_BFLOAT16
+
+
+@torch.no_grad()
+def test_diffusers(benchmark, clip, flops, conv_peak):
+    diffusers = pytest.importorskip("diffusers")
+    model = diffusers.AutoencoderVidTok(z_channels=4).eval()
+
+    def reconstruct() -> Tensor:
+        return model.decode(model.encode(clip).latent_dist.mode())
+
+    _measure(benchmark, reconstruct, flops, conv_peak)
+
+
+def _tokenizer(precision: str) -> VideoTokenizer:
+    """The card with random weights, none of them zero."""
+    tokenizer = build_on_meta(load_cards()[CARD], InferenceSettings.from_mapping({"precision": precision}))
+    tokenizer.init_random(0)
+    generator = torch.Generator().manual_seed(0)
+    for module in tokenizer.modules().values():
+        for weight in module.parameters():
+            if weight.ndim > 1 and not weight.any():
+                weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
+    return tokenizer
+
+
+def _reconstruct(tokenizer: VideoTokenizer, clip: Tensor) -> Tensor:
+    return tokenizer.decode(tokenizer.encode(clip))
+
+
+def _measure(benchmark, reconstruct: Callable[[], Tensor], flops: int, conv_peak: dict[str, float]) -> Tensor:
+    processor_seconds: list[float] = []
+
+    def timed() -> Tensor:
+        start = time.process_time()
+        result = reconstruct()
+        processor_seconds.append(time.process_time() - start)
+        return result
+
+    result = benchmark.pedantic(timed, rounds=ROUNDS, iterations=1, warmup_rounds=1)
+    benchmark.extra_info |= {
+        "published_tflop": round(flops / 1e12, 3),
+        "gflops_of_published": round(flops / benchmark.stats.stats.min / 1e9),
+        "processor_seconds": round(min(processor_seconds), 2),
+        "conv_peak_gflops": {precision: round(peak) for precision, peak in conv_peak.items()},
+    }
+    return result
+
+
+@torch.no_grad()
+def _peak(dtype: torch.dtype, channels: int = 256, side: int = 64) -> float:
+    """The best rate of a 3×3 convolution in FLOP/s."""
+    x = torch.randn(2, channels, side, side, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.randn(channels, channels, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    seconds = []
+    for _ in range(6):
+        start = time.perf_counter()
+        F.conv2d(x, weight, padding=1)
+        seconds.append(time.perf_counter() - start)
+    return 2 * 9 * channels**2 * x[:, 0].numel() / min(seconds)
