@@ -121,7 +121,7 @@ class FactoryTokenizer:
         if not isinstance(tokenizer, VideoTokenizer):
             raise RegistryError(f"{self.name!r} of {self.origin} gives a {type(tokenizer).__name__}, no VideoTokenizer")
         if tokenizer.settings != settings:
-            raise RegistryError(f"{self.name!r} of {self.origin} ignores the settings {settings.label or 'it is given'}")
+            raise RegistryError(f"{self.name!r} of {self.origin} isn't built with the settings it is given")
         return freeze(tokenizer).to(device)
 
     def build_on_meta(self) -> VideoTokenizer:
