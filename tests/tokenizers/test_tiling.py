@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 import pytest
 import torch
@@ -75,9 +76,9 @@ def test_one_tile_is_the_whole() -> None:
 
 def test_tiles_and_chunks_go_together() -> None:
     video = torch.rand(1, 3, 14, 40, 56) * 2 - 1
-    tiles = {"tile_size": 32, "tile_overlap": 8}
-    tiled = build_tokenizer(TINY, InferenceSettings(**tiles))
-    both = build_tokenizer(TINY, InferenceSettings(**tiles, chunk_frames=4))
+    tiles = InferenceSettings(tile_size=32, tile_overlap=8)
+    tiled = build_tokenizer(TINY, tiles)
+    both = build_tokenizer(TINY, replace(tiles, chunk_frames=4))
     expected, encoded = tiled.encode(video), both.encode(video)
     assert encoded.latents is not None
     assert expected.latents is not None

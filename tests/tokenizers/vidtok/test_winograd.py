@@ -7,6 +7,7 @@ import torch
 from toklab.tokenizers.vidtok.context import TimeContext
 from toklab.tokenizers.vidtok.layers import SpatialConv, temporal_conv3d
 from toklab.tokenizers.vidtok.winograd import DerivedWeight, suits, transform_kernel
+from torch import nn
 from torch.nn import functional as F
 
 CHANNELS = 64
@@ -29,6 +30,8 @@ def test_spatial_convolution_of_any_width(width):
 def test_causal_cubic_convolution():
     layer = temporal_conv3d(CHANNELS, CHANNELS, 3, causal=True)
     conv = layer.conv
+    assert isinstance(conv, nn.Conv3d)
+    assert conv.bias is not None
     x = torch.randn(1, 4, 5, 6, CHANNELS)
     clip = F.pad(x.permute(0, 4, 1, 2, 3).double(), (1, 1, 1, 1, 2, 0))
     expected = F.conv3d(clip, conv.weight.double(), conv.bias.double())
