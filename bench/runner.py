@@ -17,6 +17,7 @@ from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable
 from ..datasets.readers.worker import DecodeWorker
 from ..datasets.stream import ClipStream, SourcePlan
 from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
+from ..tokenizers.memory import freed_memory_kept
 from . import provenance
 from .catalog import TokenizerCatalog, datasets, metrics, tokenizers
 from .cell import Cell
@@ -152,7 +153,9 @@ class Runner:
         self._record_open_cell(cell, identity, weights, entry, spec, windows)
         if tokenizer is not None:
             pieces = evaluation.piece_frames(tokenizer)
-            with self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing, pieces) as stream:
+            stream = self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing, pieces)
+            # Around all windows, so that the memory one frees serves the next.
+            with stream, freed_memory_kept():
                 evaluation.run_stream(tokenizer, stream)
         self.ledger.compact(identity)
         return self.ledger.update_cell(identity, status="finished")
