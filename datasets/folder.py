@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .interface import Dataset, DatasetUnavailable, VideoSource
 from .locations import dataset_folder
+from .readers.images import IMAGE_SUFFIXES
 
 VIDEO_SUFFIXES = frozenset(
     {
@@ -15,7 +16,6 @@ VIDEO_SUFFIXES = frozenset(
         *(".mpeg", ".mpg", ".mts", ".ogv", ".ts", ".webm", ".wmv", ".y4m"),
     }
 )
-IMAGE_SUFFIXES = frozenset((".bmp", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"))
 RAW_SUFFIX = ".yuv"
 
 IMAGE_FPS = 24.0
