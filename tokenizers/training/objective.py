@@ -1,0 +1,37 @@
+"""The contract between a family of tokenizers and the trainer: what is optimised and by which loss.
+
+A family writes one :class:`Objective`; the loop (:mod:`toklab.tokenizers.training.loop`) knows nothing else of it.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+
+from torch import Tensor, nn
+
+PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
+"""(reconstruction, clip), both (B, 3, T, H, W) in [-1, 1], to a scalar. Handed in by whoever has its weights."""
+
+
+class Objective(nn.Module):
+    """The loss of a model on a clip, and which of its parameters it trains."""
+
+    model: nn.Module
+    """The network whose state dict is the checkpoint."""
+
+    @abstractmethod
+    def forward(self, clip: Tensor, step: int) -> Mapping[str, Tensor]:
+        """The loss terms of a batch.
+
+        Args:
+            clip: (B, 3, T, H, W) in [-1, 1], of a length and size that is legal for the model.
+            step: optimizer steps done so far, for terms that start or decay with it.
+
+        Returns:
+            Scalars by name. ``total`` is minimised; the others are logged, detached or not.
+        """
+
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
+        """The parameters to optimise: those that require a gradient."""
+        return (parameter for parameter in self.model.parameters() if parameter.requires_grad)
