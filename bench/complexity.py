@@ -44,8 +44,8 @@ class Complexity:
         return counted | {name.replace("macs", "flops"): FLOPS_PER_MULTIPLY_ADD * v for name, v in macs.items()}
 
 
-def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int, width: int) -> Complexity:
-    """Count a tokenizer of the catalog, batch 1, for a clip of the given size.
+def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int | None, width: int | None) -> Complexity:
+    """Count a tokenizer of the catalog, batch 1, for a clip of the given size; without a size, its parameters alone.
 
     Codecs and resizers have no networks: nothing is counted. Counting never raises: a model that can't be built or run
     on the meta device has a ``reason``.
@@ -58,6 +58,8 @@ def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int, widt
         # A third party's model may raise anything at all; the measurement goes on without its complexity.
         return Complexity(reason=f"it can't be built on the meta device: {type(error).__name__}: {error}")
     parameters = _count_parameters(tokenizer)
+    if height is None or width is None:
+        return replace(parameters, reason="multiply-adds depend on the clip's size, and there is no fixed one")
     try:
         encoder, decoder = count_multiply_adds(tokenizer, num_frames, height, width)
     except Exception as error:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 DATASETS = {
     "folder": ".folder:FolderDataset",
+    "images": ".folder:ImagesDataset",
     "mcl-jcv": ".mcl_jcv:MclJcvDataset",
     "sample": ".sample:SampleDataset",
     "webvid-val": ".webvid_val:WebVidValDataset",

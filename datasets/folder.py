@@ -1,4 +1,4 @@
-"""The ``folder`` dataset: any directory of videos, image sequences and single images."""
+"""The datasets ``folder``, any directory of videos, image sequences and single images, and ``images``, of pictures."""
 
 from __future__ import annotations
 
@@ -52,6 +52,32 @@ class FolderDataset(Dataset):
                 f"{root} holds no video and no image", f"Give a folder with files of these kinds: {suffixes}"
             )
         return sorted(found, key=lambda source: source.key)
+
+
+class ImagesDataset(Dataset):
+    """Every picture below a folder, each a video of one frame, also where a sub-folder looks like an image sequence.
+
+    Keys are paths relative to the folder. Hidden files and folders are passed over.
+    """
+
+    name = "images"
+
+    def __init__(self, root: Path | None = None):
+        self._root = root
+
+    def sources(self) -> list[VideoSource]:
+        """Every picture, sorted by key; whether it can be read shows when it is opened.
+
+        Raises:
+            DatasetUnavailable: if there is no such folder, or no picture in it.
+        """
+        root = dataset_folder(self.name, self._root, "Give a folder that holds pictures")
+        below = (path.relative_to(root) for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        keys = [path.as_posix() for path in below if not any(part.startswith(".") for part in path.parts)]
+        if not keys:
+            suffixes = " ".join(sorted(IMAGE_SUFFIXES))
+            raise DatasetUnavailable(f"{root} holds no picture", f"Give a folder with files of these kinds: {suffixes}")
+        return [VideoSource(key, root / key, kind="image", fps=IMAGE_FPS) for key in sorted(keys)]
 
 
 def raw_source(key: str, path: Path) -> VideoSource:

@@ -8,10 +8,10 @@ import json
 import tomllib
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveFloat, PositiveInt, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, PositiveInt, ValidationError, model_validator
 from torch import Tensor
 
 from . import protocols
@@ -31,22 +31,27 @@ class Protocol(BaseModel):
 
     name: str
     """What reports call it; not part of the hash."""
-    sample_fps: PositiveFloat
-    """Frame rate that is sampled towards: every ``round(fps / sample_fps)``-th frame is taken."""
+    sample_fps: PositiveFloat | Literal["native"]
+    """Frame rate sampled towards: every ``round(fps / sample_fps)``-th frame is taken; ``native``: all are."""
     max_frames: PositiveInt | None = None
     """Sampled frames that are used of each video, from its start; ``None``: all."""
-    chunk_size: PositiveInt
-    """A window holds ``chunk_size`` + 1 frames for causal tokenizers and ``chunk_size`` for non-causal ones."""
+    chunk_size: NonNegativeInt
+    """A window holds ``chunk_size`` + 1 frames for causal tokenizers and ``chunk_size`` for non-causal ones.
+
+    0: every window is one frame, for both.
+    """
     long_video: bool
     """One window over each whole video, cut to k·``chunk_size`` (+ 1 if causal) frames."""
     stride: PositiveInt | None = None
     """Sampled frames from one window's start to the next one's; ``None``: the window's length, so none overlap."""
     tail: Tail
     """A short last window repeats its last frame, and the repeated frames are scored, or it is dropped."""
-    height: PositiveInt
-    """Height of the clips in pixels."""
-    width: PositiveInt
+    height: PositiveInt | None = None
+    """Height of the clips in pixels; ``None``, like the width, under ``size_multiple``."""
+    width: PositiveInt | None = None
     """Width of the clips in pixels."""
+    size_multiple: PositiveInt | None = None
+    """In place of height and width: clips keep the size of their frames, cropped to the next lower multiple of this."""
     resize: ResizeRule
     """Which side is resized to what: see :func:`toklab.datasets.transforms.transform_frames`."""
     resize_filter: ResizeFilter
@@ -62,17 +67,46 @@ class Protocol(BaseModel):
     def _check_long_video(self) -> Protocol:
         if self.long_video and (self.tail != "drop" or self.stride is not None):
             raise ValueError('long_video takes tail = "drop" and no stride: its one window leaves out what is over')
+        if self.long_video and not self.chunk_size:
+            raise ValueError("long_video takes a chunk_size of at least 1")
+        return self
+
+    @model_validator(mode="after")
+    def _check_size(self) -> Protocol:
+        if self.size_multiple is None and (self.height is None or self.width is None):
+            raise ValueError("give height and width, or size_multiple for clips of their frames' own size")
+        if self.size_multiple is not None and (self.height, self.width, self.resize) != (None, None, "none"):
+            raise ValueError('size_multiple takes resize = "none" and neither height nor width')
+        if self.resize_filter == "lanczos" and not self.antialias:
+            raise ValueError("the resize filter lanczos is Pillow's, which takes antialias = true")
         return self
 
     @property
     def hash(self) -> str:
-        """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys."""
-        canonical = json.dumps(self.model_dump(exclude={"name"}), sort_keys=True)
+        """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys.
+
+        ``size_multiple`` counts only where it is given: protocols from before there was one keep their hash.
+        """
+        uncounted = {"name"} if self.size_multiple is not None else {"name", "size_multiple"}
+        canonical = json.dumps(self.model_dump(exclude=uncounted), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def window_length(self, *, causal: bool) -> int:
         """Frames of a window; with ``long_video`` the least number of frames."""
-        return self.chunk_size + 1 if causal else self.chunk_size
+        return self.chunk_size + 1 if causal else max(1, self.chunk_size)
+
+    def clip_size(self, height: int, width: int) -> tuple[int, int]:
+        """Height and width of the clips of a video with frames of ``height`` × ``width`` pixels.
+
+        Raises:
+            ValueError: if the frames are smaller than ``size_multiple``.
+        """
+        if self.height is not None and self.width is not None:
+            return self.height, self.width
+        multiple = self.size_multiple or 1
+        if min(height, width) < multiple:
+            raise ValueError(f"frames of {height}×{width} pixels are smaller than size_multiple = {multiple}")
+        return height // multiple * multiple, width // multiple * multiple
 
     def windows(self, num_frames: int, fps: float, *, causal: bool) -> list[Window]:
         """Cut a video of ``num_frames`` frames at ``fps`` frames/s; never an empty list.
@@ -81,18 +115,24 @@ class Protocol(BaseModel):
             FrameRateError: if the frame rate is too low for ``sample_fps``.
             TooFewFramesError: if the video gives no window.
         """
-        frame_ids = range(0, num_frames, sampling_interval(fps, self.sample_fps))[: self.max_frames]
+        interval = 1 if self.sample_fps == "native" else sampling_interval(fps, self.sample_fps)
+        frame_ids = range(0, num_frames, interval)[: self.max_frames]
         if self.long_video:
             return [whole_video_window(frame_ids, self.chunk_size, causal=causal)]
         length = self.window_length(causal=causal)
         return consecutive_windows(frame_ids, length, stride=self.stride or length, tail=self.tail)
 
     def transform(self, frames: np.ndarray) -> Tensor:
-        """Turn frames (T, H, W, 3) uint8 RGB into a clip (3, T, height, width) float32 in [-1, 1]."""
+        """Turn frames (T, H, W, 3) uint8 RGB into a clip (3, T, height, width) float32 in [-1, 1].
+
+        Raises:
+            ValueError: if ``frames`` has another shape or type, or is too small for ``size_multiple``.
+        """
+        height, width = self.clip_size(*frames.shape[1:3])
         return transform_frames(
             frames,
-            height=self.height,
-            width=self.width,
+            height=height,
+            width=width,
             resize=self.resize,
             resize_filter=self.resize_filter,
             antialias=self.antialias,

@@ -2,9 +2,11 @@
 
 METRICS: dict[str, str] = {
     "psnr": ".psnr:FramePsnr",
+    "psnr-cap100": ".psnr:CappedPsnr",
     "psnr-clip": ".psnr:ClipPsnr",
     "psnr-pooled": ".psnr:PooledPsnr",
     "ssim": ".ssim:GaussianSsim",
+    "ssim-gauss11": ".ssim:UnpooledGaussianSsim",
     "ssim-skimage": ".ssim:UniformSsim",
     "lpips-vgg": ".lpips:LpipsVgg",
     "lpips-alex": ".lpips:LpipsAlex",
@@ -21,6 +23,7 @@ METRICS: dict[str, str] = {
     "flops": ".model_size:FloatingPointOperations",
     "throughput-encode": ".throughput:EncodeThroughput",
     "throughput-decode": ".throughput:DecodeThroughput",
+    "latency": ".throughput:Latency",
     "peak-memory": ".throughput:PeakMemory",
 }
 """Name → module below this package, and class."""

@@ -1,4 +1,4 @@
-"""Peak signal-to-noise ratio by three averages; all read the mean squared error of each frame."""
+"""Peak signal-to-noise ratio by four conventions; all read the mean squared error of each frame."""
 
 from __future__ import annotations
 
@@ -15,6 +15,11 @@ from .ratio import RatioMetric
 
 MSE_FLOOR = 1e-8
 """Added to every mean squared error, as VidTok's script does, so that identical frames have 80 dB."""
+
+CAP = 100.0
+"""Decibels that CDT's script gives to frames whose mean squared error is under :data:`CAPPED_MSE`."""
+CAPPED_MSE = 1e-10
+"""Where it caps; the formula alone reaches 100 dB just there."""
 
 
 def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
@@ -35,6 +40,12 @@ def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
 def decibels(mse: np.ndarray) -> np.ndarray:
     """−10 log10(MSE + 1e-8), elementwise, for a peak of 1."""
     return -10 * np.log10(np.asarray(mse, dtype=np.float64) + MSE_FLOOR)
+
+
+def capped_decibels(mse: np.ndarray) -> np.ndarray:
+    """20 log10(1 / √MSE), elementwise, for a peak of 1; 100 where the MSE is under 1e-10."""
+    mse = np.asarray(mse, dtype=np.float64)
+    return np.where(mse < CAPPED_MSE, CAP, -10 * np.log10(np.maximum(mse, CAPPED_MSE)))
 
 
 class _Psnr(RatioMetric):
@@ -62,6 +73,19 @@ class FramePsnr(_Psnr):
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The dB of each frame."""
         return decibels(window.arrays["mse"])
+
+
+class CappedPsnr(_Psnr):
+    """PSNR of each frame, capped, averaged over all frames: CDT's."""
+
+    name = "psnr-cap100"
+    title = "PSNR (cap 100)"
+    range = (0.0, CAP)
+    convention = "per frame 20·log10(1/√MSE) over (C, H, W) on [0, 1], 100 dB if MSE < 1e-10; mean of dB (CDT)"
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        """The dB of each frame."""
+        return capped_decibels(window.arrays["mse"])
 
 
 class ClipPsnr(_Psnr):

@@ -1,4 +1,4 @@
-"""Structural similarity by two conventions: VidTok's Gaussian window and scikit-image's default.
+"""Structural similarity by three conventions: a Gaussian window as VidTok and CDT take it, and scikit-image's default.
 
 Wang, Bovik, Sheikh and Simoncelli, *Image quality assessment: from error visibility to structural similarity*, IEEE
 Transactions on Image Processing 13 (2004), equation 13, with K1 = 0.01, K2 = 0.03 and a data range of 1.
@@ -26,15 +26,16 @@ POOLING_SIDE = 256
 """VidTok pools frames until their short side is about this."""
 
 
-def gaussian_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
+def gaussian_ssim(reference: Tensor, reconstruction: Tensor, *, pooled: bool = True) -> Tensor:
     """SSIM of each frame under an 11×11 Gaussian window of σ 1.5, valid positions only, biased moments.
 
-    Each channel on its own, then the mean over channels. Frames are first average-pooled by
-    round(min(H, W) / 256) where that is over 1; halves round to even.
+    Each channel on its own, then the mean over channels.
 
     Args:
         reference: (B, C, T, H, W) in [-1, 1].
         reconstruction: the same shape and range.
+        pooled: Whether frames are first average-pooled by round(min(H, W) / 256) where that is over 1; halves round
+            to even.
 
     Returns:
         (B, T) float64.
@@ -43,7 +44,7 @@ def gaussian_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
         MetricError: if a side is under 11 pixels.
     """
     _require_side(reference, GAUSSIAN_TAPS)
-    factor = max(1, round(min(reference.shape[-2:]) / POOLING_SIDE))
+    factor = max(1, round(min(reference.shape[-2:]) / POOLING_SIDE)) if pooled else 1
     positions = torch.arange(GAUSSIAN_TAPS, dtype=torch.float64, device=reference.device) - GAUSSIAN_TAPS // 2
     taps = torch.exp(-positions.square() / (2 * GAUSSIAN_SIGMA**2))
     taps = taps / taps.sum()
@@ -148,6 +149,23 @@ class GaussianSsim(_Ssim):
     )
     measurement = "frame-ssim-gauss11"
     frame_ssim = staticmethod(gaussian_ssim)
+
+
+class UnpooledGaussianSsim(_Ssim):
+    """SSIM under a Gaussian window at the frames' own size: CDT's; equal to VidTok's on frames that aren't pooled."""
+
+    name = "ssim-gauss11"
+    title = "SSIM (unpooled)"
+    convention = (
+        "11×11 Gaussian window, σ 1.5, no padding, biased moments, on [0, 1]; RGB channels apart, then their mean; "
+        "frames at their own size; mean over all frames (CDT)"
+    )
+    measurement = "frame-ssim-gauss11-unpooled"
+
+    @staticmethod
+    def frame_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
+        """SSIM without pooling."""
+        return gaussian_ssim(reference, reconstruction, pooled=False)
 
 
 class UniformSsim(_Ssim):

@@ -72,6 +72,35 @@ class DecodeThroughput(_Throughput):
     seconds = "decode_s"
 
 
+class Latency(Metric):
+    """Seconds from a clip to its reconstruction."""
+
+    name = "latency"
+    title = "Latency"
+    direction = "lower"
+    unit = "s"
+    range = (0.0, math.inf)
+    display_range = (10.0, 0.0)
+    decimals = 3
+    needs = "timing"
+    convention = "seconds of encode plus decode of a batch, device synchronised; median over windows after the first"
+    measurement = "timing"
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
+        """Median seconds a batch; ``details``: quartiles over windows, and the largest batch."""
+        found = warm_windows(windows, "decode_s")
+        if isinstance(found, Unavailable):
+            return found
+        timed, note = found
+        lower, median, upper = np.percentile([w.timing["encode_s"] + w.timing["decode_s"] for w in timed], (25, 50, 75))
+        details = {
+            "lower_quartile": float(lower),
+            "upper_quartile": float(upper),
+            "largest_batch_size": max(w.timing.get("batch_size", 1.0) for w in timed),
+        }
+        return Estimate(float(median), len(timed), "windows", note=note, details=details)
+
+
 class PeakMemory(Metric):
     """Largest memory of encode and decode."""
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from toklab.datasets.catalog import parse_dataset
-from toklab.datasets.folder import IMAGE_FPS, FolderDataset
+from toklab.datasets.folder import IMAGE_FPS, FolderDataset, ImagesDataset
 from toklab.datasets.interface import DatasetUnavailable
 
 
@@ -66,6 +66,19 @@ def test_linked_folders_are_entered_once_and_circles_end(tmp_path: Path) -> None
 def test_a_single_file_stands_for_the_folder(tmp_path: Path) -> None:
     _touch(tmp_path, "a.mp4")
     assert [source.key for source in FolderDataset(tmp_path / "a.mp4").sources()] == ["a.mp4"]
+
+
+def test_every_picture_is_a_source_of_its_own(tmp_path: Path) -> None:
+    _touch(tmp_path, "b.png", "a/1.jpg", "a/2.JPEG", "clip.mp4", ".hidden/c.png", ".d.png")
+    sources = ImagesDataset(tmp_path).sources()
+    assert [(source.key, source.kind) for source in sources] == [
+        ("a/1.jpg", "image"),
+        ("a/2.JPEG", "image"),
+        ("b.png", "image"),
+    ]
+    assert all(source.path.is_file() for source in sources)
+    with pytest.raises(DatasetUnavailable, match="holds no picture"):
+        ImagesDataset(tmp_path / "clip.mp4").sources()
 
 
 def test_the_folder_may_come_from_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

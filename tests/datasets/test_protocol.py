@@ -35,15 +35,18 @@ def test_hash_depends_on_every_field_but_the_name() -> None:
         "crop": "top-left",
         "round_to_uint8": True,
     }
-    assert {*changes, "name", "long_video"} == set(Protocol.model_fields)
+    assert {*changes, "name", "long_video", "size_multiple"} == set(Protocol.model_fields)
     derived = [VIDTOK.derive(**{field: value}).hash for field, value in changes.items()]
     derived.append(VIDTOK.derive(long_video=True, tail="drop").hash)
+    derived.append(VIDTOK.derive(size_multiple=8, height=None, width=None, resize="none").hash)
     assert len({VIDTOK.hash, *derived}) == len(Protocol.model_fields)
 
 
 def test_hash_is_pinned() -> None:
     """Ledgers keep it: a change here makes every kept figure foreign."""
     assert (VIDTOK.hash, load_protocol("vidtok-long").hash) == ("65e5536cac77", "06cfeb36d1fb")
+    hashes = {name: load_protocol(name).hash for name in ("cdt", "cdt-720", "cdt-image")}
+    assert hashes == {"cdt": "4768deb1c6c2", "cdt-720": "feb0cdab3306", "cdt-image": "2a847d696010"}
 
 
 def test_derived_names_tell_what_changed() -> None:
@@ -62,6 +65,11 @@ def test_derived_names_tell_what_changed() -> None:
         ({"height": 0}, "height: .*greater than 0"),
         ({"tail": "reflect"}, "'repeat' or 'drop'"),
         ({"long_video": True}, "long_video takes tail"),
+        ({"long_video": True, "tail": "drop", "chunk_size": 0}, "chunk_size of at least 1"),
+        ({"height": None}, "give height and width, or size_multiple"),
+        ({"size_multiple": 8}, "neither height nor width"),
+        ({"resize_filter": "lanczos", "antialias": False}, "antialias = true"),
+        ({"sample_fps": "slow"}, "'native'"),
     ],
 )
 def test_wrong_changes_are_named(changes: dict[str, object], message: str) -> None:

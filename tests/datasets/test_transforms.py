@@ -7,10 +7,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load_file
 from toklab.datasets.protocol import load_protocol
+from torchvision.transforms.functional import normalize, to_tensor
 
 VIDTOK = load_protocol("vidtok")
+CDT = load_protocol("cdt")
 
 
 @pytest.mark.goldens
@@ -51,6 +56,48 @@ def test_the_other_rules() -> None:
     bicubic = small.derive(resize_filter="bicubic", height=24, width=48).transform(left_white)
     assert bicubic.min() == -1
     assert bicubic.max() == 1
+
+
+sides = st.integers(9, 90)
+
+
+@settings(deadline=None, max_examples=60)
+@given(sides, sides, sides, sides, st.integers(0, 99))
+def test_cover_equals_pillow(height: int, width: int, clip_height: int, clip_width: int, seed: int) -> None:
+    frames = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)
+    clip = CDT.derive(height=clip_height, width=clip_width).transform(frames)
+    scale = max(clip_width / width, clip_height / height)
+    size = (round(width * scale), round(height * scale))
+    assert size[0] >= clip_width
+    assert size[1] >= clip_height
+    left, top = (size[0] - clip_width) // 2, (size[1] - clip_height) // 2
+    for index, frame in enumerate(frames):
+        picture = Image.fromarray(frame).resize(size, Image.Resampling.LANCZOS)
+        picture = picture.crop((left, top, left + clip_width, top + clip_height))
+        expected = normalize(to_tensor(picture), [0.5] * 3, [0.5] * 3)
+        assert torch.equal(clip[:, index], expected)
+
+
+def test_cdt_enlarges_small_frames_and_crops_only_the_long_side() -> None:
+    left_white = np.zeros((1, 128, 256, 3), np.uint8)
+    left_white[:, :, :128] = 255
+    clip = CDT.transform(left_white)
+    assert clip.shape == (3, 1, 256, 256)
+    assert (clip[..., :120] == 1).all()
+    assert (clip[..., 136:] == -1).all()
+
+
+@pytest.mark.parametrize(("size", "expected"), [((17, 30), (16, 24)), ((8, 16), (8, 16)), ((15, 9), (8, 8))])
+def test_pictures_keep_their_size_but_for_a_rest(size: tuple[int, int], expected: tuple[int, int]) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (1, *size, 3), dtype=np.uint8)
+    clip = load_protocol("cdt-image").transform(frames)
+    cut = Image.fromarray(frames[0]).crop((0, 0, expected[1], expected[0]))
+    assert torch.equal(clip[:, 0], normalize(to_tensor(cut), [0.5] * 3, [0.5] * 3))
+
+
+def test_pictures_smaller_than_the_multiple_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"frames of 7×30 pixels are smaller than size_multiple = 8"):
+        load_protocol("cdt-image").transform(np.zeros((1, 7, 30, 3), np.uint8))
 
 
 @pytest.mark.parametrize(

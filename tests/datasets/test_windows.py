@@ -100,6 +100,25 @@ def test_max_frames_equals_a_shorter_video(num_frames: int, max_frames: int) -> 
     assert limited.windows(num_frames, 30, causal=True) == expected
 
 
+@given(frame_counts, st.floats(0.5, 240))
+def test_cdt_takes_the_first_17_frames_at_any_frame_rate(num_frames: int, fps: float) -> None:
+    protocol = load_protocol("cdt")
+    if num_frames < 17:
+        with pytest.raises(TooFewFramesError, match=f"{num_frames} sampled frames give no window of 17 frames"):
+            protocol.windows(num_frames, fps, causal=True)
+        return
+    (window,) = protocol.windows(num_frames, fps, causal=True)
+    assert window.frame_ids == tuple(range(17))
+    (shorter,) = protocol.windows(num_frames, fps, causal=False)
+    assert shorter.frame_ids == tuple(range(16))
+
+
+@pytest.mark.parametrize("causal", [True, False])
+def test_every_picture_is_a_window_of_one_frame(causal: bool) -> None:
+    windows = load_protocol("cdt-image").windows(3, 24.0, causal=causal)
+    assert [window.frame_ids for window in windows] == [(0,), (1,), (2,)]
+
+
 def test_halves_round_to_the_even_interval() -> None:
     assert [sampling_interval(fps, 30) for fps in (24, 25, 29.97, 45, 75, 105)] == [1, 1, 1, 2, 2, 4]
 

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 from metric_windows import estimate, make_batch, make_metric, random_video, window_of
 from safetensors.torch import load_file
-from toklab.bench.metrics.psnr import decibels, frame_mse, psnr_by_position
+from toklab.bench.metrics.psnr import capped_decibels, decibels, frame_mse, psnr_by_position
+
+NAMES = ("psnr", "psnr-cap100", "psnr-clip", "psnr-pooled")
 
 
 @pytest.mark.goldens
@@ -48,8 +50,16 @@ def test_the_three_averages_by_hand() -> None:
     assert (clip.count, clip.counted) == (2, "clips")
 
 
+def test_the_cap_is_where_the_formula_reaches_100_decibels() -> None:
+    mse = np.array([0.0, 0.99e-10, 1.01e-10, 1e-4, 1.0])
+    expected = [100, 100, 20 * np.log10(1 / np.sqrt(1.01e-10)), 40, 0]
+    np.testing.assert_allclose(capped_decibels(mse), expected, atol=1e-12)
+    windows = [window_of("a", 0, mse=[0.0, 1e-4]), window_of("b", 0, mse=[1.0, 1e-4])]
+    assert estimate(make_metric("psnr-cap100"), windows).value == pytest.approx((100 + 40 + 0 + 40) / 4)
+
+
 def test_the_averages_share_one_measurement() -> None:
-    assert len({make_metric(name).measurement_key for name in ("psnr", "psnr-clip", "psnr-pooled")}) == 1
+    assert len({make_metric(name).measurement_key for name in NAMES}) == 1
 
 
 def test_by_position() -> None:

@@ -77,6 +77,25 @@ def test_pools_by_the_factor_of_the_short_side(side: int, factor: int) -> None:
     assert gaussian_ssim(x, y).item() == pytest.approx(gaussian_ssim(pooled[0], pooled[1]).item(), abs=1e-12)
 
 
+def test_without_pooling_large_frames_equal_scikit_image_at_their_own_size() -> None:
+    x, y = _frames((1, 3, 1, 386, 400))
+    (measured,) = make_metric("ssim-gauss11").measure(make_batch(x, y))
+    full = structural_similarity(
+        _unit(x, 0),
+        _unit(y, 0),
+        channel_axis=0,
+        data_range=1.0,
+        gaussian_weights=True,
+        sigma=1.5,
+        use_sample_covariance=False,
+        full=True,
+    )[1]
+    assert measured["ssim"][0] == pytest.approx(full[:, 5:-5, 5:-5].mean(), abs=1e-12)
+    assert abs(measured["ssim"][0] - gaussian_ssim(x, y).item()) > 0.01
+    small = x[..., :64, :64], y[..., :64, :64]
+    assert gaussian_ssim(*small, pooled=False).item() == gaussian_ssim(*small).item()
+
+
 def test_small_frames_are_refused() -> None:
     video = random_video(0, (1, 3, 1, 6, 30))
     with pytest.raises(MetricError, match="6×30 pixels"):

@@ -31,6 +31,12 @@ def test_median_and_quartiles_of_warm_windows() -> None:
     assert estimate(make_metric("throughput-decode"), windows).value == pytest.approx(3 * 4 * 17 / 2)
 
 
+def test_latency_is_the_median_of_encode_plus_decode() -> None:
+    outcome = estimate(make_metric("latency"), [_window(0, 100.0, warm=0), *(_window(i, 1 / i) for i in range(1, 6))])
+    assert outcome.value == pytest.approx(3 / 3)
+    assert outcome.details["largest_batch_size"] == 4
+
+
 def test_cold_windows_count_only_alone() -> None:
     outcome = estimate(make_metric("throughput-encode"), [_window(0, 1.0, warm=0)])
     assert outcome.value == pytest.approx(68)
@@ -41,12 +47,12 @@ def test_peak_is_over_all_windows() -> None:
     assert estimate(make_metric("peak-memory"), [_window(6, 1.0, warm=0), _window(1, 1.0)]).value == 7
 
 
-@pytest.mark.parametrize("name", ["throughput-encode", "throughput-decode", "peak-memory"])
+@pytest.mark.parametrize("name", ["throughput-encode", "throughput-decode", "latency", "peak-memory"])
 def test_machines_are_not_mixed(name: str) -> None:
     windows = [_window(0, 1.0, machine="one"), _window(1, 1.0, machine="two")]
     assert "several machines: one; two" in refusal(make_metric(name), windows).reason
 
 
-@pytest.mark.parametrize("name", ["throughput-encode", "throughput-decode", "peak-memory"])
+@pytest.mark.parametrize("name", ["throughput-encode", "throughput-decode", "latency", "peak-memory"])
 def test_without_timings(name: str) -> None:
     assert "no window has a timing" in refusal(make_metric(name), [MeasuredWindow("a", 0, 17, {})]).reason
