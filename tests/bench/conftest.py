@@ -43,6 +43,12 @@ class SilentProgress:
 
 
 @pytest.fixture
+def silent_progress() -> SilentProgress:
+    """Who is told how a run goes, for tests that call the runner themselves."""
+    return SilentProgress()
+
+
+@pytest.fixture
 def fake_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
     """Make the fake tokenizers known as plugins."""
     monkeypatch.setenv("TOKLAB_PLUGINS", plugins_variable())

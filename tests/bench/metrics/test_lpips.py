@@ -6,6 +6,7 @@ import json
 import math
 from pathlib import Path
 
+import lpips
 import pytest
 import torch
 from metric_windows import make_batch, make_metric, random_video
@@ -64,6 +65,19 @@ def test_identical_frames_have_no_distance() -> None:
     video = random_video(0, (1, 3, 2, 40, 40))
     for metric in (LpipsAlex(backbone), LpipsAlexSpatial(backbone)):
         assert metric.measure(make_batch(video, video))[0]["lpips"].tolist() == [0, 0]
+
+
+def test_spatial_equals_the_package() -> None:
+    backbone = _random_backbone("alex")
+    official = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)
+    official.load_state_dict(build_lpips("alex", backbone, spatial=True).state_dict())
+    x, y = random_video(0, (1, 3, 2, 40, 56)), random_video(1, (1, 3, 2, 40, 56))
+    (measured,) = LpipsAlexSpatial(backbone).measure(make_batch(x, y))
+    with torch.no_grad():
+        expected = [official(x[:, :, frame], y[:, :, frame]).mean().item() for frame in range(2)]
+    assert measured["lpips"].tolist() == pytest.approx(expected, rel=1e-6)
+    plain = LpipsAlex(backbone).measure(make_batch(x, y))[0]["lpips"].tolist()
+    assert plain != pytest.approx(expected, rel=1e-5)
 
 
 def test_values_out_of_range_are_refused(vgg_backbone: dict[str, Tensor]) -> None:
