@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
+STATE_KEYS = ("ema_state_dict", "state_dict", "gen_model")
+"""Where trainers keep a model's weights in a checkpoint; averaged ones come first, and one may lie within another."""
 
 
 def find(card: Card) -> Path | None:
@@ -90,7 +92,7 @@ def sha256_of(path: Path) -> str:
 def load_state(path: Path) -> dict[str, Tensor]:
     """The flat state dict in a file, on the CPU: ``.safetensors``, or ``.ckpt``, ``.pt``, ``.pth``, ``.bin`` of torch.
 
-    Of a Lightning checkpoint it is what lies under ``state_dict``.
+    Of a trainer's checkpoint it is what lies under one of :data:`STATE_KEYS`.
 
     Raises:
         TokenizerError: on a damaged or truncated file, one that holds more than data, or another format.
@@ -137,13 +139,21 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
-    state = content.get("state_dict", content) if isinstance(content, dict) else content
+    state = _unwrapped(content)
     if not isinstance(state, dict) or not state:
         raise TokenizerError(f"{path}: holds no state dict but a {type(state).__name__}")
     foreign = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]
     if foreign:
         raise TokenizerError(f"{path}: {foreign[0]!r} is no tensor, so this is no flat state dict")
     return state
+
+
+def _unwrapped(content: object) -> object:
+    if isinstance(content, dict):
+        for key in STATE_KEYS:
+            if key in content:
+                return _unwrapped(content[key])
+    return content
 
 
 def _holds_torchscript(path: Path) -> bool:

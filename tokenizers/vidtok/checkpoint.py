@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..interface import TokenizerError
-from .model import VidTokModel
 
 DROPPED_PREFIXES = ("loss.", "model_ema.")
 """Children of the training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""
@@ -26,7 +25,7 @@ def model_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
 
 
-def load_checkpoint(model: VidTokModel, checkpoint: Mapping[str, Tensor], name: str) -> None:
+def load_checkpoint(model: nn.Module, checkpoint: Mapping[str, Tensor], name: str) -> None:
     """Replace every weight of ``model``, also one built on the meta device, by the checkpoint's, in float32.
 
     Raises:
