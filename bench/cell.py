@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import Any
 
 from ..datasets.protocol import Protocol
-from ..tokenizers.interface import InferenceSettings
+from ..tokenizers.interface import GENERAL_SETTINGS, InferenceSettings, Regularizer
+
+NOISE_SETTINGS = frozenset({"posterior", "seed"})
+"""Settings that only tokenizers with a posterior to sample from use."""
+
+
+def settings_without_effect(regularizer: Regularizer) -> frozenset[str]:
+    """The general inference settings that change nothing about a tokenizer's output, by its regularizer."""
+    if regularizer == "codec":
+        return GENERAL_SETTINGS
+    return frozenset() if regularizer == "kl" else NOISE_SETTINGS
 
 
 def canonical_hash(value: Any, digits: int = 16) -> str:
@@ -32,10 +42,14 @@ class Cell:
     metrics: tuple[str, ...]
     """Metrics to compute; not part of the identity, for each has its own."""
 
+    settings_without_effect: frozenset[str] = frozenset()
+    """Settings that the tokenizer doesn't use; they are part of the identity, but not of the label."""
+
     @property
     def label(self) -> str:
-        """The row's label in tables: name, and the settings that differ from the default."""
-        changed = self.settings.label
+        """The row's label in tables: name, and the settings with an effect that differ from the default."""
+        told = [name for name in self.settings.changed if name not in self.settings_without_effect]
+        changed = ",".join(f"{name}={getattr(self.settings, name)}" for name in told)
         return f"{self.tokenizer} ({changed})" if changed else self.tokenizer
 
     def identity(self, card_identity: str, weights_identity: str) -> str:

@@ -10,8 +10,9 @@ from ..datasets.catalog import parse_dataset
 from ..datasets.protocol import load_protocol
 from ..tokenizers.interface import InferenceSettings
 from .catalog import datasets, metrics, tokenizers
-from .cell import Cell
+from .cell import Cell, settings_without_effect
 from .suite import Suite
+from .tokenizer_entry import CardTokenizer
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class Shard:
 def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     """Every cell of a suite, in the order they run: dataset by dataset, so that decoded clips are shared.
 
+    Of cells that differ only in settings without effect on their tokenizer, the first one.
+
     Raises:
         ValueError: (a subclass) naming an unknown tokenizer, dataset, metric, protocol or setting.
     """
@@ -40,16 +43,20 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     if suite.protocol_changes:
         protocol = protocol.derive(**suite.protocol_changes)
     catalog = tokenizers(tuple(card_folders))
+    without_effect: dict[str, frozenset[str]] = {}
     for name in suite.tokenizers:
-        catalog.entry(name)
+        entry = catalog.entry(name)
+        known = isinstance(entry, CardTokenizer)
+        without_effect[name] = settings_without_effect(entry.card.regularizer) if known else frozenset()
     for name in suite.metrics:
         metrics().check(name)
-    cells = []
+    cells: dict[tuple[str, str, str], Cell] = {}
     for text in suite.datasets:
         dataset, root = parse_dataset(text)
         datasets().check(dataset)
         for name in suite.tokenizers:
             for values in suite.combinations():
                 settings = InferenceSettings.from_mapping(values)
-                cells.append(Cell(name, dataset, root, protocol, settings, suite.metrics))
-    return cells
+                cell = Cell(name, dataset, root, protocol, settings, suite.metrics, without_effect[name])
+                cells.setdefault((text, name, cell.label), cell)
+    return list(cells.values())

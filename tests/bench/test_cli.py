@@ -84,8 +84,11 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
     monkeypatch.chdir(tmp_path)
     code, output = toklab("plan", "demo", "--set", "seed=0,1")
     assert code == 0
-    assert "16 cells" in output
-    assert "bicubic-4chn (seed=1) on sample" in output
+    # Only the two tokenizers with a posterior use the seed.
+    assert "10 cells" in output
+    assert "vidtok-tiny-kl-4chn (seed=1) on sample" in output
+    assert "bicubic-4chn on sample" in output
+    assert "bicubic-4chn (" not in output
     assert list(tmp_path.iterdir()) == []
 
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from toklab.bench.plan import plan_cells
 from toklab.bench.suite import Suite, SuiteError, load_suite, parse_assignments, shipped_suites
+from toklab.tokenizers.interface import InferenceSettings
 
 
 def test_settings_with_lists_give_every_combination() -> None:
@@ -19,6 +21,30 @@ def test_no_settings_give_one_combination() -> None:
 
 def test_shipped_suites_are_named_like_their_files() -> None:
     assert set(shipped_suites()) >= {"demo", "mcl-jcv", "webvid-val"}
+
+
+def test_labels_leave_out_settings_without_effect_and_identities_keep_them() -> None:
+    names = ("h264-32768", "bicubic-4chn", "vidtok-tiny-fsq-32768", "vidtok-tiny-kl-4chn")
+    settings = {"posterior": "sample", "seed": 42, "precision": "bfloat16"}
+    suite = Suite(name="s", datasets=("sample",), tokenizers=names, metrics=("psnr",), settings=dict(settings))
+    cells = plan_cells(suite)
+    assert [cell.label for cell in cells] == [
+        "h264-32768",
+        "bicubic-4chn (precision=bfloat16)",
+        "vidtok-tiny-fsq-32768 (precision=bfloat16)",
+        "vidtok-tiny-kl-4chn (posterior=sample,seed=42,precision=bfloat16)",
+    ]
+    assert {cell.settings.hash for cell in cells} == {InferenceSettings.from_mapping(settings).hash}
+
+
+def test_settings_without_effect_give_one_cell() -> None:
+    names = ("bicubic-4chn", "vidtok-tiny-kl-4chn")
+    suite = Suite(name="s", datasets=("sample",), tokenizers=names, metrics=("psnr",), settings={"seed": [1, 0]})
+    assert [(cell.tokenizer, cell.settings.seed) for cell in plan_cells(suite)] == [
+        ("bicubic-4chn", 1),
+        ("vidtok-tiny-kl-4chn", 1),
+        ("vidtok-tiny-kl-4chn", 0),
+    ]
 
 
 def test_an_unknown_suite_gets_a_near_name() -> None:
