@@ -202,6 +202,20 @@ class TokenizerSpec:
 
 
 @dataclass(frozen=True)
+class BitstreamFacts:
+    """What is to be known of a codec's stream beside its bytes."""
+
+    target_bits: float
+    """Bits that the stream should take."""
+    off_target: str = ""
+    """Why it takes others, by more than the codec's tolerance; empty if it doesn't."""
+    container_bytes: int = 0
+    """Bytes that only delimit the frames, where the codec has no elementary stream; they don't count as bits."""
+    encoder: str = ""
+    """Encoder, its preset and version."""
+
+
+@dataclass(frozen=True)
 class Encoded:
     """What an encoder gives: a latent, codes, or a bitstream, for each clip of a batch."""
 
@@ -210,7 +224,9 @@ class Encoded:
     codes: tuple[Tensor, ...] = ()
     """Discrete tokenizers: one integer tensor (B, t, h, w) a codebook; empty for the others."""
     bitstreams: tuple[bytes, ...] = ()
-    """Codecs: one elementary stream a clip."""
+    """Codecs: one stream a clip."""
+    bitstream_facts: tuple[BitstreamFacts, ...] = ()
+    """Codecs: the facts of each stream, in the order of ``bitstreams``; may be empty."""
     kl_nats: Tensor | None = None
     """KL posteriors: KL(q ‖ p) of each clip, (B,), in nats."""
     codebook_sizes: tuple[int, ...] = ()
@@ -235,6 +251,7 @@ class Encoded:
             latents=None if self.latents is None else self.latents[one],
             codes=tuple(codes[one] for codes in self.codes),
             bitstreams=self.bitstreams[one],
+            bitstream_facts=self.bitstream_facts[one],
             kl_nats=None if self.kl_nats is None else self.kl_nats[one],
         )
 
@@ -249,7 +266,8 @@ class Encoded:
     def bits(self) -> list[float]:
         """Bits of each clip: Σ log2 K over codes, 16 an element of a continuous latent, 8 a byte of a bitstream."""
         if self.bitstreams:
-            return [8.0 * len(stream) for stream in self.bitstreams]
+            containers = [facts.container_bytes for facts in self.bitstream_facts] or [0] * len(self.bitstreams)
+            return [8.0 * (len(stream) - extra) for stream, extra in zip(self.bitstreams, containers, strict=True)]
         if self.codes:
             sizes = zip(self.codes, self.codebook_sizes, strict=True)
             return [math.fsum(math.log2(size) * codes[0].numel() for codes, size in sizes)] * self.batch_size
