@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..ldm.layers import CausalConv3d, FrameAttention, FrameConv2d, FrameGroupNorm, ResidualBlock, pad_past
-from .config import CVVAEConfig
+from ..ldm.layers import CausalConv3d, FrameAttention, FrameConv2d, FrameGroupNorm, PaddingMode, ResidualBlock
+from .config import CVVAEConfig, Variant
 
 EPSILON = {"sd": 1e-5, "sd3": 1e-6}
 """Added to the variance in group norms, by variant."""
+PADDING_MODE: dict[str, PaddingMode] = {"sd": "zeros", "sd3": "replicate"}
+"""What 3-D convolutions see around frames, by variant; 2-D ones see zeros."""
 
 
 class SpatioTemporalAttention(FrameAttention):
@@ -34,30 +37,39 @@ class SpatioTemporalAttention(FrameAttention):
 
 
 class Downsampling(nn.Module):
-    """Halves height and width, and time too where ``temporal``; zeros stand right of and below each frame."""
+    """Halves height and width, and time too where ``temporal``."""
 
-    def __init__(self, channels: int, temporal: bool):
+    def __init__(self, channels: int, temporal: bool, variant: Variant):
         super().__init__()
-        self.conv = CausalConv3d(channels, channels, 3, (2 if temporal else 1, 2, 2), spatial_padding=0)
+        # The variant sd pads the right and lower sides alone.
+        self.one_sided = variant == "sd"
+        self.conv = CausalConv3d(
+            channels,
+            channels,
+            3,
+            (2 if temporal else 1, 2, 2),
+            spatial_padding=0 if self.one_sided else 1,
+            padding_mode=PADDING_MODE[variant],
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) to (B, C, T', H / 2, W / 2); T' is (T + 1) / 2 or T."""
-        return self.conv(F.pad(x, (0, 1, 0, 1)))
+        return self.conv(F.pad(x, (0, 1, 0, 1)) if self.one_sided else x)
 
 
 class Upsampling(nn.Module):
     """Doubles height and width, and time too where ``temporal``; the first frame stays one frame."""
 
-    def __init__(self, channels: int, temporal: bool):
+    def __init__(self, channels: int, temporal: bool, variant: Variant):
         super().__init__()
         self.temporal = temporal
-        self.conv = nn.Conv3d(channels, channels * (2 if temporal else 1), 3, padding=(0, 1, 1))
+        out_channels = channels * (2 if temporal else 1)
+        self.conv = nn.Conv3d(channels, out_channels, 3, padding=(0, 1, 1), padding_mode=PADDING_MODE[variant])
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, C, T, H, W) to (B, C, T', 2 H, 2 W); T' is 2 T − 1 or T."""
         x = F.interpolate(x, scale_factor=(1, 2, 2), mode="nearest")
-        x = pad_past(x, 1, "first_frame")
-        x = self.conv(F.pad(x, (0, 0, 0, 0, 0, 1), mode="replicate"))
+        x = self.conv(torch.cat([x[:, :, :1], x, x[:, :, -1:]], 2))
         if not self.temporal:
             return x
         B, C, T, H, W = x.shape
@@ -101,17 +113,17 @@ class Encoder(nn.Module):
     def __init__(self, config: CVVAEConfig):
         super().__init__()
         widths, groups, epsilon = config.widths, config.num_groups, EPSILON[config.variant]
-        self.conv_in = CausalConv3d(3, widths[0], 3)
+        self.conv_in = _conv(3, widths[0], config, causal=True)
         self.down = nn.ModuleList()
         for index, (before, width) in enumerate(zip((widths[0], *widths), widths, strict=False)):
             level = _Level(_blocks(before, width, config.num_res_blocks, config, causal=True))
             if index < config.num_levels - 1:
-                level.downsample = Downsampling(width, index in config.temporal_levels)
+                level.downsample = Downsampling(width, index in config.temporal_levels, config.variant)
             self.down.append(level)
         attention = FrameAttention(FrameGroupNorm(groups, widths[-1], epsilon), _projections(widths[-1]))
         self.mid = _middle(widths[-1], attention, config, causal=True)
         self.norm_out = nn.GroupNorm(groups, widths[-1], epsilon)
-        self.conv_out = CausalConv3d(widths[-1], 2 * config.z_channels, 3)
+        self.conv_out = _conv(widths[-1], 2 * config.z_channels, config, causal=True)
 
     def forward(self, video: Tensor) -> Tensor:
         """Encode one chunk."""
@@ -127,7 +139,7 @@ class Decoder(nn.Module):
     def __init__(self, config: CVVAEConfig):
         super().__init__()
         widths, groups, epsilon = config.widths, config.num_groups, EPSILON[config.variant]
-        self.conv_in = nn.Conv3d(config.z_channels, widths[-1], 3, padding=1)
+        self.conv_in = _conv(config.z_channels, widths[-1], config, causal=False)
         if config.variant == "sd":
             attention = SpatioTemporalAttention(widths[-1], groups, epsilon)
         else:
@@ -137,10 +149,11 @@ class Decoder(nn.Module):
         for index, (before, width) in enumerate(zip((*widths[1:], widths[-1]), widths, strict=True)):
             level = _Level(_blocks(before, width, config.num_res_blocks + 1, config, causal=False))
             if index:
-                level.upsample = Upsampling(width, config.num_levels - 1 - index in config.temporal_levels)
+                temporal = config.num_levels - 1 - index in config.temporal_levels
+                level.upsample = Upsampling(width, temporal, config.variant)
             self.up.append(level)
         self.norm_out = nn.GroupNorm(groups, widths[0], epsilon)
-        self.conv_out = nn.Conv3d(widths[0], 3, 3, padding=1)
+        self.conv_out = _conv(widths[0], 3, config, causal=False)
 
     def forward(self, latents: Tensor) -> Tensor:
         """Decode one chunk."""
@@ -171,6 +184,13 @@ class CVVAEModel(nn.Module):
         return self.decoder(latents) if tiling is None else tiling.run(self.decoder, latents)
 
 
+def _conv(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: bool) -> nn.Conv3d:
+    padding_mode = PADDING_MODE[config.variant]
+    if causal:
+        return CausalConv3d(in_channels, out_channels, 3, padding_mode=padding_mode)
+    return nn.Conv3d(in_channels, out_channels, 3, padding=1, padding_mode=padding_mode)
+
+
 def _blocks(before: int, width: int, count: int, config: CVVAEConfig, *, causal: bool) -> list[ResidualBlock]:
     widths = [before] + [width] * count
     return [_block(i, o, config, causal=causal) for i, o in zip(widths, widths[1:], strict=False)]
@@ -178,10 +198,9 @@ def _blocks(before: int, width: int, count: int, config: CVVAEConfig, *, causal:
 
 def _block(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: bool) -> ResidualBlock:
     groups, epsilon = config.num_groups, EPSILON[config.variant]
-    conv = CausalConv3d(in_channels, out_channels, 3) if causal else nn.Conv3d(in_channels, out_channels, 3, padding=1)
     return ResidualBlock(
         nn.GroupNorm(groups, in_channels, epsilon),
-        conv,
+        _conv(in_channels, out_channels, config, causal=causal),
         nn.GroupNorm(groups, out_channels, epsilon),
         FrameConv2d(out_channels, out_channels, 3, padding=1),
         None if in_channels == out_channels else nn.Conv3d(in_channels, out_channels, 1),

@@ -10,6 +10,8 @@ from torch.nn import functional as F
 
 TimePadding = Literal["first_frame", "zeros"]
 """What a causal convolution sees before the clip: its first frame, repeated, or zeros."""
+PaddingMode = Literal["zeros", "replicate"]
+"""What a convolution sees around a frame: zeros, or the positions at its border, repeated."""
 
 
 def pad_past(x: Tensor, num_frames: int, padding: TimePadding) -> Tensor:
@@ -22,14 +24,15 @@ def pad_past(x: Tensor, num_frames: int, padding: TimePadding) -> Tensor:
 
 
 class CausalConv3d(nn.Conv3d):
-    """Convolution over time and space that looks at the present and the past; zeros stand around each frame.
+    """Convolution over time and space that looks at the present and the past.
 
     Args:
         in_channels: channels that come in.
         out_channels: channels that go out.
         kernel: frames, rows and columns; or one number for all.
         stride: frames, rows and columns; or one number for all.
-        spatial_padding: zeros on each side of a frame; ``None``: as many as keep its size at stride 1.
+        spatial_padding: positions added on each side of a frame; ``None``: as many as keep its size at stride 1.
+        padding_mode: what these are, zeros or the positions at the border.
         time_padding: what stands before the clip.
         num_past: frames of it; ``None``: one fewer than the kernel has.
         bias: whether there is one.
@@ -43,14 +46,16 @@ class CausalConv3d(nn.Conv3d):
         stride: int | tuple[int, int, int] = 1,
         *,
         spatial_padding: int | None = None,
+        padding_mode: PaddingMode = "zeros",
         time_padding: TimePadding = "first_frame",
         num_past: int | None = None,
         bias: bool = True,
     ):
-        super().__init__(in_channels, out_channels, kernel, stride, bias=bias)
-        frames, height, width = self.kernel_size
+        frames, height, width = (kernel, kernel, kernel) if isinstance(kernel, int) else kernel
         sides = (height // 2, width // 2) if spatial_padding is None else (spatial_padding, spatial_padding)
-        self.padding = (0, *sides)
+        super().__init__(
+            in_channels, out_channels, kernel, stride, padding=(0, *sides), bias=bias, padding_mode=padding_mode
+        )
         self.num_past = frames - 1 if num_past is None else num_past
         self.time_padding: TimePadding = time_padding
 
