@@ -6,6 +6,7 @@ when asked for. Files are read as data: safetensors, or ``torch.load(weights_onl
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import os
 import pickle
@@ -129,7 +130,9 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         raise TokenizerError(f"{path}: a TorchScript archive is code, not weights; save its state dict as safetensors")
     try:
         # Only archives can be mapped; files of torch before 1.6 are one pickle and are read as a whole.
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+        # Lightning keeps a program's arguments in a Namespace, which is a bare record.
+        with torch.serialization.safe_globals([argparse.Namespace]):
+            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         if is_archive or "weights_only" in str(error).lower():
             raise TokenizerError(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor, nn
 
 from ..interface import TokenizerError
@@ -46,7 +45,8 @@ def load_checkpoint(model: nn.Module, checkpoint: Mapping[str, Tensor], name: st
     if any(problems.values()):
         listed = [f"{len(names)} {what} ({_some(names)})" for what, names in problems.items() if names]
         raise TokenizerError(f"{name}: the checkpoint is of another model: tensors {'; '.join(listed)}")
-    model.load_state_dict({key: value.to(torch.float32) for key, value in state.items()}, assign=True)
+    converted = {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+    model.load_state_dict(converted, assign=True)
 
 
 def _some(names: list[str]) -> str:
