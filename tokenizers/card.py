@@ -25,7 +25,7 @@ REGULARIZERS: tuple[Regularizer, ...] = ("kl", "fsq", "lfq", "vq", "ae", "codec"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names are typed on the command line and become parts of file names."""
 
-PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "source")
+PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "training", "source")
 """Fields that don't decide what comes out of the tokenizer."""
 
 
@@ -82,6 +82,29 @@ class CheckpointSource:
 
 
 @dataclass(frozen=True)
+class TrainingRecord:
+    """How toklab trained the weights of a card."""
+
+    recipe: str
+    """Name of the recipe."""
+    command: str
+    """The command that repeats the training."""
+    data: str
+    """What it was trained on, in words."""
+    steps: int
+    """Optimizer steps."""
+    seed: int
+    seconds: int
+    """Time it took, without the time a training stood still between a kill and its resume."""
+    device: str
+    """What it ran on."""
+    validation: str
+    """On which clips ``psnr`` was measured, in words."""
+    psnr: float
+    """Of the final weights, in dB: mean over frames."""
+
+
+@dataclass(frozen=True)
 class Card:
     """A tokenizer variant as its card describes it."""
 
@@ -119,6 +142,8 @@ class Card:
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the adapter as they are."""
     checkpoint: CheckpointSource = field(default_factory=CheckpointSource)
+    training: TrainingRecord | None = None
+    """How the weights were made, where toklab made them."""
     source: Traversable = field(default=Path())
     """The file it was read from."""
 
@@ -170,6 +195,15 @@ def read_card(source: Traversable) -> Card:
         values = tomllib.loads(source.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise CardError(f"{source}: can't be read as a card (TOML): {error}") from error
+    return card_from_values(values, source)
+
+
+def card_from_values(values: dict[str, Any], source: Traversable) -> Card:
+    """Check the values of one card; ``source`` is the file that errors name and that paths are relative to.
+
+    Raises:
+        CardError: as :func:`read_card`.
+    """
     table = _Table(values, str(source))
     frame_rule = table.table("frame_rule")
     card = Card(
@@ -194,6 +228,7 @@ def read_card(source: Traversable) -> Card:
         note=table.text("note"),
         parameters=table.table("parameters").values,
         checkpoint=_read_checkpoint(table.table("checkpoint")),
+        training=_read_training(table.table("training")),
         source=source,
     )
     frame_rule.refuse_unknown_keys()
@@ -229,6 +264,24 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
     if checkpoint.sha256 and not re.fullmatch(r"[0-9a-f]{64}", checkpoint.sha256):
         raise table.error("sha256", "is 64 hexadecimal digits")
     return checkpoint
+
+
+def _read_training(table: _Table) -> TrainingRecord | None:
+    if not table.values:
+        return None
+    record = TrainingRecord(
+        recipe=table.text("recipe", required=True),
+        command=table.text("command", required=True),
+        data=table.text("data", required=True),
+        steps=table.number("steps"),
+        seed=table.number("seed", minimum=0),
+        seconds=table.number("seconds", minimum=0),
+        device=table.text("device", required=True),
+        validation=table.text("validation", required=True),
+        psnr=table.real("psnr"),
+    )
+    table.refuse_unknown_keys()
+    return record
 
 
 class _Table:
@@ -279,6 +332,9 @@ class _Table:
     def number(self, key: str, *, default: int | None = None, minimum: int = 1) -> int:
         value = self.optional_number(key, minimum=minimum)
         return self._require(key, default) if value is None else value
+
+    def real(self, key: str) -> float:
+        return self._require(key, self._take(key, float, "a number with a decimal point"))
 
     def numbers(self, key: str) -> tuple[int, ...]:
         values = self._take(key, list, "a list of whole numbers") or []

@@ -8,7 +8,7 @@ import sys
 import typer
 from rich.markup import escape
 
-from . import data, report, run, show, video, weights
+from . import data, report, run, show, train, video, weights
 
 app = typer.Typer(
     name="toklab",
@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with `toklab run demo`, then `toklab report runs/demo`.",
 )
-for module in (run, report, show, video):
+for module in (run, report, show, train, video):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -35,3 +35,7 @@ class Objective(nn.Module):
     def trained_parameters(self) -> Iterable[nn.Parameter]:
         """The parameters to optimise: those that require a gradient."""
         return (parameter for parameter in self.model.parameters() if parameter.requires_grad)
+
+    def after_step(self, step: int) -> None:
+        """Move what isn't learned by gradients, such as moving averages, once optimizer step ``step`` is done."""
+        return

@@ -1,0 +1,135 @@
+"""`toklab train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ...tokenizers.training.loop import Progress as TrainingProgress
+
+
+def train(
+    recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe or a TOML file.")],
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of videos, or a .txt file that lists videos [default: synthetic clips alone]."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder to write [default: trainings/RECIPE].")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps [default: the recipe's].")] = None,
+    init: Annotated[
+        Path | None, typer.Option(help="Weights to start from [default: what the recipe's `init` left beside --out].")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
+    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
+    tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's events too.")] = False,
+) -> None:
+    """Train a tokenizer and write its weights, its card and the log into a folder.
+
+    A training that was interrupted goes on with --resume and ends with the weights that it would have had without the
+    interruption. The result runs as it lies there: `toklab run -t NAME -d sample --cards OUT/cards`.
+
+    Examples:
+
+        toklab train vidtok-kl-4chn
+
+        toklab train vidtok-fsq-32768 --data clips/ --out trainings/fsq --device cuda
+
+        toklab train my-recipe.toml --data clips.txt --steps 500 --resume
+
+        torchrun --nproc-per-node 2 -m toklab.bench.cli.main train vidtok-kl-16chn --data clips/ --device cuda
+    """
+    import torch
+
+    from ..training import TrainingOptions, run_training
+
+    if threads:
+        torch.set_num_threads(threads)
+    folder = out or Path("trainings") / Path(recipe).stem
+    command = " ".join(
+        ["toklab train", recipe]
+        + ([f"--data {data.name}"] if data else [])
+        + ([f"--steps {steps}"] if steps else [])
+        + ([f"--init {init.name}"] if init else [])
+    )
+    options = TrainingOptions(
+        out=folder,
+        data=data,
+        init=init,
+        resume=resume,
+        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        tensorboard=tensorboard,
+        command=command,
+    )
+    with _TrainingBar() as bar:
+        card = run_training(recipe, options, steps=steps, on_progress=bar.show, on_message=bar.message)
+    typer.echo(str(card))
+
+
+class _TrainingBar:
+    """A bar with loss and PSNR on standard error; a line for every validation where there is no terminal."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import (
+            BarColumn,
+            MofNCompleteColumn,
+            Progress,
+            TextColumn,
+            TimeElapsedColumn,
+            TimeRemainingColumn,
+        )
+
+        self.console = Console(stderr=True)
+        self._bar = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+            console=self.console,
+            disable=not self.console.is_terminal,
+        )
+        self._task = self._bar.add_task("training", total=None)
+        self._told: dict[str, float] = {}
+
+    def __enter__(self) -> _TrainingBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def message(self, text: str) -> None:
+        """Print a line above the bar."""
+        self.console.print(text, style="dim", highlight=False, markup=False)
+
+    def show(self, progress: TrainingProgress) -> None:
+        """Move the bar."""
+        psnr = f", PSNR {progress.validation['psnr']:.2f} dB" if "psnr" in progress.validation else ""
+        self._bar.update(
+            self._task,
+            total=progress.steps,
+            completed=progress.step,
+            description=f"loss {progress.loss:.4f}{psnr}",
+        )
+        if not self.console.is_terminal and progress.validation != self._told:
+            self._told = dict(progress.validation)
+            self.message(
+                f"step {progress.step}/{progress.steps}, {progress.seconds:.0f} s: loss {progress.loss:.4f}{psnr}"
+            )
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(train)

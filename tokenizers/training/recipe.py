@@ -1,0 +1,208 @@
+"""A recipe: what is trained, on what and how, as a TOML file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args, get_type_hints
+
+from ..card import NAME_PATTERN
+from .errors import TrainingError
+
+Section = TypeVar("Section")
+
+
+@dataclass(frozen=True)
+class Optimization:
+    """How weights are moved, for how long, and what is written on the way."""
+
+    steps: int = 2000
+    """Optimizer steps."""
+    batch_size: int = 4
+    """Clips a step and process."""
+    optimizer: Literal["adamw", "adam"] = "adamw"
+    learning_rate: float = 1e-3
+    final_learning_rate: float = 1e-5
+    """Where the cosine ends; without effect on a constant schedule."""
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_steps: int = 50
+    """Steps over which the learning rate rises linearly to its full value."""
+    betas: tuple[float, ...] = (0.9, 0.99)
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+    ema_decay: float = 0.995
+    """Of the averaged weights, which are validated and kept."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    """As Lightning Fabric calls it."""
+    seed: int = 0
+    """Everything random follows from it, the step and the process."""
+    log_every: int = 20
+    """Steps from one row of the log to the next."""
+    validate_every: int = 250
+    checkpoint_every: int = 100
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Weights of the terms that are added to the objective's own as its perceptual loss; 0 leaves a term out."""
+
+    ssim: float = 0.0
+    """Of :func:`toklab.tokenizers.training.losses.multi_scale_ssim_loss`."""
+    lpips: float = 0.0
+    """Of LPIPS (VGG); where its weights aren't on this machine, ``ssim_instead`` is the weight of the SSIM term."""
+    ssim_instead: float = 0.0
+    adversarial: float = 0.0
+    """Of a 3-D patch discriminator's loss."""
+    adversarial_start: int = 0
+    """Optimizer steps before the discriminator takes part."""
+    discriminator_width: int = 16
+    """Channels of the discriminator's first layer."""
+    discriminator_learning_rate: float = 1e-4
+    lecam: float = 0.001
+    """Weight of LeCAM in the discriminator's loss."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything a training follows from, but the user's videos."""
+
+    name: str
+    objective: str
+    """``module:class`` of the family's :class:`Objective`; a leading dot is relative to ``toklab.tokenizers``.
+
+    It is called with the model, ``perceptual``, and ``parameters``.
+    """
+    tokenizer: Mapping[str, Any]
+    """The card of the trained tokenizer, without its checkpoint."""
+    description: str = ""
+    extends: str = ""
+    """Recipe whose values these override, table by table; a path is relative to this file."""
+    init: str = ""
+    """Recipe whose trained weights this one starts from; empty: random weights."""
+    grow: str = ""
+    """``module:function`` from the model of ``init`` to the model of this recipe; empty: the same model."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Constructor parameters of the objective."""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    """For whoever makes the clips: see :class:`toklab.datasets.training_clips.TrainingData`."""
+    validation: Mapping[str, Any] = field(default_factory=dict)
+    """For whoever measures: see :class:`toklab.bench.training_validation.Validation`."""
+    terms: Terms = field(default_factory=Terms)
+    optimization: Optimization = field(default_factory=Optimization)
+
+    @property
+    def identity(self) -> str:
+        """Canonical hash of what decides the weights, 16 hexadecimal digits."""
+        deciding = dataclasses.asdict(self)
+        for name in ("name", "description", "extends", "validation"):
+            del deciding[name]
+        for name in ("log_every", "validate_every", "checkpoint_every"):
+            del deciding["optimization"][name]
+        return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def shipped_recipes() -> dict[str, Traversable]:
+    """The recipes that ship with toklab, by name."""
+    folder = files(f"{__package__}.recipes")
+    return {file.name.removesuffix(".toml"): file for file in folder.iterdir() if file.name.endswith(".toml")}
+
+
+def load_recipe(name: str | Path) -> Recipe:
+    """A shipped recipe by name, or one from a TOML file.
+
+    Raises:
+        TrainingError: if there is none of that name, or the file can't be used; naming the file, the key and the cure.
+    """
+    values, file = _read(name, Path())
+    return _recipe(values, file)
+
+
+def _read(name: str | Path, folder: Path, readers: tuple[str, ...] = ()) -> tuple[dict[str, Any], str]:
+    """The values of a recipe, with those of the recipes it extends, and the file that errors name."""
+    shipped = shipped_recipes()
+    source: Traversable
+    if str(name) in shipped:
+        source = shipped[str(name)]
+    elif str(name).endswith(".toml"):
+        source = folder / Path(name).expanduser()
+    else:
+        raise TrainingError(
+            f"there is no recipe {name}; give a TOML file, or one of these: {', '.join(sorted(shipped))}"
+        )
+    file = str(source)
+    if file in readers:
+        raise TrainingError(f"{file}: extends itself; remove extends from one of {', '.join(readers)}")
+    try:
+        values = tomllib.loads(source.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise TrainingError(f"{file}: can't be read as a recipe (TOML): {error}") from error
+    if base := values.get("extends"):
+        inherited, _ = _read(base, Path(file).parent, (*readers, file))
+        values = _merged(inherited, values)
+    return values, file
+
+
+def _merged(base: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``; tables are merged, except a regularizer's, whose keys belong to its kind."""
+    merged = dict(base)
+    for name, value in changes.items():
+        if isinstance(value, dict) and isinstance(base.get(name), dict) and name != "regularizer":
+            merged[name] = _merged(base[name], value)
+        else:
+            merged[name] = value
+    return merged
+
+
+def _recipe(values: dict[str, Any], file: str) -> Recipe:
+    sections: dict[str, type] = {"terms": Terms, "optimization": Optimization}
+    given = {
+        name: _section(sections[name], value, f"{file}: {name}") if name in sections else value
+        for name, value in values.items()
+    }
+    recipe = _section(Recipe, given, file)
+    if not NAME_PATTERN.fullmatch(recipe.name):
+        raise TrainingError(f"{file}: name holds letters, digits, '.', '_' and '-' only, not {recipe.name!r}")
+    for key in ("objective", "grow"):
+        if (value := getattr(recipe, key)) and ":" not in value:
+            raise TrainingError(f"{file}: {key} is written module:name, not {value!r}")
+    if recipe.grow and not recipe.init:
+        raise TrainingError(f"{file}: grow needs init, the recipe whose model grows")
+    return recipe
+
+
+def _section(kind: type[Section], values: Any, where: str) -> Section:
+    """A dataclass from a table: known keys of the right type, nothing missing."""
+    if not isinstance(values, dict):
+        raise TrainingError(f"{where} must be a table, not {values!r}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}  # type: ignore[arg-type]
+    hints = get_type_hints(kind)
+    if unknown := sorted(set(values) - set(fields)):
+        raise TrainingError(f"{where}: {unknown[0]} is no key; there are: {', '.join(fields)}")
+    needed = [n for n, f in fields.items() if f.default is f.default_factory is dataclasses.MISSING]
+    if missing := sorted(set(needed) - set(values)):
+        raise TrainingError(f"{where}: {missing[0]} is missing")
+    return kind(**{name: _typed(value, hints[name], f"{where}: {name}") for name, value in values.items()})
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    if choices := [choice for choice in get_args(hint) if isinstance(choice, str)]:
+        if value not in choices:
+            raise TrainingError(f"{where} must be one of {', '.join(choices)}, not {value!r}")
+        return value
+    if isinstance(value, list) and hint == tuple[float, ...]:
+        return tuple(float(number) for number in value)
+    if hint is float and type(value) is int:
+        value = float(value)
+    if hint in (int, float) and (type(value) is not hint or value < 0):
+        raise TrainingError(f"{where} must be a {'whole ' if hint is int else ''}number from 0, not {value!r}")
+    if hint is str and not isinstance(value, str):
+        raise TrainingError(f"{where} must be a string, not {value!r}")
+    return value

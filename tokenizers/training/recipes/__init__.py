@@ -1,0 +1,1 @@
+"""Recipes of the small models that toklab ships, as TOML files."""

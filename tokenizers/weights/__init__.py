@@ -1,0 +1,1 @@
+"""Trained weights that ship with toklab; their cards say how they were made."""
