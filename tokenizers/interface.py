@@ -62,10 +62,13 @@ class InferenceSettings:
     chunk_frames: int = 0
     """Frames that go through the model at a time, a multiple of its temporal compression; 0: the whole clip.
 
+    Models that code chunks on their own, each with a first frame, take one more than a multiple.
     Posteriors are sampled chunk by chunk, so their noise isn't that of the whole clip.
     """
     chunk_mode: Literal["exact", "official"] = "exact"
     """``exact``: chunks give what the whole clip gives; ``official``: what the model's own code gives in chunks."""
+    chunk_overlap: int = 0
+    """Frames that neighbouring chunks share and are faded into each other over, for models that code them apart."""
     tile_size: int = 0
     """Pixels of the square tiles that frames go through the model in, a multiple of its spatial compression; 0: whole.
 
@@ -73,16 +76,28 @@ class InferenceSettings:
     """
     tile_overlap: int = 0
     """Pixels over which neighbouring tiles are blended, a multiple of the spatial compression; half a tile at most."""
+    tile_mode: Literal["blend", "layers"] = "blend"
+    """``blend``: tiles go through the whole model and are blended; ``layers``: every layer works tile by tile.
+
+    ``layers`` gives what whole frames give, to rounding, and takes no overlap.
+    """
 
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             if (allowed := get_args(hint)) and getattr(self, name) not in allowed:
                 raise TokenizerError(f"{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
-        for name in ("chunk_frames", "tile_size", "tile_overlap"):
+        for name in ("chunk_frames", "chunk_overlap", "tile_size", "tile_overlap"):
             if getattr(self, name) < 0:
                 raise TokenizerError(f"{name} can't be negative, but is {getattr(self, name)}")
         if self.chunk_mode != "exact" and not self.chunk_frames:
             raise TokenizerError(f"chunk_mode={self.chunk_mode} takes chunk_frames, such as chunk_frames=16")
+        if 2 * self.chunk_overlap > self.chunk_frames:
+            raise TokenizerError(
+                f"chunk_overlap={self.chunk_overlap} is more than half of chunk_frames={self.chunk_frames}; "
+                "make it smaller"
+            )
+        if self.tile_mode == "layers" and (not self.tile_size or self.tile_overlap):
+            raise TokenizerError("tile_mode=layers takes tile_size, such as tile_size=256, and no tile_overlap")
         if 2 * self.tile_overlap > self.tile_size:
             raise TokenizerError(
                 f"tile_overlap={self.tile_overlap} is more than half of tile_size={self.tile_size}; make it smaller"

@@ -150,6 +150,6 @@ def tiling_error(tokenizer: VideoTokenizer, video: Tensor) -> TilingError:
     if not tokenizer.settings.tile_size:
         raise TokenizerError(f"{tokenizer.spec.name} isn't tiled: set tile_size, and tile_overlap to blend")
     whole = copy.copy(tokenizer)
-    whole.settings = replace(tokenizer.settings, tile_size=0, tile_overlap=0)
+    whole.settings = replace(tokenizer.settings, tile_size=0, tile_overlap=0, tile_mode="blend")
     difference = tokenizer.decode(tokenizer.encode(video)) - whole.decode(whole.encode(video))
     return TilingError(difference.abs().max().item(), difference.square().mean().sqrt().item())
