@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -48,8 +48,8 @@ class Cell:
     @property
     def label(self) -> str:
         """The row's label in tables: name, and the settings with an effect that differ from the default."""
-        told = [name for name in self.settings.changed if name not in self.settings_without_effect]
-        changed = ",".join(f"{name}={getattr(self.settings, name)}" for name in told)
+        defaults = {f.name: f.default for f in fields(self.settings) if f.name in self.settings_without_effect}
+        changed = replace(self.settings, **defaults).label
         return f"{self.tokenizer} ({changed})" if changed else self.tokenizer
 
     def identity(self, card_identity: str, weights_identity: str) -> str:

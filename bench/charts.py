@@ -11,9 +11,11 @@ import pandas as pd
 from ..reports.curves import draw_codebook_growth, draw_level_marginals, draw_psnr_by_position, draw_rate_distortion
 from ..reports.report import Chart
 from ..reports.schema import read_figures
+from ..reports.sweep import draw_sweep, sweep_points, sweep_table
 from .metrics.codebook import CodebookUtilization, growth_curve, marginals
 from .metrics.psnr import FramePsnr, psnr_by_position
 from .results import CellResults
+from .sweep import find_sweeps
 
 RATE, DISTORTION = "bpp", "psnr"
 """Metrics of the rate–distortion chart."""
@@ -23,7 +25,8 @@ def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Char
     """Every chart that the measurements allow, apart for each dataset and protocol.
 
     PSNR by frame position; growth of the codebooks' utilization and their levels' shares, where codes were counted;
-    PSNR against bits per pixel, where at least two tokenizers have both.
+    PSNR against bits per pixel, where at least two tokenizers have both; rate, quality and time of every numeric
+    setting that takes several values.
 
     Args:
         results: cells with their windows.
@@ -40,6 +43,7 @@ def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Char
             suffix = re.sub(r"[^A-Za-z0-9]+", "-", f"-{dataset}-{protocol_hash if several else ''}").rstrip("-")
         charts += _curves(group, suffix, place)
         charts += _rate_distortion(table, dataset, protocol_hash, suffix, place)
+        charts += _sweeps(group, suffix, place)
     return charts
 
 
@@ -67,6 +71,17 @@ def _curves(group: Sequence[CellResults], suffix: str, place: str) -> Iterator[C
     for name, caption, points, draw in drawn:
         if not points.empty:
             yield Chart(f"{name}{suffix}", caption, draw(points), points)
+
+
+def _sweeps(group: Sequence[CellResults], suffix: str, place: str) -> Iterator[Chart]:
+    for sweep in find_sweeps(group):
+        yield Chart(
+            f"sweep_{sweep.setting}{suffix}",
+            f"Rate, quality and time by {sweep.setting}, {place}; numbers beside points are its values.",
+            draw_sweep(sweep.points, sweep.setting),
+            sweep_points(sweep.points, sweep.setting),
+            sweep_table(sweep.points, sweep.setting),
+        )
 
 
 def position_table(results: Sequence[CellResults]) -> pd.DataFrame:

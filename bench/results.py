@@ -98,7 +98,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
             metric = metrics().get(name)()
             if "regularizer" in result.cell.spec and not metric.applies_to(_spec_of(result.cell)):
                 continue
-            row = _table_row(result.cell, metric, result.evaluate(metric), result.reasons(metric))
+            row = table_row(result, metric)
             if metric.needs == "model":
                 general = {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
                 known = rows.setdefault((row["label"], "", "", name), general)
@@ -118,9 +118,9 @@ def _spec_of(cell: CellRecord) -> Any:
     return TokenizerSpec(**values)
 
 
-def _table_row(
-    cell: CellRecord, metric: Metric, outcome: Estimate | Unavailable, reasons: Counter[str]
-) -> dict[str, Any]:
+def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
+    """A metric's figure over a cell as a row of the results table; the value is NaN where it is unavailable."""
+    cell, outcome, reasons = result.cell, result.evaluate(metric), result.reasons(metric)
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,

@@ -10,6 +10,8 @@ import itertools
 import unicodedata
 from collections.abc import Sequence
 
+import pandas as pd
+
 from .tables import Cell, ResultsTable, Row
 
 _COMMANDS = {
@@ -101,6 +103,24 @@ def render_latex(table: ResultsTable, label: str = "tab:results") -> str:
         notes = [rf"$^{{{_mark(note.mark)}}}$ {escape_latex(note.text)}" for note in table.footnotes]
         lines += [r"\par\smallskip", r"\parbox{\textwidth}{\scriptsize\raggedright", "\\\\\n".join(notes), "}"]
     return "\n".join([*lines, r"\end{table*}", ""])
+
+
+def frame_to_latex(frame: pd.DataFrame) -> str:
+    """A plain data frame of text as a ``tabular``, scaled down to the line's width where it is wider."""
+    headings = " & ".join(escape_latex(str(name).replace("_", " ")) for name in frame.columns)
+    body = [" & ".join(escape_latex(str(value)) for value in row) for row in frame.to_numpy()]
+    return "\n".join(
+        [
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}",
+            r"\toprule",
+            rf"{headings} \\",
+            r"\midrule",
+            *(rf"{row} \\" for row in body),
+            r"\bottomrule",
+            r"\end{tabular}}",
+        ]
+    )
 
 
 def latex_document(title: str, body: str) -> str:

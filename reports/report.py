@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from .comma_separated import render_csv_long, render_csv_wide
 from .files import write_file, write_text
-from .latex import escape_latex, latex_document, render_latex
+from .latex import escape_latex, frame_to_latex, latex_document, render_latex
 from .markdown import escape_markdown, frame_to_markdown, render_markdown
 from .radar import RadarChart, build_radar, radar_json
 from .radar_drawing import draw_radar
@@ -42,6 +42,8 @@ class Chart:
     """One sentence."""
     drawing: Figure
     points: pd.DataFrame
+    table: pd.DataFrame | None = None
+    """Text to print below the chart; ``None``: nothing."""
 
 
 @dataclass(frozen=True)
@@ -136,6 +138,8 @@ def report_markdown(content: ReportContent) -> str:
         parts += [escape_markdown(f"No radar charts: {content.radar_missing}.")]
     for chart in content.charts:
         parts.append(f"![{escape_markdown(chart.caption)}]({chart.name}.png)\n\n{escape_markdown(chart.caption)}")
+        if chart.table is not None:
+            parts.append(frame_to_markdown(chart.table))
     parts += ["## Methods", escape_markdown(" ".join(content.methods))]
     if content.provenance:
         parts.append(frame_to_markdown(pd.DataFrame(content.provenance, columns=["what", "value"])))
@@ -163,6 +167,7 @@ def report_latex(content: ReportContent) -> str:
         parts += [
             r"\begin{figure}[t]",
             rf"\centering\includegraphics[width=\linewidth]{{{chart.name}.pdf}}",
+            *([] if chart.table is None else [r"\par\medskip", frame_to_latex(chart.table)]),
             rf"\caption{{{escape_latex(chart.caption)}}}",
             r"\end{figure}",
         ]

@@ -75,6 +75,29 @@ def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..
     assert (out / "codebook.csv").read_text().startswith("label,windows,tokens,utilization,bound,entries\nsigns,1,")
 
 
+def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    settings = {"seed": [3, 0], "posterior": ["mode", "sample"]}
+    run_suite(tmp_path / "run", ("noisy",), ("bpp", "psnr"), settings=settings)
+    results = read_run(tmp_path / "run")
+    chart = charts_of(results)["sweep_seed"]
+    assert chart.table is not None
+    assert chart.table["tokenizer"].tolist() == ["noisy"] * 2 + ["noisy (posterior=sample)"] * 2
+    assert chart.table["seed"].tolist() == ["0", "3"] * 2
+    assert set(chart.points["metric"]) == {"bpp", "psnr", "latency"}
+    measured = {(r.cell.settings["seed"], r.cell.settings["posterior"]): value(r, FramePsnr()) for r in results}
+    psnr = [point["value"] for point in points_of(chart) if point["metric"] == "psnr"]
+    assert psnr == [measured[seed, posterior] for posterior in ("mode", "sample") for seed in (0, 3)]
+    out = tmp_path / "report"
+    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    assert "| noisy (posterior=sample) | 3 |" in (out / "report.md").read_text()
+    assert "noisy (posterior=sample) & 3 &" in (out / "report.tex").read_text()
+
+
+def test_without_several_values_there_is_no_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("noisy", "average"), ("psnr",), settings={"posterior": ["mode", "sample"]})
+    assert not [name for name in charts_of(read_run(tmp_path / "run")) if name.startswith("sweep")]
+
+
 def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("average",), ("psnr",))
     run_suite(tmp_path / "run", ("average",), ("psnr",), protocol_changes={"height": 40, "width": 40})
