@@ -14,6 +14,7 @@ METRICS: dict[str, str] = {
     "fvd-i3d": ".fvd:FvdSquash",
     "fvd-i3d-crop": ".fvd:FvdCrop",
     "flicker": ".flicker:Flicker",
+    "vmaf": ".vmaf:Vmaf",
     "bpp": ".bits:BitsPerPixel",
     "bpp-kl": ".bits:KlBitsPerPixel",
     "codebook-utilization": ".codebook:CodebookUtilization",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import get_args
 
@@ -59,20 +60,48 @@ class BitsPerPixel(_BitsOverPixels):
     measurement = "encoded-bits"
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
-        """``bits`` (1,) float64, ``pixels`` (1,) int64, ``convention`` (1,) int64: index into :data:`CONVENTIONS`."""
+        """``bits`` (1,) float64, ``pixels`` (1,) int64, ``convention`` (1,) int64: index into :data:`CONVENTIONS`.
+
+        Of codecs also ``target_bits`` (1,) float64, ``encoder`` and ``off_target``, text in UTF-8, uint8.
+        """
         convention = np.array([CONVENTIONS.index(batch.encoded.bits_convention)])
         pixels = np.array([_pixels(batch)])
-        return [{"bits": np.array([bits]), "pixels": pixels, "convention": convention} for bits in batch.encoded.bits]
+        arrays = [{"bits": np.array([bits]), "pixels": pixels, "convention": convention} for bits in batch.encoded.bits]
+        for window, facts in zip(arrays, batch.encoded.bitstream_facts, strict=False):
+            window["target_bits"] = np.array([facts.target_bits])
+            window["encoder"] = _pack_text(facts.encoder)
+            window["off_target"] = _pack_text(facts.off_target)
+        return arrays
 
     def note(self, windows: Sequence[MeasuredWindow]) -> str:
-        """The convention of counting bits."""
-        return "bits counted by convention " + ", ".join(sorted(_conventions(windows)))
+        """The convention of counting bits; of codecs also the encoder, and how the streams keep to their target."""
+        notes = ["bits counted by convention " + ", ".join(sorted(_conventions(windows)))]
+        aimed = [window for window in windows if "target_bits" in window.arrays]
+        if aimed:
+            notes += sorted({_unpack_text(window.arrays["encoder"]) for window in aimed})
+            bits, target_bits = (math.fsum(float(w.arrays[name][0]) for w in aimed) for name in ("bits", "target_bits"))
+            notes.append(f"{100 * bits / target_bits:.1f} % of the bits aimed at")
+        missed = Counter(_unpack_text(window.arrays["off_target"]) for window in aimed)
+        notes += [
+            f"{missed[reason]} of {len(windows)} windows miss the target: {reason}"
+            for reason in sorted(missed)
+            if reason
+        ]
+        return "; ".join(notes)
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
         """Bits over pixels; unavailable where windows count bits by several conventions."""
         if len(conventions := sorted(_conventions(windows))) > 1:
             return Unavailable(f"windows count bits differently: {', '.join(conventions)}", "run the cell again")
         return super().aggregate(windows, facts)
+
+
+def _pack_text(text: str) -> np.ndarray:
+    return np.frombuffer(text.encode(), np.uint8)
+
+
+def _unpack_text(packed: np.ndarray) -> str:
+    return packed.tobytes().decode()
 
 
 def _conventions(windows: Sequence[MeasuredWindow]) -> set[str]:

@@ -95,6 +95,11 @@ def _flicker() -> tuple[float, float, float]:
     return _figure("flicker", reference, flickering), 0.25, 1e-12
 
 
+def _still_vmaf() -> tuple[float, float, float]:
+    still = _video(0, side=64)
+    return _figure("vmaf", still, still), 97.428, 1e-3
+
+
 def _features(num_samples: int) -> np.ndarray:
     return np.random.default_rng(0).normal(size=(num_samples, 40))
 
@@ -187,6 +192,7 @@ CHECKS: list[Check] = [
     Check("ssim-skimage of two constants", lambda: _constant_ssim("ssim-skimage")),
     Check("flicker of identical clips", lambda: (_figure("flicker", _noise(), _noise()), 0.0, 0)),
     Check("flicker of an alternating offset", _flicker),
+    Check("vmaf of a still clip with itself", _still_vmaf, "vmaf"),
     Check("fvd: identical sets", lambda: (frechet_distance(_features(200), _features(200)), 0.0, 1e-9)),
     Check("fvd: a shifted set", _shifted_frechet),
     Check("fvd: a scaled set with fewer samples than dimensions", _singular_frechet),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
 from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
-from toklab.tokenizers.interface import Encoded
+from toklab.tokenizers.interface import BitstreamFacts, Encoded
 
 VIDEO = random_video(0, (2, 3, 5, 16, 24))
 PIXELS = 5 * 16 * 24
@@ -33,6 +34,17 @@ def test_bits_over_pixels(encoded: Encoded, bits: float, convention: str) -> Non
     assert outcome.value == pytest.approx(bits / (2 * PIXELS))
     assert convention in outcome.note
     assert (outcome.count, outcome.counted) == (10, "frames")
+
+
+def test_codecs_tell_their_encoder_and_how_near_they_came_to_the_target() -> None:
+    facts = (BitstreamFacts(50, "", 0, "x264 9"), BitstreamFacts(10, "too coarse", 1, "x264 9"))
+    windows = _windows("bpp", replace(STREAMS, bitstream_facts=facts))
+    outcome = estimate(make_metric("bpp"), windows)
+    assert outcome.value == pytest.approx((40 + 16) / (2 * PIXELS))
+    assert outcome.note == (
+        "bits counted by convention bitstream; x264 9; 93.3 % of the bits aimed at; "
+        "1 of 2 windows miss the target: too coarse"
+    )
 
 
 def test_conventions_are_not_mixed() -> None:

@@ -29,7 +29,7 @@ def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
             codes, counts = np.unique([int(15 * value) for value in row], return_counts=True)
             made.append(window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts))
         else:
-            arrays = dict.fromkeys(("mse", "ssim", "lpips", "errors", "bits"), row)
+            arrays = dict.fromkeys(("mse", "ssim", "lpips", "errors", "vmaf", "bits"), row)
             made.append(window_of(source, index, **arrays, pixels=[100], convention=[0]))
     return made
 
@@ -53,7 +53,7 @@ def test_any_split_merges_to_the_whole_bit_for_bit(name: str, values: list[list[
     assert second.merge(first).finalize() == expected
 
 
-@pytest.mark.parametrize("name", ["psnr", "ssim", "flicker", "lpips-vgg"])
+@pytest.mark.parametrize("name", ["psnr", "ssim", "flicker", "vmaf", "lpips-vgg"])
 @settings(max_examples=25, deadline=None)
 @given(values=WINDOWS)
 def test_means_lie_in_their_interval_and_between_extremes(name: str, values: list[list[float]]) -> None:
