@@ -14,13 +14,19 @@ from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpe
 
 RGB_CHANNELS = 3
 
+FILTERS: dict[str, dict[str, Any]] = {
+    "bicubic": {"mode": "bicubic", "align_corners": False, "antialias": True},
+    "area": {"mode": "area"},
+}
+"""Arguments of torch's ``interpolate`` by the filter's name."""
+
 
 class ResizeTokenizer(VideoTokenizer):
-    """Keeps every ``temporal_compression``-th frame, downsampled bicubically (antialiased), as the latent.
+    """Keeps every ``temporal_compression``-th frame, made small, as the latent.
 
     The small frames have the clip's aspect ratio and together at most as many values as the latent (latent_channels, t,
-    H / spatial_compression, W / spatial_compression) of the tokenizer it is compared with. Decoding is bicubic
-    upsampling and linear interpolation in time; after the last kept frame, that frame is repeated.
+    H / spatial_compression, W / spatial_compression) of the tokenizer it is compared with. Decoding makes them large
+    again with the same filter, and interpolates linearly in time; after the last kept frame, that frame is repeated.
     """
 
     def __init__(self, spec: TokenizerSpec, parameters: dict[str, Any], settings: InferenceSettings | None = None):
@@ -28,16 +34,22 @@ class ResizeTokenizer(VideoTokenizer):
 
         Args:
             spec: the card's spec.
-            parameters: ``temporal_compression``, ``spatial_compression`` and ``latent_channels`` of that latent.
+            parameters: ``temporal_compression``, ``spatial_compression`` and ``latent_channels`` of that latent, and
+                ``filter``: ``bicubic`` (antialiased) or ``area`` (each pixel the mean of the area it covers).
             settings: only the precision, in which the small frames are kept, has an effect.
 
         Raises:
-            TokenizerError: if the parameters are not exactly these.
+            TokenizerError: if the parameters are not exactly these, or the filter is unknown.
         """
         super().__init__(spec, settings)
-        expected = {"temporal_compression", "spatial_compression", "latent_channels"}
+        expected = {"temporal_compression", "spatial_compression", "latent_channels", "filter"}
         if set(parameters) != expected:
             raise TokenizerError(f"{spec.name}: the parameters are {', '.join(sorted(expected))}")
+        if parameters["filter"] not in FILTERS:
+            raise TokenizerError(
+                f"{spec.name}: the filter is one of {', '.join(FILTERS)}, not {parameters['filter']!r}"
+            )
+        self._filter: str = parameters["filter"]
         self._temporal_compression: int = parameters["temporal_compression"]
         self._spatial_compression: int = parameters["spatial_compression"]
         self._latent_channels: int = parameters["latent_channels"]
@@ -60,13 +72,13 @@ class ResizeTokenizer(VideoTokenizer):
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
         kept = video[:, :, :: self._temporal_compression].float()
-        small = _resize_frames(kept, self.small_size(*video.shape[-2:]))
+        small = _resize_frames(kept, self.small_size(*video.shape[-2:]), self._filter)
         return Encoded(latents=small.to(self.dtype))
 
     def _decode(self, encoded: Encoded) -> Tensor:
         assert encoded.latents is not None
         num_frames, height, width = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
-        kept = _resize_frames(encoded.latents.float(), (height, width))
+        kept = _resize_frames(encoded.latents.float(), (height, width), self._filter)
         positions = torch.arange(num_frames, device=kept.device) / self._temporal_compression
         before = positions.floor().long()
         after = (before + 1).clamp(max=kept.shape[2] - 1)
@@ -74,8 +86,7 @@ class ResizeTokenizer(VideoTokenizer):
         return torch.lerp(kept[:, :, before], kept[:, :, after], weight)
 
 
-def _resize_frames(video: Tensor, size: tuple[int, int]) -> Tensor:
+def _resize_frames(video: Tensor, size: tuple[int, int], resize_filter: str) -> Tensor:
     batch, channels, num_frames = video.shape[:3]
-    frames = video.transpose(1, 2).flatten(0, 1)
-    frames = F.interpolate(frames, size=size, mode="bicubic", align_corners=False, antialias=True)
+    frames = F.interpolate(video.transpose(1, 2).flatten(0, 1), size=size, **FILTERS[resize_filter])
     return frames.view(batch, num_frames, channels, *size).transpose(1, 2)

@@ -7,9 +7,12 @@ from hypothesis import strategies as st
 from toklab.tokenizers.baselines.resize import ResizeTokenizer
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import FrameRule, TokenizerError, TokenizerSpec
+from torch.nn import functional as F
 
 
-def make(temporal: int = 4, spatial: int = 8, channels: int = 4, offset: int = 1) -> ResizeTokenizer:
+def make(
+    temporal: int = 4, spatial: int = 8, channels: int = 4, offset: int = 1, resize_filter: str = "bicubic"
+) -> ResizeTokenizer:
     spec = TokenizerSpec(
         name="resize",
         family="baseline",
@@ -21,7 +24,12 @@ def make(temporal: int = 4, spatial: int = 8, channels: int = 4, offset: int = 1
         frame_rule=FrameRule(temporal, offset),
         size_multiple=spatial,
     )
-    parameters = {"temporal_compression": temporal, "spatial_compression": spatial, "latent_channels": channels}
+    parameters = {
+        "temporal_compression": temporal,
+        "spatial_compression": spatial,
+        "latent_channels": channels,
+        "filter": resize_filter,
+    }
     return ResizeTokenizer(spec, parameters)
 
 
@@ -39,9 +47,10 @@ def test_small_frames_stay_within_the_budget_and_keep_the_aspect_ratio(rows: int
         assert 3 * (small_height + 1) * (small_width + 1) > rows * columns * channels
 
 
+@pytest.mark.parametrize("resize_filter", ["bicubic", "area"])
 @pytest.mark.parametrize("channels", [4, 16])
-def test_shipped_card_uses_nearly_all_values_of_the_latent(channels: int) -> None:
-    tokenizer = build_tokenizer(load_cards()[f"bicubic-{channels}chn"])
+def test_shipped_card_uses_nearly_all_values_of_the_latent(channels: int, resize_filter: str) -> None:
+    tokenizer = build_tokenizer(load_cards()[f"{resize_filter}-{channels}chn"])
     encoded = tokenizer.encode(torch.rand(2, 3, 17, 128, 128) * 2 - 1)
     budget = 5 * 16 * 16 * channels * 16
     assert encoded.bits_convention == "stored-16"
@@ -68,8 +77,19 @@ def test_nothing_is_lost_where_the_budget_is_the_clip_itself() -> None:
     torch.testing.assert_close(tokenizer.decode(tokenizer.encode(video)), video, atol=1e-5, rtol=0)
 
 
+def test_the_area_filter_keeps_means_and_repeats_pixels() -> None:
+    video = torch.rand(1, 3, 1, 16, 16)
+    tokenizer = make(temporal=1, spatial=4, channels=3, resize_filter="area")
+    means = F.avg_pool3d(video, (1, 4, 4))
+    torch.testing.assert_close(tokenizer.encode(video).latents, means)
+    enlarged = means.repeat_interleave(4, 3).repeat_interleave(4, 4)
+    torch.testing.assert_close(tokenizer.decode(tokenizer.encode(video)), enlarged)
+
+
 def test_bad_parameters_and_budgets_are_refused() -> None:
     with pytest.raises(TokenizerError, match="holds no RGB pixel"):
         make(channels=2).encode(torch.zeros(1, 3, 1, 8, 8))
-    with pytest.raises(TokenizerError, match="the parameters are latent_channels"):
+    with pytest.raises(TokenizerError, match="the parameters are filter, latent_channels"):
         ResizeTokenizer(make().spec, {"latent_channels": 4})
+    with pytest.raises(TokenizerError, match="the filter is one of bicubic, area, not 'lanczos'"):
+        make(resize_filter="lanczos")
