@@ -75,6 +75,13 @@ class CVVAEConfig:
         ):
             if getattr(self, name) % multiple:
                 raise TokenizerError(f"CV-VAE parameters: {name} must be a multiple of {multiple}")
+        if self.tile_spatial_size:
+            encoding, decoding = (self._tiles(decodes=decodes) for decodes in (False, True))
+            if (encoding.stride, decoding.stride) != (decoding.output_stride, encoding.output_stride):
+                raise TokenizerError(
+                    f"CV-VAE parameters: tile_overlap_ratio {self.tile_overlap_ratio} of tile_spatial_size "
+                    f"{self.tile_spatial_size} isn't about a multiple of {self.spatial_compression} pixels"
+                )
 
     @property
     def num_levels(self) -> int:
@@ -100,10 +107,12 @@ class CVVAEConfig:
         """How frames of ``height`` × ``width`` pixels are cut; ``None``: they go through whole."""
         if not self.tile_spatial_size or max(height, width) <= self.tile_spatial_size:
             return None
-        size = self.tile_spatial_size
-        latent_size = size // self.spatial_compression
+        return self._tiles(decodes=decodes)
+
+    def _tiles(self, *, decodes: bool) -> OfficialTiling:
+        size, output_size = self.tile_spatial_size, self.tile_spatial_size // self.spatial_compression
         if decodes:
-            size, latent_size = latent_size, size
-        overlap = round(latent_size * self.tile_overlap_ratio)
+            size, output_size = output_size, size
+        overlap = round(output_size * self.tile_overlap_ratio)
         stride = round(size * (1 - self.tile_overlap_ratio))
-        return OfficialTiling(size, stride, latent_size - overlap, overlap, stops_at_border=True)
+        return OfficialTiling(size, stride, output_size - overlap, overlap, stops_at_border=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -193,7 +195,7 @@ def _conv(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: b
 
 def _blocks(before: int, width: int, count: int, config: CVVAEConfig, *, causal: bool) -> list[ResidualBlock]:
     widths = [before] + [width] * count
-    return [_block(i, o, config, causal=causal) for i, o in zip(widths, widths[1:], strict=False)]
+    return [_block(i, o, config, causal=causal) for i, o in pairwise(widths)]
 
 
 def _block(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: bool) -> ResidualBlock:
@@ -208,9 +210,7 @@ def _block(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: 
 
 
 def _middle(width: int, attention: nn.Module, config: CVVAEConfig, *, causal: bool) -> _Middle:
-    return _Middle(
-        _block(width, width, config, causal=causal), attention, _block(width, width, config, causal=causal)
-    )
+    return _Middle(_block(width, width, config, causal=causal), attention, _block(width, width, config, causal=causal))
 
 
 def _projections(channels: int) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:

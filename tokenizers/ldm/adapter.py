@@ -94,6 +94,7 @@ def given_latents(encoded: Encoded) -> Tensor:
 
 def check_agreement(spec: TokenizerSpec, built: Mapping[str, object]) -> None:
     """Raise :class:`TokenizerError` where the spec states another value than the parameters build."""
-    wrong = [f"{name} {getattr(spec, name)}, not {value}" for name, value in built.items() if getattr(spec, name) != value]
+    stated = {name: getattr(spec, name) for name in built}
+    wrong = [f"{name} {stated[name]}, not {value}" for name, value in built.items() if stated[name] != value]
     if wrong:
         raise TokenizerError(f"{spec.name}: the parameters build another model than the spec says: {'; '.join(wrong)}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,14 +37,18 @@ class OpenSoraModel(nn.Module):
     def __init__(self, config: OpenSoraConfig):
         super().__init__()
         self.config = config
-        self.spatial_vae = _Wrapped(_image_autoencoder(config))
+        self.spatial_vae = _Wrapped(_build_image_autoencoder(config))
         self.temporal_vae = TemporalAutoencoder(config.temporal)
         self.register_buffer("scale", torch.tensor(config.scale).view(1, -1, 1, 1, 1))
         self.register_buffer("shift", torch.tensor(config.shift).view(1, -1, 1, 1, 1))
 
+    @property
+    def _image_autoencoder(self) -> Any:
+        return self.spatial_vae.module
+
     def roles(self) -> dict[str, nn.Module]:
         """What encodes and what decodes."""
-        spatial, temporal = self.spatial_vae.module, self.temporal_vae
+        spatial, temporal = self._image_autoencoder, self.temporal_vae
         return {
             "encoder": nn.ModuleList([spatial.encoder, spatial.quant_conv, temporal.encoder, temporal.quant_conv]),
             "decoder": nn.ModuleList(
@@ -53,13 +58,13 @@ class OpenSoraModel(nn.Module):
 
     def spatial_moments(self, video: Tensor) -> Tensor:
         """Moments (B, 2 C, T, h, w) of the image latents of a clip (B, 3, T, H, W)."""
-        image_autoencoder = self.spatial_vae.module
-        return _by_frame(lambda x: image_autoencoder.quant_conv(image_autoencoder.encoder(x)), video)
+        spatial = self._image_autoencoder
+        return _by_frame(lambda x: spatial.quant_conv(spatial.encoder(x)), video)
 
     def spatial_decode(self, latents: Tensor) -> Tensor:
         """A clip (B, 3, T, H, W) from its image latents (B, C, T, h, w)."""
-        image_autoencoder = self.spatial_vae.module
-        return _by_frame(lambda z: image_autoencoder.decoder(image_autoencoder.post_quant_conv(z)), latents)
+        spatial = self._image_autoencoder
+        return _by_frame(lambda z: spatial.decoder(spatial.post_quant_conv(z)), latents)
 
     def temporal_moments(self, image_latents: Tensor) -> Tensor:
         """Moments (B, 2 C', t, h, w) of one chunk of image latents."""
@@ -75,9 +80,9 @@ class OpenSoraModel(nn.Module):
         return self.spatial_decode(image_latents / self.config.spatial_latent_factor)
 
 
-def _image_autoencoder(config: OpenSoraConfig) -> nn.Module:
+def _build_image_autoencoder(config: OpenSoraConfig) -> nn.Module:
     try:
-        from diffusers import AutoencoderKL
+        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     except ImportError as error:
         raise TokenizerError(
             f"Open-Sora's image autoencoder is diffusers' AutoencoderKL, which can't be imported ({error}): "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import ClassVar
 
 from torch import Tensor, nn
@@ -111,9 +112,7 @@ def _halving(channels: int) -> NestedConv:
 
 def _blocks(in_channels: int, out_channels: int, config: TemporalConfig) -> nn.Sequential:
     widths = [in_channels] + [out_channels] * config.num_res_blocks
-    return nn.Sequential(
-        *(_ResidualBlock(before, after, config.num_groups) for before, after in zip(widths, widths[1:], strict=False))
-    )
+    return nn.Sequential(*(_ResidualBlock(before, after, config.num_groups) for before, after in pairwise(widths)))
 
 
 def _time_from_channels(x: Tensor) -> Tensor:
