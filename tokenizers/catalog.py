@@ -8,7 +8,7 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from importlib.util import resolve_name
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .card import Card, CardError, read_card
 
@@ -105,12 +105,21 @@ def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer
         raise TokenizerError(
             f"{card.name}: the adapter {card.adapter} that {card.source} names can't be imported: {error}"
         ) from error
-    tokenizer = adapter(card.spec, dict(card.parameters), settings or InferenceSettings())
+    tokenizer = adapter(card.spec, _parameters(card), settings or InferenceSettings())
     if not isinstance(tokenizer, VideoTokenizer):
         raise TokenizerError(
             f"{card.name}: the adapter {card.adapter} gives a {type(tokenizer).__name__}, no VideoTokenizer"
         )
     return tokenizer
+
+
+def _parameters(card: Card) -> dict[str, Any]:
+    """The card's parameters; paths, whose names end in ``_file`` or ``_folder``, start from the card's folder."""
+    folder = Path(str(card.source)).parent
+    return {
+        name: str(folder / Path(value).expanduser()) if name.endswith(("_file", "_folder")) and value else value
+        for name, value in card.parameters.items()
+    }
 
 
 def freeze(tokenizer: VideoTokenizer) -> VideoTokenizer:
