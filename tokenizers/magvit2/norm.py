@@ -17,7 +17,7 @@ EPSILON = 1e-6
 class GroupNorm(nn.Module):
     """Normalization of (B, C, T, H, W) over groups of channels.
 
-    With ``centred``: (x − mean) / sqrt(variance + ε), Wu and He 2018 (arXiv:1803.08494); otherwise x / sqrt(mean(x²) + ε).
+    With ``centred`` (x − mean) / sqrt(variance + ε), Wu and He 2018 (arXiv:1803.08494), else x / sqrt(mean(x²) + ε).
 
     Args:
         num_groups: groups of channels; a divisor of ``channels``.

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 
 @dataclass(frozen=True)
@@ -32,4 +33,4 @@ class LayerTiling:
 def _spans(length: int, number: int) -> list[slice]:
     number = min(number, length)
     borders = [length * index // number for index in range(number + 1)]
-    return [slice(start, stop) for start, stop in zip(borders, borders[1:], strict=False)]
+    return [slice(start, stop) for start, stop in pairwise(borders)]

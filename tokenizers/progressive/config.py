@@ -1,0 +1,87 @@
+"""The parameters of a progressive tokenizer and of its directly extended rival."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any, Literal, get_args
+
+from ..interface import TokenizerError
+from ..magvit2.config import TrunkConfig
+from ..magvit2.norm import GroupNorm
+
+Architecture = Literal["progressive", "direct"]
+Norm = Literal["rms", "group"]
+
+CHANNELS_PER_GROUP = 4
+MAX_GROUPS = 32
+BASE_RATIO = 4
+
+
+@dataclass(frozen=True)
+class ProgressiveConfig:
+    """A tokenizer of one temporal ratio, with the levels below it.
+
+    Raises:
+        TokenizerError: on a ratio that isn't 4 · 2^n, or widths that don't divide into groups.
+    """
+
+    ratio: int = BASE_RATIO
+    """Temporal compression: 4, and every doubling of it."""
+    architecture: Architecture = "progressive"
+    """``progressive``: every level grows on the frozen one below; ``direct``: deeper networks, trained as a whole."""
+    z_channels: int = 8
+    """Channels of the latent, the same at every level."""
+    ch: int = 128
+    """Width of the finest level."""
+    num_res_blocks: int = 4
+    """Residual blocks a level, and in each part that a doubling of the ratio adds."""
+    norm: Norm = "rms"
+    """``rms``: no mean is subtracted; ``group``: the usual group norm, which leaves spots in grown models."""
+    bootstrap: bool = True
+    """Whether a new level starts as the one below on every second frame, see :meth:`Growth.bootstrap`."""
+
+    def __post_init__(self) -> None:
+        if self.ratio not in (multiples := [BASE_RATIO << n for n in range(8)]):
+            raise TokenizerError(f"ratio is one of {', '.join(map(str, multiples))}, not {self.ratio}")
+        for name, choices in (("architecture", get_args(Architecture)), ("norm", get_args(Norm))):
+            if getattr(self, name) not in choices:
+                raise TokenizerError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
+        if self.ch < CHANNELS_PER_GROUP or self.ch % CHANNELS_PER_GROUP or (self.ch > 128 and self.ch % MAX_GROUPS):
+            raise TokenizerError(f"ch is a multiple of {CHANNELS_PER_GROUP}, above 128 of {MAX_GROUPS}, not {self.ch}")
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> ProgressiveConfig:
+        """Build from a card's parameters.
+
+        Raises:
+            TokenizerError: on an unknown parameter or an illegal value.
+        """
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(set(parameters) - set(known)):
+            raise TokenizerError(f"unknown progressive parameter {', '.join(unknown)}; there are: {', '.join(known)}")
+        return cls(**parameters)
+
+    @property
+    def trunk(self) -> TrunkConfig:
+        """The size of the base's encoder and decoder."""
+        return TrunkConfig(self.ch, (1, 2, 2, 4), self.num_res_blocks)
+
+    @property
+    def width(self) -> int:
+        """Channels of the features at the bottleneck of every level."""
+        return self.trunk.widths[-1]
+
+    @property
+    def higher_ratios(self) -> tuple[int, ...]:
+        """The ratios above the base's, up to this one."""
+        return tuple(BASE_RATIO << n for n in range(1, 8) if BASE_RATIO << n <= self.ratio)
+
+    def make_norm(self, channels: int) -> GroupNorm:
+        """The norm of a layer: statistics of each frame, so that it doesn't look ahead; 4 channels a group or more."""
+        return GroupNorm(self.num_groups(channels), channels, "frame", centred=self.norm == "group")
+
+    @staticmethod
+    def num_groups(channels: int) -> int:
+        """Groups of a norm."""
+        return min(MAX_GROUPS, channels // CHANNELS_PER_GROUP)
