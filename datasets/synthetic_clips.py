@@ -1,13 +1,14 @@
 """Training clips that need no files: the scenes of the built-in sample, of other photographs, with other seeds.
 
 The photographs ship with scikit-image (``retina``, ``immunohistochemistry``, and the grey ``brick``, ``camera``,
-``coins``, ``grass``, ``gravel``, ``moon``, ``page``, tinted here) and matplotlib (``grace_hopper``, by the US Navy). None
-of them is in the built-in sample, so that what is trained on these clips may be measured on it.
+``coins``, ``grass``, ``gravel``, ``moon``, ``page``, tinted here) and matplotlib (``grace_hopper``, by the US Navy).
+None of them is in the built-in sample, so that what is trained on these clips may be measured on it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -63,12 +64,10 @@ def synthetic_clips(
 def load_photograph(name: str) -> np.ndarray:
     """One of :data:`PHOTOGRAPHS`, (H, W, 3) float32 in [0, 1]; grey ones have three equal channels."""
     if name == MATPLOTLIB_PHOTOGRAPH:
-        from matplotlib.cbook import get_sample_data
+        from matplotlib import get_data_path
+        from PIL import Image
 
-        with get_sample_data("grace_hopper.jpg") as file:
-            from PIL import Image
-
-            image = np.asarray(Image.open(file).convert("RGB"))
+        image = np.asarray(Image.open(Path(get_data_path()) / "sample_data" / "grace_hopper.jpg").convert("RGB"))
     else:
         from skimage import data
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class TrainingData:
     strides: tuple[int, ...] = (1,)
     """Frames from one frame of a clip to the next, drawn for each clip; without effect where ``fps`` is set."""
     fps: float = 0.0
-    """Frame rate that videos are sampled at: every round(own rate / this)-th frame, at least every one; 0: their own."""
+    """Frame rate that videos are sampled at: every round(own rate / this)-th frame; 0: all frames."""
     flip: bool = True
     """Whether half of the clips are mirrored."""
     synthetic_share: float = 0.25
@@ -61,7 +61,10 @@ class TrainingData:
         names = [f.name for f in fields(cls)]
         if unknown := sorted(set(values) - set(names)):
             raise ValueError(f"training data: {unknown[0]} is no key; there are: {', '.join(names)}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)
 
 
 def training_sources(place: Path) -> list[VideoSource]:
@@ -121,7 +124,7 @@ class TrainingClips:
                 progress(number, len(sources))
         if sources and not self._videos:
             raise UnreadableVideo(f"{place}: no video gives a clip of {data.num_frames} frames; {self.skipped[0]}")
-        self._synthetic: Sequence[np.ndarray] = ()
+        self._synthetic = np.empty((0, 0, 0, 0, 3), np.uint8)
         if data.synthetic_share > 0 or not self._videos:
             side = data.size * max(data.scales)
             length = (data.num_frames - 1) * max(data.strides) + 1
@@ -176,7 +179,7 @@ class TrainingClips:
         start = int(rng.integers(len(video) - (data.num_frames - 1) * interval))
         top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
         stop = start + (data.num_frames - 1) * interval + 1
-        cut = np.ascontiguousarray(video[start:stop:interval, top : top + side, left : left + side])
+        cut = np.array(video[start:stop:interval, top : top + side, left : left + side])
         clip = torch.from_numpy(cut).permute(0, 3, 1, 2).float()
         if scale > 1:
             clip = F.avg_pool2d(clip, scale)

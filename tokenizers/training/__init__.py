@@ -1,0 +1,1 @@
+"""Training tokenizers: the contract of objectives, the loop, and recipes."""

@@ -210,13 +210,13 @@ class _Training:
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._wrapped(batch.to(self.fabric.device), self.step)
         if not torch.isfinite(losses["total"]):
-            values = ", ".join(f"{name} {float(value):g}" for name, value in losses.items())
+            values = ", ".join(f"{name} {value.item():g}" for name, value in losses.items())
             raise TrainingError(f"{self.recipe.name}: the loss of step {self.step} isn't finite ({values})")
         self.fabric.backward(losses["total"])
         norm = nn.utils.clip_grad_norm_(self.parameters, plan.clip_norm)
         self._wrapped_optimizer.step()
         self.objective.after_step(self.step)
-        figures = {name: float(value) for name, value in losses.items()}
+        figures = {name: value.item() for name, value in losses.items()}
         figures |= {name: float(value) for name, value in self.terms.values.items()}
         figures |= {"learning_rate": rate, "gradient_norm": float(norm)} | self._discriminator_step()
         self.average.update(self.step)
@@ -234,9 +234,11 @@ class _Training:
         loss.backward()
         if self.fabric.world_size > 1:
             for parameter in self.adversary.parameters():
-                parameter.grad = self.fabric.all_reduce(parameter.grad, reduce_op="mean")
+                assert parameter.grad is not None
+                torch.distributed.all_reduce(parameter.grad)
+                parameter.grad /= self.fabric.world_size
         self.adversary_optimizer.step()
-        return {"discriminator": float(loss)}
+        return {"discriminator": loss.item()}
 
     @torch.no_grad()
     def validate(self, validate: Validate) -> None:

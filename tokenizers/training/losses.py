@@ -75,7 +75,7 @@ class WeightedLoss:
 
 
 class ReconstructionTerms(nn.Module):
-    """The weighted sum of terms that compare a reconstruction with its clip; objectives get it as their perceptual loss.
+    """The weighted sum of terms that compare a reconstruction with its clip: what objectives get as perceptual loss.
 
     The trainer sets :attr:`step` before every step and logs :attr:`values` after it.
     """

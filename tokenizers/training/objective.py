@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping
+from typing import Generic, TypeVar
 
 from torch import Tensor, nn
 
@@ -14,10 +15,17 @@ PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
 """(reconstruction, clip), both (B, 3, T, H, W) in [-1, 1], to a scalar. Handed in by whoever has its weights."""
 
 
-class Objective(nn.Module):
-    """The loss of a model on a clip, and which of its parameters it trains."""
+Model = TypeVar("Model", bound=nn.Module)
 
-    model: nn.Module
+
+class Objective(nn.Module, Generic[Model]):
+    """The loss of a model on a clip, and which of its parameters it trains.
+
+    The trainer hands in a model in training mode whose every parameter requires a gradient, and the objective freezes
+    what it doesn't train. Its state dict is kept in checkpoints: what isn't part of it must follow from the step.
+    """
+
+    model: Model
     """The network whose state dict is the checkpoint."""
 
     @abstractmethod

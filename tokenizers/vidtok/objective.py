@@ -14,7 +14,7 @@ from ..training.objective import Objective, PerceptualLoss
 from .model import VidTokModel
 
 
-class VidTokObjective(Objective):
+class VidTokObjective(Objective[VidTokModel]):
     """Mean absolute error, a perceptual loss, and KL, FSQ, LFQ or VQ regularization.
 
     Each is averaged over all values, where the official code sums the first two over the values of a frame; the weights

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import csv
+from typing import Any
+
+import pytest
+import torch
+from toklab.tokenizers.training.errors import TrainingError
+from toklab.tokenizers.training.loop import Progress, learning_rate
+from toklab.tokenizers.training.recipe import Optimization
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing may catch it."""
+
+
+def kill_at(step: int) -> Any:
+    def on_progress(progress: Progress) -> None:
+        if progress.step == step:
+            raise Killed
+
+    return on_progress
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"regularizer": {"kind": "kl"}},
+        {"regularizer": {"kind": "kl"}, "adversarial": True},
+        {
+            "regularizer": {
+                "kind": "vq",
+                "codebook_size": 8,
+                "dim": 4,
+                "codebook_update": "ema",
+                "revival_threshold": 0.5,
+            }
+        },
+    ],
+    ids=["kl", "adversarial", "vq"],
+)
+@pytest.mark.parametrize("killed_at", [1, 3, 4])
+def test_a_killed_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(
+    tiny_training, options: dict[str, Any], killed_at: int
+) -> None:
+    whole = tiny_training(**options).run(name="whole")
+    with pytest.raises(Killed):
+        tiny_training(**options).run(name="parts", on_progress=kill_at(killed_at))
+    resumed = tiny_training(**options).run(name="parts", resume=True)
+    assert resumed.weights.keys() == whole.weights.keys()
+    for name, value in whole.weights.items():
+        assert torch.equal(resumed.weights[name], value), name
+    assert resumed.validation == whole.validation
+
+
+def test_training_lowers_the_loss_and_logs_every_step_once(tiny_training) -> None:
+    generator = torch.Generator().manual_seed(0)
+    clip = torch.nn.functional.interpolate(torch.rand(1, 3, 2, 2, 2, generator=generator) - 0.5, (5, 16, 16))
+    training = tiny_training(
+        {"kind": "ae"},
+        steps=40,
+        optimization={"learning_rate": 3e-3, "checkpoint_every": 5},
+        clips=lambda step, process: clip,
+    )
+    with pytest.raises(Killed):
+        training.run(on_progress=kill_at(7))
+    training.run(resume=True)
+    with (training.folder / "run" / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [int(row["step"]) for row in rows] == list(range(1, 41))
+    losses = [float(row["l1"]) for row in rows]
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    assert {"total", "l1", "ssim", "learning_rate", "gradient_norm"} <= rows[0].keys()
+
+
+def test_a_finished_training_resumes_to_its_result(tiny_training) -> None:
+    first = tiny_training().run()
+    again = tiny_training().run(resume=True)
+    assert all(torch.equal(again.weights[name], value) for name, value in first.weights.items())
+    assert again.validation == first.validation
+
+
+def test_a_checkpoint_is_not_overwritten_nor_taken_for_another_recipes(tiny_training) -> None:
+    tiny_training().run()
+    with pytest.raises(TrainingError, match="--resume"):
+        tiny_training().run()
+    with pytest.raises(TrainingError, match="another recipe"):
+        tiny_training(optimization={"learning_rate": 1e-4}).run(resume=True)
+
+
+def test_a_damaged_checkpoint_is_named(tiny_training) -> None:
+    training = tiny_training()
+    training.run()
+    path = training.folder / "run" / "training.pt"
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(TrainingError, match=r"training\.pt can't be read"):
+        training.run(resume=True)
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tiny_training) -> None:
+    with pytest.raises(TrainingError, match="isn't finite"):
+        tiny_training(steps=40, optimization={"learning_rate": 1e12, "clip_norm": 1e12, "warmup_steps": 0}).run()
+
+
+def test_learning_rate_rises_and_falls() -> None:
+    plan = Optimization(steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate=0.1)
+    rates = [learning_rate(plan, step) for step in range(101)]
+    assert rates[0] == pytest.approx(0.1)
+    assert max(rates) == max(rates[9:12])
+    assert rates[50] == pytest.approx(0.55)
+    assert rates[100] == pytest.approx(0.1)
+    assert learning_rate(Optimization(schedule="constant", warmup_steps=0, learning_rate=0.3), 7) == 0.3
