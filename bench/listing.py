@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from ..reports.card_figures import fullest, published_rows
+from ..tokenizers.extras import install_command
 from . import catalog
 from .registry import BrokenPlugin, RegistryError
+from .tokenizer_entry import TokenizerEntry
 
 READY = "ready"
-NEEDS_DOWNLOAD = "needs download"
+PULL = "toklab weights pull"
 WIDEST_LINE = 1000
 
 
@@ -54,29 +58,54 @@ def _broken(plugins: Sequence[BrokenPlugin]) -> str:
 
 def _tokenizers(card_folders: tuple[Path, ...]) -> str:
     tokenizers = catalog.tokenizers(card_folders)
-    table = new_table("tokenizer", "system", "regularizer", "compression", "weights", "state")
-    absent = 0
+    published = published_rows()
+    table = new_table("tokenizer", "system", "regularizer", "compression", "weights", "state", "published")
+    cures: dict[str, None] = {}
+    sources: dict[str, int] = {}
+    ready = 0
     for entry in tokenizers:
         facts = entry.describe()
-        ready = not entry.cure()
-        absent += not ready
+        state, needed = _state(entry)
+        ready += not needed
+        cures |= dict.fromkeys(needed)
         compression = (
             f"{facts['temporal_compression']}×{facts['spatial_compression']}×{facts['spatial_compression']}"
             if "temporal_compression" in facts
             else ""
         )
+        told = ""
+        if entry.name in published:
+            row = fullest(published[entry.name])
+            told = f"{row.text} [{sources.setdefault(row.source, len(sources) + 1)}]"
         table.add_row(
             entry.name,
             facts["title"],
             _regularizer(facts),
             compression,
             str(facts["weights"]).split(":")[0],
-            READY if ready else NEEDS_DOWNLOAD,
+            state,
+            escape(told),
         )
-    footer = f"\n{len(tokenizers)} tokenizers, {len(tokenizers) - absent} ready"
-    if absent:
-        footer += f"; {absent} need a checkpoint: toklab weights pull NAME"
-    return render(table) + footer + _broken(tokenizers.broken)
+    footer = [f"{len(tokenizers)} tokenizers, {ready} ready", *(f"  {cure}" for cure in cures)]
+    footer += ["published, not measured here, each under its source's protocol:"] if sources else []
+    footer += [f"  [{number}] {source}" for source, number in sources.items()]
+    return "\n".join((render(table), *footer)) + _broken(tokenizers.broken)
+
+
+def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
+    """Whether a tokenizer can run now or what it needs, and the commands that bring it."""
+    needs: list[str] = []
+    cures: list[str] = []
+    if extra := entry.missing_extra():
+        needs.append(f"the extra {extra}")
+        cures.append(f"the extra {extra}: {install_command(extra)}")
+    if (cure := entry.cure()).startswith(PULL):
+        needs.append("a download")
+        cures.append(f"a download: {PULL} NAME")
+    elif cure:
+        needs.append("its checkpoint")
+        cures.append(f"{entry.name}: {cure}")
+    return (f"needs {' and '.join(needs)}" if needs else READY), cures
 
 
 def _regularizer(facts: dict[str, Any]) -> str:

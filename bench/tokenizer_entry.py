@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from ..tokenizers import checkpoints
 from ..tokenizers.card import Card
 from ..tokenizers.catalog import build_on_meta, build_tokenizer, freeze
+from ..tokenizers.extras import missing_extra
 from .plugins import Plugin
 from .registry import RegistryError, import_target
 
@@ -48,6 +49,10 @@ class CardTokenizer:
     def cure(self) -> str:
         """What brings the missing weights; empty if they are here. Loads no torch."""
         return checkpoints.cure(self.card)
+
+    def missing_extra(self) -> str:
+        """The extra of toklab that it needs and this Python lacks; empty if it lacks none. Loads no torch."""
+        return missing_extra(self.card)
 
     def weights_identity(self) -> str:
         """What the weights are; raises ``CheckpointUnavailable`` if they aren't here."""
@@ -89,6 +94,10 @@ class FactoryTokenizer:
         return {"name": self.name, "title": self.name, "family": "plugin", "weights": "the plugin's own"}
 
     def cure(self) -> str:
+        """Always empty: what a plugin lacks shows when it is built."""
+        return ""
+
+    def missing_extra(self) -> str:
         """Always empty: what a plugin lacks shows when it is built."""
         return ""
 

@@ -94,9 +94,9 @@ def vidtok_table1(protocol_hashes: Mapping[str, str] | None = None) -> list[Figu
         protocol_hashes: protocol name to canonical hash. With the hash of ``vidtok`` a published figure is known to be
             under the same protocol as a measured one; without it, it is marked as foreign.
     """
-    notes = {(r["system"], r["metric"]): r["note"] for r in _read("vidtok_table1_notes.csv")}
+    notes = {(r["system"], r["metric"]): r["note"] for r in read_published("vidtok_table1_notes.csv")}
     figures: list[Figure] = []
-    for row in _read("vidtok_table1.csv"):
+    for row in read_published("vidtok_table1.csv"):
         protocol = PROTOCOL if row["input"] == "17x256x256" else f"of its own paper, {row['input']}"
         for column, printed in row.items():
             dataset, name = _split_dataset(column)
@@ -126,7 +126,7 @@ def vidtok_variants(protocol_hashes: Mapping[str, str] | None = None) -> list[Fi
     }
     figures: list[Figure] = []
     for table, description in describe.items():
-        for row in _read(f"vidtok_table{table}.csv"):
+        for row in read_published(f"vidtok_table{table}.csv"):
             regularizer, variant = description(row)
             for name, printed in row.items():
                 if name in VIDTOK_METRICS and printed:
@@ -148,11 +148,11 @@ def vidtok_sizes(table: int) -> list[PublishedSize]:
         raise TableError(
             f"there is no published Table {table} with sizes; there are: {', '.join(map(str, SIZE_TABLES))}"
         )
-    cards = list(_read(f"vidtok_table{table}_cards.csv"))
+    cards = list(read_published(f"vidtok_table{table}_cards.csv"))
     keys = [column for column in cards[0] if column != "tokenizer"]
     tokenizers = {tuple(card[key] for key in keys): card["tokenizer"] for card in cards}
     sizes: list[PublishedSize] = []
-    for row in _read(f"vidtok_table{table}.csv"):
+    for row in read_published(f"vidtok_table{table}.csv"):
         key = tuple(row[name] for name in keys)
         if key not in tokenizers:
             raise TableError(f"vidtok_table{table}_cards.csv names no card for {', '.join(key)}")
@@ -170,7 +170,7 @@ def _row_name(row: Mapping[str, str]) -> str:
 def other_results() -> list[Figure]:
     """Figures of other systems from many sources, each under its source's own protocol and metric conventions."""
     figures: list[Figure] = []
-    for row in _read("other_results.csv"):
+    for row in read_published("other_results.csv"):
         metric = OTHER_METRICS[row["metric"]]
         name = f"{row['system']} {row['variant']}"
         figures.append(
@@ -210,7 +210,8 @@ def with_published(frame: pd.DataFrame, published: Iterable[Figure]) -> pd.DataF
     return results_frame([*measured, *added])
 
 
-def _read(name: str) -> Iterator[dict[str, str]]:
+def read_published(name: str) -> Iterator[dict[str, str]]:
+    """The lines of a file in ``published/``, each by its column names."""
     text = files(f"{__package__}.published").joinpath(name).read_text(encoding="utf-8")
     yield from csv.DictReader(text.splitlines())
 
