@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
-STATE_KEYS = ("ema_state_dict", "state_dict", "gen_model")
+STATE_KEYS = ("ema_state_dict", "state_dict", "gen_model", "module")
 """Where trainers keep a model's weights in a checkpoint; averaged ones come first, and one may lie within another."""
 
 

@@ -76,6 +76,10 @@ class InferenceSettings:
     """
     tile_overlap: int = 0
     """Pixels over which neighbouring tiles are blended, a multiple of the spatial compression; half a tile at most."""
+    steps: int = 1
+    """Denoising steps of decoders that sample; the noise they start from follows from ``seed``."""
+    eta: float = 0.0
+    """Fresh noise in each denoising step but the last: 0 none (DDIM), 1 that of DDPM."""
     tile_mode: Literal["blend", "layers"] = "blend"
     """``blend``: tiles go through the whole model and are blended; ``layers``: every layer works tile by tile.
 
@@ -89,6 +93,12 @@ class InferenceSettings:
         for name in ("chunk_frames", "chunk_overlap", "tile_size", "tile_overlap"):
             if getattr(self, name) < 0:
                 raise TokenizerError(f"{name} can't be negative, but is {getattr(self, name)}")
+        if self.steps < 1:
+            raise TokenizerError(f"steps must be at least 1, but is {self.steps}")
+        if not 0 <= self.eta <= 1:
+            raise TokenizerError(f"eta must lie between 0 and 1, but is {self.eta}")
+        if self.eta and self.steps == 1:
+            raise TokenizerError(f"eta={self.eta} takes more than one step, such as steps=4")
         if self.chunk_mode != "exact" and not self.chunk_frames:
             raise TokenizerError(f"chunk_mode={self.chunk_mode} takes chunk_frames, such as chunk_frames=16")
         if 2 * self.chunk_overlap > self.chunk_frames:
@@ -246,6 +256,8 @@ class Encoded:
     """KL posteriors: KL(q ‖ p) of each clip, (B,), in nats."""
     codebook_sizes: tuple[int, ...] = ()
     """Codes a codebook, in the order of ``codes``."""
+    noise_seeds: tuple[int, ...] = ()
+    """Decoders that sample: the seed of each clip's noise, so that decoding repeats; not counted as bits."""
     num_frames: int = 0
     """Frames of the clip that went in; set by :meth:`VideoTokenizer.encode`, like height and width."""
     height: int = 0
@@ -268,6 +280,7 @@ class Encoded:
             bitstreams=self.bitstreams[one],
             bitstream_facts=self.bitstream_facts[one],
             kl_nats=None if self.kl_nats is None else self.kl_nats[one],
+            noise_seeds=self.noise_seeds[one],
         )
 
     @property
