@@ -1,0 +1,1 @@
+"""CDT: a causal encoder, and a decoder that denoises the video under the condition of its latents."""
