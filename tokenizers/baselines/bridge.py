@@ -150,7 +150,7 @@ class BridgeTokenizer(VideoTokenizer):
     def _start(self, seed: int) -> None:
         command = [self.options.python or sys.executable, "-u", bridge_process.__file__, self.options.checkout_folder]
         # A file and no pipe: nobody empties a pipe while the model computes, and a full one would stop it.
-        self._words = tempfile.TemporaryFile()
+        self._words = tempfile.TemporaryFile()  # noqa: SIM115 (closed when the process ends)
         try:
             self._process = subprocess.Popen(
                 command,
