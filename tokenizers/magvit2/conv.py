@@ -44,7 +44,7 @@ class CausalConv(nn.Module):
     def forward(self, x: Tensor, prepare: Prepare = unchanged, tiling: LayerTiling | None = None) -> Tensor:
         """Convolve ``prepare(x)``: (B, I, T, H, W) to (B, O, ⌈T/stride⌉, ⌈H/stride⌉, ⌈W/stride⌉)."""
         if tiling is None:
-            return self._convolve(prepare(x), (self._padding,) * 4)
+            return self._convolve(prepare(x), (self._padding, self._padding, self._padding, self._padding))
         out = None
         for rows, columns, part in self.convolved_parts(x, prepare, tiling):
             if out is None:

@@ -34,7 +34,7 @@ class EncoderTrunk(nn.Module):
             channels = width
         self.mid_block = residual_blocks(channels, channels, config.num_res_blocks, make_norm)
 
-    def forward(self, video: Tensor, tiling: LayerTiling | None = None) -> Tensor:
+    def features(self, video: Tensor, tiling: LayerTiling | None = None) -> Tensor:
         """(B, 3, T, H, W) to (B, C, 1 + (T − 1)/temporal, H/spatial, W/spatial) by the two compressions."""
         x = self.conv_in(video, unchanged, tiling)
         for index, level in enumerate(self.down):
@@ -64,7 +64,7 @@ class DecoderTrunk(nn.Module):
         self.norm_out = make_norm(channels)
         self.conv_out = CausalConv(channels, config.out_channels, bias=True)
 
-    def forward(
+    def frames(
         self, features: Tensor, tiling: LayerTiling | None = None, level_norm: LevelNorm | None = None
     ) -> Tensor:
         """(B, C, t, h, w) to (B, 3, 1 + (t − 1) · temporal, h · spatial, w · spatial), not clamped."""

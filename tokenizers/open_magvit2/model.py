@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..magvit2.blocks import convolve_activated
+from ..magvit2.config import MakeNorm
 from ..magvit2.conv import CausalConv
 from ..magvit2.norm import EPSILON, GroupNorm
 from ..magvit2.trunk import DecoderTrunk, EncoderTrunk
@@ -44,7 +45,7 @@ class Encoder(EncoderTrunk):
 
     def forward(self, video: Tensor) -> Tensor:
         """(B, 3, T, H, W) to (B, Z, t, h, w)."""
-        return convolve_activated(self.norm_out, self.conv_out, super().forward(video), None)
+        return convolve_activated(self.norm_out, self.conv_out, self.features(video), None)
 
 
 class Decoder(DecoderTrunk):
@@ -61,7 +62,7 @@ class Decoder(DecoderTrunk):
     def forward(self, latents: Tensor) -> Tensor:
         """(B, Z, t, h, w) to (B, 3, T, H, W), not clamped."""
         features = self.conv_in(latents)
-        return super().forward(features, level_norm=lambda level, x: self.adaptive[level](x, latents))
+        return self.frames(features, level_norm=lambda level, x: self.adaptive[level](x, latents))
 
 
 class OpenMagvit2Model(nn.Module):
@@ -75,5 +76,5 @@ class OpenMagvit2Model(nn.Module):
         self.decoder = Decoder(config)
 
 
-def _make_norm(config: OpenMagvit2Config):
+def _make_norm(config: OpenMagvit2Config) -> MakeNorm:
     return lambda channels: GroupNorm(config.num_groups, channels, "clip", centred=True)

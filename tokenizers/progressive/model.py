@@ -99,7 +99,7 @@ class ProgressiveModel(LevelledModel):
         def features_of(stride: int, ratio: int) -> Tensor:
             if (stride, ratio) not in known:
                 if ratio == BASE_RATIO:
-                    known[stride, ratio] = self.base.encoder(video[:, :, ::stride], tiling)
+                    known[stride, ratio] = self.base.encoder.features(video[:, :, ::stride], tiling)
                 else:
                     key, full = features_of(2 * stride, ratio // 2), features_of(stride, ratio // 2)
                     known[stride, ratio] = self.level(ratio).features(key, full, tiling)
@@ -119,7 +119,7 @@ class ProgressiveModel(LevelledModel):
         while ratio > BASE_RATIO:
             x = self.level(ratio).decoder(x, tiling)
             ratio //= 2
-        return self.base.decoder(x, tiling)
+        return self.base.decoder.frames(x, tiling)
 
     def parts(self) -> dict[str, nn.Module]:
         """Everything but the bottlenecks of lower levels."""
@@ -154,7 +154,7 @@ class DirectModel(LevelledModel):
 
     def moments(self, video: Tensor, tiling: LayerTiling | None = None) -> Tensor:
         """As declared."""
-        x = self.base.encoder(video, tiling)
+        x = self.base.encoder.features(video, tiling)
         for extension in self._extensions:
             x = extension.encoder(x, tiling)
         return self.base.bottleneck.moments(x)
@@ -164,7 +164,7 @@ class DirectModel(LevelledModel):
         x = self.base.bottleneck.features(latents)
         for extension in reversed(self._extensions):
             x = extension.decoder(x, tiling)
-        return self.base.decoder(x, tiling)
+        return self.base.decoder.frames(x, tiling)
 
     def parts(self) -> dict[str, nn.Module]:
         """Everything."""
