@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..tokenizers.card import CardError
-from ..tokenizers.catalog import load_cards, read_cards, shipped_cards_folder
+from ..tokenizers.catalog import load_cards, read_cards, shipped_cards_folder, stand_ins
 from .plugins import VARIABLE, find_plugins
 from .registry import BUILT_IN, BrokenPlugin, Registry, RegistryEntry
 from .tokenizer_entry import CardTokenizer, FactoryTokenizer, TokenizerEntry
@@ -36,7 +36,9 @@ class TokenizerCatalog:
         """
         self._registry: Registry[TokenizerEntry] = Registry("tokenizer", _as_entry)
         shipped = str(shipped_cards_folder())
-        for card in load_cards(card_folders).values():
+        cards = load_cards(card_folders)
+        self._stand_ins = stand_ins(cards)
+        for card in cards.values():
             origin = BUILT_IN if str(Path(str(card.source)).parent) == shipped else str(card.source)
             self._add(CardTokenizer(card, origin))
         for plugin in find_plugins("tokenizers", self._registry.report_broken):
@@ -60,6 +62,10 @@ class TokenizerCatalog:
     def entry(self, name: str) -> TokenizerEntry:
         """The tokenizer of a name; raises ``RegistryError`` with near names if there is none. Loads no torch."""
         return self._registry.get(name)
+
+    def stand_in(self, name: str) -> str:
+        """The name of the card that suites run in place of ``name``; ``name`` itself where none does."""
+        return self._stand_ins.get(name, name)
 
     def __iter__(self) -> Iterator[TokenizerEntry]:
         return (self.entry(name) for name in self._registry)

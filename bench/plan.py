@@ -34,7 +34,8 @@ class Shard:
 def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     """Every cell of a suite, in the order they run: dataset by dataset, so that decoded clips are shared.
 
-    Of cells that differ only in settings without effect on their tokenizer, the first one.
+    Of cells that differ only in settings without effect on their tokenizer, the first one. Where one of the cards in
+    ``card_folders`` stands in for a tokenizer, it is run in its place, under its own name.
 
     Raises:
         ValueError: (a subclass) naming an unknown tokenizer, dataset, metric, protocol or setting.
@@ -44,7 +45,8 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
         protocol = protocol.derive(**suite.protocol_changes)
     catalog = tokenizers(tuple(card_folders))
     without_effect: dict[str, frozenset[str]] = {}
-    for name in suite.tokenizers:
+    chosen = [catalog.stand_in(name) for name in suite.tokenizers]
+    for name in chosen:
         entry = catalog.entry(name)
         known = isinstance(entry, CardTokenizer)
         without_effect[name] = settings_without_effect(entry.card.regularizer) if known else frozenset()
@@ -54,7 +56,7 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     for text in suite.datasets:
         dataset, root = parse_dataset(text)
         datasets().check(dataset)
-        for name in suite.tokenizers:
+        for name in chosen:
             for values in suite.combinations():
                 settings = InferenceSettings.from_mapping(values)
                 cell = Cell(name, dataset, root, protocol, settings, suite.metrics, without_effect[name])

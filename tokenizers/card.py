@@ -25,7 +25,7 @@ REGULARIZERS: tuple[Regularizer, ...] = ("kl", "fsq", "lfq", "vq", "ae", "codec"
 NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """Names are typed on the command line and become parts of file names."""
 
-PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "training", "source")
+PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "stand_in_for", "training", "source")
 """Fields that don't decide what comes out of the tokenizer."""
 
 
@@ -139,6 +139,8 @@ class Card:
     """Group it is compared in; empty: follows from the regularizer."""
     note: str = ""
     """Anything a reader should know."""
+    stand_in_for: str = ""
+    """Name of a card in whose place suites run this one: a tiny model, say, for one that must be downloaded."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Handed to the adapter as they are."""
     checkpoint: CheckpointSource = field(default_factory=CheckpointSource)
@@ -226,6 +228,7 @@ def card_from_values(values: dict[str, Any], source: Traversable) -> Card:
         citation=table.text("citation"),
         group=table.text("group"),
         note=table.text("note"),
+        stand_in_for=table.text("stand_in_for"),
         parameters=table.table("parameters").values,
         checkpoint=_read_checkpoint(table.table("checkpoint")),
         training=_read_training(table.table("training")),

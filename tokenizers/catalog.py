@@ -54,6 +54,25 @@ def load_cards(folders: Iterable[Path] = ()) -> dict[str, Card]:
     return cards
 
 
+def stand_ins(cards: dict[str, Card]) -> dict[str, str]:
+    """Name of a card → name of the card that suites run in its place.
+
+    Raises:
+        CardError: if a card stands in for one that doesn't exist, or two for the same.
+    """
+    found: dict[str, str] = {}
+    for card in cards.values():
+        name = card.stand_in_for
+        if not name:
+            continue
+        if name not in cards:
+            raise CardError(f"{card.source}: stand_in_for names {name!r}, but there is no such card")
+        if name in found:
+            raise CardError(f"{card.source}: {cards[found[name]].source} stands in for {name!r} already; remove one")
+        found[name] = card.name
+    return found
+
+
 def build_tokenizer(
     card: Card,
     settings: InferenceSettings | None = None,
