@@ -140,7 +140,7 @@ def initial_tokenizer(recipe: Recipe, options: TrainingOptions) -> VideoTokenize
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:
-    """``--init``, else what a training of the recipe ``init`` beside this one's folder left, else the shipped card's."""
+    """``--init``, else what a training of the recipe ``init`` left beside this one's folder, else what ships."""
     if options.init is not None:
         return options.init
     beside = weights_path(options.out.parent / recipe.init, base.name)
