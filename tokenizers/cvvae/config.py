@@ -76,8 +76,8 @@ class CVVAEConfig:
             if getattr(self, name) % multiple:
                 raise TokenizerError(f"CV-VAE parameters: {name} must be a multiple of {multiple}")
         if self.tile_spatial_size:
-            encoding, decoding = (self._tiles(decodes=decodes) for decodes in (False, True))
-            if (encoding.stride, decoding.stride) != (decoding.output_stride, encoding.output_stride):
+            pixels, latents = (self._tiles(decodes=decodes).stride for decodes in (False, True))
+            if pixels != self.spatial_compression * latents:
                 raise TokenizerError(
                     f"CV-VAE parameters: tile_overlap_ratio {self.tile_overlap_ratio} of tile_spatial_size "
                     f"{self.tile_spatial_size} isn't about a multiple of {self.spatial_compression} pixels"
