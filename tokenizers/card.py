@@ -11,7 +11,7 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -54,6 +54,8 @@ class CheckpointSource:
     """SHA-256 of the file, hexadecimal; empty: not known, hence not checked."""
     random_seed: int | None = None
     """Seed of random weights."""
+    also: CheckpointSource | None = None
+    """A second file from the same place, for models that come in two."""
 
     @property
     def kind(self) -> Literal["repository", "path", "random", "none"]:
@@ -72,6 +74,8 @@ class CheckpointSource:
     @property
     def description(self) -> str:
         """In words for the reader of a table."""
+        if self.also:
+            return f"{replace(self, also=None).description} and {self.also.path or self.also.file}"
         words = {
             "repository": f"{self.repository}: {self.repository_path}",
             "path": self.path,
@@ -79,6 +83,12 @@ class CheckpointSource:
             "none": "none",
         }
         return words[self.kind]
+
+    @property
+    def deciding(self) -> dict[str, Any]:
+        """The fields that say which weights they are; hashes are left out, and so is a second file if there is none."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sha256", "also")}
+        return values | ({"also": self.also.deciding} if self.also else {})
 
 
 @dataclass(frozen=True)
@@ -182,7 +192,7 @@ class Card:
         of a file changes nothing about it.
         """
         deciding = {name: value for name, value in vars(self).items() if name not in (*PROSE, "checkpoint")}
-        deciding["checkpoint"] = {k: v for k, v in asdict(self.checkpoint).items() if k != "sha256"}
+        deciding["checkpoint"] = self.checkpoint.deciding
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -258,15 +268,30 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
         sha256=table.text("sha256").lower(),
         random_seed=table.optional_number("random_seed", minimum=0),
     )
+    checkpoint = replace(checkpoint, also=_read_second_file(table.table("also"), checkpoint))
     table.refuse_unknown_keys()
     sources = [bool(checkpoint.repository), bool(checkpoint.path), checkpoint.random_seed is not None]
     if sum(sources) > 1 or (table.values and not any(sources)):
         raise table.error("", "names one of repository (with file), path and random_seed")
     if bool(checkpoint.repository) != bool(checkpoint.file):
         raise table.error("", "names repository and file together")
-    if checkpoint.sha256 and not re.fullmatch(r"[0-9a-f]{64}", checkpoint.sha256):
-        raise table.error("sha256", "is 64 hexadecimal digits")
+    _check_sha256(table, checkpoint.sha256)
     return checkpoint
+
+
+def _read_second_file(table: _Table, first: CheckpointSource) -> CheckpointSource | None:
+    if not table.values:
+        return None
+    key = "path" if first.path else "file"
+    name, sha256 = table.text(key, required=True), table.text("sha256").lower()
+    table.refuse_unknown_keys()
+    _check_sha256(table, sha256)
+    return replace(first, sha256=sha256, path=name) if first.path else replace(first, sha256=sha256, file=name)
+
+
+def _check_sha256(table: _Table, sha256: str) -> None:
+    if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise table.error("sha256", "is 64 hexadecimal digits")
 
 
 def _read_training(table: _Table) -> TrainingRecord | None:

@@ -97,7 +97,7 @@ def build_tokenizer(
     path = checkpoints.resolve(card, download=download)
     tokenizer = _construct(card, settings)
     if path is not None:
-        tokenizer.load_state(checkpoints.load_state(path))
+        tokenizer.load_files(checkpoints.files(card, path), trusted=checkpoints.trusts_code(card))
     elif card.checkpoint.random_seed is not None:
         tokenizer.init_random(card.checkpoint.random_seed)
     return freeze(tokenizer).to(device)

@@ -2,6 +2,7 @@
 
 Looked for in this order: below ``$TOKLAB_CHECKPOINTS``, beside the card, in the Hugging Face cache; downloaded only
 when asked for. Files are read as data: safetensors, or ``torch.load(weights_only=True)``; nothing is unpickled.
+TorchScript archives are code: they load if the card knows their SHA-256, or the user trusts them.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import hashlib
 import os
 import pickle
 import zipfile
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,16 +20,38 @@ from typing import TYPE_CHECKING
 from .card import Card
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
+    from torch.jit import ScriptModule
 
 SAFETENSORS_SUFFIX = ".safetensors"
+TORCHSCRIPT_SUFFIX = ".jit"
+TRUST_VARIABLE = "TOKLAB_TRUST_TORCHSCRIPT"
+"""Environment variable: any value but 0 lets TorchScript archives load whose SHA-256 no card gives."""
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
+COMMON_NAMES = frozenset(
+    {"autoencoder.jit", "encoder.jit", "decoder.jit", "diffusion_pytorch_model.safetensors", "model.safetensors"}
+)
+"""File names of many repositories: below ``$TOKLAB_CHECKPOINTS`` they lie in a folder with the repository's name."""
 STATE_KEYS = ("ema_state_dict", "state_dict", "gen_model", "module")
 """Where trainers keep a model's weights in a checkpoint; averaged ones come first, and one may lie within another."""
 
 
 def find(card: Card) -> Path | None:
-    """The checkpoint of a card if it is on this machine, else ``None``; loads no torch and asks no server."""
+    """The checkpoint of a card if it is on this machine, else ``None``; loads no torch and asks no server.
+
+    Where the card names two files it is the first one, if both are here.
+    """
+    second = _second(card)
+    return None if second and _find_file(second) is None else _find_file(card)
+
+
+def _second(card: Card) -> Card | None:
+    """A card like ``card`` whose only file is the second one."""
+    return replace(card, checkpoint=card.checkpoint.also) if card.checkpoint.also else None
+
+
+def _find_file(card: Card) -> Path | None:
     checkpoint = card.checkpoint
     if checkpoint.kind == "path":
         return _existing(_beside(card))
@@ -36,7 +60,9 @@ def find(card: Card) -> Path | None:
     root = os.environ.get("TOKLAB_CHECKPOINTS")
     if root:
         name = Path(checkpoint.file).name
-        for candidate in (Path(root, checkpoint.repository, checkpoint.repository_path), Path(root, name)):
+        candidates = [Path(root, checkpoint.repository, checkpoint.repository_path)]
+        candidates += [] if name in COMMON_NAMES else [Path(root, name)]
+        for candidate in candidates:
             if candidate.is_file():
                 return candidate
     from huggingface_hub import try_to_load_from_cache
@@ -52,12 +78,15 @@ def cure(card: Card) -> str:
     if card.checkpoint.kind in ("random", "none") or find(card):
         return ""
     if card.checkpoint.kind == "path":
-        return f"Put {_beside(card)} there, or mend path in {card.source}"
+        missing = [_beside(one) for one in (card, _second(card)) if one and not _find_file(one)]
+        return f"Put {' and '.join(map(str, missing))} there, or mend path in {card.source}"
     return f"toklab weights pull {card.name}"
 
 
 def resolve(card: Card, *, download: bool = False) -> Path | None:
     """The checkpoint of a card, verified; ``None`` for cards with random weights or none.
+
+    Where the card names two files both are, and the first one is returned.
 
     Raises:
         CheckpointUnavailable: if it isn't here and ``download`` is off, or the download fails; with the cure.
@@ -72,16 +101,31 @@ def resolve(card: Card, *, download: bool = False) -> Path | None:
         raise CheckpointUnavailable(
             f"{card.name}: the checkpoint {card.checkpoint.description} is not on this machine", cure(card)
         )
-    path = path or _download(card)
-    _verify(card, path)
-    return path
+    first = _verified(card)
+    if second := _second(card):
+        _verified(second)
+    return first
 
 
 def weights_identity(card: Card, path: Path | None) -> str:
     """What the weights are: ``sha256:…`` of the file at ``path``, ``random:SEED``, or ``none``."""
     if path is not None:
-        return f"sha256:{sha256_of(path)}"
+        hashes = [sha256_of(file) for file in files(card, path)]
+        return f"sha256:{'+'.join(hashes)}"
     return "none" if card.checkpoint.random_seed is None else f"random:{card.checkpoint.random_seed}"
+
+
+def files(card: Card, path: Path) -> tuple[Path, ...]:
+    """Every file of a card whose checkpoint was resolved to ``path``."""
+    second = _second(card)
+    found = second and _find_file(second)
+    return (path, found) if found else (path,)
+
+
+def trusts_code(card: Card) -> bool:
+    """Whether code in a card's files may run: it gives the SHA-256 of each, or the user trusts all TorchScript."""
+    named = [one.checkpoint.sha256 for one in (card, _second(card)) if one]
+    return all(named) or os.environ.get(TRUST_VARIABLE, "") not in ("", "0")
 
 
 def sha256_of(path: Path) -> str:
@@ -90,22 +134,50 @@ def sha256_of(path: Path) -> str:
     return _sha256(path.resolve(), status.st_size, status.st_mtime_ns)
 
 
-def load_state(path: Path) -> dict[str, Tensor]:
-    """The flat state dict in a file, on the CPU: ``.safetensors``, or ``.ckpt``, ``.pt``, ``.pth``, ``.bin`` of torch.
+def load_state(path: Path, *, trusted: bool = False) -> dict[str, Tensor]:
+    """The flat state dict in a file, on the CPU.
 
     Of a trainer's checkpoint it is what lies under one of :data:`STATE_KEYS`.
 
+    Args:
+        path: ``.safetensors``; ``.ckpt``, ``.pt``, ``.pth``, ``.bin`` of torch; or a TorchScript archive, ``.jit``.
+        trusted: whether code may run that is in an archive.
+
     Raises:
-        TokenizerError: on a damaged or truncated file, one that holds more than data, or another format.
+        TokenizerError: on a damaged or truncated file, one that holds more than data without being a trusted archive,
+            or another format.
     """
     from .interface import TokenizerError
 
+    if path.suffix == TORCHSCRIPT_SUFFIX:
+        return dict(load_torchscript(path, trusted=trusted).state_dict())
     if path.suffix == SAFETENSORS_SUFFIX:
         return _load_safetensors(path)
     if path.suffix not in TORCH_SUFFIXES:
-        known = ", ".join((SAFETENSORS_SUFFIX, *TORCH_SUFFIXES))
+        known = ", ".join((SAFETENSORS_SUFFIX, *TORCH_SUFFIXES, TORCHSCRIPT_SUFFIX))
         raise TokenizerError(f"{path}: checkpoints end in {known}, not in {path.suffix or 'nothing'}")
     return _load_torch(path)
+
+
+def load_torchscript(path: Path, *, trusted: bool, device: str | torch.device = "cpu") -> ScriptModule:
+    """The module in a TorchScript archive, on ``device``.
+
+    Raises:
+        TokenizerError: on an archive that isn't trusted, or a damaged one.
+    """
+    import torch
+
+    from .interface import TokenizerError
+
+    if not trusted:
+        raise TokenizerError(
+            f"{path}: a TorchScript archive is code, and the card gives no SHA-256 for it; if the publisher's is "
+            f"{sha256_of(path)}, write it on the card, or say --trust-torchscript (or {TRUST_VARIABLE}=1)"
+        )
+    try:
+        return torch.jit.load(path, map_location=device)
+    except (RuntimeError, ValueError, EOFError) as error:
+        raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
 
 
 def _load_safetensors(path: Path) -> dict[str, Tensor]:
@@ -176,15 +248,18 @@ def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def _verify(card: Card, path: Path) -> None:
+def _verified(card: Card) -> Path:
+    """The one file of a card, downloaded if need be."""
     from .interface import TokenizerError
 
+    path = _find_file(card) or _download(card)
     expected = card.checkpoint.sha256
     if expected and (found := sha256_of(path)) != expected:
         raise TokenizerError(
             f"{card.name}: {path} has SHA-256 {found}, but {card.source} says {expected}; remove the file and run "
             f"toklab weights pull {card.name}"
         )
+    return path
 
 
 @lru_cache(maxsize=256)

@@ -15,12 +15,14 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
 from typing import Any, ClassVar, Literal, get_args, get_type_hints
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .checkpoints import load_state
 from .memory import freed_memory_kept
 
 Regularizer = Literal["kl", "fsq", "lfq", "vq", "ae", "codec", "resize"]
@@ -354,6 +356,18 @@ class VideoTokenizer(ABC):
     def modules(self) -> dict[str, nn.Module]:
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
         return {}
+
+    def load_files(self, files: Sequence[Path], *, trusted: bool) -> None:
+        """Load a card's checkpoint: here :meth:`load_state` with the state dict of its file.
+
+        Args:
+            files: the files the card names, on this machine, verified.
+            trusted: whether code in them may run; only TorchScript archives hold any.
+
+        Raises:
+            TokenizerError: where a file is damaged, not trusted, or another model's.
+        """
+        self.load_state(load_state(files[0], trusted=trusted))
 
     def load_state(self, state: dict[str, Tensor]) -> None:
         """Load a checkpoint's flat state dict, as the file holds it, for cards that name a checkpoint.
