@@ -101,6 +101,14 @@ def test_every_format_gives_the_same_state(tmp_path: Path) -> None:
         assert same(checkpoints.load_state(path)), path
 
 
+def test_averaged_and_nested_weights_are_found(tmp_path: Path) -> None:
+    other = {name: torch.zeros_like(value) for name, value in STATE.items()}
+    torch.save({"state_dict": other, "ema_state_dict": STATE}, tmp_path / "averaged.ckpt")
+    torch.save({"state_dict": {"gen_model": STATE, "dics_model": other}}, tmp_path / "nested.ckpt")
+    for path in tmp_path.glob("*.ckpt"):
+        assert same(checkpoints.load_state(path)), path
+
+
 @pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
 @pytest.mark.parametrize("file", ["a.safetensors", "b.pt", "c.pth"])
 def test_a_truncated_file_is_named(tmp_path: Path, file: str, share: float) -> None:
