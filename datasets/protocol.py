@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import math
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -46,6 +47,8 @@ class Protocol(BaseModel):
     """Sampled frames from one window's start to the next one's; ``None``: the window's length, so none overlap."""
     tail: Tail
     """A short last window repeats its last frame, and the repeated frames are scored, or it is dropped."""
+    subsampling: PositiveInt = 1
+    """Of each window only the frames 0, ``subsampling``, 2 · ``subsampling``, … are seen and scored."""
     height: PositiveInt | None = None
     """Height of the clips in pixels; ``None``, like the width, under ``size_multiple``."""
     width: PositiveInt | None = None
@@ -85,14 +88,20 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys.
 
-        ``size_multiple`` counts only where it is given: protocols from before there was one keep their hash.
+        ``size_multiple`` and ``subsampling`` count only where they are given: protocols from before there were any keep
+        their hash.
         """
-        uncounted = {"name"} if self.size_multiple is not None else {"name", "size_multiple"}
-        canonical = json.dumps(self.model_dump(exclude=uncounted), sort_keys=True)
+        later = ("size_multiple", "subsampling")
+        uncounted = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
+        canonical = json.dumps(self.model_dump(exclude={"name", *uncounted}), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
     def window_length(self, *, causal: bool) -> int:
         """Frames of a window; with ``long_video`` the least number of frames."""
+        return math.ceil(self._window_span(causal=causal) / self.subsampling)
+
+    def _window_span(self, *, causal: bool) -> int:
+        """Sampled frames from a window's first to its last, subsampled or not."""
         return self.chunk_size + 1 if causal else max(1, self.chunk_size)
 
     def clip_size(self, height: int, width: int) -> tuple[int, int]:
@@ -118,9 +127,11 @@ class Protocol(BaseModel):
         interval = 1 if self.sample_fps == "native" else sampling_interval(fps, self.sample_fps)
         frame_ids = range(0, num_frames, interval)[: self.max_frames]
         if self.long_video:
-            return [whole_video_window(frame_ids, self.chunk_size, causal=causal)]
-        length = self.window_length(causal=causal)
-        return consecutive_windows(frame_ids, length, stride=self.stride or length, tail=self.tail)
+            windows = [whole_video_window(frame_ids, self.chunk_size, causal=causal)]
+        else:
+            span = self._window_span(causal=causal)
+            windows = consecutive_windows(frame_ids, span, stride=self.stride or span, tail=self.tail)
+        return [Window(window.index, window.frame_ids[:: self.subsampling]) for window in windows]
 
     def transform(self, frames: np.ndarray) -> Tensor:
         """Turn frames (T, H, W, 3) uint8 RGB into a clip (3, T, height, width) float32 in [-1, 1].

@@ -27,6 +27,7 @@ def test_hash_depends_on_every_field_but_the_name() -> None:
         "chunk_size": 8,
         "stride": 4,
         "tail": "drop",
+        "subsampling": 2,
         "height": 32,
         "width": 32,
         "resize": "exact",
@@ -47,6 +48,19 @@ def test_hash_is_pinned() -> None:
     assert (VIDTOK.hash, load_protocol("vidtok-long").hash) == ("65e5536cac77", "06cfeb36d1fb")
     hashes = {name: load_protocol(name).hash for name in ("cdt", "cdt-720", "cdt-image")}
     assert hashes == {"cdt": "4768deb1c6c2", "cdt-720": "feb0cdab3306", "cdt-image": "2a847d696010"}
+
+
+@pytest.mark.parametrize("name", ["vidtok", "vidtok-long", "cdt"])
+@pytest.mark.parametrize("subsampling", [2, 4])
+def test_subsampling_keeps_frames_of_the_same_windows(name: str, subsampling: int) -> None:
+    whole = load_protocol(name)
+    subsampled = whole.derive(subsampling=subsampling)
+    for causal in (True, False):
+        expected = [window.frame_ids[::subsampling] for window in whole.windows(70, 30, causal=causal)]
+        windows = subsampled.windows(70, 30, causal=causal)
+        assert [window.frame_ids for window in windows] == expected
+        if not whole.long_video:
+            assert {len(window.frame_ids) for window in windows} == {subsampled.window_length(causal=causal)}
 
 
 def test_derived_names_tell_what_changed() -> None:
