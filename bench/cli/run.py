@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .trust import TrustOption
+
 if TYPE_CHECKING:
     from ..cell import Cell
     from ..suite import Suite
@@ -109,6 +111,7 @@ def run(
     ] = "4",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+    trust_torchscript: TrustOption = False,
 ) -> None:
     """Run a suite, or tokenizers on a dataset. Run it again to go on where it stopped.
 

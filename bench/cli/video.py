@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .trust import TrustOption
+
 
 def reconstruct(
     video: Annotated[Path, typer.Argument(help="A video file, an image, or a folder of frames.")],
@@ -21,6 +23,7 @@ def reconstruct(
     windows: Annotated[int | None, typer.Option(min=1, help="Only so many windows of 17 frames.")] = None,
     device: Annotated[str, typer.Option()] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
+    trust_torchscript: TrustOption = False,
 ) -> None:
     """Reconstruct a video and see it beside the original: labelled panes, error maps, PSNR of every frame.
 
