@@ -45,20 +45,12 @@ class SamplingStep:
     next_share: float
     """ᾱ after the step; 1 after the last, which gives the prediction itself."""
 
-    @property
-    def recip(self) -> float:
-        """√(1/ᾱ)."""
-        return math.sqrt(1 / self.share)
-
-    @property
-    def recip_minus_one(self) -> float:
-        """√(1/ᾱ − 1)."""
-        return math.sqrt(1 / self.share - 1)
-
-    @property
-    def sigma(self) -> float:
-        """Standard deviation of the noise that a step of η = 1 adds (eq. 16 of the DDIM paper)."""
-        return math.sqrt((1 - self.next_share) / (1 - self.share) * (1 - self.share / self.next_share))
+    recip: float
+    """√(1/ᾱ)."""
+    recip_minus_one: float
+    """√(1/ᾱ − 1)."""
+    sigma: float
+    """Standard deviation of the noise that a step of η = 1 adds (eq. 16 of the DDIM paper)."""
 
 
 def sampling_indices(num_timesteps: int, steps: int) -> list[int]:
@@ -77,9 +69,10 @@ def sampling_indices(num_timesteps: int, steps: int) -> list[int]:
 def sampling_steps(num_timesteps: int, steps: int) -> list[SamplingStep]:
     """The steps in the order they are taken, noisiest first; errors are those of :func:`sampling_indices`."""
     indices = sampling_indices(num_timesteps, steps)
-    shares = signal_shares(num_timesteps)[indices].tolist()
-    ascending = [
-        SamplingStep(index, share, following)
-        for index, share, following in zip(indices, shares, [1.0, *shares[:-1]], strict=True)
-    ]
-    return ascending[::-1]
+    # In float32, as the official code does: near 1, the differences from 1 depend on it.
+    shares = signal_shares(num_timesteps)[indices]
+    following = torch.cat([torch.ones_like(shares[:1]), shares[:-1]])
+    sigma = (1 - following).sqrt() / (1 - shares).sqrt() * (1 - shares / following).sqrt()
+    columns = [shares, following, (1 / shares).sqrt(), (1 / shares - 1).sqrt(), sigma]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    return [SamplingStep(index, *row) for index, row in zip(indices, rows, strict=True)][::-1]
