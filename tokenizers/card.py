@@ -282,6 +282,8 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
 def _read_second_file(table: _Table, first: CheckpointSource) -> CheckpointSource | None:
     if not table.values:
         return None
+    if not first.repository and not first.path:
+        raise table.error("", "goes with a repository or a path")
     key = "path" if first.path else "file"
     name, sha256 = table.text(key, required=True), table.text("sha256").lower()
     table.refuse_unknown_keys()

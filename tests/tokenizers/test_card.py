@@ -50,6 +50,12 @@ def test_spec_says_what_the_card_says(make_card) -> None:
         ({"tables": "[checkpoint]\npath = 'x'\nrandom_seed = 0"}, "checkpoint names one of"),
         ({"tables": "[checkpoint]\nsha256 = 'ab'"}, "checkpoint names one of"),
         ({"tables": "[checkpoint]\npath = 'x'\nsha256 = 'ab'"}, "checkpoint.sha256 is 64 hexadecimal digits"),
+        ({"tables": "[checkpoint]\npath = 'x'\nalso = { file = 'y' }"}, "checkpoint.also.path is missing"),
+        (
+            {"tables": "[checkpoint]\npath = 'x'\nalso = { path = 'y', sha256 = 'ab' }"},
+            "checkpoint.also.sha256 is 64 hexadecimal digits",
+        ),
+        ({"tables": "[checkpoint]\nrandom_seed = 0\nalso = { file = 'y' }"}, "checkpoint.also goes with a repository"),
         ({"tables": "= ="}, "can't be read as a card"),
     ],
 )
@@ -70,6 +76,9 @@ def test_identity_follows_what_decides_the_output_and_not_the_prose(make_card) -
         {"tables": "[parameters]\nx = 1"},
         {"tables": "[checkpoint]\nrandom_seed = 0"},
         {"tables": "[checkpoint]\nrandom_seed = 1"},
+        {"tables": "[checkpoint]\npath = 'x'"},
+        {"tables": "[checkpoint]\npath = 'x'\nalso = { path = 'y' }"},
+        {"tables": "[checkpoint]\npath = 'x'\nalso = { path = 'z' }"},
     ]
     assert len({card.identity, *(make_card(**change).identity for change in changes)}) == 1 + len(changes)
 

@@ -34,6 +34,40 @@ def test_checkpoints_folder_of_the_user_is_looked_through(
     assert checkpoints.cure(card) == ""
 
 
+def test_a_common_file_name_is_found_below_its_repository_alone(
+    make_card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = make_card(tables="[checkpoint]\nrepository = 'own/er'\nfile = 'autoencoder.jit'\n")
+    monkeypatch.setenv("TOKLAB_CHECKPOINTS", str(tmp_path))
+    (tmp_path / "autoencoder.jit").write_bytes(b"another model's")
+    assert checkpoints.find(card) is None
+    path = tmp_path / "own" / "er" / "autoencoder.jit"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"weights")
+    assert checkpoints.find(card) == path
+
+
+def test_both_files_of_a_card_are_downloaded(make_card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = make_card(tables="[checkpoint]\nrepository = 'own/er'\nfile = 'a.jit'\nalso = { file = 'b.jit' }\n")
+    assert card.checkpoint.description == "own/er: a.jit and b.jit"
+    fetched: list[str] = []
+
+    def download(repository: str, file: str, **options: object) -> str:
+        fetched.append(file)
+        (tmp_path / "own" / "er").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "own" / "er" / file).write_bytes(file.encode())
+        return str(tmp_path / "own" / "er" / file)
+
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", download)
+    monkeypatch.setenv("TOKLAB_CHECKPOINTS", str(tmp_path))
+    assert checkpoints.find(card) is None
+    path = checkpoints.resolve(card, download=True)
+    assert fetched == ["a.jit", "b.jit"]
+    assert path == checkpoints.find(card) == tmp_path / "own" / "er" / "a.jit"
+    hashes = [hashlib.sha256(file.encode()).hexdigest() for file in fetched]
+    assert checkpoints.weights_identity(card, path) == f"sha256:{'+'.join(hashes)}"
+
+
 def test_hub_cache_is_looked_through(make_card, tmp_path: Path) -> None:
     snapshot = tmp_path / "hub" / "models--own--er" / "snapshots" / ("0" * 40)
     (snapshot / "folder").mkdir(parents=True)
