@@ -47,8 +47,13 @@ class ProgressiveConfig:
         for name, choices in (("architecture", get_args(Architecture)), ("norm", get_args(Norm))):
             if getattr(self, name) not in choices:
                 raise TokenizerError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
-        if self.ch < CHANNELS_PER_GROUP or self.ch % CHANNELS_PER_GROUP or (self.ch > 128 and self.ch % MAX_GROUPS):
-            raise TokenizerError(f"ch is a multiple of {CHANNELS_PER_GROUP}, above 128 of {MAX_GROUPS}, not {self.ch}")
+        widths = (self.ch, 2 * self.ch, 4 * self.ch)
+        if self.ch < CHANNELS_PER_GROUP or any(width % self.num_groups(width) for width in widths):
+            raise TokenizerError(
+                f"ch, 2 ch and 4 ch must divide into groups of {CHANNELS_PER_GROUP} channels, {MAX_GROUPS} groups at "
+                f"most, which ch={self.ch} doesn't; take a multiple of {CHANNELS_PER_GROUP} up to {MAX_GROUPS}, or of "
+                f"{MAX_GROUPS // 2} up to {4 * MAX_GROUPS}"
+            )
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> ProgressiveConfig:

@@ -169,7 +169,8 @@ def test_illegal_parameters_are_refused() -> None:
         ({"ratio": 12}, "ratio is one of 4, 8, 16"),
         ({"architecture": "deep"}, "architecture is one of progressive, direct"),
         ({"norm": "layer"}, "norm is one of rms, group"),
-        ({"ch": 6}, "ch is a multiple of 4"),
+        ({"ch": 7}, "take a multiple of 4 up to 32"),
+        ({"ch": 36}, "ch=36 doesn't"),
         ({"depth": 1}, "unknown progressive parameter depth"),
     ):
         with pytest.raises(TokenizerError, match=message):
