@@ -50,6 +50,8 @@ class CheckpointSource:
     """Folder of the repository that holds the file; empty where ``file`` is the whole path."""
     path: str = ""
     """File on this machine, relative to the card's folder."""
+    cure: str = ""
+    """What brings the file of ``path`` where it isn't there, in words; empty: whoever wrote the card knows."""
     sha256: str = ""
     """SHA-256 of the file, hexadecimal; empty: not known, hence not checked."""
     random_seed: int | None = None
@@ -87,7 +89,7 @@ class CheckpointSource:
     @property
     def deciding(self) -> dict[str, Any]:
         """The fields that say which weights they are; hashes are left out, and so is a second file if there is none."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sha256", "also")}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sha256", "also", "cure")}
         return values | ({"also": self.also.deciding} if self.also else {})
 
 
@@ -265,6 +267,7 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
         revision=table.text("revision"),
         subfolder=table.text("subfolder"),
         path=table.text("path"),
+        cure=table.text("cure"),
         sha256=table.text("sha256").lower(),
         random_seed=table.optional_number("random_seed", minimum=0),
     )

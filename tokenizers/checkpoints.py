@@ -53,11 +53,12 @@ def _second(card: Card) -> Card | None:
 
 def _find_file(card: Card) -> Path | None:
     checkpoint = card.checkpoint
+    root = os.environ.get("TOKLAB_CHECKPOINTS")
     if checkpoint.kind == "path":
-        return _existing(_beside(card))
+        below_root = _existing(Path(root, Path(checkpoint.path).name)) if root else None
+        return below_root or _existing(_beside(card))
     if checkpoint.kind != "repository":
         return None
-    root = os.environ.get("TOKLAB_CHECKPOINTS")
     if root:
         name = Path(checkpoint.file).name
         candidates = [Path(root, checkpoint.repository, checkpoint.repository_path)]
@@ -79,6 +80,8 @@ def cure(card: Card) -> str:
         return ""
     if card.checkpoint.kind == "path":
         missing = [_beside(one) for one in (card, _second(card)) if one and not _find_file(one)]
+        if card.checkpoint.cure:
+            return f"{card.checkpoint.cure} and put it at $TOKLAB_CHECKPOINTS/{Path(card.checkpoint.path).name}"
         return f"Put {' and '.join(map(str, missing))} there, or mend path in {card.source}"
     return f"toklab weights pull {card.name}"
 

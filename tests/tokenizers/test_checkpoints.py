@@ -87,6 +87,17 @@ def test_what_is_absent_comes_with_its_cure(make_card) -> None:
         checkpoints.resolve(make_card(tables="[checkpoint]\npath = 'w.safetensors'"), download=True)
 
 
+def test_a_card_may_say_how_its_file_is_made(make_card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    card = make_card(tables="[checkpoint]\npath = 'w.safetensors'\ncure = 'Train it'")
+    assert card.identity == make_card(tables="[checkpoint]\npath = 'w.safetensors'").identity
+    with pytest.raises(CheckpointUnavailable, match=r"Train it and put it at \$TOKLAB_CHECKPOINTS/w\.safetensors"):
+        checkpoints.resolve(card)
+    monkeypatch.setenv("TOKLAB_CHECKPOINTS", str(tmp_path / "mine"))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "w.safetensors").write_bytes(b"weights")
+    assert checkpoints.resolve(card) == tmp_path / "mine" / "w.safetensors"
+
+
 def test_a_failed_download_comes_with_its_cure(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointUnavailable, match="can't be downloaded") as caught:
