@@ -67,8 +67,6 @@ class CVVAEConfig:
         return config
 
     def _check(self) -> None:
-        if self.num_levels < 3:
-            raise TokenizerError("CV-VAE parameters: there must be three levels or more, or time isn't halved twice")
         for name, multiple in (
             ("en_de_n_frames_a_time", self.temporal_compression),
             ("tile_spatial_size", self.spatial_compression),

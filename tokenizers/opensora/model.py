@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..extras import install_command
 from ..interface import TokenizerError
 from .config import OpenSoraConfig
 from .temporal import TemporalAutoencoder
@@ -86,7 +87,7 @@ def _build_image_autoencoder(config: OpenSoraConfig) -> nn.Module:
     except ImportError as error:
         raise TokenizerError(
             f"Open-Sora's image autoencoder is diffusers' AutoencoderKL, which can't be imported ({error}): "
-            "pip install 'toklab[diffusers]'"
+            f"{install_command('diffusers')}"
         ) from error
     try:
         return AutoencoderKL(**config.spatial)

@@ -103,7 +103,6 @@ SD: dict[str, Any] = {"variant": "sd", "z_channels": 4, "ch": 32, "ch_mult": [1,
     ("changes", "told"),
     [
         ({"variant": "sd4"}, "variant must be one of sd, sd3"),
-        ({"ch_mult": [1, 1]}, "three levels or more"),
         ({"half_3d": False}, "unknown half_3d"),
         ({"en_de_n_frames_a_time": 6}, "en_de_n_frames_a_time must be a multiple of 4"),
         ({"tile_spatial_size": 60}, "tile_spatial_size must be a multiple of 8"),
