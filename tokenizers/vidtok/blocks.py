@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,18 @@ from torch.utils.checkpoint import checkpoint
 
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import NormScope, SpatialConv, activate, make_norm, runs_in_pieces, temporal_conv1d, temporal_conv3d
+from .layers import (
+    CentredConv3d,
+    GroupNorm,
+    LayerNorm,
+    NormScope,
+    SpatialConv,
+    activate,
+    make_norm,
+    temporal_conv1d,
+    temporal_conv3d,
+)
+from .strips import row_strips, runs_in_pieces
 
 FRAME_GROUP_VALUES = 2**21
 """Numbers in the frames that a spatial block takes at once: 8 MiB in float32."""
@@ -31,13 +42,19 @@ class SpatialResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
-        if not runs_in_pieces(x):
+        if self.training or not runs_in_pieces(x):
             return self._shortcut(x) + self._branch(x)
         num_frames = max(1, FRAME_GROUP_VALUES // x[0, 0].numel())
-        frames = x.flatten(0, 1).split(num_frames)
-        out = x.new_empty(x.shape[0] * x.shape[1], *x.shape[2:4], self.conv1.out_channels)
-        for group, result in zip(frames, out.split(num_frames), strict=True):
-            torch.add(self._shortcut(group[None]), self._branch(group[None]), out=result[None])
+        frames = x.flatten(0, 1)
+        out = frames if self.nin_shortcut is None else x.new_empty(*frames.shape[:3], self.conv1.out_channels)
+        for group, result in zip(frames.split(num_frames), out.split(num_frames), strict=True):
+            h = torch.empty_like(result)
+            for rows in _strips(group, self.norm1):
+                h[:, rows] = self.conv1.rows_of_activated(group, self.norm1, rows)
+            for rows in _strips(h, self.norm2):
+                if self.nin_shortcut is not None:
+                    result[:, rows] = self.nin_shortcut(group[None, :, rows])[0]
+                result[:, rows] += self.conv2.rows_of_activated(h, self.norm2, rows)
         return out.unflatten(0, x.shape[:2])
 
     def _shortcut(self, x: Tensor) -> Tensor:
@@ -74,20 +91,22 @@ class TimeResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""
-        if self.spatial or not runs_in_pieces(x):
+        if self.spatial or self.training or not runs_in_pieces(x):
             return x + self._branch(x, context)
+        assert not isinstance(self.conv1, CentredConv3d)
+        assert not isinstance(self.conv2, CentredConv3d)
         B, T, H, W, C = x.shape
         pixels = x.view(B, T, 1, H * W, C)
-        out = torch.empty_like(pixels)
         width = context.strip_width(T, C)
         for clip in range(B):
             for start in range(0, H * W, width):
                 part = (slice(clip, clip + 1), slice(None), slice(None), slice(start, start + width))
                 context.strip = (clip, start)
                 strip = pixels[part]
-                torch.add(strip, self._branch(strip, context), out=out[part])
+                h = self.conv1.of_activated(self.norm1(strip), context)
+                strip += self.conv2.of_activated(self.norm2(h), context)
         context.strip = None
-        return out.view(x.shape)
+        return x
 
     def _branch(self, x: Tensor, context: TimeContext) -> Tensor:
         h = self.conv1(activate(self.norm1(x)), context)
@@ -126,6 +145,11 @@ class MiddleBlock(nn.Module):
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""
         return self.block_2(self.attn_1(self.block_1(x, context), context), context)
+
+
+def _strips(frames: Tensor, norm: LayerNorm | GroupNorm) -> Iterable[slice]:
+    """Rows of (N, H, W, C) that a convolution takes at once: all of them where a norm is over the whole frame."""
+    return row_strips(frames) if isinstance(norm, LayerNorm) else [slice(0, frames.shape[1])]
 
 
 def run_block(block: nn.Module, x: Tensor, context: TimeContext, recompute: bool) -> Tensor:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
+from .strips import activate_into, convolve_strip
 from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
@@ -59,11 +60,6 @@ class GroupNorm(nn.GroupNorm):
 def make_norm(norm_type: NormType, channels: int, scope: NormScope) -> LayerNorm | GroupNorm:
     """The norm of a layer; ``scope`` matters to group norm alone."""
     return LayerNorm(channels) if norm_type == "layernorm" else GroupNorm(channels, scope)
-
-
-def runs_in_pieces(x: Tensor) -> bool:
-    """Whether blocks take ``x`` piece by piece: on CPUs, where memory and not arithmetic is the limit otherwise."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 
 def activate(x: Tensor) -> Tensor:
@@ -121,6 +117,14 @@ class SpatialConv(nn.Conv2d):
             return convolve_rows(input, self._kernels(self.weight), self.bias, _convolve_columns)
         return conv2d(input, self.weight, self.bias, padding=self.kernel_size[0] // 2)
 
+    def rows_of_activated(self, frames: Tensor, norm: LayerNorm | GroupNorm, rows: slice) -> Tensor:
+        """Rows of the convolution of SiLU(norm(frames)): (N, H, W, I) to (N, rows, W, O), for a kernel of 3."""
+
+        def fill(target: Tensor, source: Tensor) -> None:
+            activate_into(target, norm(source[None])[0])
+
+        return convolve_strip(frames, rows, self.weight, self.bias, self._kernels, fill)
+
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), kernel, bias, 1, (1, 0))
@@ -145,6 +149,16 @@ class CausalConv(nn.Module):
             return conv3d(prepend(past, x, num_past), self.conv.weight, self.conv.bias, 1, (0, 0, 0))
         return cubic_conv(prepend(past, x, num_past), self.conv.weight, self.conv.bias, self._kernels)
 
+    def of_activated(self, x: Tensor, context: TimeContext) -> Tensor:
+        """The convolution of SiLU(x) over time, for 1-D ones without gradients."""
+        num_past = self.conv.kernel_size[0] - 1
+        padded, present = _with_frames_around(x, num_past, 0)
+        activate_into(present, x)
+        past = context.past(self, present, num_past)
+        if past is not None:
+            padded[:, :num_past] = past
+        return _convolve_frames(padded, self.conv.weight, self.conv.bias)
+
 
 class CentredConv1d(nn.Conv1d):
     """Convolution over time that looks as far ahead as back; zeros stand before and after the clip."""
@@ -152,6 +166,13 @@ class CentredConv1d(nn.Conv1d):
     def forward(self, input: Tensor, context: TimeContext | None = None) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O), whatever the context."""
         return convolve_time(input, self.weight, self.bias, self.kernel_size[0] // 2)
+
+    def of_activated(self, x: Tensor, context: TimeContext) -> Tensor:
+        """The convolution of SiLU(x), without gradients."""
+        side = self.kernel_size[0] // 2
+        padded, present = _with_frames_around(x, side, side)
+        activate_into(present, x)
+        return _convolve_frames(padded, self.weight, self.bias)
 
 
 class CentredConv3d(nn.Conv3d):
@@ -166,7 +187,7 @@ class CentredConv3d(nn.Conv3d):
 TemporalConv = CausalConv | CentredConv1d | CentredConv3d
 
 
-def temporal_conv1d(channels: int, causal: bool) -> TemporalConv:
+def temporal_conv1d(channels: int, causal: bool) -> CausalConv | CentredConv1d:
     """A convolution of three frames."""
     return CausalConv(nn.Conv1d(channels, channels, 3)) if causal else CentredConv1d(channels, channels, 3)
 
@@ -188,6 +209,19 @@ def convolve_time(x: Tensor, weight: Tensor, bias: Tensor | None, num_past: int,
     padded = prepend(past, x, num_past)
     if num_future:
         padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, num_future))
+    return _convolve_frames(padded, weight, bias)
+
+
+def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     # One 2-D convolution over (frames, positions): faster on CPUs than the 3-D or the folded 1-D form.
-    y = F.conv2d(padded.flatten(2, 3).permute(0, 3, 1, 2), weight[..., None], bias)
+    y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), weight[..., None], bias)
     return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4])
+
+
+def _with_frames_around(x: Tensor, num_before: int, num_after: int) -> tuple[Tensor, Tensor]:
+    """Memory like ``x`` (B, T, H, W, C) with frames of zeros around it, and the part of it in the place of ``x``."""
+    B, T, H, W, C = x.shape
+    padded = x.new_empty(B, num_before + T + num_after, H, W, C)
+    padded[:, :num_before] = 0
+    padded[:, num_before + T :] = 0
+    return padded, padded[:, num_before : num_before + T]

@@ -86,19 +86,27 @@ def convolve_rows(
     ``convolve(x, kernel, bias)`` is the convolution over the other axes, with a kernel of 1 along the rows.
     """
     W = x.shape[-2]
-    num_tiles = -(-W // TILE)
-    padded = x.new_empty(*x.shape[:-2], TILE * (num_tiles + 1), x.shape[-1])
+    padded = x.new_empty(*x.shape[:-2], TILE * (-(-W // TILE) + 1), x.shape[-1])
     padded[..., 0, :] = 0
     padded[..., 1 : W + 1, :] = x
     padded[..., W + 1 :, :] = 0
-    tiles = padded.unflatten(-2, (num_tiles + 1, TILE))
+    return convolve_tiles(padded, kernels, bias, convolve)[..., :W, :]
+
+
+def convolve_tiles(
+    padded: Tensor,
+    kernels: Sequence[Tensor],
+    bias: Tensor | None,
+    convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+) -> Tensor:
+    """As :func:`convolve_rows`, of rows (…, 4 n + 4, I) of which only the first 4 n + 2 positions are read, to 4 n."""
+    tiles = padded.unflatten(-2, (-1, TILE))
     inputs = [tiles[..., :-1, tap, :] for tap in range(TILE)] + [tiles[..., 1:, tap, :] for tap in range(2)]
     products = []
     for index, (factor, kernel) in enumerate(zip(_transform_input(inputs), kernels, strict=True)):
         # The second product is the one that all outputs contain once.
         products.append(convolve(factor, kernel, bias if index == 1 else None))
-    y = _transform_output(products)
-    return y.flatten(-3, -2)[..., :W, :]
+    return _transform_output(products).flatten(-3, -2)
 
 
 def _transform_input(d: list[Tensor]) -> list[Tensor]:

@@ -1,0 +1,85 @@
+"""3×3 convolutions strip by strip, for inference on CPUs.
+
+A strip is some rows of some frames. Its norm, activation, border and convolution follow one another while it is in
+the processor's caches, and no tensor of a clip's size is made on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from .winograd import TILE, DerivedWeight, convolve_tiles, suits
+
+STRIP_VALUES = 2**19
+"""Numbers in a strip: 2 MiB in float32."""
+
+Fill = Callable[[Tensor, Tensor], object]
+"""Writes to its first argument what it makes of the second, (N, R, W, C) both."""
+
+
+def runs_in_pieces(x: Tensor) -> bool:
+    """Whether blocks take ``x`` piece by piece: on CPUs, where memory and not arithmetic is the limit otherwise."""
+    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
+def activate_into(out: Tensor, x: Tensor) -> Tensor:
+    """SiLU of ``x``, written to ``out`` of the same shape."""
+    return torch.ops.aten.silu.out(x, out=out)
+
+
+def row_strips(x: Tensor) -> Iterator[slice]:
+    """The rows of frames (N, H, W, C), strip after strip."""
+    N, H, W, C = x.shape
+    num_rows = max(1, STRIP_VALUES // (N * W * C))
+    num_strips = -(-H // num_rows)
+    for strip in range(num_strips):
+        yield slice(strip * H // num_strips, (strip + 1) * H // num_strips)
+
+
+def convolve_strip(
+    x: Tensor,
+    rows: slice,
+    weight: Tensor,
+    bias: Tensor | None,
+    kernels: DerivedWeight[list[Tensor]],
+    fill: Fill = Tensor.copy_,
+) -> Tensor:
+    """Rows of a convolution of 3×3 pixels that keeps the size of a picture, zeros around it.
+
+    Args:
+        x: frames (N, H, W, I).
+        rows: those to compute.
+        weight: (O, I, 3, 3).
+        bias: (O,).
+        kernels: derives :func:`~.winograd.transform_kernel`'s from ``weight``.
+        fill: makes the convolution's input of rows of ``x``.
+
+    Returns:
+        (N, rows, W, O).
+    """
+    N, H, W, C = x.shape
+    num_rows = rows.stop - rows.start
+    first, stop = max(rows.start - 1, 0), min(rows.stop + 1, H)
+    fast = suits(x, weight.shape[1], weight.shape[0])
+    width = TILE * (-(-W // TILE) + 1) if fast else W
+    padded = x.new_empty(N, num_rows + 2, width, C)
+    if rows.start == 0:
+        padded[:, 0] = 0
+    if rows.stop == H:
+        padded[:, -1] = 0
+    inner = padded[:, first - rows.start + 1 : stop - rows.start + 1]
+    if not fast:
+        fill(inner, x[:, first:stop])
+        return F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
+    inner[:, :, 0] = 0
+    inner[:, :, W + 1 :] = 0
+    fill(inner[:, :, 1 : W + 1], x[:, first:stop])
+
+    def convolve(tiles: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+        return F.conv2d(tiles.permute(0, 3, 1, 2), kernel, bias).permute(0, 2, 3, 1)
+
+    return convolve_tiles(padded, kernels(weight), bias, convolve)[..., :W, :]
