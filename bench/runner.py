@@ -103,6 +103,7 @@ class Runner:
         self.catalog: TokenizerCatalog = tokenizers(tuple(card_folders))
         self._planned: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
         self._prepared: dict[str, Metric | Unavailable] = {}
+        self._facts: dict[tuple[str, str], dict[str, float]] = {}
         self._cache: ClipCache | None = None
         self._worker = worker or DecodeWorker(options.timeout_s)
         self._owns_worker = worker is None
@@ -182,7 +183,7 @@ class Runner:
             protocol_hash=cell.protocol.hash,
             settings=cell.settings.as_dict(),
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
-            facts=known.facts if known else measure_facts(entry, cell.protocol),
+            facts=known.facts if known else self._measured_facts(cell, entry),
             missing=windows.missing,
             unavailable={name: (m.reason, m.cure) for name, m in asked.items() if isinstance(m, Unavailable)},
             planned=windows.count,
@@ -255,6 +256,12 @@ class Runner:
             self._planned[key] = DatasetWindows(dataset, plans, missing)
         return self._planned[key]
 
+    def _measured_facts(self, cell: Cell, entry: TokenizerEntry) -> dict[str, float]:
+        key = (cell.tokenizer, cell.protocol.hash)
+        if key not in self._facts:
+            self._facts[key] = measure_facts(entry, cell.protocol)
+        return self._facts[key]
+
     def _metric(self, name: str) -> Metric | Unavailable:
         if name not in self._prepared:
             self._prepared[name] = self._prepare_metric(name)
@@ -287,7 +294,7 @@ class Runner:
             status="failed",
             reason=reason,
             cure=cure,
-            facts=measure_facts(entry, cell.protocol) if isinstance(entry, CardTokenizer) else {},
+            facts=self._measured_facts(cell, entry) if isinstance(entry, CardTokenizer) else {},
         )
         self.ledger.record(record)
         return record

@@ -1,0 +1,105 @@
+"""The suite of the paper's Table 1: without checkpoints, and with small stand-ins for all of its systems."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toklab.bench.catalog import tokenizers
+from toklab.bench.cli.main import app
+from toklab.bench.ledger import Ledger
+from toklab.bench.plan import plan_cells
+from toklab.bench.results import read_results
+from toklab.bench.suite import load_suite, shipped_suites
+from toklab.reports.card_figures import published_rows
+from toklab.reports.literature import vidtok_table1
+from typer.testing import CliRunner
+
+SMALL = ("--set-protocol", "height=64", "--set-protocol", "width=64")
+
+
+def toklab(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if result.exception is not None and not isinstance(result.exception, SystemExit):
+        raise result.exception
+    return result.exit_code, result.output
+
+
+@pytest.mark.parametrize("name", shipped_suites())
+def test_every_shipped_suite_can_be_planned(name: str) -> None:
+    assert plan_cells(load_suite(name))
+
+
+def test_every_published_row_of_a_card_is_of_a_card_that_ships() -> None:
+    catalog = tokenizers()
+    assert [name for name in published_rows() if name not in catalog] == []
+
+
+def test_the_suite_has_a_system_for_every_row_of_the_table() -> None:
+    catalog = tokenizers()
+    suite = load_suite("table1")
+    specs = [catalog.entry(name).spec() for name in suite.tokenizers]
+    rows = {(figure.system, figure.regularizer) for figure in vidtok_table1()}
+    missing = {
+        row for row in rows if not any(s.title.startswith(row[0]) and s.regularizer_label == row[1] for s in specs)
+    }
+    assert missing == {("MAGVIT-v2", "LFQ - 262,144")}
+    assert len(specs) == len(rows) == 12
+
+
+@pytest.mark.slow
+def test_without_checkpoints_every_row_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
+    code, output = toklab("run", "table1", *SMALL, "-m", "params", "-m", "psnr", "--out", tmp_path / "run")
+    assert code == 1
+    told = " ".join(output.split())
+    for name in load_suite("table1").tokenizers:
+        assert f"toklab weights pull {name}" in told
+    assert "TencentARC/Open-MAGVIT2-Tokenizer-262144-Video" in told
+    assert "MAGVIT-v2 †" in output
+    assert "published, not measured here: Tang et al." in told
+    toklab("report", tmp_path / "run", "-f", "md")
+    text = (tmp_path / "run" / "report" / "report.md").read_text()
+    assert "| MAGVIT-v2<sup>†</sup> | LFQ - 262,144 |" in text
+    assert "| VidTok<sup>†</sup> | KL - 16chn | 157 |" in text
+
+
+@pytest.mark.slow
+def test_stand_ins_run_end_to_end(tmp_path: Path, make_video: Callable[[Path, int], Path]) -> None:
+    pytest.importorskip("diffusers", reason="the extra diffusers")
+    from table1_stand_ins import write_stand_ins
+
+    cards = tmp_path / "cards"
+    cards.mkdir()
+    names = write_stand_ins(cards)
+    make_video(tmp_path / "mcl" / "videoSRC01.mp4", 17)
+    make_video(tmp_path / "webvid" / "videos" / "000001_000050" / "1.mp4", 17)
+    (tmp_path / "webvid" / "results_10M_val.csv").write_text("videoid,page_dir\n1,000001_000050\n")
+    code, output = toklab(
+        *(
+            "run",
+            "table1",
+            "--cards",
+            cards,
+            *SMALL,
+            "-m",
+            "params",
+            "-m",
+            "psnr",
+            "-m",
+            "ssim",
+            "--keep-recon",
+            "none",
+        ),
+        *("-d", f"mcl-jcv:{tmp_path / 'mcl'}", "-d", f"webvid-val:{tmp_path / 'webvid'}", "--out", tmp_path / "run"),
+    )
+    assert code == 0, output
+    with Ledger(tmp_path / "run") as ledger:
+        results = read_results(ledger)
+    expected = [names[name] for name in load_suite("table1").tokenizers]
+    assert sorted(result.cell.tokenizer for result in results) == sorted(expected * 2)
+    assert all(len(result.scored()) == 1 for result in results)
+    assert {result.cell.weights.partition(":")[0] for result in results} == {"sha256"}
+    assert "MAGVIT-v2 †" in output
