@@ -337,6 +337,8 @@ class VideoTokenizer(ABC):
 
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS
     """Names of the inference settings that may differ from their default."""
+    looks_ahead: str = ""
+    """What lets reconstructions depend on later frames though the spec says causal; empty: nothing does."""
 
     def __init__(self, spec: TokenizerSpec, settings: InferenceSettings | None = None):
         """Raises :class:`TokenizerError` if a setting differs from its default that isn't supported."""

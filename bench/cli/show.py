@@ -1,4 +1,4 @@
-"""`toklab list`, `complexity`, `doctor` and `selftest`."""
+"""`toklab list`, `complexity`, `doctor`, `selftest` and `check-adapter`."""
 
 from __future__ import annotations
 
@@ -118,8 +118,35 @@ def selftest(
         raise typer.Exit(1)
 
 
+def check_adapter(
+    tokenizer: Annotated[str, typer.Argument(help="Card or plugin.")],
+    cards: CardsOption = None,
+    device: Annotated[str, typer.Option(help="`cpu`, `cuda`, `cuda:1`.")] = "cpu",
+    size: Annotated[
+        int | None, typer.Option(min=1, help="Height and width of the clips [default: the smallest legal from 32].")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
+    ] = None,
+) -> None:
+    """Hold a tokenizer to the contract: lengths, causality, determinism, batches, NaN, memory, what its spec says.
+
+    The conformance test of adapters and plugins, with or without golden data. Exit code 1 if a rule is broken.
+
+    Examples:
+
+        toklab check-adapter vidtok-tiny-kl-4chn
+
+        toklab check-adapter my-vidtok --cards cards --set chunk_frames=16
+    """
+    from ..check_adapter import check_named
+
+    if not check_named(tokenizer, tuple(cards or ()), set_ or [], device, size, typer.echo):
+        raise typer.Exit(1)
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands of this module."""
     app.command("list")(list_)
-    for command in (complexity, doctor, selftest):
+    for command in (complexity, doctor, selftest, check_adapter):
         app.command()(command)

@@ -28,6 +28,8 @@ class CVVAETokenizer(PortedTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec.
     """
 
+    looks_ahead = "the decoder, whose convolutions aren't causal, and group norms over the whole clip"
+
     model: CVVAEModel
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):

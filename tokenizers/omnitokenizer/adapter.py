@@ -34,6 +34,8 @@ class OmniTokenizerTokenizer(VideoTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec.
     """
 
+    looks_ahead = "positional convolutions, whose reshape mixes frames with places as published"
+
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
         self.config = config = OmniTokenizerConfig.from_parameters(parameters)

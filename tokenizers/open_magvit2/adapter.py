@@ -26,6 +26,8 @@ class OpenMagvit2Tokenizer(VideoTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec.
     """
 
+    looks_ahead = "the decoder's norms by statistics of the whole latent, and group norms over the whole clip"
+
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
         self.config = OpenMagvit2Config.from_parameters(parameters)

@@ -31,6 +31,8 @@ class CausalVAETokenizer(PortedTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec, or the network can't honour the settings.
     """
 
+    looks_ahead = "trilinear upsampling in time, and group norms over the whole clip"
+
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS | {
         "chunk_frames",
         "chunk_mode",
