@@ -6,7 +6,8 @@ import pytest
 import torch
 from fake_weights import WeightedTokenizer
 from safetensors.torch import save_file
-from toklab.tokenizers.catalog import build_on_meta, build_tokenizer
+from toklab.tokenizers.card import CardError
+from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards, stand_ins
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
 
 WEIGHTED = "'fake_weights:WeightedTokenizer'"
@@ -55,3 +56,18 @@ def test_weights_for_a_tokenizer_without_any_are_refused(make_card) -> None:
     tables = "[parameters]\ntemporal_compression = 4\nspatial_compression = 8\nlatent_channels = 4\n"
     with pytest.raises(TokenizerError, match="takes no weights"):
         build_tokenizer(make_card(tables=f"{tables}[checkpoint]\nrandom_seed = 0"))
+
+
+def test_a_card_stands_in_for_another(write_card, tmp_path: Path) -> None:
+    write_card("cards/tiny.toml", stand_in_for="'bicubic-4chn'")
+    cards = load_cards([tmp_path / "cards"])
+    assert stand_ins(cards) == {"bicubic-4chn": "a-card"}
+    write_card("cards/second.toml", name="'second'", stand_in_for="'bicubic-4chn'")
+    with pytest.raises(CardError, match="stands in for 'bicubic-4chn' already"):
+        stand_ins(load_cards([tmp_path / "cards"]))
+
+
+def test_a_stand_in_for_nothing_is_refused(write_card, tmp_path: Path) -> None:
+    write_card("cards/tiny.toml", stand_in_for="'nothing'")
+    with pytest.raises(CardError, match=r"tiny\.toml: stand_in_for names 'nothing', but there is no such card"):
+        stand_ins(load_cards([tmp_path / "cards"]))
