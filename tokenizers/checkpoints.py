@@ -11,6 +11,7 @@ import argparse
 import hashlib
 import os
 import pickle
+import warnings
 import zipfile
 from dataclasses import replace
 from functools import lru_cache
@@ -178,7 +179,10 @@ def load_torchscript(path: Path, *, trusted: bool, device: str | torch.device = 
             f"{sha256_of(path)}, write it on the card, or say --trust-torchscript (or {TRUST_VARIABLE}=1)"
         )
     try:
-        return torch.jit.load(path, map_location=device)
+        with warnings.catch_warnings():
+            # Torch advises against making archives; these are what was published.
+            warnings.simplefilter("ignore", FutureWarning)
+            return torch.jit.load(path, map_location=device)
     except (RuntimeError, ValueError, EOFError) as error:
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
 

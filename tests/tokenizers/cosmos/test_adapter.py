@@ -16,6 +16,7 @@ from toklab.tokenizers.cosmos.adapter import CosmosTokenizer
 from toklab.tokenizers.interface import TokenizerError, VideoTokenizer
 
 pytest.importorskip("diffusers")
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 
 NAMES = ["cosmos-tiny-cv", "cosmos-tiny-dv"]
 

@@ -20,7 +20,7 @@ from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
 
-pytestmark = pytest.mark.filterwarnings("ignore")
+pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 
 ARCHIVES = {"cv": (ToyContinuousEncoder, ToyContinuousDecoder), "dv": (ToyDiscreteEncoder, ToyDiscreteDecoder)}
 MakeCard = Callable[..., Card]
