@@ -53,9 +53,9 @@ def test_an_adapter_must_give_a_tokenizer(make_card) -> None:
 
 
 def test_weights_for_a_tokenizer_without_any_are_refused(make_card) -> None:
-    tables = "[parameters]\ntemporal_compression = 4\nspatial_compression = 8\nlatent_channels = 4\n"
+    parameters = "temporal_compression = 4\nspatial_compression = 8\nlatent_channels = 4\nfilter = 'bicubic'\n"
     with pytest.raises(TokenizerError, match="takes no weights"):
-        build_tokenizer(make_card(tables=f"{tables}[checkpoint]\nrandom_seed = 0"))
+        build_tokenizer(make_card(tables=f"[parameters]\n{parameters}[checkpoint]\nrandom_seed = 0"))
 
 
 def test_a_card_stands_in_for_another(write_card, tmp_path: Path) -> None:
