@@ -6,10 +6,13 @@ a copy. Weights keep their official names and shapes.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..vidtok.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 from .cache import FeatureCache
 from .phases import phase_upsample, repeated_pixel_kernels, transposed_kernels
 
@@ -19,6 +22,10 @@ PIECE_VALUES = 2**18
 MAX_GATHERED_CHANNELS = 32
 """Up to this many input channels, columns under a wide kernel are gathered into channels first: direct convolutions of
 few channels reach a fraction of a CPU's speed."""
+LANES = 16
+"""Output channels that a CPU computes together; where there are fewer, neighbouring columns fill the rest."""
+MIN_ROW_POSITIONS = 1024
+"""From this many positions on, the form with half the multiplications is faster than the direct one."""
 
 
 def runs_fast(x: Tensor) -> bool:
@@ -93,49 +100,81 @@ class CausalConv(nn.Conv3d):
     def __init__(self, in_channels: int, out_channels: int, kernel: int, replicates: bool):
         super().__init__(in_channels, out_channels, (3, kernel, kernel))
         self.replicates = replicates
+        self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, input: Tensor, cache: FeatureCache | None = None) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O); without a cache, as a whole clip."""
-        num_frames, side = input.shape[1], self.kernel_size[1] // 2
-        num_past = self.kernel_size[0] - 1
+        num_past, side = self.kernel_size[0] - 1, self.kernel_size[1] // 2
         x = input if cache is None else cache.prepend_past(self, input, num_past)
-        missing = num_frames + num_past - x.shape[1]
-        gathers = self.in_channels <= MAX_GATHERED_CHANNELS and self.kernel_size[2] > 3 and runs_fast(x)
+        missing = input.shape[1] + num_past - x.shape[1]
+        if side == 1 and x[..., 0].numel() >= MIN_ROW_POSITIONS and suits(x, self.in_channels, self.out_channels):
+            return self._convolve_rows(x, missing)
+        regroups = side > 1 and runs_fast(x)
         if self.replicates:
-            x, inner = pad_edges(x, missing, side), (0, 0, 0)
+            x, padding = pad_edges(x, missing, side, side), (0, 0, 0)
         else:
-            x, inner = F.pad(x, (0, 0, side * gathers, side * gathers, 0, 0, missing, 0)), (0, side, side)
-        if gathers:
-            y = _convolve_gathered(x, self.weight, self.bias, inner[1])
+            x, padding = F.pad(x, (0, 0, side * regroups, side * regroups, 0, 0, missing, 0)), (0, side, side)
+        if regroups and self.in_channels <= MAX_GATHERED_CHANNELS:
+            return _convolve_gathered(x, self.weight, self.bias, padding[1])
+        if regroups:
+            return _convolve_grouped(x, self.weight, self.bias, padding[1])
+        return _convolve(x, self.weight, self.bias, padding)
+
+    def _convolve_rows(self, x: Tensor, missing: int) -> Tensor:
+        """The form with half the multiplications, of a kernel of side 3; ``x`` lacks ``missing`` frames before it."""
+        if self.replicates:
+            x, padding = pad_edges(x, missing, 1, 0), (0, 0, 0)
         else:
-            y = F.conv3d(x.permute(0, 4, 1, 2, 3), self.weight, self.bias, padding=inner)
-        return y.permute(0, 2, 3, 4, 1).contiguous()
+            x, padding = F.pad(x, (0, 0, 0, 0, 0, 0, missing, 0)), (0, 1, 0)
+        y = convolve_rows(x, self._kernels(self.weight), self.bias, partial(_convolve, padding=padding))
+        if self.replicates:
+            # Rows have zeros beyond their ends there; what edge pixels in their place add is missing.
+            for column, tap in ((slice(None, 1), slice(None, 1)), (slice(-1, None), slice(-1, None))):
+                y[:, :, :, column] += _convolve(x[:, :, :, column], self.weight[..., tap], None, padding)
+        return y.contiguous()
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, padding: tuple[int, int, int]) -> Tensor:
+    """3-D convolution of (B, T, H, W, I)."""
+    return F.conv3d(x.permute(0, 4, 1, 2, 3), weight, bias, padding=padding).permute(0, 2, 3, 4, 1).contiguous()
 
 
 def _convolve_gathered(x: Tensor, weight: Tensor, bias: Tensor | None, row_padding: int) -> Tensor:
-    """Convolve (B, T, H, W, I), padded along W, to (B, O, T, H, W'): columns under the kernel become channels."""
-    width = weight.shape[-1]
-    columns = x.unfold(3, width, 1).flatten(4)
+    """Convolve (B, T, H, W, I), padded along W: columns under the kernel become channels."""
+    columns = x.unfold(3, weight.shape[-1], 1).flatten(4)
     kernel = weight.permute(0, 1, 4, 2, 3).flatten(1, 2)[..., None]
-    return F.conv3d(columns.permute(0, 4, 1, 2, 3), kernel, bias, padding=(0, row_padding, 0))
+    return _convolve(columns, kernel, bias, (0, row_padding, 0))
 
 
-def pad_edges(x: Tensor, num_frames: int, side: int) -> Tensor:
-    """(B, T, H, W, C) with its first frame ``num_frames`` times before it and its edges repeated ``side`` times."""
+def _convolve_grouped(x: Tensor, weight: Tensor, bias: Tensor | None, row_padding: int) -> Tensor:
+    """Convolve (B, T, H, W, I), padded along W: neighbouring columns of the result become channels on the way."""
+    out_channels, *_, width = weight.shape
+    num_columns = x.shape[3] - width + 1
+    size = max(1, LANES // out_channels)
+    num_groups = -(-num_columns // size)
+    x = F.pad(x, (0, 0, 0, num_groups * size - num_columns))
+    # A column's kernel stands as far right in the group's window as the column in the group.
+    kernel = torch.cat([F.pad(weight, (column, size - 1 - column)) for column in range(size)])
+    bias = None if bias is None else bias.repeat(size)
+    y = F.conv3d(x.permute(0, 4, 1, 2, 3), kernel, bias, (1, 1, size), (0, row_padding, 0))
+    return y.permute(0, 2, 3, 4, 1).unflatten(4, (size, out_channels)).flatten(3, 4)[:, :, :, :num_columns].contiguous()
+
+
+def pad_edges(x: Tensor, num_frames: int, rows: int, columns: int) -> Tensor:
+    """(B, T, H, W, C) with its first frame ``num_frames`` times before it and its edges repeated in space."""
     if torch.is_grad_enabled():
-        edges = (side, side, side, side, num_frames, 0)
+        edges = (columns, columns, rows, rows, num_frames, 0)
         return F.pad(x.permute(0, 4, 1, 2, 3), edges, mode="replicate").permute(0, 2, 3, 4, 1)
     B, T, H, W, C = x.shape
-    y = x.new_empty(B, T + num_frames, H + 2 * side, W + 2 * side, C)
-    inner = y[:, :, side : side + H, side : side + W]
+    y = x.new_empty(B, T + num_frames, H + 2 * rows, W + 2 * columns, C)
+    middle = y[:, :, rows : rows + H]
+    inner = middle[:, :, :, columns : columns + W]
     inner[:, num_frames:] = x
     inner[:, :num_frames] = x[:, :1]
-    if side:
-        rows = y[:, :, side : side + H]
-        rows[:, :, :, :side] = rows[:, :, :, side : side + 1]
-        rows[:, :, :, side + W :] = rows[:, :, :, side + W - 1 : side + W]
-        y[:, :, :side] = y[:, :, side : side + 1]
-        y[:, :, side + H :] = y[:, :, side + H - 1 : side + H]
+    middle[:, :, :, :columns] = inner[:, :, :, :1]
+    middle[:, :, :, columns + W :] = inner[:, :, :, -1:]
+    y[:, :, :rows] = middle[:, :, :1]
+    y[:, :, rows + H :] = middle[:, :, -1:]
     return y
 
 
@@ -157,7 +196,7 @@ class Downsample(nn.Module):
         """(B, T, H, W, C) to (B, T, ⌈H/2⌉, ⌈W/2⌉, C)."""
         padding = 0 if self.replicates else 1
         if self.replicates:
-            x = pad_edges(x, 0, 1)
+            x = pad_edges(x, 0, 1, 1)
         return convolve_frames(x, self.conv.weight.squeeze(2), self.conv.bias, 2, padding)
 
 
@@ -205,7 +244,7 @@ class TimeDownsample(nn.Module):
         """(B, T, H, W, C) to (B, t, H, W, C), t = ⌊(T − 1) / 2⌋ + 1 in a first chunk."""
         x = cache.prepend_past(self, x, 1)
         if cache.starts:
-            x = pad_edges(x, 2, 0) if self.replicates else F.pad(x, (0, 0, 0, 0, 0, 0, 2, 0))
+            x = pad_edges(x, 2, 0, 0) if self.replicates else F.pad(x, (0, 0, 0, 0, 0, 0, 2, 0))
         # One 2-D convolution over (frames, positions) needs no copy of the frames in another order.
         y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), self.conv.weight[..., None], self.conv.bias, (2, 1))
         return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4]).contiguous()
