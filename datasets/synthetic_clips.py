@@ -47,11 +47,13 @@ def synthetic_clips(
         size: height and width.
         progress: called with (clips made, clips in all).
     """
-    photographs = {name: load_photograph(name) for name in PHOTOGRAPHS}
+    photographs: dict[str, np.ndarray] = {}
     for number in range(count):
         seed = FIRST_SEED + number
         rng = np.random.default_rng(seed)
         name = PHOTOGRAPHS[number % len(PHOTOGRAPHS)]
+        if name not in photographs:
+            photographs[name] = load_photograph(name)
         photograph = photographs[name]
         if name in GREY_PHOTOGRAPHS:
             photograph = _tinted(photograph, rng)
