@@ -17,8 +17,9 @@ from .metrics.psnr import FramePsnr, psnr_by_position
 from .results import CellResults
 from .sweep import find_sweeps
 
-RATE, DISTORTION = "bpp", "psnr"
-"""Metrics of the rate–distortion chart."""
+RATE = "bpp"
+DISTORTIONS = {"psnr": "", "vmaf": "_vmaf"}
+"""Metrics of the rate–distortion charts, and what their names end with."""
 
 
 def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Chart]:
@@ -126,16 +127,17 @@ def _rate_distortion(table: pd.DataFrame, dataset: str, protocol_hash: str, suff
     found = {
         (figure.label, figure.metric): figure
         for figure in read_figures(here)
-        if figure.origin == "measured" and figure.is_available and figure.metric in (RATE, DISTORTION)
+        if figure.origin == "measured" and figure.is_available and figure.metric in (RATE, *DISTORTIONS)
     }
-    both = [label for label, metric in found if metric == DISTORTION and (label, RATE) in found]
-    if len(both) < 2:
-        return
-    points = [(found[label, RATE], found[label, DISTORTION]) for label in both]
-    rows = [(rate.label, rate.value, quality.value, quality.low, quality.high) for rate, quality in points]
-    yield Chart(
-        f"rate_distortion{suffix}",
-        f"PSNR against bits per pixel, {place}.",
-        draw_rate_distortion(here, DISTORTION, dataset, RATE),
-        pd.DataFrame(rows, columns=["label", RATE, DISTORTION, "low", "high"]),
-    )
+    for distortion, ending in DISTORTIONS.items():
+        both = [label for label, metric in found if metric == distortion and (label, RATE) in found]
+        if len(both) < 2:
+            continue
+        points = [(found[label, RATE], found[label, distortion]) for label in both]
+        rows = [(rate.label, rate.value, quality.value, quality.low, quality.high) for rate, quality in points]
+        yield Chart(
+            f"rate_distortion{ending}{suffix}",
+            f"{points[0][1].title} against bits per pixel, {place}.",
+            draw_rate_distortion(here, distortion, dataset, RATE),
+            pd.DataFrame(rows, columns=["label", RATE, distortion, "low", "high"]),
+        )

@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 
 from .columns import ARROWS
 from .palette import GREY, LIGHT_GREY, MARKERS, system_colours
+from .schema import Figure as Measured
 from .schema import TableError, read_figures
 
 SIZE = (5.6, 3.4)
@@ -24,6 +25,9 @@ PANEL_SIZE = (5.6, 1.7)
 
 LIMIT_STYLES = ("--", ":", "-.")
 """Lines of the limits of several sizes of codebooks."""
+
+ANCHOR = "codec"
+"""The regularizer of classical codecs."""
 
 BARS_WIDTH = 0.8
 """Width of the bars of a dimension together, of 1 from one dimension to the next."""
@@ -60,6 +64,8 @@ def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
 def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: str = "bpp") -> Figure:
     """A metric against the rate, one point a measured tokenizer, on a logarithmic rate axis.
 
+    The points of one codec, measured at several rates, are joined: anchors that the tokenizers are read against.
+
     Args:
         frame: results table, see :mod:`.schema`.
         metric: name of the metric on the vertical axis.
@@ -82,15 +88,32 @@ def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: s
     _label_decades(canvas.xaxis)
     systems = list(dict.fromkeys(f.system for f in points))
     colours = system_colours(systems, [systems])
-    for number, point in enumerate(points):
-        x = rates[point.label, point.protocol_key].value
-        error = (
-            [[max(0.0, point.value - point.low)], [max(0.0, point.high - point.value)]] if point.has_interval else None
+    entries: dict[str, list[Measured]] = {}
+    for point in points:
+        entries.setdefault(point.system if point.regularizer == ANCHOR else point.label, []).append(point)
+    for number, (name, unsorted) in enumerate(entries.items()):
+        curve = sorted(unsorted, key=lambda point: rates[point.label, point.protocol_key].value)
+        canvas.errorbar(
+            [rates[point.label, point.protocol_key].value for point in curve],
+            [point.value for point in curve],
+            [
+                [_reach(point, point.value - point.low) for point in curve],
+                [_reach(point, point.high - point.value) for point in curve],
+            ],
+            fmt=MARKERS[number % len(MARKERS)],
+            ls="--" if len(curve) > 1 else "",
+            lw=1,
+            ms=6,
+            color=colours[curve[0].system],
+            label=name,
         )
-        marker = MARKERS[number % len(MARKERS)]
-        canvas.errorbar(x, point.value, error, fmt=marker, ms=6, color=colours[point.system], label=point.label)
     _legend(canvas)
     return drawing
+
+
+def _reach(point: Measured, distance: float) -> float:
+    """Length of one half of an error bar; none where there is no interval."""
+    return max(0.0, distance) if point.has_interval else 0.0
 
 
 def draw_codebook_growth(frame: pd.DataFrame) -> Figure:

@@ -1,4 +1,5 @@
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -47,6 +48,20 @@ def test_rate_distortion_has_a_point_for_each_tokenizer_with_both_figures(rated,
     assert len(handles) == 2
     assert canvas.get_xscale() == "log"
     assert canvas.get_ylabel() == "PSNR (dB) ↑"
+
+
+def test_rate_distortion_joins_the_points_of_a_codec(rated):
+    measured = [row for rate in (0.3, 0.1, 0.2) for row in rated(f"h264-{rate}", rate, 30 + rate)]
+    codec = [replace(row, system="H.264", regularizer="codec") for row in measured]
+    frame = results_frame([*codec, *rated("a", 0.15, 31.0)])
+    (canvas,) = draw_rate_distortion(frame, "psnr", "sample", rate="flicker").axes
+    handles, labels = canvas.get_legend_handles_labels()
+    assert labels == ["H.264", "a"]
+    joined, alone = (handle.lines[0] for handle in handles)
+    np.testing.assert_array_equal(np.asarray(joined.get_xdata()), [0.1, 0.2, 0.3])
+    np.testing.assert_array_equal(np.asarray(joined.get_ydata()), [30.1, 30.2, 30.3])
+    assert joined.get_linestyle() == "--"
+    assert alone.get_linestyle() == "None"
 
 
 def test_rate_distortion_refuses_two_protocols_and_nothing(rated):
