@@ -81,6 +81,21 @@ def test_identity_follows_what_decides_the_output_and_not_the_prose(make_card) -
         {"tables": "[checkpoint]\npath = 'x'\nalso = { path = 'z' }"},
     ]
     assert len({card.identity, *(make_card(**change).identity for change in changes)}) == 1 + len(changes)
+    training = """[training]
+recipe = "r"
+command = "toklab train r"
+data = "2 videos"
+steps = 3
+seed = 0
+seconds = 4
+device = "CPU"
+validation = "sample"
+psnr = 20.0
+"""
+    trained = make_card(tables=training)
+    assert trained.training is not None
+    assert (trained.training.steps, trained.training.psnr) == (3, 20.0)
+    assert trained.identity == card.identity
 
 
 def test_shipped_cards_are_valid_and_named_like_their_files() -> None:
