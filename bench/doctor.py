@@ -13,6 +13,8 @@ from typing import Literal
 
 import torch
 
+from ..tokenizers.baselines.codecs import CODECS
+from ..tokenizers.ffmpeg import OTHER_BINARY, FfmpegError, has_encoder, has_filter
 from . import catalog, provenance, weights
 from .catalog import CardTokenizer
 
@@ -78,15 +80,17 @@ def _ffmpeg() -> Iterator[Finding]:
     import imageio_ffmpeg
 
     try:
-        binary = imageio_ffmpeg.get_ffmpeg_exe()
-        shown = subprocess.run(
-            [binary, "-hide_banner", "-encoders"], capture_output=True, text=True, check=True, timeout=30
-        )
-    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        present = {codec.encoder: has_encoder(codec.encoder) for codec in CODECS.values()}
+        present["libvmaf"] = has_filter("libvmaf")
+        version = imageio_ffmpeg.get_ffmpeg_version()
+    except (FfmpegError, OSError, subprocess.SubprocessError) as error:
         yield Finding("ffmpeg", "broken", str(error), "pip install --force-reinstall imageio-ffmpeg")
         return
-    encoders = [name for name in ("libx264", "libx265", "libsvtav1", "libvpx-vp9") if name in shown.stdout]
-    yield Finding("ffmpeg", "ok", f"{imageio_ffmpeg.get_ffmpeg_version()} with {', '.join(encoders)}")
+    yield Finding("ffmpeg", "ok", f"{version} with {', '.join(name for name, there in present.items() if there)}")
+    libraries = {codec.encoder: codec.library for codec in CODECS.values()}
+    for name in (name for name, there in present.items() if not there):
+        cure = OTHER_BINARY.format(libraries.get(name, name))
+        yield Finding(f"ffmpeg with {name}", "missing", "this ffmpeg was built without it", cure)
 
 
 def _weights() -> Iterator[Finding]:
