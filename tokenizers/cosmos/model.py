@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..extras import install_command
 from ..interface import TokenizerError
 from ..quantizers.fsq import FSQuantizer
 from ..quantizers.identity import IdentityQuantizer
 from ..quantizers.interface import Quantizer
 from .config import CosmosConfig
 
-INSTALL = "pip install 'toklab[diffusers]'"
 HAAR = 0.5**0.5
 """Both taps of the Haar wavelet's low-pass filter."""
 
@@ -69,5 +69,7 @@ def _autoencoder_class() -> Any:
     try:
         from diffusers.models.autoencoders.autoencoder_kl_cosmos import AutoencoderKLCosmos
     except ImportError as error:
-        raise TokenizerError(f"Cosmos tokenizers take their networks from diffusers: {INSTALL} ({error})") from error
+        raise TokenizerError(
+            f"Cosmos tokenizers take their networks from diffusers: {install_command('diffusers')} ({error})"
+        ) from error
     return AutoencoderKLCosmos
