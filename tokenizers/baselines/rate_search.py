@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 TOLERANCE = 0.03
@@ -11,6 +11,9 @@ TOLERANCE = 0.03
 
 CLOSE_ENOUGH = 0.01
 """Relative difference below the target at which the search stops."""
+
+NEIGHBOURS = 2
+"""Settings on either side that are tried where the two nearest miss the target."""
 
 COARSEST = "even the coarsest quantizer is above it"
 FINEST = "even the finest quantizer is below it"
@@ -31,7 +34,7 @@ class SearchOutcome:
 def search_rate(
     encode: Callable[[int], bytes], count_bits: Callable[[bytes], float], num_settings: int, target_bits: float
 ) -> SearchOutcome:
-    """Find the encoder setting whose stream comes nearest to ``target_bits``, by bisection.
+    """Find the encoder setting whose stream comes nearest to ``target_bits``, by bisection and a look around.
 
     Of the streams that it met it takes the largest of at most the target if that is within the tolerance, and else the
     one nearest to it, above or below, in ratio.
@@ -43,20 +46,30 @@ def search_rate(
         target_bits: bits aimed at.
     """
     below, above = -1, num_settings
-    tried: list[tuple[float, bytes]] = []
+    tried: dict[int, tuple[float, bytes]] = {}
+
+    def attempt(setting: int) -> float:
+        stream = encode(setting)
+        tried[setting] = (count_bits(stream), stream)
+        return tried[setting][0]
+
     while above - below > 1:
         setting = (below + above) // 2
-        stream = encode(setting)
-        bits = count_bits(stream)
-        tried.append((bits, stream))
+        bits = attempt(setting)
         if bits > target_bits:
             above = setting
         else:
             below = setting
             if bits >= (1 - CLOSE_ENOUGH) * target_bits:
                 break
-    bits, stream = _best(tried, target_bits)
-    if abs(bits / target_bits - 1) <= TOLERANCE:
+    # Sizes don't grow with every step, so that a setting nearby may hit what the two nearest miss.
+    for setting in (shift for step in range(1, NEIGHBOURS + 1) for shift in (below - step, above + step)):
+        if _hits(_best(tried.values(), target_bits)[0], target_bits):
+            break
+        if 0 <= setting < num_settings and setting not in tried:
+            attempt(setting)
+    bits, stream = _best(tried.values(), target_bits)
+    if _hits(bits, target_bits):
         return SearchOutcome(stream, bits, "")
     reason = COARSEST if below < 0 else FINEST if above == num_settings else STEP
     return SearchOutcome(stream, bits, reason)
@@ -67,7 +80,11 @@ def nearer(first: SearchOutcome, second: SearchOutcome, target_bits: float) -> S
     return min(first, second, key=lambda outcome: _distance(outcome.bits, target_bits))
 
 
-def _best(tried: list[tuple[float, bytes]], target_bits: float) -> tuple[float, bytes]:
+def _hits(bits: float, target_bits: float) -> bool:
+    return abs(bits / target_bits - 1) <= TOLERANCE
+
+
+def _best(tried: Collection[tuple[float, bytes]], target_bits: float) -> tuple[float, bytes]:
     within = [trial for trial in tried if (1 - TOLERANCE) * target_bits <= trial[0] <= target_bits]
     if within:
         return max(within, key=lambda trial: trial[0])

@@ -30,6 +30,10 @@ def test_a_stream_within_the_target_comes_before_a_nearer_one_above() -> None:
     assert search([900, 1001, 1200], 1000) == (1001, "")
 
 
+def test_a_setting_nearby_may_hit_what_the_nearest_miss() -> None:
+    assert search([100, 200, 990, 900, 1100, 1200, 1300], 1000) == (990, "")
+
+
 def test_sizes_that_do_not_grow_steadily_still_give_the_nearest_met() -> None:
     bits, _ = search([100, 300, 250, 400, 390, 500], 395)
     assert bits in (390, 400)
