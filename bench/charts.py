@@ -86,12 +86,17 @@ def _sweeps(group: Sequence[CellResults], suffix: str, place: str) -> Iterator[C
 
 
 def position_table(results: Sequence[CellResults]) -> pd.DataFrame:
-    """PSNR by frame position: ``label``, ``position`` from 0, ``psnr``, ``low`` and ``high`` in dB, ``windows``."""
+    """PSNR by frame position: ``label``, ``position`` from 0, ``psnr``, ``low`` and ``high`` in dB, ``windows``.
+
+    Without rows where every window is one frame.
+    """
     rows: list[tuple[Any, ...]] = []
     for result in results:
         curve = psnr_by_position(result.windows(FramePsnr()))
         columns = (curve.psnr, curve.low, curve.high, curve.count)
         rows += [(result.cell.label, position, *values) for position, values in enumerate(zip(*columns, strict=True))]
+    if all(position == 0 for _, position, *_ in rows):
+        rows = []
     return pd.DataFrame(rows, columns=["label", "position", "psnr", "low", "high", "windows"])
 
 

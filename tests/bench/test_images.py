@@ -12,6 +12,7 @@ from metric_windows import make_batch
 from PIL import Image
 from skimage.metrics import structural_similarity
 from toklab.bench import weights
+from toklab.bench.charts import position_table
 from toklab.bench.ledger import Ledger
 from toklab.bench.metrics.lpips import LpipsAlexSpatial
 from toklab.bench.plan import plan_cells
@@ -113,3 +114,4 @@ def test_tokenizers_of_another_frame_rule_see_one_frame_too(
     run_pictures(tmp_path / "run", pictures, silent_progress, worker, "vidtok-tiny-kl-4chn")
     (result,) = read_run(tmp_path / "run")
     assert [len(row.frame_ids) for row in result.scored()] == [1, 1, 1]
+    assert position_table([result]).empty
