@@ -46,6 +46,8 @@ def test_hash_depends_on_every_field_but_the_name() -> None:
 def test_hash_is_pinned() -> None:
     """Ledgers keep it: a change here makes every kept figure foreign."""
     assert (VIDTOK.hash, load_protocol("vidtok-long").hash) == ("65e5536cac77", "06cfeb36d1fb")
+    rates = [load_protocol(name).hash for name in ("vidtok-half-rate", "vidtok-quarter-rate")]
+    assert rates == ["891b89a5038f", "635fee52db9b"]
     hashes = {name: load_protocol(name).hash for name in ("cdt", "cdt-720", "cdt-image")}
     assert hashes == {"cdt": "4768deb1c6c2", "cdt-720": "feb0cdab3306", "cdt-image": "2a847d696010"}
 

@@ -6,6 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toklab.bench.complexity import count_multiply_adds
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.interface import FrameRule, InferenceSettings, TokenizerError
 from toklab.tokenizers.progressive.adapter import ProgressiveTokenizer
@@ -31,6 +32,12 @@ def test_full_size(name: str, millions: float) -> None:
     modules = torch.nn.ModuleList(build_on_meta(CARDS[name]).modules().values())
     assert all(parameter.is_meta for parameter in modules.parameters())
     assert sum(parameter.numel() for parameter in modules.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
+
+
+def test_operations_of_the_base() -> None:
+    """Twice the multiply-adds of 17 frames of 256 × 256 pixels, in 1e12, as measured on an independent build."""
+    counts = count_multiply_adds(build_on_meta(CARDS["progressive-4x"]), 17, 256, 256)
+    assert [2 * count / 1e12 for count in counts] == pytest.approx([17.9, 24.8], abs=0.05)
 
 
 @pytest.mark.parametrize("name", TINY)

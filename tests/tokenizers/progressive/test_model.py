@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 
 import pytest
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.usefixtures("_without_gradients")
 
 
 @pytest.fixture
-def _without_gradients():
+def _without_gradients() -> Iterator[None]:
     with torch.no_grad():
         yield
 
