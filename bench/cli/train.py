@@ -43,7 +43,7 @@ def train(
 
         toklab train my-recipe.toml --data clips.txt --steps 500 --resume
 
-        torchrun --nproc-per-node 2 -m toklab.bench.cli.main train vidtok-kl-16chn --data clips/ --device cuda
+        torchrun --nproc-per-node 2 --no-python toklab train vidtok-kl-16chn --data clips/ --device cuda
     """
     import torch
 
