@@ -17,7 +17,6 @@ from ..datasets.interface import WHOLE_SOURCE, Dataset, DatasetUnavailable
 from ..datasets.readers.worker import DecodeWorker
 from ..datasets.stream import ClipStream, SourcePlan
 from ..tokenizers.interface import CheckpointUnavailable, TokenizerSpec
-from ..tokenizers.memory import freed_memory_kept
 from . import provenance
 from .catalog import TokenizerCatalog, datasets, metrics, tokenizers
 from .cell import Cell
@@ -155,8 +154,7 @@ class Runner:
         if tokenizer is not None:
             pieces = evaluation.piece_frames(tokenizer)
             stream = self._stream(cell, windows.dataset, spec.causal, evaluation.needs_nothing, pieces)
-            # Around all windows, so that the memory one frees serves the next.
-            with stream, freed_memory_kept():
+            with stream:
                 evaluation.run_stream(tokenizer, stream)
         self.ledger.compact(identity)
         return self.ledger.update_cell(identity, status="finished")

@@ -23,7 +23,6 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .checkpoints import load_state
-from .memory import freed_memory_kept
 
 Regularizer = Literal["kl", "fsq", "lfq", "vq", "ae", "codec", "resize"]
 BitsConvention = Literal["codes", "stored-16", "bitstream"]
@@ -424,8 +423,7 @@ class VideoTokenizer(ABC):
         self.check_video(video)
         num_frames, height, width = video.shape[2:]
         video = pad_frames(video, self.legal_shape(num_frames, height, width))
-        with freed_memory_kept():
-            encoded = self._encode(video.to(self.dtype), generators)
+        encoded = self._encode(video.to(self.dtype), generators)
         return replace(encoded, num_frames=num_frames, height=height, width=width)
 
     @torch.no_grad()
@@ -435,8 +433,7 @@ class VideoTokenizer(ABC):
         Raises:
             TokenizerError: if the model gives another number of frames, or another size, than it owes.
         """
-        with freed_memory_kept():
-            video = self._decode(encoded)
+        video = self._decode(encoded)
         legal = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
         if video.ndim != 5 or tuple(video.shape) != (encoded.batch_size, 3, *legal):
             raise TokenizerError(

@@ -12,16 +12,17 @@ from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings
 from toklab.tokenizers.streaming import StreamingTokenizer
 
-CARD = "vidtok-tiny-kl-4chn"
+CARDS = ["vidtok-tiny-kl-4chn", "vidtok-tiny-kl-4chn_v1_1"]
 SIDE = 64
 
 
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from Linux's /proc")
-def test_a_thousand_frames_take_the_memory_of_33(benchmark):
+def test_a_thousand_frames_take_the_memory_of_33(benchmark, card):
     def peak(num_frames: int) -> int:
         # A process of its own for each, as a peak never falls.
         with multiprocessing.get_context("spawn").Pool(1) as pool:
-            return pool.apply(peak_resident_bytes_of_stream, (CARD, num_frames, SIDE))
+            return pool.apply(peak_resident_bytes_of_stream, (card, num_frames, SIDE))
 
     short = peak(33)
     long = benchmark.pedantic(peak, args=(1000,), rounds=1, iterations=1)
@@ -29,9 +30,10 @@ def test_a_thousand_frames_take_the_memory_of_33(benchmark):
     assert long < 1.3 * short
 
 
+@pytest.mark.parametrize("card", CARDS)
 @pytest.mark.parametrize("chunk_frames", [8, 16, 32])
-def test_stream(benchmark, chunk_frames):
-    tokenizer = build_tokenizer(load_cards()[CARD], InferenceSettings(chunk_frames=chunk_frames))
+def test_stream(benchmark, card, chunk_frames):
+    tokenizer = build_tokenizer(load_cards()[card], InferenceSettings(chunk_frames=chunk_frames))
     assert isinstance(tokenizer, StreamingTokenizer)
     video = torch.zeros(1, 3, 65, SIDE, SIDE)
     benchmark.pedantic(lambda: list(tokenizer.reconstruct_stream([video])), rounds=3, iterations=1, warmup_rounds=1)

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
+from .strips import convolve_strip, row_strips, runs_in_pieces
 from .winograd import DerivedWeight, transform_kernel
 
 Phases = tuple[tuple[tuple[int, ...], ...], ...]
@@ -17,6 +18,13 @@ CENTRED_PHASES: Phases = (((0,), (1, 2)), ((0, 1), (2,)))
 """Which taps of a centred kernel of 3 fall on which of two neighbours, for even and odd outputs of a doubling."""
 CAUSAL_PHASES: Phases = (((0, 1), (2,)), ((0,), (1, 2)))
 """The same for a causal kernel; both phases then see the frame before and the frame itself."""
+
+CAUSAL_TAP_FRAMES = ((-1, -1, 0), (-1, 0, 0))
+"""Which frame, relative to its own, each tap of a causal kernel falls on for even and odd outputs of a doubling."""
+CENTRED_TAP_FRAMES = ((-1, 0, 0), (0, 0, 1))
+"""The same for a centred kernel."""
+TIME_UPSAMPLE_VALUES = 2**21
+"""Numbers in a strip of a frame: more than elsewhere, as its kernels are larger."""
 
 INITIAL_MIX_FACTOR = 2.0
 """The blend starts at sigmoid(2) = 0.88 for the branch without weights."""
@@ -31,6 +39,15 @@ class SpatialDownsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H, W, C) to (B, T, ⌊H/2⌋, ⌊W/2⌋, C)."""
+        if not runs_in_pieces(x):
+            return self._convolve(x)
+        B, T, H, W, C = x.shape
+        out = x.new_empty(B * T, H // 2, W // 2, C)
+        for frame, result in zip(x.flatten(0, 1), out, strict=True):
+            result.copy_(self._convolve(frame[None, None])[0, 0])
+        return out.unflatten(0, (B, T))
+
+    def _convolve(self, x: Tensor) -> Tensor:
         return conv2d(F.pad(x, (0, 0, 0, 1, 0, 1)), self.conv.weight, self.conv.bias, stride=2)
 
 
@@ -56,12 +73,16 @@ class SpatialUpsample(nn.Module):
         Row 2i of the result sees rows i − 1 and i of ``x``, row 2i + 1 sees i and i + 1; columns likewise.
         """
         B, T, H, W, C = x.shape
+        weight = self._folded(self.conv.weight)
         bias = None if self.conv.bias is None else self.conv.bias.repeat(4)
-        y = conv2d(x, self._folded(self.conv.weight), bias, padding=1)
         out = x.new_empty(B, T, H, 2, W, 2, C)
-        for phase, channels in enumerate(y.split(C, -1)):
-            row, column = divmod(phase, 2)
-            out[:, :, :, row, :, column] = channels[:, :, row : row + H, column : column + W]
+        num_frames = 1 if runs_in_pieces(x) else T
+        for start in range(0, T, num_frames):
+            frames = slice(start, start + num_frames)
+            y = conv2d(x[:, frames], weight, bias, padding=1)
+            for phase, channels in enumerate(y.split(C, -1)):
+                row, column = divmod(phase, 2)
+                out[:, frames, :, row, :, column] = channels[:, :, row : row + H, column : column + W]
         return out.view(B, T, 2 * H, 2 * W, C)
 
 
@@ -101,12 +122,13 @@ class TimeUpsample(nn.Module):
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
         self._folded = DerivedWeight(_fold_past_frames if config.causal else _fold_centred_frames)
+        self._stacked = DerivedWeight(_stack_taps)
         self._kernels = DerivedWeight(transform_kernel)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, 2T, H, W, C); a merged pass gives 2T − 1 frames."""
         if self.repeats_zero_padded and not x.is_meta:
-            return self._from_phases(x, context)
+            return self._from_taps(x, context) if runs_in_pieces(x) else self._from_phases(x, context)
         doubled = context.interpolate(self, x) if self.linear else context.repeat(x)
         return torch.lerp(self.conv(doubled, context), doubled, torch.sigmoid(self.mix_factor))
 
@@ -130,12 +152,45 @@ class TimeUpsample(nn.Module):
             out[:, :, phase] = torch.lerp(convolved, x, blend)
         return out.flatten(1, 2)
 
+    def _from_taps(self, x: Tensor, context: TimeContext) -> Tensor:
+        """The same with each of the three taps in time computed once a frame, for half of the work, in strips."""
+        B, T, H, W, C = x.shape
+        causal = isinstance(self.conv, CausalConv)
+        conv = self.conv.conv if isinstance(self.conv, CausalConv) else self.conv
+        assert isinstance(conv, nn.Conv3d)
+        weight = self._stacked(conv.weight)
+        # Both outputs of a frame contain this tap of the frame itself.
+        bias = None if conv.bias is None else F.pad(conv.bias, (2 * C, 0) if causal else (C, C))
+        past = context.past(self.conv, x, 1) if causal else None
+        blend = torch.sigmoid(self.mix_factor)
+        out = x.new_empty(B, T, 2, H, W, C)
+
+        def taps(frame: Tensor, rows: slice) -> tuple[Tensor, ...]:
+            return convolve_strip(frame, rows, weight, bias, self._kernels).split(C, -1)
+
+        for rows in row_strips(x[:, 0], TIME_UPSAMPLE_VALUES):
+            known = {-1: None if past is None else taps(past[:, 0], rows), 0: taps(x[:, 0], rows)}
+            for t in range(T):
+                known[t + 1] = taps(x[:, t + 1], rows) if t + 1 < T else None
+                for phase, frames in enumerate(CAUSAL_TAP_FRAMES if causal else CENTRED_TAP_FRAMES):
+                    sources = [known[t + frame] for frame in frames]
+                    first, *others = (source[tap] for tap, source in enumerate(sources) if source is not None)
+                    convolved = sum(others, start=first)
+                    torch.lerp(convolved, x[:, t, rows], blend, out=out[:, t, phase, rows])
+                del known[t - 1]
+        return out.flatten(1, 2)
+
 
 def _fold_pixels(weight: Tensor) -> Tensor:
     """Four 2×2 kernels (4 O, I, 2, 2), by row and column of the doubled pixel, for a 3×3 kernel."""
     rows = _fold_taps(weight, 2, CENTRED_PHASES)
     kernels = torch.cat([kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)])
     return kernels.contiguous(memory_format=torch.channels_last)
+
+
+def _stack_taps(weight: Tensor) -> Tensor:
+    """The kernels (3 O, I, 3, 3) of the three frames that (O, I, 3, 3, 3) sees."""
+    return torch.cat(weight.unbind(2)).contiguous(memory_format=torch.channels_last)
 
 
 def _fold_past_frames(weight: Tensor) -> Tensor:

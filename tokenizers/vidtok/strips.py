@@ -31,10 +31,10 @@ def activate_into(out: Tensor, x: Tensor) -> Tensor:
     return torch.ops.aten.silu.out(x, out=out)
 
 
-def row_strips(x: Tensor) -> Iterator[slice]:
-    """The rows of frames (N, H, W, C), strip after strip."""
+def row_strips(x: Tensor, num_values: int | None = None) -> Iterator[slice]:
+    """The rows of frames (N, H, W, C), strip after strip of so many numbers, ``STRIP_VALUES`` by default."""
     N, H, W, C = x.shape
-    num_rows = max(1, STRIP_VALUES // (N * W * C))
+    num_rows = max(1, (num_values or STRIP_VALUES) // (N * W * C))
     num_strips = -(-H // num_rows)
     for strip in range(num_strips):
         yield slice(strip * H // num_strips, (strip + 1) * H // num_strips)
