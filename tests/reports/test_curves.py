@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.container import ErrorbarContainer
 from matplotlib.patches import Rectangle
 from toklab.reports.curves import (
     draw_codebook_growth,
@@ -57,7 +58,8 @@ def test_rate_distortion_joins_the_points_of_a_codec(rated):
     (canvas,) = draw_rate_distortion(frame, "psnr", "sample", rate="flicker").axes
     handles, labels = canvas.get_legend_handles_labels()
     assert labels == ["H.264", "a"]
-    joined, alone = (handle.lines[0] for handle in handles)
+    containers = [handle for handle in handles if isinstance(handle, ErrorbarContainer)]
+    joined, alone = (container.lines[0] for container in containers)
     np.testing.assert_array_equal(np.asarray(joined.get_xdata()), [0.1, 0.2, 0.3])
     np.testing.assert_array_equal(np.asarray(joined.get_ydata()), [30.1, 30.2, 30.3])
     assert joined.get_linestyle() == "--"
