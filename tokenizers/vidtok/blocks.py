@@ -41,7 +41,7 @@ class SpatialResnetBlock(nn.Module):
         self.nin_shortcut = SpatialConv(in_channels, out_channels, 1) if in_channels != out_channels else None
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
-        """(B, T, H, W, I) to (B, T, H, W, O)."""
+        """(B, T, H, W, I) to (B, T, H, W, O); overwrites ``x`` in inference on a CPU, where I = O."""
         if self.training or not runs_in_pieces(x):
             return self._shortcut(x) + self._branch(x)
         num_frames = max(1, FRAME_GROUP_VALUES // x[0, 0].numel())
@@ -90,7 +90,7 @@ class TimeResnetBlock(nn.Module):
         self.conv2 = convs[1]
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
-        """(B, T, H, W, C) to the same shape."""
+        """(B, T, H, W, C) to the same shape; overwrites ``x`` in inference on a CPU, where convolutions are 1-D."""
         if self.spatial or self.training or not runs_in_pieces(x):
             return x + self._branch(x, context)
         assert not isinstance(self.conv1, CentredConv3d)

@@ -23,7 +23,7 @@ CAUSAL_TAP_FRAMES = ((-1, -1, 0), (-1, 0, 0))
 """Which frame, relative to its own, each tap of a causal kernel falls on for even and odd outputs of a doubling."""
 CENTRED_TAP_FRAMES = ((-1, 0, 0), (0, 0, 1))
 """The same for a centred kernel."""
-TIME_UPSAMPLE_VALUES = 2**21
+TIME_UPSAMPLE_VALUES = 2**20
 """Numbers in a strip of a frame: more than elsewhere, as its kernels are larger."""
 
 INITIAL_MIX_FACTOR = 2.0

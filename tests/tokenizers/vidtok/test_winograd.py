@@ -6,6 +6,7 @@ import pytest
 import torch
 from toklab.tokenizers.vidtok.context import TimeContext
 from toklab.tokenizers.vidtok.layers import SpatialConv, temporal_conv3d
+from toklab.tokenizers.vidtok.strips import convolve_strip
 from toklab.tokenizers.vidtok.winograd import DerivedWeight, suits, transform_kernel
 from torch import nn
 from torch.nn import functional as F
@@ -24,6 +25,20 @@ def test_spatial_convolution_of_any_width(width):
     expected = F.conv2d(frames, conv.weight.double(), conv.bias.double(), padding=1)
     result = conv(x).flatten(0, 1).permute(0, 3, 1, 2)
     torch.testing.assert_close(result.double(), expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("channels", [CHANNELS, 32])
+@pytest.mark.parametrize("width", [3, 8])
+def test_rows_of_a_convolution_join_to_the_whole(channels, width):
+    conv = SpatialConv(channels, channels, 3)
+    x = torch.randn(2, 7, width, channels)
+    kernels = DerivedWeight(transform_kernel)
+    strips = [slice(0, 2), slice(2, 3), slice(3, 7)]
+    joined = torch.cat([convolve_strip(x, rows, conv.weight, conv.bias, kernels) for rows in strips], 1)
+    assert conv.bias is not None
+    expected = F.conv2d(x.permute(0, 3, 1, 2).double(), conv.weight.double(), conv.bias.double(), padding=1)
+    torch.testing.assert_close(joined.permute(0, 3, 1, 2).double(), expected, atol=1e-5, rtol=0)
 
 
 @torch.no_grad()
