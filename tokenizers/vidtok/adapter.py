@@ -45,6 +45,8 @@ class VidTokTokenizer(StreamingTokenizer):
         Tiling.from_settings(self.settings, spec)
         if self.settings.chunk_frames:
             check_chunks(self.config, self.settings.chunk_frames, self.settings.chunk_mode)
+        if self.config.variant == "causal_v1_1":
+            self.looks_ahead = "linear upsampling in time, between a latent and the next"
         with torch.device("meta"):
             self.model = VidTokModel(self.config)
         self._prepare()
