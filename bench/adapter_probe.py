@@ -25,22 +25,27 @@ COARSE_PIXELS = 8
 """Pixels from one random value of a clip's texture to the next."""
 
 VIDEO_DIMENSIONS = 5
+SEQUENCE_DIMENSIONS = 3
 
 ZOOM = 4
 """Times that a clip's texture is as wide as the clip, at least, so that it can pan."""
 
 
 class FramewiseGroupNorms(TorchFunctionMode):
-    """While it is active, group norms over frames take the statistics of each frame alone."""
+    """While it is active, group norms over frames take the statistics of each frame alone.
+
+    Of a sequence (B, C, T · H · W), whose frames can't be told apart, they take those of each position.
+    """
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
-        if func not in (F.group_norm, torch.group_norm) or args[0].ndim != VIDEO_DIMENSIONS:
+        dimensions = (SEQUENCE_DIMENSIONS, VIDEO_DIMENSIONS)
+        if func not in (F.group_norm, torch.group_norm) or args[0].ndim not in dimensions:
             return func(*args, **(kwargs or {}))
-        frames = args[0].transpose(1, 2)
+        frames = args[0].movedim(2, 1)
         normalized = func(frames.flatten(0, 1), *args[1:], **(kwargs or {}))
-        return normalized.unflatten(0, frames.shape[:2]).transpose(1, 2)
+        return normalized.unflatten(0, frames.shape[:2]).movedim(1, 2)
 
 
 @dataclass(frozen=True)

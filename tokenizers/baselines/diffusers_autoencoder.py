@@ -42,6 +42,10 @@ class AutoencoderOptions:
     """Copies of the first frame to put in front of a clip; the decoder doesn't return them."""
     timestep: float | None = None
     """For decoders that are conditioned on one."""
+    single_clips: bool = False
+    """Whether the class computes one clip at a time only, and fails for more."""
+    looks_ahead: str = ""
+    """What lets a model declared causal see later frames, in words; empty if nothing does."""
     dropped_prefixes: Sequence[str] = ()
     """Tensors of the checkpoint that aren't the model's: those whose names start so."""
 
@@ -100,6 +104,7 @@ class DiffusersTokenizer(VideoTokenizer):
         super().__init__(spec, settings)
         self.options = AutoencoderOptions.from_parameters(parameters, spec.name)
         self._class = _autoencoder_class(self.options.autoencoder, spec.name)
+        self.looks_ahead = self.options.looks_ahead
         self._arguments = self.options.arguments
         accepted = inspect.signature(self._class.__init__).parameters
         if foreign := sorted(set(self._arguments) - set(accepted)):
@@ -162,6 +167,9 @@ class DiffusersTokenizer(VideoTokenizer):
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
         if not self._has_weights and not video.is_meta:
             raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
+        if self.options.single_clips and len(video) > 1:
+            each = [[generator] for generator in generators] if generators else [None] * len(video)
+            return _batch([self._encode(clip, one) for clip, one in zip(video.split(1), each, strict=True)])
         if self.options.lead_frames:
             video = torch.cat([video[:, :, :1].repeat(1, 1, self.options.lead_frames, 1, 1), video], 2)
         frames = _as_images(video) if self.options.frames == "images" else video
@@ -189,6 +197,8 @@ class DiffusersTokenizer(VideoTokenizer):
     def _decode(self, encoded: Encoded) -> Tensor:
         latents = encoded.latents
         assert latents is not None
+        if self.options.single_clips and len(latents) > 1:
+            return torch.cat([self._decode(encoded.select(index)) for index in range(len(latents))])
         batch_size, num_frames = latents.shape[0], latents.shape[2]
         arguments: dict[str, Any] = {}
         if self.options.frames == "images":
@@ -212,6 +222,17 @@ class DiffusersTokenizer(VideoTokenizer):
                 if hasattr(self.model, name):
                     getattr(self.model, name)()
             raise
+
+
+def _batch(clips: Sequence[Encoded]) -> Encoded:
+    """The encodings of single clips as those of a batch."""
+    divergences = [clip.kl_nats for clip in clips if clip.kl_nats is not None]
+    return replace(
+        clips[0],
+        latents=torch.cat([clip.latents for clip in clips if clip.latents is not None]),
+        codes=tuple(torch.cat(codes) for codes in zip(*(clip.codes for clip in clips), strict=True)),
+        kl_nats=torch.cat(divergences) if divergences else None,
+    )
 
 
 def _as_images(video: Tensor) -> Tensor:

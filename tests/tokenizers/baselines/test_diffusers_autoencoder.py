@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from toklab.bench.check_adapter import check_adapter
 from toklab.tokenizers.baselines.diffusers_autoencoder import DiffusersTokenizer
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, VideoTokenizer
@@ -103,6 +104,12 @@ def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Pa
         assert encoded.latents is not None
         assert encoded.latents.shape[1] == card.latent_channels
         assert tokenizer.decode(encoded).shape == clip.shape
+
+
+@pytest.mark.parametrize("name", ["easyanimate-v5", "hunyuanvideo", "hunyuanvideo-1.5", "ltx-2", "svd", "wan2.2"])
+def test_a_tiny_one_keeps_the_rules_of_adapters(name: str, tmp_path: Path) -> None:
+    findings = list(check_adapter(build_tokenizer(tiny_card(name, tmp_path)), side=64))
+    assert [(finding.rule, finding.judgement.why) for finding in findings if finding.failed] == []
 
 
 def test_allegro_pads_a_clip_to_its_tile(tmp_path: Path) -> None:
