@@ -47,6 +47,8 @@ CSV_COLUMNS = (
     "note",
 )
 """Printed figures are in millions and trillions, as in the paper; counts are plain numbers."""
+MEBI = 2**20
+"""What some rows of the paper divide parameters by."""
 ABSENT = "–"
 MARK = "†"
 
@@ -111,10 +113,12 @@ def _footnotes(rows: Sequence[Row]) -> list[str]:
         for quantity in QUANTITIES:
             published, _, differs = (row.get(column) for column in quantity.comparison())
             if differs == "yes":
-                value = float(row[f"{quantity.name}_total"]) / quantity.unit
+                total = float(row[f"{quantity.name}_total"])
+                value, in_mebi = total / quantity.unit, total / MEBI
                 digits = len(str(published).partition(".")[2])
-                notes.append(
-                    f"{MARK} {row['row']}: {value:.{quantity.digits}f} {quantity.letter} "
-                    f"rounds to {value:.{digits}f}, the paper prints {published}."
-                )
+                ours = f"{MARK} {row['row']}: {value:.{quantity.digits}f} {quantity.letter}"
+                if quantity is PARAMETERS and f"{in_mebi:.{digits}f}" == published:
+                    notes.append(f"{ours} is {in_mebi:.1f} × 2^20, and the paper prints {published}, in that unit.")
+                else:
+                    notes.append(f"{ours} rounds to {value:.{digits}f}, the paper prints {published}.")
     return notes + [f"{row['tokenizer']}: {row['note']}" for row in rows if row["note"]]

@@ -22,7 +22,7 @@ PROTOCOL = "vidtok"
 """Protocol of its tables: the released evaluation script at 256×256, 17 frames (16 for models that aren't causal)."""
 
 
-SIZE_TABLES = (2, 5)
+SIZE_TABLES = (1, 2, 5)
 """Tables of the paper that print the size of models which have cards."""
 
 TABLE2_INPUT = "17x256x256"
@@ -139,7 +139,9 @@ def vidtok_variants(protocol_hashes: Mapping[str, str] | None = None) -> list[Fi
 
 
 def vidtok_sizes(table: int) -> list[PublishedSize]:
-    """The size columns of Table 2 or 5 of the VidTok paper, row by row; ``vidtok_table*_cards.csv`` names the models.
+    """The size columns of Table 1, 2 or 5 of the VidTok paper; ``vidtok_table*_cards.csv`` names the models.
+
+    Rows without a size, of systems that aren't public, are left out.
 
     Raises:
         TableError: for another table, and for a row without a model.
@@ -153,17 +155,23 @@ def vidtok_sizes(table: int) -> list[PublishedSize]:
     tokenizers = {tuple(card[key] for key in keys): card["tokenizer"] for card in cards}
     sizes: list[PublishedSize] = []
     for row in read_published(f"vidtok_table{table}.csv"):
+        if not row["params_m"]:
+            continue
         key = tuple(row[name] for name in keys)
         if key not in tokenizers:
             raise TableError(f"vidtok_table{table}_cards.csv names no card for {', '.join(key)}")
         frames, height, width = (int(edge) for edge in row.get("input", TABLE2_INPUT).split("x"))
-        name = row["description"] if "description" in row else _row_name(row)
+        name = _row_name(row)
         size = PublishedSize(name, tokenizers[key], row["params_m"], row.get("macs_t", ""), (frames, height, width))
         sizes.append(size)
     return sizes
 
 
 def _row_name(row: Mapping[str, str]) -> str:
+    if "description" in row:
+        return row["description"]
+    if "system" in row:
+        return f"{row['system']}, {row['regularizer']}"
     return f"{row['regularizer']}, {row['compression']}, {'causal' if row['causal'] == 'yes' else 'non-causal'}"
 
 

@@ -51,7 +51,7 @@ def complexity(
     frames: Annotated[int | None, typer.Option(min=1, help="Frames [default: 17 causal, 16 non-causal].")] = None,
     height: Annotated[int, typer.Option(min=1)] = 256,
     width: Annotated[int, typer.Option(min=1)] = 256,
-    table: Annotated[int | None, typer.Option(help="Table of the VidTok paper, 2 or 5, beside its figures.")] = None,
+    table: Annotated[int | None, typer.Option(help="Table of the VidTok paper, 1, 2 or 5, beside its figures.")] = None,
 ) -> None:
     """Count parameters and multiply-adds on the meta device: no weights, no download, seconds.
 
@@ -71,9 +71,7 @@ def complexity(
         if tokenizer:
             raise typer.BadParameter("a table names its tokenizers itself", param_hint="--table")
         if table not in SIZE_TABLES:
-            raise typer.BadParameter(
-                f"tables with sizes are {' and '.join(map(str, SIZE_TABLES))}", param_hint="--table"
-            )
+            raise typer.BadParameter(f"tables with sizes are {', '.join(map(str, SIZE_TABLES))}", param_hint="--table")
         typer.echo(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
         return
     typer.echo(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))

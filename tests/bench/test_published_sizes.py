@@ -60,3 +60,12 @@ def test_rows_that_differ_are_marked_and_explained(format_: str) -> None:
     assert text.count("245†") == 1
     assert "† fully 3D: 245.98 M rounds to 246, the paper prints 245." in text
     assert text.count("†") == 2
+
+
+def test_rows_of_table_1_tell_the_unit_that_the_paper_used() -> None:
+    lines = published_size_table(1, (), "terminal", None, 64, 64).splitlines()
+    notes = [line for line in lines if line.startswith("†")]
+    in_mebi = [note.split(",")[0] for note in notes if "2^20" in note]
+    assert in_mebi == ["† OmniTokenizer", "† CogVideoX"]
+    assert "† OmniTokenizer, VQ - 8,192: 53.71 M is 51.2 × 2^20, and the paper prints 51, in that unit." in notes
+    assert not any("MAGVIT-v2" in line for line in lines)

@@ -82,5 +82,5 @@ def test_sizes_are_the_printed_ones_each_with_a_card_of_its_own(table):
 
 
 def test_other_tables_have_no_sizes():
-    with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 2, 5"):
+    with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 1, 2, 5"):
         vidtok_sizes(3)
