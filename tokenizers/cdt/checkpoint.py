@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..vidtok.checkpoint import load_checkpoint as load_strictly
+from ..state_dict import load_checkpoint as load_strictly
 from .model import CDTModel
 
 PREFIX = "model."

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
 from ..ldm.adapter import check_agreement
-from ..vidtok.checkpoint import load_checkpoint
+from ..state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import CosmosConfig
 from .model import CosmosModel

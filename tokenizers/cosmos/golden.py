@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..golden import GoldenNotImplemented
-from ..vidtok.checkpoint import load_checkpoint
+from ..state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import CosmosConfig
 from .model import CosmosModel

@@ -17,8 +17,8 @@ from ..interface import (
     draw_noise,
 )
 from ..quantizers.kl import gaussian_kl, split_moments
+from ..state_dict import load_checkpoint
 from ..streaming import StreamingTokenizer
-from ..vidtok.checkpoint import load_checkpoint
 
 
 class PortedTokenizer(StreamingTokenizer):

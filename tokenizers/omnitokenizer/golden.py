@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..golden import GoldenNotImplemented
-from ..vidtok.checkpoint import load_checkpoint
+from ..state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import OmniTokenizerConfig
 from .model import OmniTokenizerModel

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..magvit2.state import assign_state
+from ..state_dict import assign_state
 from .model import OpenMagvit2Model
 
 EMA_PREFIX = "model_ema."

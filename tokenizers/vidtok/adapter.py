@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
 from ..quantizers.product import ProductQuantizer
+from ..state_dict import load_checkpoint
 from ..streaming import StreamingTokenizer
 from ..tiling import Tiling, run_tiled
-from .checkpoint import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
 from .streaming import check_chunks, decode_stream, encode_stream

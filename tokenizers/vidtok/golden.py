@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ..golden import GoldenNotImplemented
-from .checkpoint import load_checkpoint
+from ..state_dict import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
 from .streaming import encode_stream, reconstruct_stream

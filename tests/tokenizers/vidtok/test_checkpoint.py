@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
-from toklab.tokenizers.vidtok.checkpoint import load_checkpoint, model_state
+from toklab.tokenizers.state_dict import assign_state, load_checkpoint
 from toklab.tokenizers.vidtok.model import VidTokModel
 from torch import Tensor
 
@@ -42,9 +42,10 @@ def test_half_precision_weights_become_float32(tiny_model: ModelFactory) -> None
     assert {p.dtype for p in model.parameters()} == {torch.float32}
 
 
-def test_only_the_model_is_kept(tiny_model: ModelFactory) -> None:
+def test_the_state_of_a_bare_network_has_no_engine_around_it(tiny_model: ModelFactory) -> None:
     model = tiny_model()
-    assert model_state(as_trained(model)).keys() == model.state_dict().keys()
+    with pytest.raises(TokenizerError, match=r"unexpected \("):
+        assign_state(model, as_trained(model), "tiny")
 
 
 def test_a_checkpoint_of_another_model_is_refused_by_name(tiny_model: ModelFactory) -> None:

@@ -1,4 +1,4 @@
-"""Official VidTok checkpoints: which of their tensors are the model, and whether they fit."""
+"""Loading state dicts into networks that may have been built without weights."""
 
 from __future__ import annotations
 
@@ -6,32 +6,39 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from ..interface import TokenizerError
+from .interface import TokenizerError
 
 DROPPED_PREFIXES = ("loss.", "model_ema.")
-"""Children of the training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""
+"""Children of a training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""
 COMPILED_PREFIX = "_orig_mod."
 """What ``torch.compile`` puts into the names of a compiled module's tensors."""
 NAMES_SHOWN = 3
 
 
-def model_state(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors of encoder, decoder and regularizer under the names they have without ``torch.compile``."""
-    return {
-        name.replace(COMPILED_PREFIX, ""): value
-        for name, value in checkpoint.items()
-        if not name.startswith(DROPPED_PREFIXES)
-    }
-
-
 def load_checkpoint(model: nn.Module, checkpoint: Mapping[str, Tensor], name: str) -> None:
-    """Replace every weight of ``model``, also one built on the meta device, by the checkpoint's, in float32.
+    """Replace every weight of ``model`` by that of a training engine's checkpoint; as :func:`assign_state`.
+
+    What the engine holds beside the network is dropped, and names are those without ``torch.compile``.
+    """
+    state = {
+        key.replace(COMPILED_PREFIX, ""): value
+        for key, value in checkpoint.items()
+        if not key.startswith(DROPPED_PREFIXES)
+    }
+    assign_state(model, state, name)
+
+
+def assign_state(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:
+    """Replace every weight of ``model``, also one built on the meta device, by that in ``state``, in float32.
+
+    Args:
+        model: the network.
+        state: exactly its tensors, by name.
+        name: of the tokenizer, for the message.
 
     Raises:
-        TokenizerError: naming tensors that are missing, unexpected or of another shape, if the checkpoint is another
-            model's.
+        TokenizerError: naming tensors that are missing, unexpected or of another shape, if they are another model's.
     """
-    state = model_state(checkpoint)
     expected = model.state_dict()
     problems = {
         "missing": sorted(set(expected) - set(state)),
