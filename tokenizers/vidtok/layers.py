@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
-from .strips import activate_into, convolve_strip
+from .strips import activate_into, convolve_strip, strip_kernels
 from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
@@ -109,7 +109,7 @@ class SpatialConv(nn.Conv2d):
 
     def __init__(self, in_channels: int, out_channels: int, kernel: int):
         super().__init__(in_channels, out_channels, kernel, padding=kernel // 2)
-        self._kernels = DerivedWeight(transform_kernel)
+        self._kernels = DerivedWeight(strip_kernels)
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
-from .strips import convolve_strip, row_strips, runs_in_pieces
+from .strips import convolve_strip, row_strips, runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, transform_kernel
 
 Phases = tuple[tuple[tuple[int, ...], ...], ...]
@@ -123,7 +123,7 @@ class TimeUpsample(nn.Module):
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
         self._folded = DerivedWeight(_fold_past_frames if config.causal else _fold_centred_frames)
         self._stacked = DerivedWeight(_stack_taps)
-        self._kernels = DerivedWeight(transform_kernel)
+        self._kernels = DerivedWeight(strip_kernels)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, 2T, H, W, C); a merged pass gives 2T − 1 frames."""

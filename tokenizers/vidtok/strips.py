@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .winograd import TILE, DerivedWeight, convolve_tiles, suits
+from .row_pairs import convolve_row_pairs, suits_pairs, transform_kernel_rows
+from .winograd import TILE, DerivedWeight, convolve_tiles, suits, transform_kernel
 
 STRIP_VALUES = 2**19
 """Numbers in a strip: 2 MiB in float32."""
@@ -40,6 +41,11 @@ def row_strips(x: Tensor, num_values: int | None = None) -> Iterator[slice]:
         yield slice(strip * H // num_strips, (strip + 1) * H // num_strips)
 
 
+def strip_kernels(weight: Tensor) -> list[Tensor]:
+    """What the fast forms of :func:`convolve_strip` take in the place of ``weight`` (O, I, 3, 3), by its type."""
+    return transform_kernel_rows(weight) if weight.dtype == torch.bfloat16 else transform_kernel(weight)
+
+
 def convolve_strip(
     x: Tensor,
     rows: slice,
@@ -55,7 +61,7 @@ def convolve_strip(
         rows: those to compute.
         weight: (O, I, 3, 3).
         bias: (O,).
-        kernels: derives :func:`~.winograd.transform_kernel`'s from ``weight``.
+        kernels: derives :func:`strip_kernels` from ``weight``.
         fill: makes the convolution's input of rows of ``x``.
 
     Returns:
@@ -64,16 +70,17 @@ def convolve_strip(
     N, H, W, C = x.shape
     num_rows = rows.stop - rows.start
     first, stop = max(rows.start - 1, 0), min(rows.stop + 1, H)
-    fast = suits(x, weight.shape[1], weight.shape[0])
-    width = TILE * (-(-W // TILE) + 1) if fast else W
-    padded = x.new_empty(N, num_rows + 2, width, C)
-    if rows.start == 0:
-        padded[:, 0] = 0
-    if rows.stop == H:
-        padded[:, -1] = 0
+    in_tiles = suits(x, weight.shape[1], weight.shape[0])
+    in_pairs = suits_pairs(x, weight.shape[1], weight.shape[0])
+    width = TILE * (-(-W // TILE) + 1) if in_tiles else W
+    padded = x.new_empty(N, num_rows + 2 + (num_rows % 2 if in_pairs else 0), width, C)
     inner = padded[:, first - rows.start + 1 : stop - rows.start + 1]
-    if not fast:
+    padded[:, : first - rows.start + 1] = 0
+    padded[:, stop - rows.start + 1 :] = 0
+    if not in_tiles:
         fill(inner, x[:, first:stop])
+        if in_pairs:
+            return convolve_row_pairs(padded, kernels(weight), bias)[:, :num_rows]
         return F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
     inner[:, :, 0] = 0
     inner[:, :, W + 1 :] = 0

@@ -6,7 +6,8 @@ import pytest
 import torch
 from toklab.tokenizers.vidtok.context import TimeContext
 from toklab.tokenizers.vidtok.layers import SpatialConv, temporal_conv3d
-from toklab.tokenizers.vidtok.strips import convolve_strip
+from toklab.tokenizers.vidtok.row_pairs import suits_pairs
+from toklab.tokenizers.vidtok.strips import convolve_strip, strip_kernels
 from toklab.tokenizers.vidtok.winograd import DerivedWeight, suits, transform_kernel
 from torch import nn
 from torch.nn import functional as F
@@ -33,12 +34,27 @@ def test_spatial_convolution_of_any_width(width):
 def test_rows_of_a_convolution_join_to_the_whole(channels, width):
     conv = SpatialConv(channels, channels, 3)
     x = torch.randn(2, 7, width, channels)
-    kernels = DerivedWeight(transform_kernel)
+    kernels = DerivedWeight(strip_kernels)
     strips = [slice(0, 2), slice(2, 3), slice(3, 7)]
     joined = torch.cat([convolve_strip(x, rows, conv.weight, conv.bias, kernels) for rows in strips], 1)
     assert conv.bias is not None
     expected = F.conv2d(x.permute(0, 3, 1, 2).double(), conv.weight.double(), conv.bias.double(), padding=1)
     torch.testing.assert_close(joined.permute(0, 3, 1, 2).double(), expected, atol=1e-5, rtol=0)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("strips", [[slice(0, 7)], [slice(0, 2), slice(2, 3), slice(3, 7)], [slice(0, 4), slice(4, 7)]])
+def test_pairs_of_rows_in_bfloat16(strips):
+    conv = SpatialConv(CHANNELS, 2 * CHANNELS, 3).bfloat16()
+    x = torch.randn(2, 7, 5, CHANNELS).bfloat16()
+    assert suits_pairs(x, conv.in_channels, conv.out_channels)
+    kernels = DerivedWeight(strip_kernels)
+    joined = torch.cat([convolve_strip(x, rows, conv.weight, conv.bias, kernels) for rows in strips], 1)
+    assert conv.bias is not None
+    expected = F.conv2d(x.permute(0, 3, 1, 2).double(), conv.weight.double(), conv.bias.double(), padding=1)
+    error = joined.permute(0, 3, 1, 2).double() - expected
+    # A number of bfloat16 is off by 2⁻⁹ of itself at most.
+    assert error.square().mean().sqrt() < 3 * 2**-9 * expected.std()
 
 
 @torch.no_grad()
