@@ -16,6 +16,8 @@ from .interface import ForwardReader, VideoFacts
 CODECS = ("h264", "hevc", "vp9")
 PIXEL_FORMATS = ("yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "gbrp")
 """Formats whose frames were found equal to FFmpeg's, bit for bit."""
+SMALLEST_WIDTH = 64
+"""Pixels. Rows are padded to a multiple of 64 bytes, and decord takes the padding of narrow ones for more channels."""
 
 
 def objection_to_decord(container: ContainerFacts) -> str | None:
@@ -31,6 +33,8 @@ def objection_to_decord(container: ContainerFacts) -> str | None:
         return f"decord isn't reliable on the codec {container.codec}"
     if container.pixel_format not in PIXEL_FORMATS:
         return f"decord isn't reliable on the pixel format {container.pixel_format}"
+    if container.width < SMALLEST_WIDTH:
+        return f"decord isn't reliable on frames narrower than {SMALLEST_WIDTH} pixels"
     if container.interlaced:
         return "the video is interlaced"
     if container.num_discarded:

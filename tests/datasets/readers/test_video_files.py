@@ -12,6 +12,7 @@ from numbered_video import numbered_frames, numbers_by_ffmpeg, read_numbers, run
 from toklab.datasets.interface import UnreadableVideo, VideoSource
 from toklab.datasets.readers import choice
 from toklab.datasets.readers.choice import ReaderChoice, open_reader
+from toklab.datasets.video_writer import write_video
 
 OPEN_GOP = "keyint=30:min-keyint=30:open-gop=1:bframes=3:b-adapt=0:scenecut=0"
 
@@ -105,6 +106,15 @@ def test_a_lossless_file_comes_back_bit_for_bit(videos: Path) -> None:
     for choice_name in ("decord", "pyav"):
         reader = open_reader(_source(videos / "lossless.mp4"), choice_name)
         assert np.array_equal(reader.frames(range(100)), numbered_frames(100))
+
+
+@pytest.mark.parametrize(("width", "height"), [(48, 32), (16, 64)])
+def test_narrow_frames_are_left_to_pyav(tmp_path: Path, width: int, height: int) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, height, width, 3), dtype=np.uint8)
+    write_video(tmp_path / "narrow.mp4", frames, 8.0)
+    with open_reader(_source(tmp_path / "narrow.mp4")) as reader:
+        assert reader.name == "pyav"
+        assert np.array_equal(reader.frames(range(5)), frames)
 
 
 @pytest.mark.parametrize("choice_name", ["decord", "pyav"])
