@@ -15,8 +15,8 @@ from torch.nn import functional as F
 from .row_pairs import convolve_row_pairs, suits_pairs, transform_kernel_rows
 from .winograd import TILE, DerivedWeight, convolve_tiles, suits, transform_kernel
 
-STRIP_VALUES = 2**19
-"""Numbers in a strip: 2 MiB in float32."""
+STRIP_BYTES = 2**21
+"""Size of a strip."""
 
 Fill = Callable[[Tensor, Tensor], object]
 """Writes to its first argument what it makes of the second, (N, R, W, C) both."""
@@ -33,9 +33,9 @@ def activate_into(out: Tensor, x: Tensor) -> Tensor:
 
 
 def row_strips(x: Tensor, num_values: int | None = None) -> Iterator[slice]:
-    """The rows of frames (N, H, W, C), strip after strip of so many numbers, ``STRIP_VALUES`` by default."""
+    """The rows of frames (N, H, W, C), strip after strip of so many numbers, ``STRIP_BYTES`` by default."""
     N, H, W, C = x.shape
-    num_rows = max(1, (num_values or STRIP_VALUES) // (N * W * C))
+    num_rows = max(1, (num_values or STRIP_BYTES // x.element_size()) // (N * W * C))
     num_strips = -(-H // num_rows)
     for strip in range(num_strips):
         yield slice(strip * H // num_strips, (strip + 1) * H // num_strips)
