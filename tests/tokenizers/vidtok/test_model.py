@@ -79,7 +79,7 @@ def test_inference_in_pieces_equals_the_differentiable_pass(
 ) -> None:
     monkeypatch.setattr(context, "STRIP_VALUES", 1000)
     monkeypatch.setattr(blocks, "FRAME_GROUP_VALUES", 5000)
-    monkeypatch.setattr(strips, "STRIP_VALUES", 1000)
+    monkeypatch.setattr(strips, "STRIP_BYTES", 4000)
     monkeypatch.setattr(resampling, "TIME_UPSAMPLE_VALUES", 1000)
     for variant in VARIANTS:
         model = tiny_model(variant, ch=16)
