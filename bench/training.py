@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -30,6 +31,8 @@ from .training_validation import Validation, reconstruction_quality
 
 MAX_HALF_PRECISION_LOSS_DB = 0.05
 """Weights are kept in float16 where that changes PSNR by less."""
+NUM_STARTING_CLIPS = 32
+"""Clips that a recipe's ``start`` is given."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +93,8 @@ def run_training(
     )
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
+    if recipe.start:
+        _start(recipe, network_of(tokenizer), clips)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
     result = train(
         recipe,
@@ -137,6 +142,13 @@ def initial_tokenizer(recipe: Recipe, options: TrainingOptions) -> VideoTokenize
         state = grown.state_dict()
     tokenizer.load_state(dict(state))
     return tokenizer
+
+
+def _start(recipe: Recipe, model: nn.Module, clips: TrainingClips) -> None:
+    """Let the recipe's ``start`` set the weights, from clips of steps beyond its last one."""
+    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
+    batches = [clips(step) for step in range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))]
+    _resolve(recipe.start, recipe.name)(model, torch.cat(batches))
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:

@@ -89,6 +89,9 @@ class Recipe:
     """Recipe whose trained weights this one starts from; empty: random weights."""
     grow: str = ""
     """``module:function`` from the model of ``init`` to the model of this recipe; empty: the same model."""
+    start: str = ""
+    """``module:function`` that is given the model and clips (B, 3, T, H, W) and sets the weights in place before the
+    first step; empty: they stay as drawn or loaded."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Constructor parameters of the objective."""
     data: Mapping[str, Any] = field(default_factory=dict)
@@ -170,7 +173,7 @@ def _recipe(values: dict[str, Any], file: str) -> Recipe:
     recipe = _section(Recipe, given, file)
     if not NAME_PATTERN.fullmatch(recipe.name):
         raise TrainingError(f"{file}: name holds letters, digits, '.', '_' and '-' only, not {recipe.name!r}")
-    for key in ("objective", "grow"):
+    for key in ("objective", "grow", "start"):
         if (value := getattr(recipe, key)) and ":" not in value:
             raise TrainingError(f"{file}: {key} is written module:name, not {value!r}")
     if recipe.grow and not recipe.init:
