@@ -2,7 +2,7 @@
 
 The encoder keeps the leading principal components of the blocks of key frames, every fourth, eighth or sixteenth one;
 residual blocks start as the identity; and each upsampling of the decoder is the least-squares estimate of the clip's
-components at its own resolution, between key frames too. From random weights a small model needs thousands of steps
+components at its own resolution, between key frames too. From random weights a small model needs many steps
 before it beats resizing.
 """
 

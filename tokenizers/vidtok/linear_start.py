@@ -1,6 +1,6 @@
 """Weights from which a small VidTok starts as a linear transform of blocks of the clip.
 
-From the official random weights, a small model needs thousands of steps before it beats resizing. Here every residual
+From the official random weights, a small model needs many steps before it shows a picture. Here every residual
 block starts as the identity; the encoder's resampling layers keep the principal components of what they merge, and each
 layer of the decoder is the least-squares estimate of the clip's principal components at its own resolution. Training
 from there diverges at the usual learning rates, see docs/training.md.
@@ -106,7 +106,7 @@ def _fit_encoder(encoder: Encoder, video: Tensor) -> tuple[Tensor, Tensor]:
             _set_time_downsample(temporal.downsample, rows.unflatten(1, (2, -1)).permute(0, 2, 1))
             x = temporal.downsample(x, context)
     x = encoder.mid(x, context)
-    return _activated(encoder, encoder.mid.block_2, x), x / scale
+    return _activated(encoder, encoder.mid.get_submodule("block_2"), x), x / scale
 
 
 def _set_time_downsample(layer: TimeDownsample, taps: Tensor) -> None:
