@@ -6,7 +6,7 @@ import pytest
 import torch
 from fake_weights import WeightedTokenizer
 from safetensors.torch import save_file
-from toklab.tokenizers.card import CardError
+from toklab.tokenizers.card import Card, CardError
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards, stand_ins
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
 
@@ -71,3 +71,9 @@ def test_a_stand_in_for_nothing_is_refused(write_card, tmp_path: Path) -> None:
     write_card("cards/tiny.toml", stand_in_for="'nothing'")
     with pytest.raises(CardError, match=r"tiny\.toml: stand_in_for names 'nothing', but there is no such card"):
         stand_ins(load_cards([tmp_path / "cards"]))
+
+
+@pytest.mark.parametrize("card", load_cards().values(), ids=lambda card: card.name)
+def test_every_shipped_card_names_its_licence_and_what_to_cite(card: Card) -> None:
+    assert card.licence
+    assert card.citation
