@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -13,16 +13,15 @@ from .config import VidTokConfig
 from .context import TimeContext
 from .layers import (
     CentredConv3d,
-    GroupNorm,
-    LayerNorm,
     NormScope,
     SpatialConv,
     activate,
     make_norm,
+    norm_strips,
     temporal_conv1d,
     temporal_conv3d,
 )
-from .strips import row_strips, runs_in_pieces
+from .strips import PaddedFrames, runs_in_pieces
 
 FRAME_GROUP_VALUES = 2**21
 """Numbers in the frames that a spatial block takes at once: 8 MiB in float32."""
@@ -49,9 +48,9 @@ class SpatialResnetBlock(nn.Module):
         out = frames if self.nin_shortcut is None else x.new_empty(*frames.shape[:3], self.conv1.out_channels)
         for group, result in zip(frames.split(num_frames), out.split(num_frames), strict=True):
             h = torch.empty_like(result)
-            for rows in _strips(group, self.norm1):
-                h[:, rows] = self.conv1.rows_of_activated(group, self.norm1, rows)
-            for rows in _strips(h, self.norm2):
+            for rows in norm_strips(group, self.norm1):
+                self.conv1.rows_of_activated(group, self.norm1, rows, h[:, rows])
+            for rows in norm_strips(h, self.norm2):
                 if self.nin_shortcut is not None:
                     result[:, rows] = self.nin_shortcut(group[None, :, rows])[0]
                 result[:, rows] += self.conv2.rows_of_activated(h, self.norm2, rows)
@@ -98,13 +97,14 @@ class TimeResnetBlock(nn.Module):
         B, T, H, W, C = x.shape
         pixels = x.view(B, T, 1, H * W, C)
         width = context.strip_width(T, C)
+        memory = PaddedFrames()
         for clip in range(B):
             for start in range(0, H * W, width):
                 part = (slice(clip, clip + 1), slice(None), slice(None), slice(start, start + width))
                 context.strip = (clip, start)
                 strip = pixels[part]
-                h = self.conv1.of_activated(self.norm1(strip), context)
-                strip += self.conv2.of_activated(self.norm2(h), context)
+                h = self.conv1.of_activated(self.norm1(strip), context, memory)
+                strip += self.conv2.of_activated(self.norm2(h), context, memory)
         context.strip = None
         return x
 
@@ -145,11 +145,6 @@ class MiddleBlock(nn.Module):
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape."""
         return self.block_2(self.attn_1(self.block_1(x, context), context), context)
-
-
-def _strips(frames: Tensor, norm: LayerNorm | GroupNorm) -> Iterable[slice]:
-    """Rows of (N, H, W, C) that a convolution takes at once: all of them where a norm is over the whole frame."""
-    return row_strips(frames) if isinstance(norm, LayerNorm) else [slice(0, frames.shape[1])]
 
 
 def run_block(block: nn.Module, x: Tensor, context: TimeContext, recompute: bool) -> Tensor:

@@ -8,7 +8,7 @@ from .ablations import parts_of
 from .blocks import run_block
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import activate, make_norm, temporal_conv3d
+from .layers import convolve_normalized, make_norm, temporal_conv3d
 
 
 class DecoderLevel(nn.Module):
@@ -67,5 +67,5 @@ class Decoder(nn.Module):
                 x = spatial.upsample(x)
                 if temporal.upsample is not None:
                     x = temporal.upsample(x, context)
-        x = self.conv_out(activate(self.norm_out(x)), context)
+        x = convolve_normalized(self.conv_out, self.norm_out, x, context)
         return x.permute(0, 4, 1, 2, 3)

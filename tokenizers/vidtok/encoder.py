@@ -9,7 +9,7 @@ from .ablations import parts_of
 from .blocks import run_block
 from .config import InitPadMode, VidTokConfig
 from .context import TimeContext
-from .layers import activate, make_norm, temporal_conv3d
+from .layers import convolve_normalized, make_norm, temporal_conv3d
 
 
 class EncoderLevel(nn.Module):
@@ -70,7 +70,7 @@ class Encoder(nn.Module):
             if temporal.downsample is not None:
                 x = temporal.downsample(x, context)
         x = self.mid(x, context)
-        x = self.conv_out(activate(self.norm_out(x)), context)
+        x = convolve_normalized(self.conv_out, self.norm_out, x, context)
         return x.permute(0, 4, 1, 2, 3).contiguous()
 
 

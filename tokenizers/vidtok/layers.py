@@ -6,6 +6,7 @@ keep the shapes of torch's own convolutions.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 import torch
@@ -14,13 +15,15 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
-from .strips import activate_into, convolve_strip, strip_kernels
+from .strips import PaddedFrames, activate_into, convolve_strip, row_strips, runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
 """What a group norm takes its statistics over, beside the channels of a group: one position; one pixel's frames; one
 frame's pixels; everything."""
 
+THIN_CHANNELS = 8
+"""Of pictures: libraries are slow at 3-D convolutions with no more of them than these, in or out."""
 NUM_GROUPS = 32
 EPSILON = 1e-6
 
@@ -117,13 +120,18 @@ class SpatialConv(nn.Conv2d):
             return convolve_rows(input, self._kernels(self.weight), self.bias, _convolve_columns)
         return conv2d(input, self.weight, self.bias, padding=self.kernel_size[0] // 2)
 
-    def rows_of_activated(self, frames: Tensor, norm: LayerNorm | GroupNorm, rows: slice) -> Tensor:
-        """Rows of the convolution of SiLU(norm(frames)): (N, H, W, I) to (N, rows, W, O), for a kernel of 3."""
+    def rows_of_activated(
+        self, frames: Tensor, norm: LayerNorm | GroupNorm, rows: slice, out: Tensor | None = None
+    ) -> Tensor:
+        """Rows of the convolution of SiLU(norm(frames)): (N, H, W, I) to (N, rows, W, O), for a kernel of 3.
+
+        They are written to ``out``, if that is given.
+        """
 
         def fill(target: Tensor, source: Tensor) -> None:
             activate_into(target, norm(source[None])[0])
 
-        return convolve_strip(frames, rows, self.weight, self.bias, self._kernels, fill)
+        return convolve_strip(frames, rows, self.weight, self.bias, self._kernels, fill, out)
 
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -138,41 +146,72 @@ class CausalConv(nn.Module):
         super().__init__()
         self.conv = conv
         self._kernels = DerivedWeight(transform_kernel)
+        self._kernel_of_frames = DerivedWeight(_kernel_of_frames)
+        self._joined_taps = DerivedWeight(_join_taps)
+        self._stacked_taps = DerivedWeight(stack_taps)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O)."""
         num_past = self.conv.kernel_size[0] - 1
         past = context.past(self, x, num_past) if num_past else None
         if isinstance(self.conv, nn.Conv1d):
-            return convolve_time(x, self.conv.weight, self.conv.bias, num_past, past)
+            return convolve_time(x, self._kernel_of_frames(self.conv.weight), self.conv.bias, num_past, past)
+        padded = prepend(past, x, num_past)
         if self.conv.kernel_size[1] == 1:
-            return conv3d(prepend(past, x, num_past), self.conv.weight, self.conv.bias, 1, (0, 0, 0))
-        return cubic_conv(prepend(past, x, num_past), self.conv.weight, self.conv.bias, self._kernels)
+            return conv3d(padded, self.conv.weight, self.conv.bias, 1, (0, 0, 0))
+        if self.conv.in_channels <= THIN_CHANNELS and runs_in_pieces(x):
+            joined = torch.cat([padded[:, tap : tap + x.shape[1]] for tap in range(num_past + 1)], -1)
+            return conv2d(joined, self._joined_taps(self.conv.weight), self.conv.bias, padding=1)
+        return cubic_conv(padded, self.conv.weight, self.conv.bias, self._kernels)
 
-    def of_activated(self, x: Tensor, context: TimeContext) -> Tensor:
+    def of_activated(self, x: Tensor, context: TimeContext, memory: PaddedFrames) -> Tensor:
         """The convolution of SiLU(x) over time, for 1-D ones without gradients."""
         num_past = self.conv.kernel_size[0] - 1
-        padded, present = _with_frames_around(x, num_past, 0)
+        padded, present = memory.around(x, num_past, 0)
         activate_into(present, x)
         past = context.past(self, present, num_past)
         if past is not None:
             padded[:, :num_past] = past
-        return _convolve_frames(padded, self.conv.weight, self.conv.bias)
+        return _convolve_frames(padded, self._kernel_of_frames(self.conv.weight), self.conv.bias)
+
+    def of_normalized(self, x: Tensor, norm: LayerNorm | GroupNorm, context: TimeContext) -> Tensor:
+        """The convolution of SiLU(norm(x)), for 3-D ones; overwrites nothing."""
+        if self.conv.out_channels > THIN_CHANNELS or not runs_in_pieces(x):
+            return self(activate(norm(x)), context)
+        B, T, H, W, _ = x.shape
+        num_taps, num_outputs = self.conv.kernel_size[0], self.conv.out_channels
+        weight = self._stacked_taps(self.conv.weight)
+        taps = x.new_empty(B, T, H, W, num_taps * num_outputs)
+
+        def fill(target: Tensor, source: Tensor) -> None:
+            activate_into(target, norm(source[None])[0])
+
+        for frame, result in zip(x.flatten(0, 1)[:, None], taps.flatten(0, 1)[:, None], strict=True):
+            for rows in norm_strips(frame, norm):
+                convolve_strip(frame, rows, weight, None, self._kernels, fill, result[:, rows])
+        taps = prepend(context.past(self, taps, num_taps - 1), taps, num_taps - 1)
+        shifted = (taps[:, tap : tap + T, ..., tap * num_outputs :][..., :num_outputs] for tap in range(num_taps))
+        out = sum(shifted, start=torch.zeros((), dtype=x.dtype))
+        return out if self.conv.bias is None else out + self.conv.bias
 
 
 class CentredConv1d(nn.Conv1d):
     """Convolution over time that looks as far ahead as back; zeros stand before and after the clip."""
 
+    def __init__(self, in_channels: int, out_channels: int, kernel: int):
+        super().__init__(in_channels, out_channels, kernel)
+        self._kernel_of_frames = DerivedWeight(_kernel_of_frames)
+
     def forward(self, input: Tensor, context: TimeContext | None = None) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O), whatever the context."""
-        return convolve_time(input, self.weight, self.bias, self.kernel_size[0] // 2)
+        return convolve_time(input, self._kernel_of_frames(self.weight), self.bias, self.kernel_size[0] // 2)
 
-    def of_activated(self, x: Tensor, context: TimeContext) -> Tensor:
+    def of_activated(self, x: Tensor, context: TimeContext, memory: PaddedFrames) -> Tensor:
         """The convolution of SiLU(x), without gradients."""
         side = self.kernel_size[0] // 2
-        padded, present = _with_frames_around(x, side, side)
+        padded, present = memory.around(x, side, side)
         activate_into(present, x)
-        return _convolve_frames(padded, self.weight, self.bias)
+        return _convolve_frames(padded, self._kernel_of_frames(self.weight), self.bias)
 
 
 class CentredConv3d(nn.Conv3d):
@@ -199,29 +238,49 @@ def temporal_conv3d(in_channels: int, out_channels: int, kernel: int, causal: bo
     return CentredConv3d(in_channels, out_channels, kernel)
 
 
-def convolve_time(x: Tensor, weight: Tensor, bias: Tensor | None, num_past: int, past: Tensor | None = None) -> Tensor:
-    """Convolve (B, T, H, W, I) over time with ``weight`` (O, I, K): out[t] = bias + Σ_k weight[k] x[t + k − num_past].
+def convolve_normalized(
+    conv: TemporalConv, norm: LayerNorm | GroupNorm, x: Tensor, context: TimeContext
+) -> Tensor:
+    """The convolution of SiLU(norm(x)), as at the end of a network."""
+    if isinstance(conv, CausalConv):
+        return conv.of_normalized(x, norm, context)
+    return conv(activate(norm(x)), context)
+
+
+def convolve_time(x: Tensor, kernel: Tensor, bias: Tensor | None, num_past: int, past: Tensor | None = None) -> Tensor:
+    """Convolve (B, T, H, W, I) over time with ``kernel`` (O, I, K, 1): out[t] = bias + Σ_k kernel[k] x[t + k − num_past].
 
     Frames before ``x`` are ``past`` (B, num_past, H, W, I), or zeros where that is ``None``; K − 1 − num_past frames
     of zeros stand after it.
     """
-    num_future = weight.shape[2] - 1 - num_past
+    num_future = kernel.shape[2] - 1 - num_past
     padded = prepend(past, x, num_past)
     if num_future:
         padded = F.pad(padded, (0, 0, 0, 0, 0, 0, 0, num_future))
-    return _convolve_frames(padded, weight, bias)
+    return _convolve_frames(padded, kernel, bias)
 
 
-def _convolve_frames(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve_frames(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     # One 2-D convolution over (frames, positions): faster on CPUs than the 3-D or the folded 1-D form.
-    y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), weight[..., None], bias)
+    y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), kernel, bias)
     return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4])
 
 
-def _with_frames_around(x: Tensor, num_before: int, num_after: int) -> tuple[Tensor, Tensor]:
-    """Memory like ``x`` (B, T, H, W, C) with frames of zeros around it, and the part of it in the place of ``x``."""
-    B, T, H, W, C = x.shape
-    padded = x.new_empty(B, num_before + T + num_after, H, W, C)
-    padded[:, :num_before] = 0
-    padded[:, num_before + T :] = 0
-    return padded, padded[:, num_before : num_before + T]
+def norm_strips(frames: Tensor, norm: LayerNorm | GroupNorm) -> Iterable[slice]:
+    """Rows of (N, H, W, C) that a convolution takes at once: all of them where a norm is over the whole frame."""
+    return row_strips(frames) if isinstance(norm, LayerNorm) else [slice(0, frames.shape[1])]
+
+
+def stack_taps(weight: Tensor) -> Tensor:
+    """The kernels (3 O, I, 3, 3) of the three frames that (O, I, 3, 3, 3) sees."""
+    return torch.cat(weight.unbind(2)).contiguous(memory_format=torch.channels_last)
+
+
+def _join_taps(weight: Tensor) -> Tensor:
+    """The kernel (O, 3 I, 3, 3) of three frames at once, for (O, I, 3, 3, 3)."""
+    return torch.cat(weight.unbind(2), 1).contiguous(memory_format=torch.channels_last)
+
+
+def _kernel_of_frames(weight: Tensor) -> Tensor:
+    """(O, I, K) as the kernel (O, I, K, 1) of a convolution over frames and positions."""
+    return weight[..., None].contiguous(memory_format=torch.channels_last)

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
+from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, stack_taps, temporal_conv3d
 from .strips import convolve_strip, row_strips, runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, transform_kernel
 
@@ -40,15 +40,17 @@ class SpatialDownsample(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H, W, C) to (B, T, ⌊H/2⌋, ⌊W/2⌋, C)."""
         if not runs_in_pieces(x):
-            return self._convolve(x)
+            return self._convolve_padded(F.pad(x, (0, 0, 0, 1, 0, 1)))
         B, T, H, W, C = x.shape
+        padded = x.new_zeros(1, 1, H + 1, W + 1, C)
         out = x.new_empty(B * T, H // 2, W // 2, C)
         for frame, result in zip(x.flatten(0, 1), out, strict=True):
-            result.copy_(self._convolve(frame[None, None])[0, 0])
+            padded[0, 0, :H, :W] = frame
+            result.copy_(self._convolve_padded(padded)[0, 0])
         return out.unflatten(0, (B, T))
 
-    def _convolve(self, x: Tensor) -> Tensor:
-        return conv2d(F.pad(x, (0, 0, 0, 1, 0, 1)), self.conv.weight, self.conv.bias, stride=2)
+    def _convolve_padded(self, x: Tensor) -> Tensor:
+        return conv2d(x, self.conv.weight, self.conv.bias, stride=2)
 
 
 class SpatialUpsample(nn.Module):
@@ -122,7 +124,7 @@ class TimeUpsample(nn.Module):
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
         self._folded = DerivedWeight(_fold_past_frames if config.causal else _fold_centred_frames)
-        self._stacked = DerivedWeight(_stack_taps)
+        self._stacked = DerivedWeight(stack_taps)
         self._kernels = DerivedWeight(strip_kernels)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
@@ -186,11 +188,6 @@ def _fold_pixels(weight: Tensor) -> Tensor:
     rows = _fold_taps(weight, 2, CENTRED_PHASES)
     kernels = torch.cat([kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)])
     return kernels.contiguous(memory_format=torch.channels_last)
-
-
-def _stack_taps(weight: Tensor) -> Tensor:
-    """The kernels (3 O, I, 3, 3) of the three frames that (O, I, 3, 3, 3) sees."""
-    return torch.cat(weight.unbind(2)).contiguous(memory_format=torch.channels_last)
 
 
 def _fold_past_frames(weight: Tensor) -> Tensor:

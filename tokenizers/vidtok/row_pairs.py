@@ -35,19 +35,25 @@ def transform_kernel_rows(weight: Tensor) -> list[Tensor]:
     return [kernel[:, :, None].to(weight.dtype, memory_format=torch.channels_last) for kernel in kernels]
 
 
-def convolve_row_pairs(padded: Tensor, kernels: Sequence[Tensor], bias: Tensor | None) -> Tensor:
-    """Convolve frames (N, 2 n + 2, W, I), zeros beyond both ends of each row, to rows (N, 2 n, W, O)."""
+def convolve_row_pairs(
+    padded: Tensor, kernels: Sequence[Tensor], bias: Tensor | None, out: Tensor | None = None
+) -> Tensor:
+    """Convolve frames (N, 2 n + 2, W, I), zeros beyond both ends of each row, to rows (N, 2 n, W, O).
+
+    They are written to ``out``, if that is given.
+    """
     above, upper, lower, below = padded[:, :-2:2], padded[:, 1:-1:2], padded[:, 2::2], padded[:, 3::2]
     product = _convolve_columns(above - lower, kernels[0], None)
     # The second product is the one that both rows contain with the same sign.
     total = _convolve_columns(upper + lower, kernels[1], bias)
     difference = _convolve_columns(lower - upper, kernels[2], None)
-    N, num_pairs, *position = product.shape
-    out = padded.new_empty(N, num_pairs, 2, *position)
-    torch.add(product.add_(total), difference, out=out[:, :, 0])
+    if out is None:
+        N, num_pairs, *position = product.shape
+        out = padded.new_empty(N, 2 * num_pairs, *position)
+    torch.add(product.add_(total), difference, out=out[:, ::2])
     product = _convolve_columns(upper - below, kernels[3], None)
-    torch.sub(total.sub_(difference), product, out=out[:, :, 1])
-    return out.flatten(1, 2)
+    torch.sub(total.sub_(difference), product, out=out[:, 1::2])
+    return out
 
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:

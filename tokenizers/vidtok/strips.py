@@ -53,6 +53,7 @@ def convolve_strip(
     bias: Tensor | None,
     kernels: DerivedWeight[list[Tensor]],
     fill: Fill = Tensor.copy_,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Rows of a convolution of 3×3 pixels that keeps the size of a picture, zeros around it.
 
@@ -63,6 +64,7 @@ def convolve_strip(
         bias: (O,).
         kernels: derives :func:`strip_kernels` from ``weight``.
         fill: makes the convolution's input of rows of ``x``.
+        out: (N, rows, W, O) to write to, if given.
 
     Returns:
         (N, rows, W, O).
@@ -79,9 +81,13 @@ def convolve_strip(
     padded[:, stop - rows.start + 1 :] = 0
     if not in_tiles:
         fill(inner, x[:, first:stop])
+        if in_pairs and num_rows % 2 == 0:
+            return convolve_row_pairs(padded, kernels(weight), bias, out)
         if in_pairs:
-            return convolve_row_pairs(padded, kernels(weight), bias)[:, :num_rows]
-        return F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
+            y = convolve_row_pairs(padded, kernels(weight), bias)[:, :num_rows]
+        else:
+            y = F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
+        return y if out is None else out.copy_(y)
     inner[:, :, 0] = 0
     inner[:, :, W + 1 :] = 0
     fill(inner[:, :, 1 : W + 1], x[:, first:stop])
@@ -89,4 +95,25 @@ def convolve_strip(
     def convolve(tiles: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
         return F.conv2d(tiles.permute(0, 3, 1, 2), kernel, bias).permute(0, 2, 3, 1)
 
-    return convolve_tiles(padded, kernels(weight), bias, convolve)[..., :W, :]
+    if W % TILE == 0:
+        return convolve_tiles(padded, kernels(weight), bias, convolve, out)
+    y = convolve_tiles(padded, kernels(weight), bias, convolve)[..., :W, :]
+    return y if out is None else out.copy_(y)
+
+
+class PaddedFrames:
+    """Memory for strips with frames around them, shared by one strip after the other."""
+
+    def __init__(self) -> None:
+        self._padded: Tensor | None = None
+
+    def around(self, x: Tensor, num_before: int, num_after: int) -> tuple[Tensor, Tensor]:
+        """Memory like ``x`` (B, T, H, W, C) with frames around it, and the part of it in the place of ``x``.
+
+        The frames around are zeros, or what was last written there for a strip of the same shape.
+        """
+        B, T, H, W, C = x.shape
+        shape = (B, num_before + T + num_after, H, W, C)
+        if self._padded is None or self._padded.shape != shape:
+            self._padded = x.new_zeros(shape)
+        return self._padded, self._padded[:, num_before : num_before + T]

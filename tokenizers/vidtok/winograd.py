@@ -98,15 +98,23 @@ def convolve_tiles(
     kernels: Sequence[Tensor],
     bias: Tensor | None,
     convolve: Callable[[Tensor, Tensor, Tensor | None], Tensor],
+    out: Tensor | None = None,
 ) -> Tensor:
-    """As :func:`convolve_rows`, of rows (…, 4 n + 4, I) of which only the first 4 n + 2 positions are read, to 4 n."""
+    """As :func:`convolve_rows`, of rows (…, 4 n + 4, I) of which only the first 4 n + 2 positions are read, to 4 n.
+
+    The result is written to ``out``, if that is given.
+    """
     tiles = padded.unflatten(-2, (-1, TILE))
     inputs = [tiles[..., :-1, tap, :] for tap in range(TILE)] + [tiles[..., 1:, tap, :] for tap in range(2)]
     products = []
     for index, (factor, kernel) in enumerate(zip(_transform_input(inputs), kernels, strict=True)):
         # The second product is the one that all outputs contain once.
         products.append(convolve(factor, kernel, bias if index == 1 else None))
-    return _transform_output(products).flatten(-3, -2)
+    if out is None:
+        first = products[0]
+        out = first.new_empty(*first.shape[:-2], TILE * first.shape[-2], first.shape[-1])
+    _transform_output(products, out.unflatten(-2, (-1, TILE)))
+    return out
 
 
 def _transform_input(d: list[Tensor]) -> list[Tensor]:
@@ -119,13 +127,11 @@ def _transform_input(d: list[Tensor]) -> list[Tensor]:
     return [first, second, third, torch.add(even, odd, alpha=2), even.sub_(odd, alpha=2), last]
 
 
-def _transform_output(m: list[Tensor]) -> Tensor:
-    """The four outputs of each tile (…, tiles, C), as (…, tiles, 4, C), from six products, which are overwritten."""
-    y = m[0].new_empty(*m[0].shape[:-1], TILE, m[0].shape[-1])
+def _transform_output(m: list[Tensor], y: Tensor) -> None:
+    """Write to (…, tiles, 4, C) the outputs that six products (…, tiles, C) make; these are overwritten."""
     near_sum, near_difference = m[1] + m[2], m[1].sub_(m[2])
     far_sum, far_difference = m[3] + m[4], m[3].sub_(m[4])
     torch.add(m[0].add_(near_sum), far_sum, out=y[..., 0, :])
     torch.add(near_difference, far_difference, alpha=2, out=y[..., 1, :])
     torch.add(near_sum, far_sum, alpha=4, out=y[..., 2, :])
     torch.add(m[5].add_(near_difference), far_difference, alpha=8, out=y[..., 3, :])
-    return y
