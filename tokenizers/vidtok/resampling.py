@@ -111,7 +111,7 @@ class TimeDownsample(nn.Module):
         num_frames = convolved.shape[1]
         taps = (x[:, tap : tap + 2 * num_frames - 1 : 2] for tap in range(3))
         average = sum(taps, start=torch.zeros((), dtype=x.dtype, device=x.device)) / 3
-        return torch.lerp(convolved, average, torch.sigmoid(self.mix_factor))
+        return torch.lerp(convolved, average, _blend(self.mix_factor, x))
 
 
 class TimeUpsample(nn.Module):
@@ -132,7 +132,7 @@ class TimeUpsample(nn.Module):
         if self.repeats_zero_padded and not x.is_meta:
             return self._from_taps(x, context) if runs_in_pieces(x) else self._from_phases(x, context)
         doubled = context.interpolate(self, x) if self.linear else context.repeat(x)
-        return torch.lerp(self.conv(doubled, context), doubled, torch.sigmoid(self.mix_factor))
+        return torch.lerp(self.conv(doubled, context), doubled, _blend(self.mix_factor, x))
 
     def _from_phases(self, x: Tensor, context: TimeContext) -> Tensor:
         """The same without the repeated frames, whose weights are added up: two taps in time for 2/3 of the work."""
@@ -148,7 +148,7 @@ class TimeUpsample(nn.Module):
         else:
             even, odd = cubic_conv(F.pad(padded, (0, 0, 0, 0, 0, 0, 0, 1)), weight, bias, self._kernels).split(C, -1)
             phases = (even[:, :-1], odd[:, 1:])
-        blend = torch.sigmoid(self.mix_factor)
+        blend = _blend(self.mix_factor, x)
         out = x.new_empty(B, T, 2, H, W, C)
         for phase, convolved in enumerate(phases):
             out[:, :, phase] = torch.lerp(convolved, x, blend)
@@ -164,7 +164,7 @@ class TimeUpsample(nn.Module):
         # Both outputs of a frame contain this tap of the frame itself.
         bias = None if conv.bias is None else F.pad(conv.bias, (2 * C, 0) if causal else (C, C))
         past = context.past(self.conv, x, 1) if causal else None
-        blend = torch.sigmoid(self.mix_factor)
+        blend = _blend(self.mix_factor, x)
         out = x.new_empty(B, T, 2, H, W, C)
 
         def taps(frame: Tensor, rows: slice) -> tuple[Tensor, ...]:
@@ -181,6 +181,12 @@ class TimeUpsample(nn.Module):
                     torch.lerp(convolved, x[:, t, rows], blend, out=out[:, t, phase, rows])
                 del known[t - 1]
         return out.flatten(1, 2)
+
+
+def _blend(mix_factor: Tensor, x: Tensor) -> Tensor | float:
+    """Share of the branch without weights: a number where that is known, which is faster for every value of ``x``."""
+    share = torch.sigmoid(mix_factor)
+    return share.item() if runs_in_pieces(x) else share
 
 
 def _fold_pixels(weight: Tensor) -> Tensor:
