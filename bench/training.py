@@ -79,7 +79,7 @@ def run_training(
     if steps is not None:
         recipe = _with_steps(recipe, steps)
     validation = Validation.from_mapping(recipe.validation)
-    tokenizer = initial_tokenizer(recipe, options)
+    tokenizer = build_tokenizer(initial_card(recipe))
     terms = reconstruction_terms(recipe, on_message)
     objective = build_objective(recipe, network_of(tokenizer), terms)
     data = TrainingData.from_mapping(recipe.data)
@@ -93,8 +93,7 @@ def run_training(
     )
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
-    if recipe.start:
-        _start(recipe, network_of(tokenizer), clips)
+    start(recipe, options, tokenizer, clips)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
     result = train(
         recipe,
@@ -122,33 +121,30 @@ def run_training(
     return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out), record)
 
 
-def initial_tokenizer(recipe: Recipe, options: TrainingOptions) -> VideoTokenizer:
-    """The tokenizer with the weights that training starts from: random ones, another recipe's, or grown ones.
+def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> None:
+    """Give a tokenizer the weights that training starts from: random, fitted, another recipe's, or grown ones.
+
+    What fits or grows them gets clips of steps beyond the recipe's last one.
 
     Raises:
         TrainingError: if the weights of the recipe's ``init`` aren't there.
     """
-    tokenizer = build_tokenizer(initial_card(recipe))
-    if not recipe.init:
-        if options.init is not None:
-            tokenizer.load_state(checkpoints.load_state(options.init))
-        return tokenizer
-    base_card = initial_card(load_recipe(recipe.init))
-    state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
-    if recipe.grow:
+    model = network_of(tokenizer)
+    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
+    steps = range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))
+    if recipe.init:
+        base_card = initial_card(load_recipe(recipe.init))
+        state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
+        if not recipe.grow:
+            tokenizer.load_state(state)
+            return
         base = build_tokenizer(base_card)
         base.load_state(state)
-        grown: nn.Module = _resolve(recipe.grow, recipe.name)(network_of(base))
-        state = grown.state_dict()
-    tokenizer.load_state(dict(state))
-    return tokenizer
-
-
-def _start(recipe: Recipe, model: nn.Module, clips: TrainingClips) -> None:
-    """Let the recipe's ``start`` set the weights, from clips of steps beyond its last one."""
-    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
-    batches = [clips(step) for step in range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))]
-    _resolve(recipe.start, recipe.name)(model, torch.cat(batches))
+        _resolve(recipe.grow, recipe.name)(network_of(base), model, torch.cat([clips(step) for step in steps]))
+    elif options.init is not None:
+        tokenizer.load_state(checkpoints.load_state(options.init))
+    elif recipe.start:
+        _resolve(recipe.start, recipe.name)(model, torch.cat([clips(step) for step in steps]))
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:

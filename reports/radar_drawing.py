@@ -19,6 +19,8 @@ from .scales import axis_position, is_clipped
 PANEL_WIDTH = 4.0
 """Inches."""
 
+PANELS_PER_ROW = 3
+
 LEGEND_LINE = 0.17
 """Inches a legend entry takes."""
 
@@ -35,24 +37,29 @@ def polygon_points(model: RadarModel, axes: tuple[RadarAxis, ...]) -> np.ndarray
 
 
 def draw_radar(chart: RadarChart) -> Figure:
-    """Draw all panels side by side with a legend below each."""
-    lines = max(1, *(len(panel.models) for panel in chart.panels))
+    """Draw the panels in rows of three, with a legend below each."""
+    starts = range(0, len(chart.panels), PANELS_PER_ROW)
+    rows = [chart.panels[start : start + PANELS_PER_ROW] for start in starts]
     clipped = any(_clipped(model, chart.axes).any() for panel in chart.panels for model in panel.models)
     notes = [*chart.notes, *([_CLIPPED_NOTE] if clipped else [])]
-    width = PANEL_WIDTH * len(chart.panels)
+    width = PANEL_WIDTH * len(rows[0])
     wrapped = textwrap.wrap(" ".join(notes), int(width * 15))
-    legend, footer = 0.15 + LEGEND_LINE * lines, 0.12 + 0.15 * len(wrapped)
-    radar = PANEL_WIDTH * _EXTENT_Y / _EXTENT_X
-    height = 0.25 + radar + legend + footer
+    radar, footer = PANEL_WIDTH * _EXTENT_Y / _EXTENT_X, 0.12 + 0.15 * len(wrapped)
+    heights = [0.4 + radar + LEGEND_LINE * max(1, *(len(panel.models) for panel in row)) for row in rows]
+    height = footer + sum(heights)
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     colours = system_colours(_systems(chart), [[model.system for model in panel.models] for panel in chart.panels])
-    for index, panel in enumerate(chart.panels):
-        left = index / len(chart.panels)
-        box = (left, (legend + footer) / height, 1 / len(chart.panels), radar / height)
-        _draw_panel(figure.add_axes(box), panel, chart.axes, colours)
-        centre = left + 0.5 / len(chart.panels)
-        figure.text(centre, 1 - 0.1 / height, panel.title, ha="center", va="top", fontsize=11, fontweight="bold")
+    top = height
+    for row, row_height in zip(rows, heights, strict=True):
+        for index, panel in enumerate(row):
+            left = index / len(rows[0])
+            box = (left, (top - 0.25 - radar) / height, 1 / len(rows[0]), radar / height)
+            _draw_panel(figure.add_axes(box), panel, chart.axes, colours)
+            centre = left + 0.5 / len(rows[0])
+            heading = (top - 0.1) / height
+            figure.text(centre, heading, panel.title, ha="center", va="top", fontsize=11, fontweight="bold")
+        top -= row_height
     figure.text(0.5, 0.06 / height, "\n".join(wrapped), ha="center", va="bottom", fontsize=7.5, color=GREY)
     return figure
 

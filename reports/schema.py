@@ -157,23 +157,27 @@ def read_figures(frame: pd.DataFrame) -> list[Figure]:
     return figures
 
 
-def group_order(group: str) -> tuple[int, int, str]:
+def group_order(group: str) -> tuple[int, int, int, str]:
     """Sort key of a comparison group: discrete, then continuous by channels, then the others by name."""
     if group == "discrete":
-        return (0, 0, "")
-    channels = _continuous_channels(group)
-    return (2, 0, group) if channels is None else (1, channels, "")
+        return (0, 0, 0, "")
+    size = _continuous_size(group)
+    return (2, 0, 0, group) if size is None else (1, *size, "")
 
 
 def group_title(group: str) -> str:
-    """A comparison group in words: ``Continuous, 4 channels``."""
-    channels = _continuous_channels(group)
-    return group[:1].upper() + group[1:] if channels is None else f"Continuous, {channels} channels"
+    """A comparison group in words: ``Continuous, 4 channels``, or ``Continuous, 8 channels, 16× in time``."""
+    size = _continuous_size(group)
+    if size is None:
+        return group[:1].upper() + group[1:]
+    channels, ratio = size
+    return f"Continuous, {channels} channels" + (f", {ratio}× in time" if ratio else "")
 
 
-def _continuous_channels(group: str) -> int | None:
-    match = re.fullmatch(r"continuous-(\d+)", group)
-    return int(match.group(1)) if match else None
+def _continuous_size(group: str) -> tuple[int, int] | None:
+    """Channels and, where the group names it, temporal compression; else 0."""
+    match = re.fullmatch(r"continuous-(\d+)(?:-(\d+)x)?", group)
+    return (int(match.group(1)), int(match.group(2) or 0)) if match else None
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:

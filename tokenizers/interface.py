@@ -203,7 +203,8 @@ class TokenizerSpec:
     weights: str = "none"
     """Where the weights come from, in words for the reader: ``official …``, ``random (seed 0)``, ``none``."""
     group: str = ""
-    """Panel of the radar triplet a baseline without latents is compared in; empty: follows from the regularizer."""
+    """What it is compared with, where that doesn't follow from the regularizer and the channels alone, such as
+    ``continuous-8-16x``; empty: it follows."""
 
     @property
     def is_discrete(self) -> bool:

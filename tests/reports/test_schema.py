@@ -61,10 +61,11 @@ def test_a_metric_has_one_heading(figure):
 
 
 def test_groups_are_ordered_as_in_the_paper():
-    groups = ["other", "continuous-16", "codec", "continuous-4", "discrete", "continuous-8"]
-    expected = ["discrete", "continuous-4", "continuous-8", "continuous-16", "codec", "other"]
+    groups = ["other", "continuous-16", "codec", "continuous-8-16x", "continuous-4", "discrete", "continuous-8"]
+    expected = ["discrete", "continuous-4", "continuous-8", "continuous-8-16x", "continuous-16", "codec", "other"]
     assert sorted(groups, key=group_order) == expected
     assert [group_title(group) for group in expected[:2]] == ["Discrete", "Continuous, 4 channels"]
+    assert group_title("continuous-8-16x") == "Continuous, 8 channels, 16× in time"
 
 
 def test_availability(figure):

@@ -158,7 +158,7 @@ class _Training:
         self.parameters = list(objective.trained_parameters())
         if not self.parameters:
             raise TrainingError(f"{recipe.name}: {recipe.objective} trains no parameter")
-        self.optimizer = _optimizer(self.parameters, plan, plan.learning_rate)
+        self.optimizer = _optimizer(self.parameters, plan, plan.learning_rate, plan.full_rate_fan_in)
         self._wrapped, self._wrapped_optimizer = fabric.setup(objective, self.optimizer)
         self.adversary: Adversary | None = None
         self.adversary_optimizer: torch.optim.Optimizer | None = None
@@ -205,7 +205,7 @@ class _Training:
         torch.manual_seed(_step_seed(plan.seed, self.step, self.fabric.global_rank))
         rate = learning_rate(plan, self.step)
         for group in self.optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["share"]
         self.terms.step = self.step
         self.optimizer.zero_grad(set_to_none=True)
         losses = self._wrapped(batch.to(self.fabric.device), self.step)
@@ -257,10 +257,19 @@ def learning_rate(plan: Optimization, step: int) -> float:
     return warmup * (plan.final_learning_rate + span * 0.5 * (1 + math.cos(math.pi * step / plan.steps)))
 
 
-def _optimizer(parameters: list[nn.Parameter], plan: Optimization, rate: float) -> torch.optim.Optimizer:
+def _optimizer(
+    parameters: list[nn.Parameter], plan: Optimization, rate: float, full_rate_fan_in: int = 0
+) -> torch.optim.Optimizer:
+    """The plan's optimizer; each group's ``share`` of the learning rate follows from ``full_rate_fan_in``."""
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[plan.optimizer]
     beta1, beta2 = plan.betas
-    return kind(parameters, lr=rate, betas=(beta1, beta2), weight_decay=plan.weight_decay)
+    by_share: dict[float, list[nn.Parameter]] = {}
+    for parameter in parameters:
+        fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
+        share = min(1.0, full_rate_fan_in / fan_in) if full_rate_fan_in else 1.0
+        by_share.setdefault(share, []).append(parameter)
+    groups = [{"params": group, "share": share, "lr": rate * share} for share, group in by_share.items()]
+    return kind(groups, lr=rate, betas=(beta1, beta2), weight_decay=plan.weight_decay)
 
 
 def _step_seed(seed: int, step: int, process: int) -> int:

@@ -32,6 +32,12 @@ class Optimization:
     final_learning_rate: float = 1e-5
     """Where the cosine ends; without effect on a constant schedule."""
     schedule: Literal["cosine", "constant"] = "cosine"
+    full_rate_fan_in: int = 0
+    """A weight of more inputs per output than this learns at ``learning_rate`` · this / inputs; 0: all at the same.
+
+    Adam moves all weights alike, so an output moves with the number of its inputs (Yang et al. 2022, Tensor Programs V,
+    arXiv:2203.03466, table 3). What a ``start`` fitted is lost at the first steps without this.
+    """
     warmup_steps: int = 50
     """Steps over which the learning rate rises linearly to its full value."""
     betas: tuple[float, ...] = (0.9, 0.99)
@@ -88,10 +94,11 @@ class Recipe:
     init: str = ""
     """Recipe whose trained weights this one starts from; empty: random weights."""
     grow: str = ""
-    """``module:function`` from the model of ``init`` to the model of this recipe; empty: the same model."""
+    """``module:function`` that is given the model of ``init``, the model of this recipe and clips (B, 3, T, H, W), and
+    sets the weights of the second one in place; empty: the models are the same."""
     start: str = ""
-    """``module:function`` that is given the model and clips (B, 3, T, H, W) and sets the weights in place before the
-    first step; empty: they stay as drawn or loaded."""
+    """``module:function`` that is given the model and clips, and sets the weights in place, where there is no ``init``;
+    empty: they stay as drawn."""
     parameters: Mapping[str, Any] = field(default_factory=dict)
     """Constructor parameters of the objective."""
     data: Mapping[str, Any] = field(default_factory=dict)

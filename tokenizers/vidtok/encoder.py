@@ -57,6 +57,11 @@ class Encoder(nn.Module):
 
     def forward(self, video: Tensor, context: TimeContext) -> Tensor:
         """Features (B, F, t, h, w) of a clip (B, C, T, H, W) that needs no more frames before it."""
+        x = convolve_normalized(self.conv_out, self.norm_out, self.trunk(video, context), context)
+        return x.permute(0, 4, 1, 2, 3).contiguous()
+
+    def trunk(self, video: Tensor, context: TimeContext) -> Tensor:
+        """All layers but the last norm and convolution: to (B, t, h, w, C)."""
         recompute = self.config.use_checkpoint and self.training
         x = self.conv_in(video.permute(0, 2, 3, 4, 1).contiguous(), context)
         for spatial, temporal in zip(self.down, self.down_temporal, strict=True):
@@ -69,9 +74,7 @@ class Encoder(nn.Module):
                 x = spatial.downsample(x)
             if temporal.downsample is not None:
                 x = temporal.downsample(x, context)
-        x = self.mid(x, context)
-        x = convolve_normalized(self.conv_out, self.norm_out, x, context)
-        return x.permute(0, 4, 1, 2, 3).contiguous()
+        return self.mid(x, context)
 
 
 def pad_start(video: Tensor, num_frames: int, mode: InitPadMode) -> Tensor:

@@ -35,6 +35,8 @@ from .layers import CausalConv, LayerNorm, activate
 from .model import VidTokModel
 from .resampling import SpatialDownsample, SpatialUpsample, TimeDownsample, TimeUpsample
 
+BOTTLENECK = ("encoder.conv_out.", "decoder.conv_in.", "regularization.")
+"""Names of the weights whose shapes follow from the latents."""
 MIX_FACTOR = -2.0
 """Of temporal resampling: sigmoid(−2) = 0.12 for the branch without weights, so that the convolution decides."""
 ANCHOR_SHARE = 30.0
@@ -80,6 +82,35 @@ def linear_start(model: VidTokModel, clips: Tensor) -> None:
     _fit_latents(model, *_fit_encoder(model.encoder, video))
     latents = model.regularization(model.encode(clips)).latents
     _fit_decoder(model.decoder, latents.permute(0, 2, 3, 4, 1).contiguous(), video)
+
+
+@torch.no_grad()
+def replace_bottleneck(base: VidTokModel, model: VidTokModel, clips: Tensor) -> None:
+    """Give a model the weights of another one, fitted to latents of another kind or number.
+
+    Its latents become the principal components of what the decoder of ``base`` makes of latents first, and its
+    decoder's first convolution the best linear estimate of that.
+
+    Args:
+        base: with layer norms, trained, of the same widths.
+        model: in training mode.
+        clips: (B, 3, T, H, W) in [-1, 1], of legal length and size, that the layers are fitted to.
+
+    Raises:
+        TokenizerError: if another layer differs than those around the latents.
+    """
+    own = model.state_dict()
+    theirs = {key: value for key, value in base.state_dict().items() if not key.startswith(BOTTLENECK)}
+    if misfits := [key for key, value in theirs.items() if key not in own or own[key].shape != value.shape]:
+        raise TokenizerError(f"the networks differ beyond their bottlenecks, first in {misfits[0]}")
+    model.load_state_dict(own | theirs)
+    video = pad_start(clips, -clips.shape[2] % base.config.time_downsample_factor, base.config.init_pad_mode)
+    features = activate(base.encoder.norm_out(base.encoder.trunk(video, TimeContext())))
+    latents = base.regularization(base.encode(clips)).latents.permute(0, 2, 3, 4, 1).contiguous()
+    wanted = base.decoder.conv_in(latents, TimeContext())
+    _fit_latents(model, features, wanted)
+    latents = model.regularization(model.encode(clips)).latents.permute(0, 2, 3, 4, 1).contiguous()
+    _fit(_conv_of(model.decoder.conv_in), latents, 2, wanted)
 
 
 def _fit_encoder(encoder: Encoder, video: Tensor) -> tuple[Tensor, Tensor]:

@@ -110,3 +110,20 @@ def test_learning_rate_rises_and_falls() -> None:
     assert rates[50] == pytest.approx(0.55)
     assert rates[100] == pytest.approx(0.1)
     assert learning_rate(Optimization(schedule="constant", warmup_steps=0, learning_rate=0.3), 7) == 0.3
+
+
+def test_weights_of_many_inputs_learn_more_slowly(tiny_training, tmp_path) -> None:
+    training = tiny_training(steps=1, optimization={"learning_rate": 1e-3, "warmup_steps": 0, "full_rate_fan_in": 48})
+    before = training.objective().state_dict()
+    training.run()
+    [path] = tmp_path.rglob("training.pt")
+    after = torch.load(path, weights_only=True)["state"]["objective"]
+    shares = set()
+    for name, value in before.items():
+        if value.is_floating_point() and (change := (after[name] - value).abs().max()) > 0:
+            share = min(1.0, 48 / value[0].numel()) if value.ndim > 1 else 1.0
+            # Adam's first step is the rate, whatever the gradient, unless that is hardly more than rounding.
+            assert change < 1.001e-3 * share, name
+            if change > 0.98e-3 * share:
+                shares.add(round(share, 3))
+    assert len(shares) > 2

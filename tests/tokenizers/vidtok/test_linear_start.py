@@ -8,7 +8,7 @@ import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.vidtok.config import VidTokConfig
-from toklab.tokenizers.vidtok.linear_start import linear_start
+from toklab.tokenizers.vidtok.linear_start import linear_start, replace_bottleneck
 from toklab.tokenizers.vidtok.model import VidTokModel
 
 REGULARIZERS = [
@@ -62,3 +62,24 @@ def test_other_variants_are_refused() -> None:
     model = model_of({"kind": "kl"}, 4, variant="noncausal")
     with pytest.raises(TokenizerError, match="variant causal"):
         linear_start(model, smooth_clips(1))
+
+
+@pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
+def test_another_bottleneck_keeps_the_trunk_and_the_picture(regularizer: dict[str, Any], z_channels: int) -> None:
+    torch.manual_seed(0)
+    clips = smooth_clips(16)
+    base = model_of({"kind": "kl"}, 8).train()
+    linear_start(base, clips)
+    model = model_of(regularizer, z_channels).train()
+    before = quality(model, clips)
+    replace_bottleneck(base, model, clips)
+    assert quality(model, clips) > before + 4
+    theirs, own = base.state_dict(), model.state_dict()
+    changed = {name for name in theirs if name not in own or not torch.equal(theirs[name], own[name])}
+    assert changed and all(name.startswith(("encoder.conv_out", "decoder.conv_in")) for name in changed)
+
+
+def test_a_bottleneck_fits_no_other_trunk() -> None:
+    base, wider = model_of({"kind": "kl"}, 8).train(), model_of({"kind": "kl"}, 4, ch=16).train()
+    with pytest.raises(TokenizerError, match="differ beyond their bottlenecks"):
+        replace_bottleneck(base, wider, smooth_clips(1))
