@@ -80,8 +80,6 @@ def run_training(
         recipe = _with_steps(recipe, steps)
     validation = Validation.from_mapping(recipe.validation)
     tokenizer = build_tokenizer(initial_card(recipe))
-    terms = reconstruction_terms(recipe, on_message)
-    objective = build_objective(recipe, network_of(tokenizer), terms)
     data = TrainingData.from_mapping(recipe.data)
     clips = TrainingClips(
         data,
@@ -94,6 +92,8 @@ def run_training(
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
     start(recipe, options, tokenizer, clips)
+    terms = reconstruction_terms(recipe, on_message)
+    objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
     result = train(
         recipe,

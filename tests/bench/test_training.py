@@ -137,15 +137,15 @@ def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
     folder = tmp_path / "clips"
     folder.mkdir()
     shutil.copy(tmp_path / "held-out" / "clip.mp4", folder)
-    recipe = write_recipe("vidtok-fsq-4096", name="mine", synthetic_share=0.0)
+    recipe = write_recipe("vidtok-kl-16chn", name="mine", synthetic_share=0.0)
     out = tmp_path / "out"
     arguments = ["train", str(recipe), "--data", str(folder), "--out", str(out), "--device", "cpu"]
     first = CliRunner().invoke(app, [*arguments, "--tensorboard"])
     assert first.exit_code == 0, first.output
-    assert str(out / "cards" / "vidtok-small-fsq-4096.toml") in first.output
+    assert str(out / "cards" / "vidtok-small-kl-16chn.toml") in first.output
     again = CliRunner().invoke(app, [*arguments, "--resume"])
     assert again.exit_code == 0, again.output
-    card = load_cards([out / "cards"])["vidtok-small-fsq-4096"]
+    card = load_cards([out / "cards"])["vidtok-small-kl-16chn"]
     assert card.training is not None
     assert card.training.data == "1 videos"
     assert card.training.command == f"toklab train {recipe} --data clips"

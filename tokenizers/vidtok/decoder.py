@@ -9,6 +9,7 @@ from .blocks import run_block
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import convolve_normalized, make_norm, temporal_conv3d
+from .resampling import SpatialUpsample, TimeUpsample
 
 
 class DecoderLevel(nn.Module):
@@ -63,9 +64,10 @@ class Decoder(nn.Module):
             for spatial_block, temporal_block in zip(spatial.block, temporal.block, strict=True):
                 x = run_block(spatial_block, x, context, recompute)
                 x = run_block(temporal_block, x, context, recompute)
-            if spatial.upsample is not None:
+            if isinstance(spatial.upsample, SpatialUpsample) and isinstance(temporal.upsample, TimeUpsample):
+                x = temporal.upsample.after(spatial.upsample, x, context)
+            elif spatial.upsample is not None:
                 x = spatial.upsample(x)
-                if temporal.upsample is not None:
-                    x = temporal.upsample(x, context)
+                x = x if temporal.upsample is None else temporal.upsample(x, context)
         x = convolve_normalized(self.conv_out, self.norm_out, x, context)
         return x.permute(0, 4, 1, 2, 3)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import VidTokConfig
 from .context import TimeContext
-from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, stack_taps, temporal_conv3d
-from .strips import convolve_strip, row_strips, runs_in_pieces, strip_kernels
+from .folding import Phases, fold_taps
+from .joint_upsampling import join_kernels, upsample_jointly
+from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
+from .strips import runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, transform_kernel
-
-Phases = tuple[tuple[tuple[int, ...], ...], ...]
 
 CENTRED_PHASES: Phases = (((0,), (1, 2)), ((0, 1), (2,)))
 """Which taps of a centred kernel of 3 fall on which of two neighbours, for even and odd outputs of a doubling."""
@@ -23,9 +25,6 @@ CAUSAL_TAP_FRAMES = ((-1, -1, 0), (-1, 0, 0))
 """Which frame, relative to its own, each tap of a causal kernel falls on for even and odd outputs of a doubling."""
 CENTRED_TAP_FRAMES = ((-1, 0, 0), (0, 0, 1))
 """The same for a centred kernel."""
-TIME_UPSAMPLE_VALUES = 2**20
-"""Numbers in a strip of a frame: more than elsewhere, as its kernels are larger."""
-
 INITIAL_MIX_FACTOR = 2.0
 """The blend starts at sigmoid(2) = 0.88 for the branch without weights."""
 
@@ -124,13 +123,14 @@ class TimeUpsample(nn.Module):
         self.mix_factor = nn.Parameter(torch.tensor([INITIAL_MIX_FACTOR]))
         self.conv = temporal_conv3d(channels, channels, 3, config.causal)
         self._folded = DerivedWeight(_fold_past_frames if config.causal else _fold_centred_frames)
-        self._stacked = DerivedWeight(stack_taps)
-        self._kernels = DerivedWeight(strip_kernels)
+        self._kernels = DerivedWeight(transform_kernel)
+        self._joint = DerivedWeight(partial(join_kernels, present_tap=2 if config.causal else 1))
+        self._joint_kernels = DerivedWeight(strip_kernels)
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to (B, 2T, H, W, C); a merged pass gives 2T − 1 frames."""
         if self.repeats_zero_padded and not x.is_meta:
-            return self._from_taps(x, context) if runs_in_pieces(x) else self._from_phases(x, context)
+            return self._from_phases(x, context)
         doubled = context.interpolate(self, x) if self.linear else context.repeat(x)
         return torch.lerp(self.conv(doubled, context), doubled, _blend(self.mix_factor, x))
 
@@ -154,59 +154,38 @@ class TimeUpsample(nn.Module):
             out[:, :, phase] = torch.lerp(convolved, x, blend)
         return out.flatten(1, 2)
 
-    def _from_taps(self, x: Tensor, context: TimeContext) -> Tensor:
-        """The same with each of the three taps in time computed once a frame, for half of the work, in strips."""
-        B, T, H, W, C = x.shape
+    def after(self, spatial: SpatialUpsample, x: Tensor, context: TimeContext) -> Tensor:
+        """What this gives for ``spatial(x)``, (B, T, H, W, C) to (B, 2T, 2H, 2W, C)."""
+        if not (self.repeats_zero_padded and runs_in_pieces(x)):
+            return self(spatial(x), context)
         causal = isinstance(self.conv, CausalConv)
         conv = self.conv.conv if isinstance(self.conv, CausalConv) else self.conv
         assert isinstance(conv, nn.Conv3d)
-        weight = self._stacked(conv.weight)
-        # Both outputs of a frame contain this tap of the frame itself.
-        bias = None if conv.bias is None else F.pad(conv.bias, (2 * C, 0) if causal else (C, C))
+        assert spatial.conv.bias is not None
+        assert conv.bias is not None
+        kernel = self._joint(spatial.conv.weight, spatial.conv.bias, conv.weight, conv.bias, self.mix_factor)
         past = context.past(self.conv, x, 1) if causal else None
-        blend = _blend(self.mix_factor, x)
-        out = x.new_empty(B, T, 2, H, W, C)
-
-        def taps(frame: Tensor, rows: slice) -> tuple[Tensor, ...]:
-            return convolve_strip(frame, rows, weight, bias, self._kernels).split(C, -1)
-
-        for rows in row_strips(x[:, 0], TIME_UPSAMPLE_VALUES):
-            known = {-1: None if past is None else taps(past[:, 0], rows), 0: taps(x[:, 0], rows)}
-            for t in range(T):
-                known[t + 1] = taps(x[:, t + 1], rows) if t + 1 < T else None
-                for phase, frames in enumerate(CAUSAL_TAP_FRAMES if causal else CENTRED_TAP_FRAMES):
-                    sources = [known[t + frame] for frame in frames]
-                    first, *others = (source[tap] for tap, source in enumerate(sources) if source is not None)
-                    convolved = sum(others, start=first)
-                    torch.lerp(convolved, x[:, t, rows], blend, out=out[:, t, phase, rows])
-                del known[t - 1]
-        return out.flatten(1, 2)
+        taps = CAUSAL_TAP_FRAMES if causal else CENTRED_TAP_FRAMES
+        return upsample_jointly(x, past, kernel, self._joint_kernels, taps)
 
 
 def _blend(mix_factor: Tensor, x: Tensor) -> Tensor | float:
     """Share of the branch without weights: a number where that is known, which is faster for every value of ``x``."""
-    share = torch.sigmoid(mix_factor)
-    return share.item() if runs_in_pieces(x) else share
+    if runs_in_pieces(x):
+        return torch.sigmoid(mix_factor.float()).item()
+    return torch.sigmoid(mix_factor)
 
 
 def _fold_pixels(weight: Tensor) -> Tensor:
     """Four 2×2 kernels (4 O, I, 2, 2), by row and column of the doubled pixel, for a 3×3 kernel."""
-    rows = _fold_taps(weight, 2, CENTRED_PHASES)
-    kernels = torch.cat([kernel for row in rows for kernel in _fold_taps(row, 3, CENTRED_PHASES)])
+    rows = fold_taps(weight, 2, CENTRED_PHASES)
+    kernels = torch.cat([kernel for row in rows for kernel in fold_taps(row, 3, CENTRED_PHASES)])
     return kernels.contiguous(memory_format=torch.channels_last)
 
 
 def _fold_past_frames(weight: Tensor) -> Tensor:
-    return torch.cat(_fold_taps(weight, 2, CAUSAL_PHASES)).contiguous(memory_format=torch.channels_last_3d)
+    return torch.cat(fold_taps(weight, 2, CAUSAL_PHASES)).contiguous(memory_format=torch.channels_last_3d)
 
 
 def _fold_centred_frames(weight: Tensor) -> Tensor:
-    return torch.cat(_fold_taps(weight, 2, CENTRED_PHASES)).contiguous(memory_format=torch.channels_last_3d)
-
-
-def _fold_taps(weight: Tensor, dim: int, phases: Phases) -> list[Tensor]:
-    """For each phase of a doubling, ``weight`` with the taps along ``dim`` added up that fall on the same input."""
-    return [
-        torch.cat([weight.narrow(dim, taps[0], len(taps)).sum(dim, keepdim=True) for taps in phase], dim)
-        for phase in phases
-    ]
+    return torch.cat(fold_taps(weight, 2, CENTRED_PHASES)).contiguous(memory_format=torch.channels_last_3d)

@@ -32,21 +32,25 @@ _KERNEL_TRANSFORM = (
 
 
 class DerivedWeight(Generic[Derived]):
-    """What a function makes of a parameter; computed anew only when the parameter has changed."""
+    """What a function makes of parameters; computed anew only when one of them has changed."""
 
-    def __init__(self, derive: Callable[[Tensor], Derived]):
+    def __init__(self, derive: Callable[..., Derived]):
         self._derive = derive
-        self._held: tuple[Tensor, int, Derived] | None = None
+        self._held: tuple[list[tuple[Tensor, int]], Derived] | None = None
 
-    def __call__(self, weight: Tensor) -> Derived:
-        """The function's value for ``weight``, differentiable where gradients are recorded."""
-        if torch.is_grad_enabled() or torch.compiler.is_compiling() or weight.is_meta or weight.is_inference():
-            return self._derive(weight)
-        held = self._held
-        if held is None or not _same_memory(held[0], weight) or held[1] != weight._version:
+    def __call__(self, *weights: Tensor) -> Derived:
+        """The function's value for ``weights``, differentiable where gradients are recorded."""
+        first = weights[0]
+        if torch.is_grad_enabled() or torch.compiler.is_compiling() or first.is_meta or first.is_inference():
+            return self._derive(*weights)
+        if self._held is None or not all(map(_is_held, self._held[0], weights)):
             # Holding the memory that was read keeps its address from being given to another weight.
-            held = self._held = (weight.detach(), weight._version, self._derive(weight))
-        return held[2]
+            self._held = [(weight.detach(), weight._version) for weight in weights], self._derive(*weights)
+        return self._held[1]
+
+
+def _is_held(held: tuple[Tensor, int], weight: Tensor) -> bool:
+    return _same_memory(held[0], weight) and held[1] == weight._version
 
 
 def _same_memory(held: Tensor, weight: Tensor) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
-from toklab.tokenizers.vidtok import blocks, context, resampling, strips
+from toklab.tokenizers.vidtok import blocks, context, joint_upsampling, strips
 from toklab.tokenizers.vidtok.context import TimeContext, double_linearly
 from toklab.tokenizers.vidtok.model import VidTokModel
 from torch.nn import functional as F
@@ -80,7 +80,7 @@ def test_inference_in_pieces_equals_the_differentiable_pass(
     monkeypatch.setattr(context, "STRIP_VALUES", 1000)
     monkeypatch.setattr(blocks, "FRAME_GROUP_VALUES", 5000)
     monkeypatch.setattr(strips, "STRIP_BYTES", 4000)
-    monkeypatch.setattr(resampling, "TIME_UPSAMPLE_VALUES", 1000)
+    monkeypatch.setattr(joint_upsampling, "STRIP_VALUES", 500)
     for variant in VARIANTS:
         model = tiny_model(variant, ch=16)
         video = torch.rand(2, 3, 8 if variant == "noncausal" else 9, 24, 16) * 2 - 1

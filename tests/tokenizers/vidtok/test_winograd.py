@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from toklab.tokenizers.vidtok import joint_upsampling
+from toklab.tokenizers.vidtok.config import VidTokConfig
 from toklab.tokenizers.vidtok.context import TimeContext
 from toklab.tokenizers.vidtok.layers import SpatialConv, temporal_conv3d
+from toklab.tokenizers.vidtok.resampling import SpatialUpsample, TimeUpsample
 from toklab.tokenizers.vidtok.row_pairs import suits_pairs
 from toklab.tokenizers.vidtok.strips import convolve_strip, strip_kernels
 from toklab.tokenizers.vidtok.winograd import DerivedWeight, suits, transform_kernel
@@ -101,3 +104,18 @@ def test_derived_weights_are_differentiable_where_gradients_are_recorded():
     derived(weight).sum().backward()
     assert weight.grad is not None
     assert torch.equal(weight.grad, torch.ones_like(weight))
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("causal", [True, False])
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (5, 4)])
+@pytest.mark.parametrize("channels", [8, CHANNELS])
+def test_space_and_time_doubled_jointly(monkeypatch, channels: int, size: tuple[int, int], causal: bool):
+    monkeypatch.setattr(joint_upsampling, "STRIP_VALUES", 2 * size[1] * channels)
+    parameters = {"ch_mult": [1, 2, 2, 2], "z_channels": 4, "time_downsample_factor": 4, "variant": "causal" if causal else "noncausal"}
+    config = VidTokConfig.from_parameters(parameters)
+    spatial, temporal = SpatialUpsample(channels), TimeUpsample(config, channels)
+    x = torch.randn(2, 3, *size, channels)
+    expected = temporal.double()(spatial.double()(x.double()), TimeContext())
+    result = temporal.float().after(spatial.float(), x, TimeContext())
+    torch.testing.assert_close(result.double(), expected, atol=2e-5, rtol=0)
