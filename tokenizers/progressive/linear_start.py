@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from ..interface import TokenizerError
 from ..magvit2.blocks import ResidualBlock, Upsample
 from ..magvit2.conv import CausalConv
+from ..magvit2.trunk import run_blocks
 from ..training.least_squares import (
     component_rows,
     draw_positions,
@@ -28,7 +29,7 @@ from ..training.least_squares import (
 )
 from .config import CHANNELS_PER_GROUP
 from .growth import Extension, TimeEncoder
-from .model import DirectModel, LevelledModel, ProgressiveModel
+from .model import DirectModel, LevelledModel, ProgressiveModel, grow
 
 ANCHOR = 6.0
 """Constant in one channel of each group before a norm, three times the deviation of the first component: it makes a
@@ -71,6 +72,32 @@ def linear_start(model: LevelledModel, clips: Tensor) -> None:
     _fit_bottleneck(model, clips, components[:, ::ratio])
     latents = model.regularization(model.moments(clips)).latents
     _fit_decoder(model, [cast("Extension", extension) for extension in extensions], latents, video)
+
+
+@torch.no_grad()
+def grow_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
+    """Give ``model``, of twice the ratio of ``base``, the weights of :func:`~.model.grow`, with frames interpolated.
+
+    The new level starts as the one below on every second frame. Its upsampling, which repeats these frames otherwise,
+    becomes the best linear estimate of what the level below gives for all frames.
+
+    Args:
+        base: trained.
+        model: in training mode.
+        clips: (B, 3, T, H, W) in [-1, 1], of legal length and size, that the upsampling is fitted to.
+    """
+    model.load_state_dict(grow(base).state_dict())
+    ratio = base.config.ratio
+
+    def features(video: Tensor) -> Tensor:
+        return base.bottleneck(ratio).features(base.regularization(base.moments(video)).latents)
+
+    level = model.level(model.config.ratio)
+    wanted = features(clips).permute(0, 2, 3, 4, 1)
+    x = run_blocks(level.decoder.block, features(clips[:, :, ::2]), None)
+    # The frame that the layer drops stands before the clip's first; what is fitted to it has no effect.
+    wanted = torch.cat([wanted[:, :1], wanted], 1)
+    _fit(level.decoder.upsample.conv1.conv_1, x, space_time_blocks(wanted, 2, 1))
 
 
 def _fit_encoder(model: LevelledModel, clips: Tensor) -> Tensor:

@@ -198,8 +198,3 @@ def grow(model: ProgressiveModel) -> ProgressiveModel:
     new = {f"grow.{grown.config.ratio}.{name}": value for name, value in level.state_dict().items()}
     grown.load_state_dict(own | new, assign=True)
     return grown
-
-
-def grow_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
-    """Give ``model``, of twice the ratio of ``base``, the weights that :func:`grow` makes, whatever the clips."""
-    model.load_state_dict(grow(base).state_dict())
