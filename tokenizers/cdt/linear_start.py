@@ -29,7 +29,15 @@ from .blocks import WIDE_KERNEL, AttentionBlock, ResnetBlock
 from .cache import FeatureCache
 from .compressor import Compressor
 from .denoiser import Denoiser
-from .layers import CausalConv, ChannelLayerNorm, Downsample, TimeDownsample, TimeUpsample, TransposedUpsample, pad_edges
+from .layers import (
+    CausalConv,
+    ChannelLayerNorm,
+    Downsample,
+    TimeDownsample,
+    TimeUpsample,
+    TransposedUpsample,
+    pad_edges,
+)
 from .model import CDTModel, channels_last
 
 IDLE_BIAS = 0.05
@@ -58,7 +66,9 @@ def linear_start(model: CDTModel, clips: Tensor) -> None:
     """
     config = model.config
     if config.new_upsample or not config.space_down[0] or config.condition_times < 2:
-        raise TokenizerError("a linear start needs a CDT with transposed upsampling, space halved at level 0, and two maps")
+        raise TokenizerError(
+            "a linear start needs a CDT with transposed upsampling, space halved at level 0, and two maps"
+        )
     for module in model.modules():
         if isinstance(module, ResnetBlock):
             norm = cast(ChannelLayerNorm, module.block2.block[1])
@@ -133,7 +143,7 @@ def _fit_condition_decoder(compressor: Compressor, latents: Tensor, video: Tenso
     conv = compressor.post_quant_conv
     assert conv.bias is not None
     positions = draw_positions(latents)
-    wanted = _components(video, *latents.shape[1:3], conv.out_channels)
+    wanted = _components(video, latents.shape[1], latents.shape[2], conv.out_channels)
     weight, bias = ridge(latents[positions], wanted[positions])
     _zero(conv)
     conv.weight[: len(weight), :, 0, 0, 0] = weight

@@ -1,7 +1,7 @@
 """Doubling of space and of time in one pass, for inference on CPUs.
 
-A convolution follows the repeated pixels, another one the repeated frames, and nothing that isn't linear stands between
-them. One kernel of 3×3 small pixels does the work of both, and the large picture in the middle is never made. Zeros stand
+A convolution follows the repeated pixels, another one the repeated frames, and nothing nonlinear stands between them.
+One kernel of 3×3 small pixels does the work of both, and the large picture in the middle is never made. Zeros stand
 beyond the edges of that picture, where the joint kernel sees what the first convolution would give there; this is
 taken off at the edges.
 """

@@ -238,9 +238,7 @@ def temporal_conv3d(in_channels: int, out_channels: int, kernel: int, causal: bo
     return CentredConv3d(in_channels, out_channels, kernel)
 
 
-def convolve_normalized(
-    conv: TemporalConv, norm: LayerNorm | GroupNorm, x: Tensor, context: TimeContext
-) -> Tensor:
+def convolve_normalized(conv: TemporalConv, norm: LayerNorm | GroupNorm, x: Tensor, context: TimeContext) -> Tensor:
     """The convolution of SiLU(norm(x)), as at the end of a network."""
     if isinstance(conv, CausalConv):
         return conv.of_normalized(x, norm, context)
@@ -248,10 +246,10 @@ def convolve_normalized(
 
 
 def convolve_time(x: Tensor, kernel: Tensor, bias: Tensor | None, num_past: int, past: Tensor | None = None) -> Tensor:
-    """Convolve (B, T, H, W, I) over time with ``kernel`` (O, I, K, 1): out[t] = bias + Σ_k kernel[k] x[t + k − num_past].
+    """Convolve (B, T, H, W, I) over time: out[t] = bias + Σ_k kernel[k] x[t + k − num_past].
 
-    Frames before ``x`` are ``past`` (B, num_past, H, W, I), or zeros where that is ``None``; K − 1 − num_past frames
-    of zeros stand after it.
+    ``kernel`` is (O, I, K, 1). Frames before ``x`` are ``past`` (B, num_past, H, W, I), or zeros where that is
+    ``None``; K − 1 − num_past frames of zeros stand after it.
     """
     num_future = kernel.shape[2] - 1 - num_past
     padded = prepend(past, x, num_past)

@@ -110,15 +110,15 @@ def convolve_tiles(
     """
     tiles = padded.unflatten(-2, (-1, TILE))
     inputs = [tiles[..., :-1, tap, :] for tap in range(TILE)] + [tiles[..., 1:, tap, :] for tap in range(2)]
-    products = []
+    products: list[Tensor] = []
     for index, (factor, kernel) in enumerate(zip(_transform_input(inputs), kernels, strict=True)):
         # The second product is the one that all outputs contain once.
         products.append(convolve(factor, kernel, bias if index == 1 else None))
-    if out is None:
-        first = products[0]
-        out = first.new_empty(*first.shape[:-2], TILE * first.shape[-2], first.shape[-1])
-    _transform_output(products, out.unflatten(-2, (-1, TILE)))
-    return out
+    first = products[0]
+    shape = (*first.shape[:-2], TILE * first.shape[-2], first.shape[-1])
+    result = first.new_empty(shape) if out is None else out
+    _transform_output(products, result.unflatten(-2, (-1, TILE)))
+    return result
 
 
 def _transform_input(d: list[Tensor]) -> list[Tensor]:

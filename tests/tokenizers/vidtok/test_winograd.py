@@ -112,7 +112,12 @@ def test_derived_weights_are_differentiable_where_gradients_are_recorded():
 @pytest.mark.parametrize("channels", [8, CHANNELS])
 def test_space_and_time_doubled_jointly(monkeypatch, channels: int, size: tuple[int, int], causal: bool):
     monkeypatch.setattr(joint_upsampling, "STRIP_VALUES", 2 * size[1] * channels)
-    parameters = {"ch_mult": [1, 2, 2, 2], "z_channels": 4, "time_downsample_factor": 4, "variant": "causal" if causal else "noncausal"}
+    parameters = {
+        "ch_mult": [1, 2, 2, 2],
+        "z_channels": 4,
+        "time_downsample_factor": 4,
+        "variant": "causal" if causal else "noncausal",
+    }
     config = VidTokConfig.from_parameters(parameters)
     spatial, temporal = SpatialUpsample(channels), TimeUpsample(config, channels)
     x = torch.randn(2, 3, *size, channels)
