@@ -166,12 +166,12 @@ def group_order(group: str) -> tuple[int, int, int, str]:
 
 
 def group_title(group: str) -> str:
-    """A comparison group in words: ``Continuous, 4 channels``, or ``Continuous, 8 channels, 16× in time``."""
+    """A comparison group in words: ``Continuous, 4 channels``, or ``Continuous, 8 channels at 16×`` (in time)."""
     size = _continuous_size(group)
     if size is None:
         return group[:1].upper() + group[1:]
     channels, ratio = size
-    return f"Continuous, {channels} channels" + (f", {ratio}× in time" if ratio else "")
+    return f"Continuous, {channels} channels" + (f" at {ratio}×" if ratio else "")
 
 
 def _continuous_size(group: str) -> tuple[int, int] | None:

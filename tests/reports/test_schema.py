@@ -65,7 +65,7 @@ def test_groups_are_ordered_as_in_the_paper():
     expected = ["discrete", "continuous-4", "continuous-8", "continuous-8-16x", "continuous-16", "codec", "other"]
     assert sorted(groups, key=group_order) == expected
     assert [group_title(group) for group in expected[:2]] == ["Discrete", "Continuous, 4 channels"]
-    assert group_title("continuous-8-16x") == "Continuous, 8 channels, 16× in time"
+    assert group_title("continuous-8-16x") == "Continuous, 8 channels at 16×"
 
 
 def test_availability(figure):
