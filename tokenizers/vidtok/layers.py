@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
-from .strips import PaddedFrames, activate_into, convolve_strip, row_strips, runs_in_pieces, strip_kernels
+from .strips import Fill, PaddedFrames, activate_into, convolve_strip, row_strips, runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
@@ -127,11 +127,7 @@ class SpatialConv(nn.Conv2d):
 
         They are written to ``out``, if that is given.
         """
-
-        def fill(target: Tensor, source: Tensor) -> None:
-            activate_into(target, norm(source[None])[0])
-
-        return convolve_strip(frames, rows, self.weight, self.bias, self._kernels, fill, out)
+        return convolve_strip(frames, rows, self.weight, self.bias, self._kernels, _activated(norm), out)
 
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
@@ -182,13 +178,9 @@ class CausalConv(nn.Module):
         num_taps, num_outputs = self.conv.kernel_size[0], self.conv.out_channels
         weight = self._stacked_taps(self.conv.weight)
         taps = x.new_empty(B, T, H, W, num_taps * num_outputs)
-
-        def fill(target: Tensor, source: Tensor) -> None:
-            activate_into(target, norm(source[None])[0])
-
         for frame, result in zip(x.flatten(0, 1)[:, None], taps.flatten(0, 1)[:, None], strict=True):
             for rows in norm_strips(frame, norm):
-                convolve_strip(frame, rows, weight, None, self._kernels, fill, result[:, rows])
+                convolve_strip(frame, rows, weight, None, self._kernels, _activated(norm), result[:, rows])
         taps = prepend(context.past(self, taps, num_taps - 1), taps, num_taps - 1)
         shifted = (taps[:, tap : tap + T, ..., tap * num_outputs :][..., :num_outputs] for tap in range(num_taps))
         out = sum(shifted, start=torch.zeros((), dtype=x.dtype))
@@ -262,6 +254,15 @@ def _convolve_frames(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     # One 2-D convolution over (frames, positions): faster on CPUs than the 3-D or the folded 1-D form.
     y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), kernel, bias)
     return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4])
+
+
+def _activated(norm: LayerNorm | GroupNorm) -> Fill:
+    """What writes SiLU(norm(x)) of frames x (N, R, W, C)."""
+
+    def fill(target: Tensor, source: Tensor) -> None:
+        activate_into(target, norm(source[None])[0])
+
+    return fill
 
 
 def norm_strips(frames: Tensor, norm: LayerNorm | GroupNorm) -> Iterable[slice]:
