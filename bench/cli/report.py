@@ -72,7 +72,7 @@ def compare(
 
     Examples:
 
-        toklab compare vidtok-tiny-kl-16chn bicubic-16chn --run runs/demo
+        toklab compare vidtok-small-kl-16chn bicubic-16chn --run runs/demo
 
         toklab compare runs/before runs/after
     """
