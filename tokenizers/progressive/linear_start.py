@@ -17,7 +17,6 @@ from torch.nn import functional as F
 from ..interface import TokenizerError
 from ..magvit2.blocks import ResidualBlock, Upsample
 from ..magvit2.conv import CausalConv
-from ..magvit2.trunk import run_blocks
 from ..training.least_squares import (
     component_rows,
     draw_positions,
@@ -29,7 +28,7 @@ from ..training.least_squares import (
 )
 from .config import CHANNELS_PER_GROUP
 from .growth import Extension, TimeEncoder
-from .model import DirectModel, LevelledModel, ProgressiveModel, grow
+from .model import DirectModel, LevelledModel, ProgressiveModel
 
 ANCHOR = 6.0
 """Constant in one channel of each group before a norm, three times the deviation of the first component: it makes a
@@ -72,32 +71,6 @@ def linear_start(model: LevelledModel, clips: Tensor) -> None:
     _fit_bottleneck(model, clips, components[:, ::ratio])
     latents = model.regularization(model.moments(clips)).latents
     _fit_decoder(model, [cast("Extension", extension) for extension in extensions], latents, video)
-
-
-@torch.no_grad()
-def grow_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
-    """Give ``model``, of twice the ratio of ``base``, the weights of :func:`~.model.grow`, with frames interpolated.
-
-    The new level starts as the one below on every second frame. Its upsampling, which repeats these frames otherwise,
-    becomes the best linear estimate of what the level below gives for all frames.
-
-    Args:
-        base: trained.
-        model: in training mode.
-        clips: (B, 3, T, H, W) in [-1, 1], of legal length and size, that the upsampling is fitted to.
-    """
-    model.load_state_dict(grow(base).state_dict())
-    ratio = base.config.ratio
-
-    def features(video: Tensor) -> Tensor:
-        return base.bottleneck(ratio).features(base.regularization(base.moments(video)).latents)
-
-    level = model.level(model.config.ratio)
-    wanted = features(clips).permute(0, 2, 3, 4, 1)
-    x = run_blocks(level.decoder.block, features(clips[:, :, ::2]), None)
-    # The frame that the layer drops stands before the clip's first; what is fitted to it has no effect.
-    wanted = torch.cat([wanted[:, :1], wanted], 1)
-    _fit(level.decoder.upsample.conv1.conv_1, x, space_time_blocks(wanted, 2, 1))
 
 
 def _fit_encoder(model: LevelledModel, clips: Tensor) -> Tensor:
@@ -221,7 +194,7 @@ def _fit_decoder(model: LevelledModel, extensions: list[Extension], latents: Ten
             stride, side = stride // upsample.time, side // upsample.space
     assert decoder.norm_out.bias is not None
     decoder.norm_out.bias.fill_(NORM_BIAS)
-    _fit(decoder.conv_out.conv_1, F.silu(decoder.norm_out(x)), video)
+    fit(decoder.conv_out.conv_1, F.silu(decoder.norm_out(x)), video)
 
 
 def _fit_upsample(
@@ -236,7 +209,7 @@ def _fit_upsample(
     wanted = F.pad(wanted, (0, channels - wanted.shape[-1]))
     # The frame that the layer drops stands before the clip's first; what is fitted to it has no effect.
     wanted = torch.cat([wanted[:, :1]] * (layer.time - 1) + [wanted], 1)
-    _fit(layer.conv1.conv_1, x, space_time_blocks(wanted, layer.time, layer.space))
+    fit(layer.conv1.conv_1, x, space_time_blocks(wanted, layer.time, layer.space))
     if anchored:
         _set_anchor(layer.conv1, slice(channels - 1, None, channels))
     return layer(x)
@@ -249,7 +222,8 @@ def _components(video: Tensor, stride: int, side: int, number: int) -> Tensor:
     return blocks @ rows.T
 
 
-def _fit(conv: nn.Conv3d, x: Tensor, targets: Tensor) -> None:
+def fit(conv: nn.Conv3d, x: Tensor, targets: Tensor) -> None:
+    """Make a causal convolution of (B, C, T, H, W) the least-squares estimate of ``targets`` (B, T, H, W, O)."""
     x = x.permute(0, 2, 3, 4, 1)
     positions = draw_positions(x)
     kernel = cast("tuple[int, int, int]", conv.kernel_size)

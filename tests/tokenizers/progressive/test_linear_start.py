@@ -6,8 +6,8 @@ import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.progressive.config import ProgressiveConfig
-from toklab.tokenizers.progressive.linear_start import grow_into, linear_start
-from toklab.tokenizers.progressive.model import LevelledModel, ProgressiveModel, build_model, grow
+from toklab.tokenizers.progressive.linear_start import linear_start
+from toklab.tokenizers.progressive.model import LevelledModel, build_model
 
 
 def smooth_clips(number: int) -> torch.Tensor:
@@ -36,22 +36,3 @@ def test_grown_models_are_refused() -> None:
     model = build_model(ProgressiveConfig(ratio=8, ch=12, num_res_blocks=1))
     with pytest.raises(TokenizerError, match="without grown levels"):
         linear_start(model, smooth_clips(1))
-
-
-@pytest.mark.parametrize("levels", [1, 2])
-def test_a_grown_level_starts_with_frames_between_those_of_the_level_below(levels: int) -> None:
-    torch.manual_seed(0)
-    # Frames that follow one another evenly, so that those in between can be told from their neighbours.
-    clips = torch.nn.functional.interpolate(smooth_clips(16), (17, 32, 32), mode="trilinear")
-    model = build_model(ProgressiveConfig(ratio=4, ch=12, num_res_blocks=1))
-    linear_start(model, clips)
-    for _ in range(levels):
-        assert isinstance(model, ProgressiveModel)
-        repeated = grow(model)
-        interpolated = build_model(repeated.config)
-        assert isinstance(interpolated, ProgressiveModel)
-        grow_into(model, interpolated, clips)
-        assert quality(interpolated, clips) > quality(repeated, clips) + 0.5
-        below = {name: value for name, value in interpolated.state_dict().items() if name in model.state_dict()}
-        assert all(torch.equal(value, model.state_dict()[name]) for name, value in below.items())
-        model = interpolated

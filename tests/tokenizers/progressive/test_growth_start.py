@@ -1,0 +1,58 @@
+"""How grown levels and direct extensions start, on clips whose frames follow one another evenly."""
+
+from __future__ import annotations
+
+import torch
+from toklab.tokenizers.progressive.config import ProgressiveConfig
+from toklab.tokenizers.progressive.growth_start import extend_into, grow_into
+from toklab.tokenizers.progressive.linear_start import linear_start
+from toklab.tokenizers.progressive.model import DirectModel, LevelledModel, ProgressiveModel, build_model, grow
+
+SMALL = ProgressiveConfig(ratio=4, ch=12, num_res_blocks=1)
+
+
+def even_clips(number: int) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(0)
+    coarse = torch.rand(number, 3, 2, 2, 2, generator=generator) * 2 - 1
+    return torch.nn.functional.interpolate(coarse, (17, 32, 32), mode="trilinear")
+
+
+def quality(model: LevelledModel, clips: torch.Tensor) -> float:
+    with torch.no_grad():
+        error = (model.reconstruct(clips) - clips).square().mean()
+    return float(-10 * torch.log10(error / 4))
+
+
+def fitted_base(clips: torch.Tensor) -> ProgressiveModel:
+    torch.manual_seed(0)
+    model = build_model(SMALL)
+    linear_start(model, clips)
+    assert isinstance(model, ProgressiveModel)
+    return model
+
+
+def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_below() -> None:
+    clips = even_clips(16)
+    model = fitted_base(clips)
+    for _ in range(2):
+        repeated = grow(model)
+        fitted = build_model(repeated.config)
+        assert isinstance(fitted, ProgressiveModel)
+        grow_into(model, fitted, clips)
+        assert quality(fitted, clips) > quality(repeated, clips) + 0.5
+        for name, value in model.state_dict().items():
+            assert torch.equal(fitted.state_dict()[name], value), name
+        model = fitted
+
+
+def test_an_extension_starts_with_the_base_and_near_its_quality() -> None:
+    clips = even_clips(16)
+    base = fitted_base(clips)
+    for ratio in (8, 16):
+        model = build_model(ProgressiveConfig(ratio=ratio, architecture="direct", ch=12, num_res_blocks=1))
+        assert isinstance(model, DirectModel)
+        before = quality(model, clips)
+        extend_into(base, model, clips)
+        assert quality(model, clips) > before + 6
+        for name, value in base.base.state_dict().items():
+            assert torch.equal(model.base.state_dict()[name], value), name
