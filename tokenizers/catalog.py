@@ -37,19 +37,22 @@ def read_cards(folder: Traversable) -> list[Card]:
 def load_cards(folders: Iterable[Path] = ()) -> dict[str, Card]:
     """Shipped cards and those of a user's ``folders``, by name.
 
+    What a user trained by a shipped recipe, or one that extends it, replaces the shipped card of that name.
+
     Raises:
         CardError: if a card can't be used, a folder is missing or empty, or two cards share a name.
     """
-    cards = {card.name: card for card in read_cards(shipped_cards_folder())}
+    shipped = {card.name: card for card in read_cards(shipped_cards_folder())}
+    cards = dict(shipped)
     for folder in folders:
         found = read_cards(folder)
         if not found:
             raise CardError(f"{folder}: holds no card (*.toml)")
         for card in found:
-            if card.name in cards:
-                raise CardError(
-                    f"{card.source}: {card.name!r} is also the name of {cards[card.name].source}; rename one of them"
-                )
+            other = cards.get(card.name)
+            trained_anew = other is shipped.get(card.name) and card.training is not None
+            if other is not None and not (trained_anew and other.training is not None):
+                raise CardError(f"{card.source}: {card.name!r} is also the name of {other.source}; rename one of them")
             cards[card.name] = card
     return cards
 

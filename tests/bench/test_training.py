@@ -15,6 +15,7 @@ from toklab.bench.training import TrainingOptions, run_training
 from toklab.bench.training_validation import Validation, reconstruction_quality
 from toklab.datasets.folder import FolderDataset
 from toklab.datasets.video_writer import write_video
+from toklab.tokenizers import checkpoints
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
@@ -124,7 +125,10 @@ def test_the_second_stage_leaves_the_encoder_as_it_was(stages, tmp_path: Path) -
     assert not all(torch.equal(x, y) for x, y in pairs)
 
 
-def test_the_weights_of_an_init_that_is_not_there_are_asked_for(write_recipe: RecipeWriter, tmp_path: Path) -> None:
+def test_the_weights_of_an_init_that_is_not_there_are_asked_for(
+    write_recipe: RecipeWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(checkpoints, "find", lambda card: None)
     with pytest.raises(TrainingError, match="toklab train progressive-4x --out"):
         run_training(write_recipe("progressive-8x"), TrainingOptions(tmp_path / "out" / "progressive-8x"))
 

@@ -117,6 +117,17 @@ def test_a_users_folder_adds_cards_and_duplicates_are_refused(write_card, tmp_pa
     assert str(again) in str(caught.value)
 
 
+def test_what_a_user_trained_replaces_the_shipped_card_of_that_name(tmp_path: Path) -> None:
+    shipped = load_cards()["vidtok-small-kl-4chn"]
+    text = shipped.source.read_text()
+    (tmp_path / "a.toml").write_text(text.replace("seed = 0", "seed = 1"))
+    replaced = load_cards([tmp_path])["vidtok-small-kl-4chn"]
+    assert replaced.source == tmp_path / "a.toml"
+    (tmp_path / "a.toml").write_text(text[: text.index("[training]")])
+    with pytest.raises(CardError, match="is also the name of"):
+        load_cards([tmp_path])
+
+
 def test_a_folder_without_cards_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CardError, match="there is no such folder"):
         load_cards([tmp_path / "absent"])
