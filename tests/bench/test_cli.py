@@ -82,11 +82,12 @@ def test_mistakes_are_named(
 
 def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    code, output = toklab("plan", "demo", "--set", "seed=0,1")
+    chosen = ("-t", "vidtok-small-kl-4chn", "-t", "vidtok-small-fsq-4096", "-t", "bicubic-4chn")
+    code, output = toklab("plan", "demo", *chosen, "--set", "seed=0,1")
     assert code == 0
-    # Only the two tokenizers with a posterior use the seed.
-    assert "10 cells" in output
-    assert "vidtok-tiny-kl-4chn (seed=1) on sample" in output
+    # Only the tokenizer with a posterior uses the seed.
+    assert "4 cells" in output
+    assert "vidtok-small-kl-4chn (seed=1) on sample" in output
     assert "bicubic-4chn on sample" in output
     assert "bicubic-4chn (" not in output
     assert list(tmp_path.iterdir()) == []
