@@ -18,11 +18,14 @@ from torch.nn import functional as F
 from ..interface import TokenizerError
 from ..quantizers.kl import split_moments
 from ..training.least_squares import (
+    LOG_VARIANCE,
     component_rows,
     draw_positions,
+    latent_rows,
     principal_axes,
     ridge,
     scaled_axes,
+    set_zero,
     space_time_blocks,
 )
 from .blocks import WIDE_KERNEL, AttentionBlock, ResnetBlock
@@ -46,8 +49,6 @@ ANCHOR_SHARE = 10.0
 """Energy of two opposite constants before the last norm, over that of a clip: they make the norm nearly linear."""
 CLIP_ENERGY = 0.25
 """Of a pixel's channel in [-1, 1], on average."""
-LOG_VARIANCE = -8.0
-"""Of the posterior: 0.02 standard deviations of the first latent."""
 PHASES = (((-1, 0, 1), (4, 2, 0)), ((0, 1), (3, 1)))
 """For even and odd places of a transposed convolution of stride 2: what they see, relative to their half, and by which
 taps."""
@@ -76,7 +77,7 @@ def linear_start(model: CDTModel, clips: Tensor) -> None:
             norm.b.fill_(IDLE_BIAS)
             _set_shortcut(module)
         elif isinstance(module, AttentionBlock):
-            _zero(module.fn.fn.to_out)
+            set_zero(module.fn.fn.to_out)
     video = channels_last(clips)
     hidden, components = _fit_encoder(model.compressor, video)
     latents = _fit_latents(model.compressor, hidden, components)
@@ -92,7 +93,7 @@ def _set_shortcut(block: ResnetBlock, first: int = 0) -> None:
     outputs, inputs = weight.shape[:2]
     sources = (torch.arange(inputs) + first) % inputs
     number = min(outputs, inputs)
-    _zero(block.res_conv)
+    set_zero(block.res_conv)
     weight[torch.arange(number), sources[:number]] = 1
 
 
@@ -106,13 +107,13 @@ def _fit_encoder(compressor: Compressor, video: Tensor) -> tuple[Tensor, Tensor]
         if "1" in blocks:
             conv = cast(Downsample, blocks["1"]).conv
             rows, scale = component_rows(space_time_blocks(x, 1, 2), scale)
-            _zero(conv)
+            set_zero(conv)
             conv.weight[:, :, 0, 1:, 1:] = rows.unflatten(1, (2, 2, -1)).permute(0, 3, 1, 2)
             x = blocks["1"](x)
         if "2" in blocks:
             conv = cast(TimeDownsample, blocks["2"]).conv
             rows, scale = component_rows(space_time_blocks(torch.cat([x[:, :1], x], 1), 2, 1), scale)
-            _zero(conv)
+            set_zero(conv)
             conv.weight[:, :, 1:] = rows.unflatten(1, (2, -1)).permute(0, 2, 1)
             x = blocks["2"](x, cache)
     return x, x / scale
@@ -124,12 +125,11 @@ def _fit_latents(compressor: Compressor, hidden: Tensor, components: Tensor) -> 
     centred = components[positions] - components[positions].mean(0)
     axes, variances = principal_axes(centred)
     number = compressor.config.latent_dim
-    deviations = variances[:number, None].sqrt()
-    weight, bias = ridge(hidden[positions], centred @ (axes[:number] / (deviations * deviations[0]).sqrt()).T)
-    _zero(compressor.quant_conv_res[-1])
+    weight, bias = ridge(hidden[positions], centred @ latent_rows(axes, variances, number).T)
+    set_zero(compressor.quant_conv_res[-1])
     conv = compressor.quant_conv
     assert conv.bias is not None
-    _zero(conv)
+    set_zero(conv)
     conv.weight[:number, :, 0, 0, 0] = weight
     conv.bias[:number] = bias
     conv.bias[number:] = LOG_VARIANCE
@@ -139,13 +139,13 @@ def _fit_latents(compressor: Compressor, hidden: Tensor, components: Tensor) -> 
 
 def _fit_condition_decoder(compressor: Compressor, latents: Tensor, video: Tensor) -> list[Tensor]:
     """Set the layers from the latents on, each to the best linear estimate at its resolution; returns the maps."""
-    _zero(compressor.post_quant_conv_res[0])
+    set_zero(compressor.post_quant_conv_res[0])
     conv = compressor.post_quant_conv
     assert conv.bias is not None
     positions = draw_positions(latents)
     wanted = _components(video, latents.shape[1], latents.shape[2], conv.out_channels)
     weight, bias = ridge(latents[positions], wanted[positions])
-    _zero(conv)
+    set_zero(conv)
     conv.weight[: len(weight), :, 0, 0, 0] = weight
     conv.bias[: len(bias)] = bias
     for level in compressor.dec:
@@ -184,7 +184,7 @@ def _fit_denoiser(denoiser: Denoiser, conditions: list[Tensor], video: Tensor) -
     positions = draw_positions(x)
     weight, bias = ridge(windows[positions].flatten(1), video[positions])
     assert conv.bias is not None
-    _zero(conv)
+    set_zero(conv)
     conv.weight[:, :, -1] = weight.view(3, -1, WIDE_KERNEL, WIDE_KERNEL)
     conv.bias.copy_(bias)
 
@@ -217,7 +217,7 @@ def _fit_upsample(layer: TransposedUpsample, x: Tensor, video: Tensor) -> None:
     number = wanted.shape[-1]
     positions = draw_positions(x)
     windows = F.pad(x, (0, 0, 1, 1, 1, 1)).unfold(2, 3, 1).unfold(3, 3, 1)[positions]
-    _zero(conv)
+    set_zero(conv)
     for row, (row_offsets, row_taps) in enumerate(PHASES):
         for column, (column_offsets, column_taps) in enumerate(PHASES):
             rows, columns = torch.tensor(row_offsets) + 1, torch.tensor(column_offsets) + 1
@@ -234,14 +234,9 @@ def _fit_time_upsample(layer: TimeUpsample, x: Tensor, video: Tensor) -> None:
     assert conv.bias is not None
     wanted = _components(video, 2 * x.shape[1] - 1, x.shape[2], conv.in_channels)
     number = wanted.shape[-1]
-    _zero(conv)
+    set_zero(conv)
     for half, (seen, targets) in enumerate(((x[:, 1:], wanted[:, 1::2]), (x, wanted[:, ::2]))):
         positions = draw_positions(seen)
         weight, bias = ridge(seen[positions], targets[positions])
         conv.weight[half : 2 * number : 2, :, 0] = weight
         conv.bias[half : 2 * number : 2] = bias
-
-
-def _zero(module: nn.Module) -> None:
-    for parameter in module.parameters():
-        parameter.zero_()

@@ -18,12 +18,15 @@ from ..interface import TokenizerError
 from ..magvit2.blocks import ResidualBlock, Upsample
 from ..magvit2.conv import CausalConv
 from ..training.least_squares import (
+    LOG_VARIANCE,
     component_rows,
     draw_positions,
+    latent_rows,
     neighbourhoods,
     principal_axes,
     ridge,
     scaled_axes,
+    set_zero,
     space_time_blocks,
 )
 from .config import CHANNELS_PER_GROUP
@@ -35,8 +38,6 @@ ANCHOR = 6.0
 frame's mean square, and so the norm, nearly independent of the frame."""
 NORM_BIAS = 2.0
 """Of the norms before the latent and the last convolution: SiLU is nearly linear around it."""
-LOG_VARIANCE = -8.0
-"""Of the posterior: 0.02 standard deviations of the first latent."""
 
 
 @torch.no_grad()
@@ -58,14 +59,14 @@ def linear_start(model: LevelledModel, clips: Tensor) -> None:
         )
     for module in model.modules():
         if isinstance(module, ResidualBlock):
-            _zero(module.conv2)
+            set_zero(module.conv2)
     extensions = list(model.extend.values()) if isinstance(model, DirectModel) else []
     video = clips.permute(0, 2, 3, 4, 1).contiguous()
     components = _fit_encoder(model, clips)
     for extension in extensions:
         encoder = cast("Extension", extension).encoder
         assert isinstance(encoder, TimeEncoder)
-        _zero(encoder.downsample)
+        set_zero(encoder.downsample)
         nn.init.eye_(encoder.downsample.conv_1.weight[:, :, -1, 1, 1])
     ratio = config.ratio // 4
     _fit_bottleneck(model, clips, components[:, ::ratio])
@@ -76,7 +77,7 @@ def linear_start(model: LevelledModel, clips: Tensor) -> None:
 def _fit_encoder(model: LevelledModel, clips: Tensor) -> Tensor:
     """Set the base's encoder; returns components of every fourth frame's blocks, in true scale."""
     encoder = model.base.encoder
-    _zero(encoder.conv_in)
+    set_zero(encoder.conv_in)
     nn.init.eye_(encoder.conv_in.conv_1.weight[:, :, -1, 1, 1])
     x = encoder.conv_in(clips)
     scale = torch.ones(x.shape[1])
@@ -95,7 +96,7 @@ def _fit_encoder(model: LevelledModel, clips: Tensor) -> Tensor:
         assert isinstance(downsample, CausalConv)
         key_frames = x[:, :, :: downsample.conv_1.stride[0]].permute(0, 2, 3, 4, 1)
         rows, scale = component_rows(space_time_blocks(key_frames, 1, 2), scale)
-        _zero(downsample)
+        set_zero(downsample)
         downsample.conv_1.weight[:, :, -1, 1:, 1:] = rows.unflatten(1, (2, 2, -1)).permute(0, 3, 1, 2)
         if index == len(levels) - 2:
             _set_anchor(downsample, slice(-1, None))
@@ -150,12 +151,10 @@ def _fit_bottleneck(model: LevelledModel, clips: Tensor, components: Tensor) -> 
     centred = components[positions] - components[positions].mean(0)
     axes, variances = principal_axes(centred)
     number = model.config.z_channels
-    deviations = variances[:number, None].sqrt()
-    latents = centred @ (axes[:number] / (deviations * deviations[0]).sqrt()).T
-    weight, bias = ridge(activated[positions], latents)
+    weight, bias = ridge(activated[positions], centred @ latent_rows(axes, variances, number).T)
     conv = bottleneck.to_moments
     assert conv.bias is not None
-    _zero(conv)
+    set_zero(conv)
     conv.weight[:number, :, 0, 0, 0] = weight
     conv.bias[:number] = bias
     conv.bias[number:] = LOG_VARIANCE
@@ -231,8 +230,3 @@ def fit(conv: nn.Conv3d, x: Tensor, targets: Tensor) -> None:
     assert conv.bias is not None
     conv.weight.copy_(weight.view(conv.weight.shape))
     conv.bias.copy_(bias)
-
-
-def _zero(module: nn.Module) -> None:
-    for parameter in module.parameters():
-        parameter.zero_()

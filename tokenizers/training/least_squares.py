@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 MAX_POSITIONS = 20_000
@@ -17,6 +17,21 @@ RIDGE = 1e-4
 
 DEVIATION = 2.0
 """Standard deviation of the first component, as features are scaled."""
+
+LOG_VARIANCE = -8.0
+"""Of a fitted posterior: 0.02 standard deviations of the first latent."""
+
+
+def set_zero(module: nn.Module) -> None:
+    """Make all weights of a layer zero."""
+    for parameter in module.parameters():
+        nn.init.zeros_(parameter)
+
+
+def latent_rows(axes: Tensor, variances: Tensor, number: int) -> Tensor:
+    """Rows (Z, C) from centred components to latents, whose variances fall as the components' deviations do."""
+    deviations = variances[:number, None].sqrt()
+    return axes[:number] / (deviations * deviations[0]).sqrt()
 
 
 def space_time_blocks(x: Tensor, num_frames: int, side: int) -> Tensor:

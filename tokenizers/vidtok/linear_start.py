@@ -19,12 +19,15 @@ from ..quantizers.kl import KLQuantizer
 from ..quantizers.lfq import LFQuantizer
 from ..quantizers.vq import VectorQuantizer
 from ..training.least_squares import (
+    LOG_VARIANCE,
     component_rows,
     draw_positions,
+    latent_rows,
     neighbourhoods,
     principal_axes,
     ridge,
     scaled_axes,
+    set_zero,
     space_time_blocks,
 )
 from .blocks import SpatialAttention, SpatialResnetBlock, TimeResnetBlock
@@ -44,8 +47,6 @@ ANCHOR_SHARE = 30.0
 nearly constant, and so the norm nearly linear."""
 NORM_BIAS = 2.0
 """Of an output's norm: SiLU is nearly linear around it."""
-LOG_VARIANCE = -8.0
-"""Of the posterior: 0.02 standard deviations of the first latent."""
 FSQ_SPREAD = 0.8
 """Standard deviation of latents before tanh, which then fill the levels about evenly."""
 LFQ_SPREAD = 2.0
@@ -69,11 +70,11 @@ def linear_start(model: VidTokModel, clips: Tensor) -> None:
         raise TokenizerError("a linear start needs a VidTok of variant causal, with layer norms and the released parts")
     for module in model.modules():
         if isinstance(module, (SpatialResnetBlock, TimeResnetBlock)):
-            _zero(module.conv2)
+            set_zero(module.conv2)
         elif isinstance(module, SpatialAttention):
-            _zero(module.proj_out)
+            set_zero(module.proj_out)
         if isinstance(module, SpatialResnetBlock) and module.nin_shortcut is not None:
-            _zero(module.nin_shortcut)
+            set_zero(module.nin_shortcut)
             nn.init.eye_(module.nin_shortcut.weight[:, :, 0, 0])
         if isinstance(module, (TimeDownsample, TimeUpsample)):
             module.mix_factor.fill_(MIX_FACTOR)
@@ -117,7 +118,7 @@ def _fit_encoder(encoder: Encoder, video: Tensor) -> tuple[Tensor, Tensor]:
     """Set the layers up to the last convolution; returns what that reads, and the clip's components in true scale."""
     context = TimeContext()
     conv_in = _conv_of(encoder.conv_in)
-    _zero(conv_in)
+    set_zero(conv_in)
     nn.init.eye_(conv_in.weight[:, :, -1, 1, 1])
     x = encoder.conv_in(video, context)
     scale = torch.ones(x.shape[-1])
@@ -129,7 +130,7 @@ def _fit_encoder(encoder: Encoder, video: Tensor) -> tuple[Tensor, Tensor]:
         scale = F.pad(scale, (0, x.shape[-1] - len(scale)), value=1.0)
         if isinstance(spatial.downsample, SpatialDownsample):
             rows, scale = component_rows(space_time_blocks(x, 1, 2), scale)
-            _zero(spatial.downsample.conv)
+            set_zero(spatial.downsample.conv)
             spatial.downsample.conv.weight[:, :, :2, :2] = rows.unflatten(1, (2, 2, -1)).permute(0, 3, 1, 2)
             x = spatial.downsample(x)
         if isinstance(temporal.downsample, TimeDownsample):
@@ -144,7 +145,7 @@ def _set_time_downsample(layer: TimeDownsample, taps: Tensor) -> None:
     """Make the layer map the two frames of a pair by ``taps`` (O, I, 2)."""
     conv = _conv_of(layer.conv)
     blend = torch.sigmoid(layer.mix_factor)
-    _zero(conv)
+    set_zero(conv)
     conv.weight[:, :, 1:, 1, 1] = taps
     conv.weight[:, :, :, 1, 1] -= blend / 3 * torch.eye(len(taps))[:, :, None]
     conv.weight /= 1 - blend
@@ -171,7 +172,7 @@ def _fit_latents(model: VidTokModel, features: Tensor, components: Tensor) -> No
     weight, bias = ridge(features[positions], latents)
     conv = _conv_of(model.encoder.conv_out)
     assert conv.bias is not None
-    _zero(conv)
+    set_zero(conv)
     conv.weight[: len(rows), :, -1, 1, 1] = weight
     conv.bias[: len(rows)] = bias
     if isinstance(model.regularization, KLQuantizer):
@@ -192,7 +193,7 @@ def _latent_map(regularizer: Quantizer, axes: Tensor, variances: Tensor, number:
     if isinstance(regularizer, VectorQuantizer):
         # Equal distances in all directions of the features, so that codes go where the energy is.
         return axes[:number] / variances[0].sqrt(), torch.zeros(number)
-    return axes[:number] / (deviations * deviations[0]).sqrt(), torch.zeros(number)
+    return latent_rows(axes, variances, number), torch.zeros(number)
 
 
 def _bit_thresholds(variances: Tensor, number: int) -> tuple[list[int], Tensor]:
@@ -284,8 +285,3 @@ def _conv_of(layer: nn.Module) -> nn.Conv3d:
     conv = layer.conv if isinstance(layer, CausalConv) else layer
     assert isinstance(conv, nn.Conv3d)
     return conv
-
-
-def _zero(module: nn.Module) -> None:
-    for parameter in module.parameters():
-        parameter.zero_()
