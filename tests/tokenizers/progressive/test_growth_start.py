@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from smooth_clips import psnr, smooth_clips
 from toklab.tokenizers.progressive.config import ProgressiveConfig
 from toklab.tokenizers.progressive.growth_start import extend_into, grow_into
 from toklab.tokenizers.progressive.linear_start import linear_start
@@ -11,16 +12,9 @@ from toklab.tokenizers.progressive.model import DirectModel, LevelledModel, Prog
 SMALL = ProgressiveConfig(ratio=4, ch=12, num_res_blocks=1)
 
 
-def even_clips(number: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(number, 3, 2, 2, 2, generator=generator) * 2 - 1
-    return torch.nn.functional.interpolate(coarse, (17, 32, 32), mode="trilinear")
-
-
 def quality(model: LevelledModel, clips: torch.Tensor) -> float:
     with torch.no_grad():
-        error = (model.reconstruct(clips) - clips).square().mean()
-    return float(-10 * torch.log10(error / 4))
+        return psnr(model.reconstruct(clips), clips)
 
 
 def fitted_base(clips: torch.Tensor) -> ProgressiveModel:
@@ -32,7 +26,7 @@ def fitted_base(clips: torch.Tensor) -> ProgressiveModel:
 
 
 def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_below() -> None:
-    clips = even_clips(16)
+    clips = smooth_clips(16, num_frames=17)
     model = fitted_base(clips)
     for _ in range(2):
         repeated = grow(model)
@@ -46,7 +40,7 @@ def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_
 
 
 def test_an_extension_starts_with_the_base_and_near_its_quality() -> None:
-    clips = even_clips(16)
+    clips = smooth_clips(16, num_frames=17)
     base = fitted_base(clips)
     for ratio in (8, 16):
         model = build_model(ProgressiveConfig(ratio=ratio, architecture="direct", ch=12, num_res_blocks=1))

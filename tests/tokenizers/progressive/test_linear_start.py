@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import pytest
 import torch
+from smooth_clips import psnr, smooth_clips
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.progressive.config import ProgressiveConfig
 from toklab.tokenizers.progressive.linear_start import linear_start
 from toklab.tokenizers.progressive.model import LevelledModel, build_model
 
 
-def smooth_clips(number: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(number, 3, 2, 2, 2, generator=generator) * 2 - 1
-    return torch.nn.functional.interpolate(coarse, (9, 32, 32), mode="trilinear")
-
-
 def quality(model: LevelledModel, clips: torch.Tensor) -> float:
     with torch.no_grad():
-        error = (model.reconstruct(clips) - clips).square().mean()
-    return float(-10 * torch.log10(error / 4))
+        return psnr(model.reconstruct(clips), clips)
 
 
 @pytest.mark.parametrize(("architecture", "ratio"), [("progressive", 4), ("direct", 4), ("direct", 8)])

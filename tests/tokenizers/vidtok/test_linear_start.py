@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from smooth_clips import psnr, smooth_clips
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.vidtok.config import VidTokConfig
 from toklab.tokenizers.vidtok.linear_start import linear_start, replace_bottleneck
@@ -19,12 +20,6 @@ REGULARIZERS = [
 ]
 
 
-def smooth_clips(number: int) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(0)
-    coarse = torch.rand(number, 3, 2, 2, 2, generator=generator) * 2 - 1
-    return torch.nn.functional.interpolate(coarse, (9, 32, 32), mode="trilinear")
-
-
 def model_of(regularizer: dict[str, Any], z_channels: int, **changes: Any) -> VidTokModel:
     parameters = {"ch": 8, "ch_mult": [1, 2, 2, 2], "num_res_blocks": 1, "time_downsample_factor": 4}
     own = {"z_channels": z_channels, "double_z": regularizer["kind"] == "kl", "regularizer": regularizer}
@@ -33,9 +28,9 @@ def model_of(regularizer: dict[str, Any], z_channels: int, **changes: Any) -> Vi
 
 def quality(model: VidTokModel, clips: torch.Tensor) -> float:
     with torch.no_grad():
-        error = (model.eval().reconstruct(clips) - clips).square().mean()
+        measured = psnr(model.eval().reconstruct(clips), clips)
     model.train()
-    return float(-10 * torch.log10(error / 4))
+    return measured
 
 
 @pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
