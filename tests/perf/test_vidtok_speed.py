@@ -20,6 +20,8 @@ ROUNDS = 2
 MIN_PSNR_OF_BFLOAT16 = 45.0
 """dB against the float32 output."""
 
+Reconstruct = Callable[[], Tensor]
+
 
 @pytest.fixture(scope="module", autouse=True)
 def _two_threads() -> Iterator[None]:
@@ -50,30 +52,60 @@ def conv_peak() -> dict[str, float]:
 
 
 @pytest.fixture(scope="module")
-def float32_reconstruction(clip: Tensor) -> Tensor:
-    return _reconstruct(_tokenizer("float32"), clip)
-
-
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_toklab(benchmark, precision, clip, flops, conv_peak, float32_reconstruction):
-    tokenizer = _tokenizer(precision)
-    result = _measure(benchmark, lambda: _reconstruct(tokenizer, clip), flops, conv_peak)
-    if precision == "bfloat16":
-        # Peak to peak is 2.
-        psnr = float(10 * torch.log10(4 / F.mse_loss(result, float32_reconstruction)))
-        benchmark.extra_info["psnr_against_float32"] = round(psnr, 2)
-        assert psnr > MIN_PSNR_OF_BFLOAT16
-
-
-@torch.no_grad()
-def test_diffusers(benchmark, clip, flops, conv_peak):
+def implementations(clip: Tensor) -> dict[str, Reconstruct]:
+    """In the order in which they take turns."""
     diffusers = pytest.importorskip("diffusers")
     model = diffusers.AutoencoderVidTok(z_channels=4).eval()
+    float32, bfloat16 = _tokenizer("float32"), _tokenizer("bfloat16")
 
-    def reconstruct() -> Tensor:
+    @torch.no_grad()
+    def reconstruct_with_diffusers() -> Tensor:
         return model.decode(model.encode(clip).latent_dist.mode())
 
-    _measure(benchmark, reconstruct, flops, conv_peak)
+    return {
+        "diffusers float32": reconstruct_with_diffusers,
+        "toklab float32": lambda: float32.decode(float32.encode(clip)),
+        "toklab bfloat16": lambda: bfloat16.decode(bfloat16.encode(clip)),
+    }
+
+
+@pytest.fixture(scope="module")
+def best_seconds() -> dict[str, float]:
+    """Of the implementations measured so far."""
+    return {}
+
+
+@pytest.mark.parametrize("name", ["diffusers float32", "toklab float32", "toklab bfloat16"])
+def test_vidtok(benchmark, name, implementations, best_seconds, flops, conv_peak):
+    """A pass of the one before comes before each measured one: so each finds memory as another program left it."""
+    names = list(implementations)
+    before = implementations[names[names.index(name) - 1]]
+    processor_seconds: list[float] = []
+
+    def setup() -> None:
+        before()
+
+    def timed() -> Tensor:
+        start = time.process_time()
+        result = implementations[name]()
+        processor_seconds.append(time.process_time() - start)
+        return result
+
+    result = benchmark.pedantic(timed, setup=setup, rounds=ROUNDS, iterations=1, warmup_rounds=1)
+    best_seconds[name] = benchmark.stats.stats.min
+    if names[0] in best_seconds:
+        benchmark.extra_info["times_as_fast_as_diffusers"] = round(best_seconds[names[0]] / best_seconds[name], 2)
+    benchmark.extra_info |= {
+        "published_tflop": round(flops / 1e12, 3),
+        "gflops_of_published": round(flops / best_seconds[name] / 1e9),
+        "processor_seconds": round(min(processor_seconds), 2),
+        "conv_peak_gflops": {precision: round(peak) for precision, peak in conv_peak.items()},
+    }
+    if name == "toklab bfloat16":
+        # Peak to peak is 2.
+        psnr = float(10 * torch.log10(4 / F.mse_loss(result, implementations["toklab float32"]())))
+        benchmark.extra_info["psnr_against_float32"] = round(psnr, 2)
+        assert psnr > MIN_PSNR_OF_BFLOAT16
 
 
 def _tokenizer(precision: str) -> VideoTokenizer:
@@ -86,29 +118,6 @@ def _tokenizer(precision: str) -> VideoTokenizer:
             if weight.ndim > 1 and not weight.any():
                 weight.copy_(0.02 * torch.randn(weight.shape, generator=generator))
     return tokenizer
-
-
-def _reconstruct(tokenizer: VideoTokenizer, clip: Tensor) -> Tensor:
-    return tokenizer.decode(tokenizer.encode(clip))
-
-
-def _measure(benchmark, reconstruct: Callable[[], Tensor], flops: int, conv_peak: dict[str, float]) -> Tensor:
-    processor_seconds: list[float] = []
-
-    def timed() -> Tensor:
-        start = time.process_time()
-        result = reconstruct()
-        processor_seconds.append(time.process_time() - start)
-        return result
-
-    result = benchmark.pedantic(timed, rounds=ROUNDS, iterations=1, warmup_rounds=1)
-    benchmark.extra_info |= {
-        "published_tflop": round(flops / 1e12, 3),
-        "gflops_of_published": round(flops / benchmark.stats.stats.min / 1e9),
-        "processor_seconds": round(min(processor_seconds), 2),
-        "conv_peak_gflops": {precision: round(peak) for precision, peak in conv_peak.items()},
-    }
-    return result
 
 
 @torch.no_grad()

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 
 from .config import NormType
 from .context import TimeContext
+from .packing import convolve, pack_kernel
 from .strips import Fill, PaddedFrames, activate_into, convolve_strip, row_strips, runs_in_pieces, strip_kernels
 from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
@@ -131,8 +132,7 @@ class SpatialConv(nn.Conv2d):
 
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), kernel, bias, 1, (1, 0))
-    return y.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
+    return convolve(x.flatten(0, 1), kernel, bias, (1, 0)).unflatten(0, x.shape[:2])
 
 
 class CausalConv(nn.Module):
@@ -252,8 +252,7 @@ def convolve_time(x: Tensor, kernel: Tensor, bias: Tensor | None, num_past: int,
 
 def _convolve_frames(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     # One 2-D convolution over (frames, positions): faster on CPUs than the 3-D or the folded 1-D form.
-    y = F.conv2d(x.flatten(2, 3).permute(0, 3, 1, 2), kernel, bias)
-    return y.permute(0, 2, 3, 1).unflatten(2, x.shape[2:4])
+    return convolve(x.flatten(2, 3), kernel, bias).unflatten(2, x.shape[2:4])
 
 
 def _activated(norm: LayerNorm | GroupNorm) -> Fill:
@@ -282,4 +281,4 @@ def _join_taps(weight: Tensor) -> Tensor:
 
 def _kernel_of_frames(weight: Tensor) -> Tensor:
     """(O, I, K) as the kernel (O, I, K, 1) of a convolution over frames and positions."""
-    return weight[..., None].contiguous(memory_format=torch.channels_last)
+    return pack_kernel(weight[..., None])

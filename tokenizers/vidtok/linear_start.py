@@ -30,6 +30,7 @@ from ..training.least_squares import (
     set_zero,
     space_time_blocks,
 )
+from ..training.scalar_codebook import allocate_thresholds
 from .blocks import SpatialAttention, SpatialResnetBlock, TimeResnetBlock
 from .context import TimeContext
 from .decoder import Decoder, DecoderLevel
@@ -49,7 +50,8 @@ NORM_BIAS = 2.0
 """Of an output's norm: SiLU is nearly linear around it."""
 FSQ_SPREAD = 0.8
 """Standard deviation of latents before tanh, which then fill the levels about evenly."""
-LFQ_SPREAD = 2.0
+LFQ_SPREAD = 4.0
+"""Standard deviation of a component before its signs; a wide one makes small steps move thresholds little."""
 CODEBOOK_ROUNDS = 8
 """Of k-means."""
 
@@ -167,7 +169,7 @@ def _fit_latents(model: VidTokModel, features: Tensor, components: Tensor) -> No
     """Set the encoder's last convolution and, of vector quantization, the codebook."""
     positions = draw_positions(features)
     centred = components[positions] - components[positions].mean(0)
-    rows, offsets = _latent_map(model.regularization, *principal_axes(centred), model.config.z_channels)
+    rows, offsets = _latent_map(model.regularization, centred, model.config.z_channels)
     latents = centred @ rows.T + offsets
     weight, bias = ridge(features[positions], latents)
     conv = _conv_of(model.encoder.conv_out)
@@ -181,32 +183,20 @@ def _fit_latents(model: VidTokModel, features: Tensor, components: Tensor) -> No
         _fit_codebook(model.regularization, latents)
 
 
-def _latent_map(regularizer: Quantizer, axes: Tensor, variances: Tensor, number: int) -> tuple[Tensor, Tensor]:
-    """Rows (Z, C) and offsets (Z,) from centred features to latents."""
+def _latent_map(regularizer: Quantizer, centred: Tensor, number: int) -> tuple[Tensor, Tensor]:
+    """Rows (Z, C) and offsets (Z,) from centred features (N, C) to latents."""
+    axes, variances = principal_axes(centred)
     deviations = variances[:number, None].sqrt()
     if isinstance(regularizer, LFQuantizer):
-        components, thresholds = _bit_thresholds(variances, number)
-        rows = axes[components] / variances[components, None].sqrt()
-        return LFQ_SPREAD * rows, -LFQ_SPREAD * thresholds
+        components, thresholds = allocate_thresholds(centred @ axes[:number].T, number)
+        scales = LFQ_SPREAD / variances[components].sqrt()
+        return scales[:, None] * axes[components], -scales * thresholds
     if isinstance(regularizer, FSQuantizer):
         return FSQ_SPREAD * axes[:number] / deviations, torch.zeros(number)
     if isinstance(regularizer, VectorQuantizer):
         # Equal distances in all directions of the features, so that codes go where the energy is.
         return axes[:number] / variances[0].sqrt(), torch.zeros(number)
     return latent_rows(axes, variances, number), torch.zeros(number)
-
-
-def _bit_thresholds(variances: Tensor, number: int) -> tuple[list[int], Tensor]:
-    """Component and threshold, in standard deviations, of each sign: more where the error left is largest.
-
-    n signs part a component at the n quantiles of a Gaussian that lie evenly, and leave about 1/(n + 1)² of its energy.
-    """
-    counts = torch.zeros_like(variances)
-    for _ in range(number):
-        counts[torch.argmax(variances / (counts + 1) ** 2)] += 1
-    components = [index for index, count in enumerate(counts.tolist()) for _ in range(int(count))]
-    shares = torch.cat([torch.arange(1, int(n) + 1) / (n + 1) for n in counts.tolist()])
-    return components, torch.special.ndtri(shares)
 
 
 def _fit_codebook(regularizer: VectorQuantizer, latents: Tensor) -> None:

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
+
+from .packing import convolve, pack_kernel
 
 MIN_CHANNELS = 64
 """Below this, the additions cost more than the products they replace."""
@@ -29,10 +30,10 @@ def suits_pairs(x: Tensor, in_channels: int, out_channels: int) -> bool:
 
 
 def transform_kernel_rows(weight: Tensor) -> list[Tensor]:
-    """The four kernels (O, I, 1, 3), channels last, that stand for ``weight`` (O, I, 3, 3)."""
+    """The four kernels (O, I, 1, 3), packed, that stand for ``weight`` (O, I, 3, 3)."""
     first, second, third = weight.double().unbind(2)
     kernels = (first, (first + second + third) / 2, (first - second + third) / 2, third)
-    return [kernel[:, :, None].to(weight.dtype, memory_format=torch.channels_last) for kernel in kernels]
+    return [pack_kernel(kernel[:, :, None].to(weight.dtype), (0, 1)) for kernel in kernels]
 
 
 def convolve_row_pairs(
@@ -57,4 +58,4 @@ def convolve_row_pairs(
 
 
 def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-    return F.conv2d(x.permute(0, 3, 1, 2), kernel, bias, padding=(0, 1)).permute(0, 2, 3, 1)
+    return convolve(x, kernel, bias, (0, 1))

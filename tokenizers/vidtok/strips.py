@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .packing import convolve, pack_kernel
 from .row_pairs import convolve_row_pairs, suits_pairs, transform_kernel_rows
 from .winograd import TILE, DerivedWeight, convolve_tiles, suits, transform_kernel
 
@@ -43,7 +44,9 @@ def row_strips(x: Tensor, num_values: int | None = None) -> Iterator[slice]:
 
 def strip_kernels(weight: Tensor) -> list[Tensor]:
     """What the fast forms of :func:`convolve_strip` take in the place of ``weight`` (O, I, 3, 3), by its type."""
-    return transform_kernel_rows(weight) if weight.dtype == torch.bfloat16 else transform_kernel(weight)
+    if weight.dtype == torch.bfloat16:
+        return transform_kernel_rows(weight)
+    return [pack_kernel(kernel) for kernel in transform_kernel(weight)]
 
 
 def convolve_strip(
@@ -91,9 +94,6 @@ def convolve_strip(
     inner[:, :, 0] = 0
     inner[:, :, W + 1 :] = 0
     fill(inner[:, :, 1 : W + 1], x[:, first:stop])
-
-    def convolve(tiles: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        return F.conv2d(tiles.permute(0, 3, 1, 2), kernel, bias).permute(0, 2, 3, 1)
 
     if W % TILE == 0:
         return convolve_tiles(padded, kernels(weight), bias, convolve, out)

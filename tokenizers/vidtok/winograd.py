@@ -8,7 +8,7 @@ errors are about three times those of the definition.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 from torch import Tensor
@@ -37,6 +37,10 @@ class DerivedWeight(Generic[Derived]):
     def __init__(self, derive: Callable[..., Derived]):
         self._derive = derive
         self._held: tuple[list[tuple[Tensor, int]], Derived] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Copies of a model derive their own, as packed kernels can't be copied.
+        return self.__dict__ | {"_held": None}
 
     def __call__(self, *weights: Tensor) -> Derived:
         """The function's value for ``weights``, differentiable where gradients are recorded."""

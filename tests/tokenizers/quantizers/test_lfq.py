@@ -30,6 +30,20 @@ def test_the_gradient_passes_straight_through():
     assert torch.equal(gradient, weights)
 
 
+def test_the_gradient_of_tanh_leaves_the_bits_alone():
+    features = torch.randn(2, 5, 1, 2, 2, requires_grad=True)
+    weights = torch.randn_like(features)
+    out = LFQuantizer(5, gradient="tanh")(features)
+    assert torch.equal(out.latents, LFQuantizer(5)(features).latents)
+    (gradient,) = torch.autograd.grad((out.latents * weights).sum(), features)
+    torch.testing.assert_close(gradient, weights * (1 - torch.tanh(features.detach()) ** 2))
+
+
+def test_an_unknown_gradient_is_refused():
+    with pytest.raises(ValueError, match="identity, tanh, not 'relu'"):
+        LFQuantizer(5, gradient="relu")  # type: ignore[arg-type]
+
+
 def test_confident_features_pay_no_commitment_and_no_entropy():
     quantizer = LFQuantizer(3).train()
     codes = torch.arange(8).view(1, 2, 2, 2)
