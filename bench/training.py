@@ -20,6 +20,7 @@ from ..tokenizers.card import Card, TrainingRecord
 from ..tokenizers.catalog import build_tokenizer, load_cards
 from ..tokenizers.interface import VideoTokenizer
 from ..tokenizers.training.adversary import Adversary
+from ..tokenizers.training.checkpoint import has_checkpoint
 from ..tokenizers.training.errors import TrainingError
 from ..tokenizers.training.export import export, initial_card, stored_weights, weights_path
 from ..tokenizers.training.loop import Progress, TrainingResult, train
@@ -91,7 +92,8 @@ def run_training(
     )
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
-    start(recipe, options, tokenizer, clips)
+    if not has_checkpoint(options.out):
+        start(recipe, options, tokenizer, clips)
     terms = reconstruction_terms(recipe, on_message)
     objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)

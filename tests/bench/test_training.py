@@ -134,7 +134,7 @@ def test_the_weights_of_an_init_that_is_not_there_are_asked_for(
 
 
 def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
-    write_recipe: RecipeWriter, tmp_path: Path
+    write_recipe: RecipeWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from toklab.bench.cli.main import app
 
@@ -147,6 +147,11 @@ def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
     first = CliRunner().invoke(app, [*arguments, "--tensorboard"])
     assert first.exit_code == 0, first.output
     assert str(out / "cards" / "vidtok-small-kl-16chn.toml") in first.output
+
+    def start_anew(*arguments: object) -> None:
+        raise AssertionError("the checkpoint has the weights")
+
+    monkeypatch.setattr("toklab.bench.training.start", start_anew)
     again = CliRunner().invoke(app, [*arguments, "--resume"])
     assert again.exit_code == 0, again.output
     card = load_cards([out / "cards"])["vidtok-small-kl-16chn"]

@@ -26,6 +26,11 @@ def save_checkpoint(folder: Path, recipe: str, state: Mapping[str, Any]) -> None
         unfinished.unlink(missing_ok=True)
 
 
+def has_checkpoint(folder: Path) -> bool:
+    """Whether a training left one in ``folder``."""
+    return (folder / FILE_NAME).is_file()
+
+
 def load_checkpoint(folder: Path, recipe: str) -> dict[str, Any] | None:
     """The state in ``folder``, on the CPU; ``None`` where there is no checkpoint.
 
@@ -36,9 +41,9 @@ def load_checkpoint(folder: Path, recipe: str) -> dict[str, Any] | None:
     Raises:
         TrainingError: if the checkpoint is damaged, or that of another recipe.
     """
-    path = folder / FILE_NAME
-    if not path.is_file():
+    if not has_checkpoint(folder):
         return None
+    path = folder / FILE_NAME
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
