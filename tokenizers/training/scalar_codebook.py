@@ -25,16 +25,21 @@ def lloyd_max(values: Tensor, num_levels: int) -> tuple[Tensor, float]:
         (num_levels - 1,) ascending, and the error.
     """
     ordered = values.sort().values.double()
-    sums, squares = (F.pad(x.cumsum(0), (1, 0)) for x in (ordered, ordered.square()))
-    count = len(ordered)
+    sums, energies = (F.pad(x.cumsum(0), (1, 0)) for x in (ordered, ordered.square()))
+
+    def parts(thresholds: Tensor) -> tuple[Tensor, Tensor]:
+        """How many values lie between thresholds, and their means; where there are none, a value beside them."""
+        edges = F.pad(F.pad(torch.searchsorted(ordered, thresholds), (1, 0)), (0, 1), value=len(ordered))
+        sizes = edges.diff()
+        beside = ordered[edges[:-1].clamp(max=len(ordered) - 1)]
+        return sizes, torch.where(sizes > 0, sums[edges].diff() / sizes.clamp(min=1), beside)
+
     thresholds = torch.quantile(ordered, torch.arange(1, num_levels, dtype=torch.float64) / num_levels)
     for _ in range(LLOYD_ROUNDS):
-        edges = F.pad(F.pad(torch.searchsorted(ordered, thresholds), (1, 0)), (0, 1), value=count)
-        sizes = edges.diff()
-        means = sums[edges].diff() / sizes.clamp(min=1)
-        levels = torch.where(sizes > 0, means, ordered[edges[:-1].clamp(max=count - 1)])
+        _, levels = parts(thresholds)
         thresholds = (levels[1:] + levels[:-1]) / 2
-    error = (squares[-1] - (levels.square() * sizes).sum()) / count
+    sizes, levels = parts(thresholds)
+    error = (energies[-1] - (levels.square() * sizes).sum()) / len(ordered)
     return thresholds.to(values.dtype), max(0.0, float(error))
 
 

@@ -5,6 +5,8 @@ Given kernels in another layout, torch has them brought into that one at every c
 
 from __future__ import annotations
 
+import platform
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -35,6 +37,7 @@ def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int,
 
 
 def _is_packable(dtype: torch.dtype) -> bool:
-    if not torch.backends.mkldnn.is_available():
+    # On other processors, torch has oneDNN call libraries that pack kernels in ways of their own.
+    if not torch.backends.mkldnn.is_available() or platform.machine() not in ("x86_64", "AMD64"):
         return False
     return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
