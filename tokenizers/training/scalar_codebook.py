@@ -25,7 +25,7 @@ def lloyd_max(values: Tensor, num_levels: int) -> tuple[Tensor, float]:
         (num_levels - 1,) ascending, and the error.
     """
     ordered = values.sort().values.double()
-    sums, energies = (F.pad(x.cumsum(0), (1, 0)) for x in (ordered, ordered.square()))
+    sums = F.pad(ordered.cumsum(0), (1, 0))
 
     def parts(thresholds: Tensor) -> tuple[Tensor, Tensor]:
         """How many values lie between thresholds, and their means; where there are none, a value beside them."""
@@ -39,8 +39,8 @@ def lloyd_max(values: Tensor, num_levels: int) -> tuple[Tensor, float]:
         _, levels = parts(thresholds)
         thresholds = (levels[1:] + levels[:-1]) / 2
     sizes, levels = parts(thresholds)
-    error = (energies[-1] - (levels.square() * sizes).sum()) / len(ordered)
-    return thresholds.to(values.dtype), max(0.0, float(error))
+    error = (ordered - levels.repeat_interleave(sizes)).square().mean()
+    return thresholds.to(values.dtype), float(error)
 
 
 def allocate_thresholds(components: Tensor, number: int) -> tuple[list[int], Tensor]:

@@ -12,9 +12,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 UNIT = (1, 1)
+NO_PADDING = (0, 0)
+"""Kernels are packed alike whatever the padding."""
 
 
-def pack_kernel(kernel: Tensor, padding: tuple[int, int] = (0, 0)) -> Tensor:
+def pack_kernel(kernel: Tensor) -> Tensor:
     """A kernel (O, I, kh, kw), of stride 1, for :func:`convolve`: opaque where oneDNN takes it, else channels last."""
     if (
         kernel.device.type != "cpu"
@@ -23,10 +25,10 @@ def pack_kernel(kernel: Tensor, padding: tuple[int, int] = (0, 0)) -> Tensor:
         or not _is_packable(kernel.dtype)
     ):
         return kernel.contiguous(memory_format=torch.channels_last)
-    return torch.ops.mkldnn._reorder_convolution_weight(kernel.contiguous(), padding, UNIT, UNIT, 1)
+    return torch.ops.mkldnn._reorder_convolution_weight(kernel.contiguous(), NO_PADDING, UNIT, UNIT, 1)
 
 
-def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int] = (0, 0)) -> Tensor:
+def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None, padding: tuple[int, int] = NO_PADDING) -> Tensor:
     """2-D convolution of (N, H, W, I) to (N, H', W', O), of a kernel that may be packed."""
     pictures = x.permute(0, 3, 1, 2)
     if kernel.is_mkldnn:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .packing import convolve, pack_kernel
+from .packing import convolve
 
 MIN_CHANNELS = 64
 """Below this, the additions cost more than the products they replace."""
@@ -30,10 +30,10 @@ def suits_pairs(x: Tensor, in_channels: int, out_channels: int) -> bool:
 
 
 def transform_kernel_rows(weight: Tensor) -> list[Tensor]:
-    """The four kernels (O, I, 1, 3), packed, that stand for ``weight`` (O, I, 3, 3)."""
+    """The four kernels (O, I, 1, 3) that stand for ``weight`` (O, I, 3, 3)."""
     first, second, third = weight.double().unbind(2)
     kernels = (first, (first + second + third) / 2, (first - second + third) / 2, third)
-    return [pack_kernel(kernel[:, :, None].to(weight.dtype), (0, 1)) for kernel in kernels]
+    return [kernel[:, :, None].to(weight.dtype) for kernel in kernels]
 
 
 def convolve_row_pairs(
@@ -44,18 +44,18 @@ def convolve_row_pairs(
     They are written to ``out``, if that is given.
     """
     above, upper, lower, below = padded[:, :-2:2], padded[:, 1:-1:2], padded[:, 2::2], padded[:, 3::2]
-    product = _convolve_columns(above - lower, kernels[0], None)
+    product = _convolve_within_rows(above - lower, kernels[0], None)
     # The second product is the one that both rows contain with the same sign.
-    total = _convolve_columns(upper + lower, kernels[1], bias)
-    difference = _convolve_columns(lower - upper, kernels[2], None)
+    total = _convolve_within_rows(upper + lower, kernels[1], bias)
+    difference = _convolve_within_rows(lower - upper, kernels[2], None)
     if out is None:
         N, num_pairs, *position = product.shape
         out = padded.new_empty(N, 2 * num_pairs, *position)
     torch.add(product.add_(total), difference, out=out[:, ::2])
-    product = _convolve_columns(upper - below, kernels[3], None)
+    product = _convolve_within_rows(upper - below, kernels[3], None)
     torch.sub(total.sub_(difference), product, out=out[:, 1::2])
     return out
 
 
-def _convolve_columns(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
+def _convolve_within_rows(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
     return convolve(x, kernel, bias, (0, 1))

@@ -44,9 +44,8 @@ def row_strips(x: Tensor, num_values: int | None = None) -> Iterator[slice]:
 
 def strip_kernels(weight: Tensor) -> list[Tensor]:
     """What the fast forms of :func:`convolve_strip` take in the place of ``weight`` (O, I, 3, 3), by its type."""
-    if weight.dtype == torch.bfloat16:
-        return transform_kernel_rows(weight)
-    return [pack_kernel(kernel) for kernel in transform_kernel(weight)]
+    transform = transform_kernel_rows if weight.dtype == torch.bfloat16 else transform_kernel
+    return [pack_kernel(kernel) for kernel in transform(weight)]
 
 
 def convolve_strip(

@@ -33,7 +33,7 @@ def test_the_error_is_what_the_thresholds_leave(seed: int, num_levels: int) -> N
     thresholds, error = lloyd_max(values, num_levels)
     parts = torch.bucketize(values, thresholds)
     left = sum(float((values[parts == part] - values[parts == part].mean()).square().sum()) for part in parts.unique())
-    assert left / 200 <= error + 1e-9
+    assert left / 200 == pytest.approx(error)
 
 
 def test_the_stronger_component_gets_more_thresholds() -> None:

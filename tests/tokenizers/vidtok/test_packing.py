@@ -17,7 +17,7 @@ from torch.nn import functional as F
 def test_a_packed_kernel_convolves_alike(size, padding, dtype, tolerance):
     x, kernel = torch.randn(2, 6, 5, 64).to(dtype), (torch.randn(96, 64, *size) / 8).to(dtype)
     bias = torch.randn(96).to(dtype)
-    packed = pack_kernel(kernel, padding)
+    packed = pack_kernel(kernel)
     assert packed.shape == kernel.shape
     expected = F.conv2d(x.permute(0, 3, 1, 2).double(), kernel.double(), bias.double(), padding=padding)
     result = convolve(x, packed, bias, padding).permute(0, 3, 1, 2)
@@ -27,7 +27,7 @@ def test_a_packed_kernel_convolves_alike(size, padding, dtype, tolerance):
 
 def test_training_keeps_kernels_that_gradients_pass_through():
     kernel = torch.randn(8, 8, 1, 3, requires_grad=True)
-    packed = pack_kernel(kernel, (0, 1))
+    packed = pack_kernel(kernel)
     assert not packed.is_mkldnn
     convolve(torch.randn(1, 4, 4, 8), packed, None, (0, 1)).sum().backward()
     assert kernel.grad is not None
