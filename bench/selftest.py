@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from ..tokenizers.golden import GoldenNotImplemented
+from ..tokenizers.golden import UnsupportedGolden
 from .metrics.checks import run_checks
 
 DEFAULT_TOLERANCE = 1e-4
@@ -72,7 +72,7 @@ def compare_golden(folder: Path) -> Iterator[Comparison]:
     """Compute every tensor a golden stores and compare.
 
     Raises:
-        GoldenNotImplemented: if toklab has no implementation of the model.
+        UnsupportedGolden: if toklab has no implementation of the model.
         GoldenError: if a file is missing or damaged.
     """
     config = json.loads((folder / "config.json").read_text())
@@ -87,7 +87,7 @@ def compare_golden(folder: Path) -> Iterator[Comparison]:
         with torch.no_grad():
             computed = module.golden_outputs(config, state, inputs, case)
         if not set(computed) & set(stored):
-            raise GoldenNotImplemented(f"{name} {case}")
+            raise UnsupportedGolden(f"{name} {case}")
         for tensor, reference in stored.items():
             if tensor in computed:
                 optional = any(fnmatch.fnmatchcase(tensor, pattern) for pattern in config.get("optional", []))
@@ -102,7 +102,7 @@ def _family_module(family: str) -> ModuleType:
         return importlib.import_module(name, package)
     except ModuleNotFoundError as error:
         if error.name is not None and resolve_name(name, package).startswith(error.name):
-            raise GoldenNotImplemented(family) from error
+            raise UnsupportedGolden(family) from error
         raise
 
 
@@ -135,17 +135,17 @@ def run_selftest(golden_folders: list[Path], say: Callable[[str], object]) -> bo
         for line, good in run_checks():
             say(line)
             passed &= good
-    counts = {"compared": 0, "failed": 0, "not implemented": 0}
+    counts = {"compared": 0, "failed": 0, "not supported": 0}
     for folder in find_goldens(golden_folders):
         try:
             for comparison in compare_golden(folder):
                 say(str(comparison))
                 counts["compared"] += 1
                 counts["failed"] += not (comparison.passed or comparison.optional)
-        except GoldenNotImplemented:
+        except UnsupportedGolden:
             config = json.loads((folder / "config.json").read_text())
-            say(f"not implemented: {config.get('family', folder.parent.name)}/{config.get('name', folder.name)}")
-            counts["not implemented"] += 1
+            say(f"not supported: {config.get('family', folder.parent.name)}/{config.get('name', folder.name)}")
+            counts["not supported"] += 1
     if golden_folders:
         say(", ".join(f"{count} {what}" for what, count in counts.items()))
     return passed and not counts["failed"]

@@ -3,5 +3,5 @@
 from __future__ import annotations
 
 
-class GoldenNotImplemented(NotImplementedError):
+class UnsupportedGolden(LookupError):
     """A golden of a variant, case or family that doesn't exist here yet."""

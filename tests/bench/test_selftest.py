@@ -53,14 +53,14 @@ def test_the_exit_code_tells(golden: Path) -> None:
     assert CliRunner().invoke(app, ["selftest", "--goldens", str(golden)]).exit_code == 1
 
 
-def test_an_unknown_family_is_said_to_be_not_implemented(tmp_path: Path) -> None:
+def test_an_unknown_family_is_said_to_be_not_supported(tmp_path: Path) -> None:
     folder = tmp_path / "odd"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"family": "no_such_family", "name": "tiny"}))
     save_file({"x": torch.zeros(1)}, folder / "io.safetensors")
     lines: list[str] = []
     assert run_selftest([tmp_path], lines.append)
-    assert "not implemented: no_such_family/tiny" in lines
+    assert "not supported: no_such_family/tiny" in lines
 
 
 def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:
@@ -71,6 +71,6 @@ def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.goldens
-def test_every_golden_of_the_collection_holds_or_is_not_implemented(shared: Path) -> None:
+def test_every_golden_of_the_collection_holds_or_is_not_supported(shared: Path) -> None:
     lines: list[str] = []
     assert run_selftest([shared / "goldens"], lines.append), "\n".join(line for line in lines if "FAILED" in line)

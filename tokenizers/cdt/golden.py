@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..quantizers.kl import split_moments
 from .cache import FeatureCache
 from .checkpoint import load_checkpoint
@@ -58,10 +58,10 @@ def golden_outputs(
         case: the name of the golden file, ``io``.
 
     Raises:
-        GoldenNotImplemented: for another file.
+        UnsupportedGolden: for another file.
     """
     if case != "io" or "constructor" not in config:
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     with torch.device("meta"):
         model = CDTModel(golden_config(config)).eval()
     load_checkpoint(model, state or recipe_state(model, config["weight_seed"]), config["name"])

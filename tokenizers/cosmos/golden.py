@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import CosmosConfig
@@ -44,12 +44,12 @@ def golden_config(config: dict[str, Any]) -> CosmosConfig:
     """The network that a golden's ``config.json`` describes.
 
     Raises:
-        GoldenNotImplemented: for a variant that doesn't exist here.
+        UnsupportedGolden: for a variant that doesn't exist here.
     """
     arch = config["arch"]
     foreign = [f"{name} {arch[name]}" for name, value in _FIXED.items() if arch.get(name, value) != value]
     if foreign:
-        raise GoldenNotImplemented(", ".join(foreign))
+        raise UnsupportedGolden(", ".join(foreign))
     given = {name: arch[name] for name in _SAME_NAMES if name in arch}
     return CosmosConfig.from_parameters(
         {**given, "latent_channels": arch.get("latent_channels", arch.get("embedding_dim"))}
@@ -69,11 +69,11 @@ def golden_outputs(
         case: the name of the golden file.
 
     Raises:
-        GoldenNotImplemented: for a variant that doesn't exist here, or a case without inputs.
+        UnsupportedGolden: for a variant that doesn't exist here, or a case without inputs.
     """
     videos = {name.removeprefix("input"): value for name, value in inputs.items() if name.startswith("input")}
     if not videos:
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     own = golden_config(config)
     with torch.device("meta"):
         model = CosmosModel(own).eval()

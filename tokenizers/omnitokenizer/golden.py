@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import OmniTokenizerConfig
@@ -48,11 +48,11 @@ def golden_outputs(
         case: the name of the golden file.
 
     Raises:
-        GoldenNotImplemented: for a case without inputs.
+        UnsupportedGolden: for a case without inputs.
     """
     videos = {name.removeprefix("input"): value for name, value in inputs.items() if name.startswith("input")}
     if not videos:
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     with torch.device("meta"):
         model = OmniTokenizerModel(golden_config(config)).eval()
     load_checkpoint(model, model_state(state), config.get("name", "omnitokenizer"))

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..interface import TokenizerSpec
 from .adapter import OpenSoraTokenizer
 from .config import OpenSoraConfig
@@ -27,10 +27,10 @@ def golden_outputs(
         case: the name of the golden file, ``io``.
 
     Raises:
-        GoldenNotImplemented: for a case that doesn't exist here.
+        UnsupportedGolden: for a case that doesn't exist here.
     """
     if case != "io":
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     tokenizer = _tokenizer(config)
     tokenizer.load_state(state)
     model = tokenizer.model

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..interface import TokenizerSpec
 from ..ldm.chunks import OfficialTiling
 from .adapter import CausalVAETokenizer
@@ -38,12 +38,12 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
     """The parameters, as of a card, of the network that a golden's ``config.json`` describes.
 
     Raises:
-        GoldenNotImplemented: for a parameter whose value doesn't exist here.
+        UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
     given = config["arch"]
     for name, value in _FIXED.items():
         if given.get(name, value) != value:
-            raise GoldenNotImplemented(f"{name} = {given[name]}")
+            raise UnsupportedGolden(f"{name} = {given[name]}")
     return {f.name: given[f.name] for f in fields(CausalVAEConfig) if f.name in given}
 
 
@@ -60,10 +60,10 @@ def golden_outputs(
         case: the name of the golden file, ``io``.
 
     Raises:
-        GoldenNotImplemented: for a case or parameters that don't exist here.
+        UnsupportedGolden: for a case or parameters that don't exist here.
     """
     if case != "io":
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     tokenizer = _tokenizer(golden_parameters(config))
     tokenizer.load_state(state)
     video = inputs["input"]

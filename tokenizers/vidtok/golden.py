@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..golden import GoldenNotImplemented
+from ..golden import UnsupportedGolden
 from ..state_dict import load_checkpoint
 from .config import VidTokConfig
 from .model import VidTokModel
@@ -21,13 +21,13 @@ def golden_config(config: dict[str, Any]) -> VidTokConfig:
     """The network that a golden's ``config.json`` describes.
 
     Raises:
-        GoldenNotImplemented: for a regularizer that doesn't exist here.
+        UnsupportedGolden: for a regularizer that doesn't exist here.
     """
     target = config["encoder_target"]
     variant = "noncausal" if "noncausal" in target else "causal_v1_1" if "v1_1" in target else "causal"
     name = config["regularizer"]["target"].rsplit(".", 1)[-1]
     if name not in _REGULARIZERS:
-        raise GoldenNotImplemented(f"regularizer {name}")
+        raise UnsupportedGolden(f"regularizer {name}")
     given = config["regularizer"]["params"]
     regularizer = {"kind": _REGULARIZERS[name]} | {key: given[key] for key in ("levels", "dim") if key in given}
     return VidTokConfig.from_parameters({**config["params"], "variant": variant, "regularizer": regularizer})
@@ -46,10 +46,10 @@ def golden_outputs(
         case: the name of the golden file, such as ``io`` or ``io_image``.
 
     Raises:
-        GoldenNotImplemented: for a variant or case that doesn't exist here.
+        UnsupportedGolden: for a variant or case that doesn't exist here.
     """
     if case not in ("io", "io_image", "io_tiled"):
-        raise GoldenNotImplemented(f"case {case}")
+        raise UnsupportedGolden(f"case {case}")
     if "x" not in inputs:
         raise ValueError(f"{config['name']}: case {case} needs the input x; io_tiled takes that of io")
     with torch.device("meta"):

@@ -13,7 +13,7 @@ from toklab.bench.selftest import compare_golden
 from toklab.tokenizers.cdt.golden import golden_config, golden_outputs, recipe_state
 from toklab.tokenizers.cdt.model import CDTModel
 from toklab.tokenizers.cdt.schedule import sampling_steps, signal_shares
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from torch import Tensor
 
 pytestmark = pytest.mark.goldens
@@ -79,6 +79,6 @@ def _schedule(name: str) -> Tensor:
     return torch.tensor([getattr(step, fields[what]) for step in steps])
 
 
-def test_other_files_are_not_implemented() -> None:
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+def test_other_files_are_not_supported() -> None:
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs({"constructor": {}}, {}, {}, "io_other")

@@ -12,7 +12,7 @@ from toklab.tokenizers.catalog import build_on_meta, load_cards
 from toklab.tokenizers.cosmos.adapter import CosmosTokenizer
 from toklab.tokenizers.cosmos.checkpoint import model_state
 from toklab.tokenizers.cosmos.golden import golden_config, golden_outputs
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 
 pytest.importorskip("diffusers")
 pytestmark = pytest.mark.goldens
@@ -56,10 +56,10 @@ def test_full_size_models_take_the_official_tensors(shared: Path, name: str) -> 
     assert sum(parameter.numel() for parameter in parameters) == num_called
 
 
-def test_other_variants_are_not_implemented(shared: Path) -> None:
+def test_other_variants_are_not_supported(shared: Path) -> None:
     config = json.loads((shared / "goldens" / "baselines" / "cosmos_cv8x8x8" / "config.json").read_text())
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs(config, {}, {}, "io_other")
     config["arch"]["encoder"] = "FULL"
-    with pytest.raises(GoldenNotImplemented, match="encoder FULL"):
+    with pytest.raises(UnsupportedGolden, match="encoder FULL"):
         golden_outputs(config, {}, {"input": torch.zeros(1, 3, 1, 32, 32)}, "io")

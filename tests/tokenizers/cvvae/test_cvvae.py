@@ -14,7 +14,7 @@ from toklab.tokenizers.cvvae.adapter import CVVAETokenizer
 from toklab.tokenizers.cvvae.checkpoint import official_name
 from toklab.tokenizers.cvvae.config import CVVAEConfig
 from toklab.tokenizers.cvvae.golden import golden_outputs, golden_parameters
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import TokenizerError
 from torch import Tensor
 
@@ -128,8 +128,8 @@ def test_without_chunks_a_clip_goes_through_whole() -> None:
     assert not torch.allclose(latents(tokenizer, video), latents(cvvae("cv-vae-tiny-4chn"), video), atol=1e-4)
 
 
-def test_goldens_of_other_networks_are_not_implemented() -> None:
-    with pytest.raises(GoldenNotImplemented, match="half_3d = False"):
+def test_goldens_of_other_networks_are_not_supported() -> None:
+    with pytest.raises(UnsupportedGolden, match="half_3d = False"):
         golden_parameters({"arch": {"ch": 32, "half_3d": False}})
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs({}, {}, {}, "io_other")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from toklab.bench.selftest import compare_golden
 from toklab.tokenizers.catalog import build_on_meta, load_cards
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.omnitokenizer.adapter import OmniTokenizerTokenizer
 from toklab.tokenizers.omnitokenizer.golden import golden_outputs
 
@@ -35,8 +35,8 @@ def test_full_size_models_have_the_official_tensors(shared: Path, variant: str) 
     assert sum(parameter.numel() for parameter in parameters) == official["params"]
 
 
-def test_a_case_without_inputs_is_not_implemented(shared: Path) -> None:
+def test_a_case_without_inputs_is_not_supported(shared: Path) -> None:
     folder = shared / "goldens" / "baselines" / "omnitokenizer_vq"
     config = json.loads((folder / "config.json").read_text())
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs(config, {}, {}, "io_other")

@@ -9,7 +9,7 @@ import pytest
 import torch
 from ported_tokenizers import clip, ported, remove_group_norms
 from toklab.tokenizers.catalog import build_on_meta, load_cards
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.opensora.adapter import OpenSoraTokenizer
 from toklab.tokenizers.opensora.config import OpenSoraConfig, TemporalConfig
@@ -112,6 +112,6 @@ def test_parameters_that_diffusers_refuses_are_told() -> None:
         OpenSoraTokenizer(card.spec, {**card.parameters, "spatial": spatial})
 
 
-def test_other_golden_cases_are_not_implemented() -> None:
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+def test_other_golden_cases_are_not_supported() -> None:
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs({}, {}, {}, "io_other")

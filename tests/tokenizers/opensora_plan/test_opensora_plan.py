@@ -11,7 +11,7 @@ import torch
 from ported_tokenizers import clip, ported, remove_group_norms
 from safetensors.torch import load_file
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
 from toklab.tokenizers.opensora_plan.adapter import CausalVAETokenizer
 from toklab.tokenizers.opensora_plan.config import CausalVAEConfig
@@ -127,8 +127,8 @@ def test_wrong_parameters_are_refused(parameters: dict[str, Any], told: str) -> 
         CausalVAEConfig.from_parameters(parameters)
 
 
-def test_goldens_of_other_networks_are_not_implemented() -> None:
-    with pytest.raises(GoldenNotImplemented, match="q_conv = Conv3d"):
+def test_goldens_of_other_networks_are_not_supported() -> None:
+    with pytest.raises(UnsupportedGolden, match="q_conv = Conv3d"):
         golden_parameters({"arch": {"q_conv": "Conv3d"}})
-    with pytest.raises(GoldenNotImplemented, match="io_other"):
+    with pytest.raises(UnsupportedGolden, match="io_other"):
         golden_outputs({}, {}, {}, "io_other")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toklab.tokenizers.golden import GoldenNotImplemented
+from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.vidtok.golden import golden_config, golden_outputs
 from toklab.tokenizers.vidtok.model import VidTokModel
 
@@ -71,11 +71,11 @@ def test_kl_is_the_official_loss(shared: Path) -> None:
     assert quantization.kl_nats.mean().item() == pytest.approx(loss.item(), rel=1e-6)
 
 
-def test_unknown_cases_and_regularizers_are_not_implemented(shared: Path) -> None:
+def test_unknown_cases_and_regularizers_are_not_supported(shared: Path) -> None:
     folder = shared / "goldens" / "vidtok" / "kl_causal_488"
     config = json.loads((folder / "config.json").read_text())
-    with pytest.raises(GoldenNotImplemented, match="io_spatial"):
+    with pytest.raises(UnsupportedGolden, match="io_spatial"):
         golden_outputs(config, {}, {}, "io_spatial")
     config["regularizer"]["target"] = "vidtok.modules.regularizers.LFQRegularizer"
-    with pytest.raises(GoldenNotImplemented, match="LFQRegularizer"):
+    with pytest.raises(UnsupportedGolden, match="LFQRegularizer"):
         golden_outputs(config, {}, {"x": torch.zeros(1, 3, 1, 8, 8)}, "io")
