@@ -20,6 +20,9 @@ from .schema import TableError, read_figures
 SIZE = (5.6, 3.4)
 """Inches."""
 
+LEGEND_ENTRY_HEIGHT = 0.18
+"""Inches; a legend that is higher than the figure makes it higher."""
+
 PANEL_SIZE = (5.6, 1.7)
 """Inches of one of several panels."""
 
@@ -225,4 +228,7 @@ def _label_decades(axis: Axis) -> None:
 
 def _legend(canvas: Axes) -> None:
     # Outside the axes, where it hides no point however many there are.
-    canvas.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    legend = canvas.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
+    figure = canvas.get_figure(root=True)
+    assert figure is not None
+    figure.set_figheight(max(SIZE[1], LEGEND_ENTRY_HEIGHT * (len(legend.get_texts()) + 1)))

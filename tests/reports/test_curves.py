@@ -41,6 +41,21 @@ def test_positions_are_drawn_in_order(positions):
         draw_psnr_by_position(positions.drop(columns="psnr"))
 
 
+@pytest.mark.parametrize("number", [2, 21, 40])
+def test_the_legend_of_many_lines_stays_on_the_picture(number: int) -> None:
+    rows = [
+        {"label": f"system {i}", "position": 0, "psnr": 20.0 + i, "low": math.nan, "high": math.nan}
+        for i in range(number)
+    ]
+    figure = draw_psnr_by_position(pd.DataFrame(rows))
+    figure.draw_without_rendering()
+    legend = figure.axes[0].get_legend()
+    assert legend is not None
+    box = legend.get_window_extent()
+    assert box.y0 >= 0
+    assert box.y1 <= figure.bbox.height
+
+
 def test_rate_distortion_has_a_point_for_each_tokenizer_with_both_figures(rated, figure):
     frame = results_frame([*rated("a", 0.1, 30.0), *rated("b", 0.3, 33.0), figure(tokenizer="no rate", value=20.0)])
     (canvas,) = draw_rate_distortion(frame, "psnr", "sample", rate="flicker").axes
