@@ -60,7 +60,7 @@ def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
         low, high = ([row[end] for row in rows] for end in ("low", "high"))
         canvas.fill_between(positions, low, high, color=colours[label], alpha=0.15, linewidth=0)
     canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _legend(canvas)
+    _add_legend(figure, canvas)
     return figure
 
 
@@ -110,7 +110,7 @@ def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: s
             color=colours[curve[0].system],
             label=name,
         )
-    _legend(canvas)
+    _add_legend(drawing, canvas)
     return drawing
 
 
@@ -146,7 +146,7 @@ def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
     canvas.set_yscale("log")
     _label_decades(canvas.xaxis)
     _label_decades(canvas.yaxis)
-    _legend(canvas)
+    _add_legend(figure, canvas)
     return figure
 
 
@@ -226,9 +226,7 @@ def _label_decades(axis: Axis) -> None:
     axis.set_minor_locator(NullLocator())
 
 
-def _legend(canvas: Axes) -> None:
+def _add_legend(figure: Figure, canvas: Axes) -> None:
     # Outside the axes, where it hides no point however many there are.
     legend = canvas.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
-    figure = canvas.get_figure(root=True)
-    assert figure is not None
     figure.set_figheight(max(SIZE[1], LEGEND_ENTRY_HEIGHT * (len(legend.get_texts()) + 1)))
