@@ -25,11 +25,11 @@ class UnreadableVideo(ValueError):
 
 
 class DatasetUnavailable(ValueError):
-    """A dataset that is not on this machine; ``cure`` says how to bring it."""
+    """A dataset that is not on this machine; ``hint`` says how to bring it."""
 
-    def __init__(self, message: str, cure: str):
-        super().__init__(f"{message}. {cure}")
-        self.cure = cure
+    def __init__(self, message: str, hint: str):
+        super().__init__(f"{message}. {hint}")
+        self.hint = hint
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ def cache_folder() -> Path:
     return (Path(shared) if shared else Path.home() / ".cache") / "toklab"
 
 
-def dataset_folder(name: str, root: Path | None, cure: str) -> Path:
+def dataset_folder(name: str, root: Path | None, hint: str) -> Path:
     """The folder of a dataset: ``root``, or ``$TOKLAB_DATA/name`` where no root is given.
 
     Raises:
-        DatasetUnavailable: if neither names a folder; ``cure`` says how to bring the dataset.
+        DatasetUnavailable: if neither names a folder; ``hint`` says how to bring the dataset.
     """
     if root is not None:
         folder = root.expanduser()
@@ -29,8 +29,8 @@ def dataset_folder(name: str, root: Path | None, cure: str) -> Path:
         folder = Path(data).expanduser() / name
     else:
         raise DatasetUnavailable(
-            f"no folder is given for the dataset {name}", f"Write {name}:FOLDER or set TOKLAB_DATA; {cure}"
+            f"no folder is given for the dataset {name}", f"Write {name}:FOLDER or set TOKLAB_DATA; {hint}"
         )
     if not folder.exists():
-        raise DatasetUnavailable(f"the dataset {name} is not at {folder}: there is no such folder", cure)
+        raise DatasetUnavailable(f"the dataset {name} is not at {folder}: there is no such folder", hint)
     return folder

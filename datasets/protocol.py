@@ -163,8 +163,8 @@ class Protocol(BaseModel):
             if field not in fields:
                 raise ProtocolError(f"a protocol has no field {field!r}{_near(field, fields)}")
         derived = _validate(self.model_dump() | changes, f"protocol {self.name} with changes")
-        told = [f"{field}={_told(getattr(derived, field))}" for field in fields if _differ(self, derived, field)]
-        return derived.model_copy(update={"name": f"{self.name}[{','.join(told)}]"}) if told else self
+        words = [f"{field}={_in_words(getattr(derived, field))}" for field in fields if _differ(self, derived, field)]
+        return derived.model_copy(update={"name": f"{self.name}[{','.join(words)}]"}) if words else self
 
 
 def protocol_names() -> list[str]:
@@ -225,7 +225,7 @@ def _differ(one: Protocol, other: Protocol, field: str) -> bool:
     return getattr(one, field) != getattr(other, field)
 
 
-def _told(value: object) -> str:
+def _in_words(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)

@@ -11,14 +11,14 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from .comma_separated import render_csv_long, render_csv_wide
+from .charts.radar import RadarChart, build_radar, radar_json
+from .charts.radar_drawing import draw_radar
 from .files import write_file, write_text
-from .latex import escape_latex, frame_to_latex, latex_document, render_latex
-from .markdown import escape_markdown, frame_to_markdown, render_markdown
-from .radar import RadarChart, build_radar, radar_json
-from .radar_drawing import draw_radar
 from .schema import TableError, read_figures
-from .tables import Intervals, ResultsTable, build_table
+from .tables.comma_separated import render_csv_long, render_csv_wide
+from .tables.latex import escape_latex, frame_to_latex, latex_document, render_latex
+from .tables.markdown import escape_markdown, frame_to_markdown, render_markdown
+from .tables.table import Intervals, ResultsTable, build_table
 
 FORMATS = ("md", "csv", "latex")
 """What a report can be written as; the radar charts are written with any of them."""
@@ -215,8 +215,8 @@ def _methods(frame: pd.DataFrame) -> Iterator[str]:
         counts = {
             kind: max(f.count for f in here if f.counted == kind) for kind in dict.fromkeys(f.counted for f in here)
         }
-        told = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind and count)
-        yield f"On {dataset}, protocol {protocol} ({digest}), figures rest on up to {told or 'an unknown number'}."
+        counted = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if kind and count)
+        yield f"On {dataset}, protocol {protocol} ({digest}), figures rest on up to {counted or 'an unknown number'}."
     weights: dict[str, list[str]] = {}
     for figure in measured:
         names = weights.setdefault(figure.weights, [])
@@ -224,8 +224,8 @@ def _methods(frame: pd.DataFrame) -> Iterator[str]:
             names.append(figure.label)
     for source, names in weights.items():
         yield f"Weights {source}: {', '.join(names)}."
-    for title, note, cure in dict.fromkeys((f.title, f.note, f.cure) for f in measured if not f.is_available):
-        yield f"{title} is missing: {note or 'could not be computed'}{f'; to measure it: {cure}' if cure else ''}."
+    for title, note, hint in dict.fromkeys((f.title, f.note, f.hint) for f in measured if not f.is_available):
+        yield f"{title} is missing: {note or 'could not be computed'}{f'; to measure it: {hint}' if hint else ''}."
     if any(figure.has_interval for figure in measured):
         yield "Intervals are 95 % bootstrap intervals, clustered by source video."
 

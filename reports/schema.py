@@ -70,7 +70,7 @@ class Figure:
     """What is counted: ``frames``, ``windows``, …"""
     note: str = ""
     """A warning the reader needs, or why the figure is unavailable."""
-    cure: str = ""
+    hint: str = ""
     """The command that makes an unavailable figure available."""
     origin: Origin = "measured"
     """Where the figure is from."""
@@ -202,9 +202,9 @@ def _check_together(figures: list[Figure]) -> None:
                 f"{figure.dataset or 'no dataset'} under {figure.protocol or 'no protocol'} twice"
             )
         seen.add(identity)
-        told = (figure.title, figure.direction, figure.unit)
-        if facts.setdefault(figure.metric, told) != told:
+        facts_given = (figure.title, figure.direction, figure.unit)
+        if facts.setdefault(figure.metric, facts_given) != facts_given:
             raise TableError(
-                f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {told} "
+                f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {facts_given} "
                 "(title, direction, unit)"
             )

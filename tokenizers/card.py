@@ -16,6 +16,8 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from .adapters import first_path
+
 if TYPE_CHECKING:
     from .interface import Regularizer, TokenizerSpec
 
@@ -33,7 +35,7 @@ Choice = TypeVar("Choice", bound=str)
 
 
 class CardError(ValueError):
-    """A card that can't be used; the message names the file, the key and the cure."""
+    """A card that can't be used; the message names the file, the key and the hint."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class CheckpointSource:
     """Folder of the repository that holds the file; empty where ``file`` is the whole path."""
     path: str = ""
     """File on this machine, relative to the card's folder."""
-    cure: str = ""
+    hint: str = ""
     """What brings the file of ``path`` where it isn't there, in words; empty: whoever wrote the card knows."""
     sha256: str = ""
     """SHA-256 of the file, hexadecimal; empty: not known, hence not checked."""
@@ -89,7 +91,7 @@ class CheckpointSource:
     @property
     def deciding(self) -> dict[str, Any]:
         """The fields that say which weights they are; hashes are left out, and so is a second file if there is none."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sha256", "also", "cure")}
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in ("sha256", "also", "hint")}
         return values | ({"also": self.also.deciding} if self.also else {})
 
 
@@ -194,6 +196,7 @@ class Card:
         of a file changes nothing about it.
         """
         deciding = {name: value for name, value in vars(self).items() if name not in (*PROSE, "checkpoint")}
+        deciding["adapter"] = first_path(self.adapter)
         deciding["checkpoint"] = self.checkpoint.deciding
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
@@ -267,7 +270,7 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
         revision=table.text("revision"),
         subfolder=table.text("subfolder"),
         path=table.text("path"),
-        cure=table.text("cure"),
+        hint=table.text("cure"),
         sha256=table.text("sha256").lower(),
         random_seed=table.optional_number("random_seed", minimum=0),
     )

@@ -6,10 +6,10 @@ import pkgutil
 from collections.abc import Iterable
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from importlib.util import resolve_name
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .adapters import current_path
 from .card import Card, CardError, read_card
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer
     from .interface import InferenceSettings, TokenizerError, VideoTokenizer
 
     try:
-        adapter = pkgutil.resolve_name(resolve_name(card.adapter, __package__))
+        adapter = pkgutil.resolve_name(current_path(card.adapter))
     except (ImportError, AttributeError) as error:
         raise TokenizerError(
             f"{card.name}: the adapter {card.adapter} that {card.source} names can't be imported: {error}"

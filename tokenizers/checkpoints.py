@@ -75,15 +75,15 @@ def _find_file(card: Card) -> Path | None:
     return _existing(Path(cached)) if isinstance(cached, str) else None
 
 
-def cure(card: Card) -> str:
+def hint(card: Card) -> str:
     """What brings a card's missing checkpoint; empty if nothing is missing. Loads no torch."""
     if card.checkpoint.kind in ("random", "none") or find(card):
         return ""
     if card.checkpoint.kind == "path":
         missing = [_beside(one) for one in (card, _second(card)) if one and not _find_file(one)]
-        if card.checkpoint.cure:
-            return f"{card.checkpoint.cure} and put it at $TOKLAB_CHECKPOINTS/{Path(card.checkpoint.path).name}"
-        return f"Put {' and '.join(map(str, missing))} there, or mend path in {card.source}"
+        if card.checkpoint.hint:
+            return f"{card.checkpoint.hint} and put it at $TOKLAB_CHECKPOINTS/{Path(card.checkpoint.path).name}"
+        return f"Put {' and '.join(map(str, missing))} there, or fix path in {card.source}"
     return f"toklab weights pull {card.name}"
 
 
@@ -93,7 +93,7 @@ def resolve(card: Card, *, download: bool = False) -> Path | None:
     Where the card names two files both are, and the first one is returned.
 
     Raises:
-        CheckpointUnavailable: if it isn't here and ``download`` is off, or the download fails; with the cure.
+        CheckpointUnavailable: if it isn't here and ``download`` is off, or the download fails; with the hint.
         TokenizerError: if its SHA-256 isn't the card's.
     """
     from .interface import CheckpointUnavailable
@@ -103,7 +103,7 @@ def resolve(card: Card, *, download: bool = False) -> Path | None:
     path = find(card)
     if path is None and (card.checkpoint.kind == "path" or not download):
         raise CheckpointUnavailable(
-            f"{card.name}: the checkpoint {card.checkpoint.description} is not on this machine", cure(card)
+            f"{card.name}: the checkpoint {card.checkpoint.description} is not on this machine", hint(card)
         )
     first = _verified(card)
     if second := _second(card):

@@ -39,11 +39,11 @@ class TokenizerError(ValueError):
 
 
 class CheckpointUnavailable(TokenizerError):
-    """The weights a card names are not on this machine; ``cure`` is the command that mends it."""
+    """The weights a card names are not on this machine; ``hint`` is the command that fixes it."""
 
-    def __init__(self, message: str, cure: str):
-        super().__init__(f"{message}. {cure}")
-        self.cure = cure
+    def __init__(self, message: str, hint: str):
+        super().__init__(f"{message}. {hint}")
+        self.hint = hint
 
 
 @dataclass(frozen=True)
@@ -432,12 +432,12 @@ class VideoTokenizer(ABC):
         """Decode to the size of the clip that was encoded: (B, 3, T, H, W), float32, not clamped.
 
         Raises:
-            TokenizerError: if the model gives another number of frames, or another size, than it owes.
+            TokenizerError: if the model gives another number of frames, or another size, than went in.
         """
         video = self._decode(encoded)
         legal = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
         if video.ndim != 5 or tuple(video.shape) != (encoded.batch_size, 3, *legal):
             raise TokenizerError(
-                f"{self.spec.name} returned {tuple(video.shape)} where {(encoded.batch_size, 3, *legal)} was due"
+                f"{self.spec.name} returned {tuple(video.shape)} instead of {(encoded.batch_size, 3, *legal)}"
             )
         return video[:, :, : encoded.num_frames, : encoded.height, : encoded.width].float()

@@ -71,17 +71,17 @@ class StreamingTokenizer(VideoTokenizer):
                 _, legal_height, legal_width = self.legal_shape(num_frames, height, width)
                 yield pad_frames(piece, (num_frames, legal_height, legal_width)).to(self.dtype)
 
-        num_told = 0
+        num_passed_on = 0
         for encoded in self._encode_stream(padded(), generators):
-            yield replace(encoded, num_frames=num_received - num_told, height=height, width=width)
-            num_told = num_received
+            yield replace(encoded, num_frames=num_received - num_passed_on, height=height, width=width)
+            num_passed_on = num_received
 
     @torch.no_grad()
     def decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
         """Decode what :meth:`encode_stream` gave: pieces (B, 3, t, H, W), float32, not clamped; t may be any.
 
         Raises:
-            TokenizerError: if the model gives fewer frames than it owes.
+            TokenizerError: if the model gives fewer frames than it was given.
         """
         num_received, height, width = 0, 0, 0
 
@@ -100,7 +100,7 @@ class StreamingTokenizer(VideoTokenizer):
             if kept.shape[2]:
                 yield kept.float()
         if num_given < num_received:
-            raise TokenizerError(f"{self.spec.name} returned {num_given} frames where {num_received} were due")
+            raise TokenizerError(f"{self.spec.name} returned {num_given} frames instead of {num_received}")
 
     def reconstruct_stream(
         self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None = None

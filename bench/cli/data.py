@@ -22,7 +22,7 @@ def list_(dataset: DatasetArgument) -> None:
 
         toklab data list sample
     """
-    from ..dataset_survey import open_dataset
+    from ..inventory.dataset_survey import open_dataset
 
     opened = open_dataset(dataset)
     for source in opened.sources():
@@ -45,7 +45,7 @@ def check(
 
         toklab data check folder:clips/ --protocol vidtok
     """
-    from ..dataset_survey import check_table
+    from ..inventory.dataset_survey import check_table
 
     text, unreadable = check_table(dataset, reader, protocol)
     typer.echo(text)

@@ -29,7 +29,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Entry point: errors that the user can mend are one line on standard error and exit code 2."""
+    """Entry point: errors that the user can fix are one line on standard error and exit code 2."""
     try:
         app()
     except (ValueError, OSError, sqlite3.Error) as error:

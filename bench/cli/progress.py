@@ -16,8 +16,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from ..cell import Cell
-from ..records import CellRecord
+from ..ledger.records import CellRecord
+from ..planning.cell import Cell
 
 
 class TerminalProgress:
@@ -81,10 +81,10 @@ class TerminalProgress:
     def finish(self, cell: CellRecord) -> None:
         """Say how a cell ended, if not as it should."""
         if cell.status == "failed":
-            cure = f"\n    {cell.cure}" if cell.cure and cell.cure not in cell.reason else ""
-            told = escape(f"{cell.label}: {cell.reason}{cure}")
-            self.console.print(f"[red]can't run[/] {told}", highlight=False)
-        for name, (reason, cure) in cell.unavailable.items():
+            hint = f"\n    {cell.hint}" if cell.hint and cell.hint not in cell.reason else ""
+            failure = escape(f"{cell.label}: {cell.reason}{hint}")
+            self.console.print(f"[red]can't run[/] {failure}", highlight=False)
+        for name, (reason, hint) in cell.unavailable.items():
             if name not in self._reported:
                 self._reported.add(name)
-                self.message(f"{name} is unavailable: {reason}; to mend it: {cure}")
+                self.message(f"{name} is unavailable: {reason}; to fix it: {hint}")

@@ -27,7 +27,7 @@ class TableFormat(StrEnum):
 
 def print_run(folder: Path, *, across_protocols: bool = False) -> None:
     """Print a run folder's table on the terminal."""
-    from ..reporting import terminal_report
+    from ..analysis.run_report import terminal_report
 
     terminal_report(folder, across_protocols=across_protocols)
 
@@ -51,7 +51,7 @@ def report(
 
         toklab report runs/demo
     """
-    from ..reporting import write_run_report
+    from ..analysis.run_report import write_run_report
 
     chosen = [item.value for item in format_ or list(ReportFormat)]
     written = write_run_report(run, out, chosen, published=published, across_protocols=across_protocols)
@@ -76,8 +76,8 @@ def compare(
 
         toklab compare runs/before runs/after
     """
-    from ...reports.comparison import render_comparison
-    from ..comparison import compare_items
+    from ...reports.tables.comparison import render_comparison
+    from ..analysis.comparison import compare_items
 
     frame = compare_items(items, run, metric)
     typer.echo(render_comparison(frame, format_.value))

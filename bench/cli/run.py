@@ -11,8 +11,8 @@ import typer
 from .trust import TrustOption
 
 if TYPE_CHECKING:
-    from ..cell import Cell
-    from ..suite import Suite
+    from ..planning.cell import Cell
+    from ..planning.suite import Suite
 
 DEFAULT_METRICS = [
     "psnr",
@@ -72,7 +72,7 @@ def _suite(
     metric: list[str] | None,
     settings: list[str] | None,
 ) -> Suite:
-    from ..suite import Suite, SuiteError, load_suite, parse_assignments
+    from ..planning.suite import Suite, SuiteError, load_suite, parse_assignments
 
     if name is None and not (tokenizer and dataset):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
@@ -128,10 +128,10 @@ def run(
     """
     import torch
 
-    from ..ledger import Ledger
-    from ..plan import Shard, plan_cells
-    from ..reporting import write_suite
-    from ..runner import Runner, RunOptions
+    from ..analysis.run_report import write_suite
+    from ..execution.runner import Runner, RunOptions
+    from ..ledger.ledger import Ledger
+    from ..planning.plan import Shard, plan_cells
     from .progress import TerminalProgress
     from .report import print_run
 
@@ -189,7 +189,7 @@ def plan(
 
         toklab plan demo
     """
-    from ..plan import plan_cells
+    from ..planning.plan import plan_cells
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
@@ -210,7 +210,7 @@ def merge(
 
         toklab merge runs/part1 runs/part2 --out runs/whole
     """
-    from ..merging import merge_runs
+    from ..ledger.merging import merge_runs
     from .report import print_run
 
     merge_runs(runs, out)

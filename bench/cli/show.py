@@ -39,7 +39,7 @@ def list_(
 
         toklab list metrics
     """
-    from ..listing import listing
+    from ..inventory.listing import listing
 
     typer.echo(listing(kind.value, tuple(cards or ())))
 
@@ -63,9 +63,9 @@ def complexity(
 
         toklab complexity --table 2
     """
-    from ...reports.literature import SIZE_TABLES
-    from ..complexity_table import complexity_table
-    from ..published_sizes import published_size_table
+    from ...reports.published.literature import SIZE_TABLES
+    from ..inventory.complexity_table import complexity_table
+    from ..inventory.published_sizes import published_size_table
 
     if table is not None:
         if tokenizer:
@@ -84,13 +84,13 @@ def doctor() -> None:
 
         toklab doctor
     """
-    from ..doctor import examine
+    from ..inventory.doctor import examine
 
     for finding in examine():
         mark = {"ok": "[ok]     ", "missing": "[missing]", "broken": "[broken] "}[finding.state]
         typer.echo(f"{mark} {finding.subject}: {finding.text}")
-        if finding.cure:
-            typer.echo(f"            {finding.cure}")
+        if finding.hint:
+            typer.echo(f"            {finding.hint}")
 
 
 def selftest(
@@ -110,7 +110,7 @@ def selftest(
 
         toklab selftest --goldens goldens/vidtok
     """
-    from ..selftest import run_selftest
+    from ..conformance.selftest import run_selftest
 
     if not run_selftest(goldens or [], typer.echo):
         raise typer.Exit(1)
@@ -137,7 +137,7 @@ def check_adapter(
 
         toklab check-adapter my-vidtok --cards cards --set chunk_frames=16
     """
-    from ..check_adapter import check_named
+    from ..conformance.check_adapter import check_named
 
     if not check_named(tokenizer, tuple(cards or ()), set_ or [], device, size, typer.echo):
         raise typer.Exit(1)

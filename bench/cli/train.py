@@ -47,7 +47,7 @@ def train(
     """
     import torch
 
-    from ..training import TrainingOptions, run_training
+    from ..training.training import TrainingOptions, run_training
 
     if threads:
         torch.set_num_threads(threads)
@@ -99,7 +99,7 @@ class _TrainingBar:
             disable=not self.console.is_terminal,
         )
         self._task = self._bar.add_task("training", total=None)
-        self._told: dict[str, float] = {}
+        self._shown: dict[str, float] = {}
 
     def __enter__(self) -> _TrainingBar:
         self._bar.start()
@@ -123,8 +123,8 @@ class _TrainingBar:
             completed=progress.step,
             description=f"loss {progress.loss:.4f}{psnr}",
         )
-        if not self.console.is_terminal and progress.validation != self._told:
-            self._told = dict(progress.validation)
+        if not self.console.is_terminal and progress.validation != self._shown:
+            self._shown = dict(progress.validation)
             self.message(
                 f"step {progress.step}/{progress.steps}, {progress.seconds:.0f} s: loss {progress.loss:.4f}{psnr}"
             )

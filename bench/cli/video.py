@@ -31,7 +31,7 @@ def reconstruct(
 
         toklab reconstruct clip.mp4 -t vidtok_kl_causal_488_4chn -t bicubic-4chn -o side.mp4
     """
-    from ..side_by_side import reconstruct_side_by_side
+    from ..execution.side_by_side import reconstruct_side_by_side
 
     if out.exists() and not overwrite:
         raise ValueError(f"{out} exists; give --overwrite to replace it")

@@ -19,7 +19,7 @@ def list_() -> None:
 
         toklab weights list
     """
-    from ..weight_catalog import weights_table
+    from ..inventory.weight_catalog import weights_table
 
     typer.echo(weights_table())
 
@@ -36,7 +36,7 @@ def pull(
 
         toklab weights pull lpips-vgg vidtok_kl_causal_488_4chn
     """
-    from ..weight_catalog import pull_weights
+    from ..inventory.weight_catalog import pull_weights
 
     for item in name:
         typer.echo(str(pull_weights(item)))
@@ -44,16 +44,16 @@ def pull(
 
 @app.command()
 def path(name: Annotated[str, typer.Argument(help="A metric, weight file or tokenizer.")]) -> None:
-    """Print where a weight file lies on this machine; exit code 1 and the cure if it doesn't.
+    """Print where a weight file lies on this machine; exit code 1 and the hint if it doesn't.
 
     Example:
 
         toklab weights path i3d
     """
-    from ..weight_catalog import find_weights
+    from ..inventory.weight_catalog import find_weights
 
-    found, cure = find_weights(name)
+    found, hint = find_weights(name)
     if found is None:
-        typer.echo(cure, err=True)
+        typer.echo(hint, err=True)
         raise typer.Exit(1)
     typer.echo(str(found))

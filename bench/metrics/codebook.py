@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...tokenizers.interface import TokenizerSpec
-from ..statistics import sorted_windows
+from ..statistics.intervals import sorted_windows
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .. import weights
-from ..statistics import bootstrap_interval, sorted_windows, windows_by_source
+from ..statistics.intervals import bootstrap_interval, sorted_windows, windows_by_source
+from . import weights
 from .frechet import frechet_distance
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
 

@@ -28,10 +28,10 @@ class MetricError(ValueError):
 
 @dataclass(frozen=True)
 class Unavailable:
-    """Why a metric can't be computed here, and the command that mends it."""
+    """Why a metric can't be computed here, and the command that fixes it."""
 
     reason: str
-    cure: str
+    hint: str
 
 
 @dataclass(frozen=True)

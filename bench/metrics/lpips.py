@@ -1,8 +1,8 @@
 """Learned perceptual image patch similarity, version 0.1, by the ``lpips`` package.
 
 Zhang, Isola, Efros, Shechtman and Wang, *The unreasonable effectiveness of deep features as a perceptual metric*, CVPR
-2018. Nothing is downloaded: backbones come from :mod:`toklab.bench.weights`, heads from inside the package, and both
-are checked against their SHA-256.
+2018. Nothing is downloaded: backbones come from :mod:`toklab.bench.metrics.weights`, heads from inside the
+package, and both are checked against their SHA-256.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from ...tokenizers.checkpoints import sha256_of
-from .. import weights
-from ..weights import WeightFile, WeightsUnavailableError
+from . import weights
 from .interface import Arrays, MeasuredWindow, MetricError, Unavailable, WindowBatch
 from .ratio import RatioMetric
+from .weights import WeightFile, WeightsUnavailableError
 
 Network = Literal["vgg", "alex"]
 
@@ -75,7 +75,7 @@ def _heads(network: Network) -> dict[str, Tensor]:
     with resources.as_file(resources.files("lpips") / "weights" / "v0.1" / f"{network}.pth") as path:
         if (found := sha256_of(path)) != HEAD_SHA256[network]:
             raise WeightsUnavailableError(
-                f"{path} has SHA-256 {found} where {HEAD_SHA256[network]} is due",
+                f"{path} has SHA-256 {found} instead of {HEAD_SHA256[network]}",
                 "pip install --force-reinstall lpips==0.1.4",
             )
         heads = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""What a model weighs and computes: parameters, multiply-adds and floating-point operations, from a cell's facts."""
+"""The size of a model: parameters, multiply-adds and floating-point operations, from a cell's facts."""
 
 from __future__ import annotations
 

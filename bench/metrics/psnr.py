@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..statistics import percentile_interval, resample_counts, resampled_ratio, windows_by_source
+from ..statistics.intervals import percentile_interval, resample_counts, resampled_ratio, windows_by_source
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..statistics import bootstrap_interval, resampled_ratio, sorted_windows, windows_by_source
+from ..statistics.intervals import bootstrap_interval, resampled_ratio, sorted_windows, windows_by_source
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
 
 NOTHING_MEASURED = Unavailable("no window was measured", "run the suite: only what is missing is computed")

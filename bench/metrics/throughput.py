@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..statistics import sorted_windows
+from ..statistics.intervals import sorted_windows
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
 
 COLD_NOTE = "only the first batch was timed, without warm-up"

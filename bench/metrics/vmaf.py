@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...tokenizers.ffmpeg import COLOUR, OTHER_BINARY, FfmpegError, has_filter, run_ffmpeg
+from ...tokenizers.baselines.ffmpeg import COLOUR, OTHER_BINARY, FfmpegError, has_filter, run_ffmpeg
 from .interface import Arrays, MeasuredWindow, MetricError, Unavailable, WindowBatch
 from .ratio import RatioMetric
 

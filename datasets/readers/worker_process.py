@@ -11,7 +11,7 @@ from typing import IO, Any
 
 import torch
 
-from .. import protocol as protocol  # loaded here, so that no request's time-out has to cover the import
+from .. import protocol as protocol
 from ..interface import UnreadableVideo, VideoSource
 from .choice import ReaderChoice, open_reader
 from .interface import ReaderName, VideoFacts, VideoReader

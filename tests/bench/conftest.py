@@ -8,18 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fake_tokenizers import plugins_variable
-from toklab.bench.cell import Cell
-from toklab.bench.ledger import Ledger
-from toklab.bench.plan import plan_cells
-from toklab.bench.records import CellRecord
-from toklab.bench.runner import Runner, RunOptions, RunSummary
-from toklab.bench.suite import Suite
+from toklab.bench.execution.runner import Runner, RunOptions, RunSummary
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.ledger.records import CellRecord
+from toklab.bench.planning.cell import Cell
+from toklab.bench.planning.plan import plan_cells
+from toklab.bench.planning.suite import Suite
 from toklab.datasets.readers.worker import DecodeWorker
 from toklab.datasets.video_writer import write_video
 
 
 class SilentProgress:
-    """Remembers what it was told."""
+    """Remembers what is reported to it."""
 
     def __init__(self) -> None:
         self.windows = 0
@@ -44,7 +44,7 @@ class SilentProgress:
 
 @pytest.fixture
 def silent_progress() -> SilentProgress:
-    """Who is told how a run goes, for tests that call the runner themselves."""
+    """What hears how a run goes, for tests that call the runner themselves."""
     return SilentProgress()
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from toklab.bench.ledger import Ledger
-from toklab.bench.results import accounting_frame, read_results
+from toklab.bench.analysis.results import accounting_frame, read_results
+from toklab.bench.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.clips
 

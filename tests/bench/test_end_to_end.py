@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
+from toklab.bench.analysis.results import read_results, results_table
 from toklab.bench.cli.main import app
-from toklab.bench.ledger import Ledger
-from toklab.bench.results import read_results, results_table
+from toklab.bench.ledger.ledger import Ledger
 from toklab.datasets.video_writer import write_video
 from toklab.tokenizers.vidtok.golden import golden_config
 from typer.testing import CliRunner

@@ -11,14 +11,14 @@ import torch
 from metric_windows import make_batch
 from PIL import Image
 from skimage.metrics import structural_similarity
-from toklab.bench import weights
-from toklab.bench.charts import position_table
-from toklab.bench.ledger import Ledger
+from toklab.bench.analysis.charts import position_table
+from toklab.bench.analysis.results import CellResults, failures_frame, read_results, results_table
+from toklab.bench.execution.runner import Runner, RunOptions
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.metrics import weights
 from toklab.bench.metrics.lpips import LpipsAlexSpatial
-from toklab.bench.plan import plan_cells
-from toklab.bench.results import CellResults, failures_frame, read_results, results_table
-from toklab.bench.runner import Runner, RunOptions
-from toklab.bench.suite import load_suite
+from toklab.bench.planning.plan import plan_cells
+from toklab.bench.planning.suite import load_suite
 from torchvision.models import alexnet
 
 SIZES = {"a.png": (41, 64), "b.jpg": (40, 71), "deep/c.jpeg": (56, 39)}

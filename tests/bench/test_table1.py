@@ -6,14 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toklab.bench.catalog import tokenizers
+from toklab.bench.analysis.results import read_results
+from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.cli.main import app
-from toklab.bench.ledger import Ledger
-from toklab.bench.plan import plan_cells
-from toklab.bench.results import read_results
-from toklab.bench.suite import load_suite, shipped_suites
-from toklab.reports.card_figures import published_rows
-from toklab.reports.literature import vidtok_table1
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.planning.plan import plan_cells
+from toklab.bench.planning.suite import load_suite, shipped_suites
+from toklab.reports.published.card_figures import published_rows
+from toklab.reports.published.literature import vidtok_table1
 from typer.testing import CliRunner
 
 SMALL = ("--set-protocol", "height=64", "--set-protocol", "width=64")
@@ -54,12 +54,12 @@ def test_without_checkpoints_every_row_says_what_is_missing(tmp_path: Path, monk
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))
     code, output = toklab("run", "table1", *SMALL, "-m", "params", "-m", "psnr", "--out", tmp_path / "run")
     assert code == 1
-    told = " ".join(output.split())
+    output_text = " ".join(output.split())
     for name in load_suite("table1").tokenizers:
-        assert f"toklab weights pull {name}" in told
-    assert "TencentARC/Open-MAGVIT2-Tokenizer-262144-Video" in told
+        assert f"toklab weights pull {name}" in output_text
+    assert "TencentARC/Open-MAGVIT2-Tokenizer-262144-Video" in output_text
     assert "MAGVIT-v2 †" in output
-    assert "published, not measured here: Tang et al." in told
+    assert "published, not measured here: Tang et al." in output_text
     toklab("report", tmp_path / "run", "-f", "md")
     text = (tmp_path / "run" / "report" / "report.md").read_text()
     assert "| MAGVIT-v2<sup>†</sup> | LFQ - 262,144 |" in text

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 from toklab.bench.metrics.psnr import decibels, frame_mse
-from toklab.bench.suite import load_suite
-from toklab.bench.training_validation import Validation, reconstruction_quality
+from toklab.bench.planning.suite import load_suite
+from toklab.bench.training.validation import Validation, reconstruction_quality
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.baselines.resize import ResizeTokenizer
 from toklab.tokenizers.card import Card

@@ -79,4 +79,4 @@ def test_the_published_lossy_encodes_are_no_references(tmp_path: Path) -> None:
 def test_without_a_folder_the_cure_says_where_it_comes_from() -> None:
     with pytest.raises(DatasetUnavailable, match="1080P/YUV_source") as caught:
         MclJcvDataset().sources()
-    assert "TOKLAB_DATA" in caught.value.cure
+    assert "TOKLAB_DATA" in caught.value.hint

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 import torch
-from toklab.bench.complexity import FLOPS_PER_MULTIPLY_ADD, count_multiply_adds
+from toklab.bench.catalog.complexity import FLOPS_PER_MULTIPLY_ADD, count_multiply_adds
 from toklab.tokenizers.catalog import build_on_meta, load_cards
 from torch import Tensor
 from torch.nn import functional as F

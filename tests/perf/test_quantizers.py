@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 from quantizer_processes import loss_memory_growth
-from toklab.tokenizers.quantizers.factory import build_quantizer
+from toklab.tokenizers.networks.quantizers.factory import build_quantizer
 
 SHAPES: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
     "fsq": ({"levels": [8] * 6}, (1, 6, 5, 32, 32)),

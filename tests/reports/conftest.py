@@ -96,7 +96,7 @@ def figures(figure: Callable[..., Figure]) -> list[Figure]:
                 count=408,
                 counted="frames",
                 note="the backbone's weights are not on this machine" if math.isnan(value) else "",
-                cure=CURE.get(metric, ""),
+                hint=CURE.get(metric, ""),
             )
             of_model = metric == "params"
             found.append(

@@ -6,7 +6,7 @@ import pytest
 import torch
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings
-from toklab.tokenizers.ldm.adapter import PortedTokenizer
+from toklab.tokenizers.networks.ldm.adapter import PortedTokenizer
 from torch import Tensor, nn
 
 TINY_CARDS = ("cv-vae-tiny-4chn", "cv-vae-tiny-16chn", "opensora-tiny", "opensora-plan-tiny")

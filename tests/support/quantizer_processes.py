@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from toklab.tokenizers.quantizers.entropy import product_entropies
-from toklab.tokenizers.quantizers.factory import build_quantizer
+from toklab.tokenizers.networks.quantizers.entropy import product_entropies
+from toklab.tokenizers.networks.quantizers.factory import build_quantizer
 from torch import Tensor, distributed
 
 VALUES = [torch.tensor([-1.0, -0.5, 0.0, 0.5])] * 3

@@ -138,8 +138,8 @@ def test_a_folder_without_cards_is_refused(tmp_path: Path) -> None:
 def test_listing_tokenizers_loads_no_torch() -> None:
     code = """
 import sys
-from toklab.bench.catalog import tokenizers
-assert len([(entry.describe(), entry.cure()) for entry in tokenizers()]) > 20
+from toklab.bench.catalog.catalog import tokenizers
+assert len([(entry.describe(), entry.hint()) for entry in tokenizers()]) > 20
 print("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"

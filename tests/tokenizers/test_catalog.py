@@ -38,7 +38,7 @@ def test_meta_device_needs_no_checkpoint(make_card) -> None:
     assert {p.device.type for m in tokenizer.modules().values() for p in m.parameters()} == {"meta"}
     with pytest.raises(CheckpointUnavailable) as caught:
         build_tokenizer(card)
-    assert caught.value.cure == "toklab weights pull a-card"
+    assert caught.value.hint == "toklab weights pull a-card"
 
 
 @pytest.mark.parametrize("adapter", ["'no_such_module:x'", "'.baselines.resize:Nothing'"])

@@ -31,7 +31,7 @@ def test_checkpoints_folder_of_the_user_is_looked_through(
     path.write_bytes(b"weights")
     monkeypatch.setenv("TOKLAB_CHECKPOINTS", str(tmp_path / "mine"))
     assert checkpoints.resolve(card) == path
-    assert checkpoints.cure(card) == ""
+    assert checkpoints.hint(card) == ""
 
 
 def test_a_common_file_name_is_found_below_its_repository_alone(
@@ -80,7 +80,7 @@ def test_hub_cache_is_looked_through(make_card, tmp_path: Path) -> None:
 
 def test_what_is_absent_comes_with_its_cure(make_card) -> None:
     card = make_card(tables=REPOSITORY)
-    assert checkpoints.cure(card) == "toklab weights pull a-card"
+    assert checkpoints.hint(card) == "toklab weights pull a-card"
     with pytest.raises(CheckpointUnavailable, match=r"own/er: folder/x\.ckpt is not on this machine"):
         checkpoints.resolve(card)
     with pytest.raises(CheckpointUnavailable, match=r"Put .*w\.safetensors there"):
@@ -102,8 +102,8 @@ def test_a_failed_download_comes_with_its_cure(make_card, monkeypatch: pytest.Mo
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointUnavailable, match="can't be downloaded") as caught:
         checkpoints.resolve(make_card(tables=REPOSITORY), download=True)
-    assert "toklab weights pull a-card" in caught.value.cure
-    assert "$TOKLAB_CHECKPOINTS/own/er/folder/x.ckpt" in caught.value.cure
+    assert "toklab weights pull a-card" in caught.value.hint
+    assert "$TOKLAB_CHECKPOINTS/own/er/folder/x.ckpt" in caught.value.hint
 
 
 def test_sha256_is_checked_and_is_the_identity(make_card, tmp_path: Path) -> None:

@@ -87,12 +87,12 @@ def test_tiles_and_chunks_go_together() -> None:
 
 
 @pytest.mark.parametrize(
-    ("tiles", "told"),
+    ("tiles", "message"),
     [
         ({"tile_size": 20}, "tile_size must be a multiple of 8 pixels, not 20"),
         ({"tile_size": 32, "tile_overlap": 4}, "tile_overlap must be a multiple of 8"),
     ],
 )
-def test_tiles_off_the_grid_of_latents_are_refused(tiles: dict[str, int], told: str) -> None:
-    with pytest.raises(TokenizerError, match=told):
+def test_tiles_off_the_grid_of_latents_are_refused(tiles: dict[str, int], message: str) -> None:
+    with pytest.raises(TokenizerError, match=message):
         build_tokenizer(TINY, InferenceSettings(**tiles))  # type: ignore[arg-type]

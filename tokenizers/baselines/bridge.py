@@ -98,7 +98,7 @@ class BridgeTokenizer(VideoTokenizer):
         self.options = BridgeOptions.from_parameters(parameters, spec.name)
         if not Path(self.options.checkout_folder).is_dir():
             raise TokenizerError(
-                f"{spec.name}: {self.options.checkout_folder} is no folder; clone the repository there, or mend "
+                f"{spec.name}: {self.options.checkout_folder} is no folder; clone the repository there, or fix "
                 "checkout_folder in the card"
             )
         self._process: subprocess.Popen[bytes] | None = None

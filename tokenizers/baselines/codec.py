@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..ffmpeg import COLOUR, OTHER_BINARY, has_encoder, run_ffmpeg
 from ..interface import (
     BitstreamFacts,
     Encoded,
@@ -22,10 +21,11 @@ from ..interface import (
     pad_frames,
 )
 from .codecs import CODECS, Codec
+from .ffmpeg import COLOUR, OTHER_BINARY, has_encoder, run_ffmpeg
 from .rate_search import STEP, SearchOutcome, nearer, search_rate
 
 FPS = 25
-"""Frame rate that encoders are told; only bit rates depend on it."""
+"""Frame rate given to encoders; only bit rates depend on it."""
 
 MIN_SIDE = 32
 """Pixels of the smallest side that every encoder takes."""
@@ -176,7 +176,7 @@ class _Encoder:
         arguments = f"-f {self.codec.stream_format} -threads 1 -i - -fps_mode passthrough {conversion} -f rawvideo -"
         decoded = run_ffmpeg(arguments.split(), stream)
         if len(decoded) != math.prod(shape):
-            raise TokenizerError(f"ffmpeg decoded {len(decoded)} bytes where {shape} were due")
+            raise TokenizerError(f"ffmpeg decoded {len(decoded)} bytes instead of {shape}")
         return np.frombuffer(bytearray(decoded), np.uint8).reshape(shape)
 
     def _encode(self, pixels: np.ndarray, rate_control: str) -> bytes:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 
-from ..ffmpeg import ffmpeg_talk
+from .ffmpeg import ffmpeg_talk
 
 IVF_HEADER_BYTES = 32
 IVF_FRAME_HEADER_BYTES = 12

@@ -255,6 +255,6 @@ def _autoencoder_class(name: str, tokenizer: str) -> Any:
         found = getattr(diffusers, name, None)
     if not name.startswith("Autoencoder") or found is None:
         raise TokenizerError(
-            f"{tokenizer}: diffusers {diffusers.__version__} has no {name}. {INSTALL} --upgrade, or mend the card"
+            f"{tokenizer}: diffusers {diffusers.__version__} has no {name}. {INSTALL} --upgrade, or fix the card"
         )
     return found

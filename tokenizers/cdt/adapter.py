@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
-from ..quantizers.kl import gaussian_kl, split_moments
+from ..networks.quantizers.kl import gaussian_kl, split_moments
 from ..streaming import StreamingTokenizer
 from .checkpoint import load_checkpoint
 from .chunks import check_chunk_frames, official_chunk_frames, official_chunk_latents

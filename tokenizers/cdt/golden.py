@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from ..golden import UnsupportedGolden
-from ..quantizers.kl import split_moments
+from ..networks.quantizers.kl import split_moments
 from .cache import FeatureCache
 from .checkpoint import load_checkpoint
 from .config import CDTConfig

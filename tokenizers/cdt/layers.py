@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..vidtok.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
+from ..networks.kernels.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 from .cache import FeatureCache
 from .phases import phase_upsample, repeated_pixel_kernels, transposed_kernels
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..interface import TokenizerError
-from ..quantizers.kl import split_moments
+from ..networks.quantizers.kl import split_moments
 from ..training.least_squares import (
     LOG_VARIANCE,
     component_rows,

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..quantizers.kl import gaussian_kl, split_moments
+from ..networks.quantizers.kl import gaussian_kl, split_moments
 from ..training.objective import Objective, PerceptualLoss
 from .cache import FeatureCache
 from .model import CDTModel, channels_first, channels_last
@@ -19,7 +19,7 @@ class CDTObjective(Objective):
     """Mean squared error of the clean clip predicted from a noisy one, KL divergence, and a perceptual loss.
 
     Each clip gets one step n of the noise schedule, drawn evenly, and becomes √ᾱₙ · clip + √(1 − ᾱₙ) · noise (Ho et al.
-    2020, arXiv:2006.11239, eq. 4). The condition comes from latents drawn from the posterior. The authors haven't told
+    2020, arXiv:2006.11239, eq. 4). The condition comes from latents drawn from the posterior. The authors haven't said
     their weights of the terms.
 
     Args:

@@ -17,7 +17,7 @@ from ..interface import (
     TokenizerSpec,
     draw_noise,
 )
-from ..magvit2.tiles import LayerTiling
+from ..networks.magvit2.tiles import LayerTiling
 from ..streaming import StreamingTokenizer
 from ..tiling import Tiling, run_tiled
 from ..vidtok.streaming import regroup

@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
 from ..interface import TokenizerError
-from ..magvit2.config import TrunkConfig
-from ..magvit2.norm import GroupNorm
+from ..networks.magvit2.config import TrunkConfig
+from ..networks.magvit2.norm import GroupNorm
 
 Architecture = Literal["progressive", "direct"]
 Norm = Literal["rms", "group"]

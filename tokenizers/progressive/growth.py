@@ -5,11 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from ..magvit2.blocks import Upsample
-from ..magvit2.conv import CausalConv, unchanged
-from ..magvit2.norm import GroupNorm
-from ..magvit2.tiles import LayerTiling
-from ..magvit2.trunk import residual_blocks, run_blocks
+from ..networks.magvit2.blocks import Upsample
+from ..networks.magvit2.conv import CausalConv, unchanged
+from ..networks.magvit2.norm import GroupNorm
+from ..networks.magvit2.tiles import LayerTiling
+from ..networks.magvit2.trunk import residual_blocks, run_blocks
 from .bottleneck import Bottleneck
 from .config import ProgressiveConfig
 

@@ -11,8 +11,8 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..magvit2.blocks import ResidualBlock
-from ..magvit2.trunk import run_blocks
+from ..networks.magvit2.blocks import ResidualBlock
+from ..networks.magvit2.trunk import run_blocks
 from ..training.least_squares import space_time_blocks
 from .growth import Extension, TimeDecoder
 from .linear_start import fit

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..interface import TokenizerError
-from ..magvit2.blocks import ResidualBlock, Upsample
-from ..magvit2.conv import CausalConv
+from ..networks.magvit2.blocks import ResidualBlock, Upsample
+from ..networks.magvit2.conv import CausalConv
 from ..training.least_squares import (
     LOG_VARIANCE,
     component_rows,

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..interface import TokenizerError
-from ..magvit2.tiles import LayerTiling
-from ..magvit2.trunk import DecoderTrunk, EncoderTrunk
-from ..quantizers.kl import KLQuantizer
+from ..networks.magvit2.tiles import LayerTiling
+from ..networks.magvit2.trunk import DecoderTrunk, EncoderTrunk
+from ..networks.quantizers.kl import KLQuantizer
 from .bottleneck import Bottleneck
 from .config import BASE_RATIO, ProgressiveConfig
 from .growth import DROPPED_FRAME, Extension, Growth

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class TrainingError(ValueError):
-    """A recipe, a checkpoint or data that a training can't use; the message names it and the cure."""
+    """A recipe, a checkpoint or data that a training can't use; the message names it and the hint."""

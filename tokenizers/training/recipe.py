@@ -104,7 +104,7 @@ class Recipe:
     data: Mapping[str, Any] = field(default_factory=dict)
     """For whoever makes the clips: see :class:`toklab.datasets.training_clips.TrainingData`."""
     validation: Mapping[str, Any] = field(default_factory=dict)
-    """For whoever measures: see :class:`toklab.bench.training_validation.Validation`."""
+    """For whoever measures: see :class:`toklab.bench.training.validation.Validation`."""
     terms: Terms = field(default_factory=Terms)
     optimization: Optimization = field(default_factory=Optimization)
 
@@ -129,7 +129,7 @@ def load_recipe(name: str | Path) -> Recipe:
     """A shipped recipe by name, or one from a TOML file.
 
     Raises:
-        TrainingError: if there is none of that name, or the file can't be used; naming the file, the key and the cure.
+        TrainingError: if there is none of that name, or the file can't be used; naming the file, the key and the hint.
     """
     values, file = _read(name, Path())
     return _recipe(values, file)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
-from ..quantizers.product import ProductQuantizer
+from ..networks.quantizers.product import ProductQuantizer
 from ..state_dict import load_checkpoint
 from ..streaming import StreamingTokenizer
 from ..tiling import Tiling, run_tiled

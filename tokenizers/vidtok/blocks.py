@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from ..networks.kernels.strips import PaddedFrames, runs_in_pieces
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import (
@@ -21,7 +22,6 @@ from .layers import (
     temporal_conv1d,
     temporal_conv3d,
 )
-from .strips import PaddedFrames, runs_in_pieces
 
 FRAME_GROUP_VALUES = 2**21
 """Numbers in the frames that a spatial block takes at once: 8 MiB in float32."""

@@ -9,8 +9,8 @@ from typing import Any, Literal
 import torch
 
 from ..interface import TokenizerError
-from ..quantizers.factory import build_quantizer
-from ..quantizers.interface import Quantizer
+from ..networks.quantizers.factory import build_quantizer
+from ..networks.quantizers.interface import Quantizer
 
 Variant = Literal["causal", "causal_v1_1", "noncausal"]
 Architecture = Literal["vidtok", "fully_3d", "without_alphablender", "without_3d"]
@@ -32,7 +32,7 @@ class RegularizerConfig:
     """Which regularizer stands between encoder and decoder."""
 
     kind: str = "kl"
-    """Its name in :data:`toklab.tokenizers.quantizers.factory.QUANTIZERS`."""
+    """Its name in :data:`toklab.tokenizers.networks.quantizers.factory.QUANTIZERS`."""
     levels: tuple[int, ...] = ()
     """Levels of each dimension of a scalar quantizer."""
     dim: int | None = None

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .folding import Phases, fold_taps
+from ..networks.kernels.folding import Phases, fold_taps
+from ..networks.kernels.strips import convolve_strip, row_strips
+from ..networks.kernels.winograd import DerivedWeight
 from .layers import stack_taps
-from .strips import convolve_strip, row_strips
-from .winograd import DerivedWeight
 
 NUM_TAPS = 3
 """In time."""

@@ -13,11 +13,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.kernels.packing import convolve, pack_kernel
+from ..networks.kernels.strips import (
+    Fill,
+    PaddedFrames,
+    activate_into,
+    convolve_strip,
+    row_strips,
+    runs_in_pieces,
+    strip_kernels,
+)
+from ..networks.kernels.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 from .config import NormType
 from .context import TimeContext
-from .packing import convolve, pack_kernel
-from .strips import Fill, PaddedFrames, activate_into, convolve_strip, row_strips, runs_in_pieces, strip_kernels
-from .winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 
 NormScope = Literal["vector", "pixel", "frame", "clip"]
 """What a group norm takes its statistics over, beside the channels of a group: one position; one pixel's frames; one

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..interface import TokenizerError
-from ..quantizers.fsq import FSQuantizer
-from ..quantizers.interface import Quantizer
-from ..quantizers.kl import KLQuantizer
-from ..quantizers.lfq import LFQuantizer
-from ..quantizers.vq import VectorQuantizer
+from ..networks.quantizers.fsq import FSQuantizer
+from ..networks.quantizers.interface import Quantizer
+from ..networks.quantizers.kl import KLQuantizer
+from ..networks.quantizers.lfq import LFQuantizer
+from ..networks.quantizers.vq import VectorQuantizer
 from ..training.least_squares import (
     LOG_VARIANCE,
     component_rows,

@@ -8,8 +8,8 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor
 
-from ..quantizers.interface import Quantization
-from ..quantizers.kl import KLQuantizer
+from ..networks.quantizers.interface import Quantization
+from ..networks.quantizers.kl import KLQuantizer
 from ..training.objective import Objective, PerceptualLoss
 from .model import VidTokModel
 

@@ -13,7 +13,7 @@ from metric_windows import estimate, feature_window, make_batch, make_metric, ra
 from toklab.bench.metrics.frechet import frechet_distance
 from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
-from toklab.bench.weights import FVD_I3D, WeightsUnavailableError
+from toklab.bench.metrics.weights import FVD_I3D, WeightsUnavailableError
 from torch import Tensor, nn
 from torch.nn import functional as F
 

@@ -103,7 +103,7 @@ def test_without_weights_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch
     for name in ("lpips-vgg", "lpips-alex", "lpips-alex-spatial"):
         missing = make_metric(name).unavailable()
         assert missing is not None
-        assert missing.cure == f"toklab weights pull {name.removesuffix('-spatial')}"
+        assert missing.hint == f"toklab weights pull {name.removesuffix('-spatial')}"
 
 
 def test_the_backbone_is_part_of_the_measurement(vgg_backbone: dict[str, Tensor]) -> None:

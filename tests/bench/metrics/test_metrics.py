@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_windows import feature_window, make_metric, window_of
+from toklab.bench.conformance.metric_checks import CHECKS, run_checks
 from toklab.bench.metrics import METRICS
-from toklab.bench.metrics.checks import CHECKS, run_checks
 from toklab.bench.metrics.interface import Accumulator, Estimate, MeasuredWindow
 
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=5)

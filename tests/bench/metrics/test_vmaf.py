@@ -13,7 +13,7 @@ from imageio_ffmpeg import get_ffmpeg_exe
 from metric_windows import estimate, make_batch, make_metric
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
 from toklab.bench.metrics.vmaf import Vmaf, frame_vmaf
-from toklab.tokenizers.ffmpeg import has_filter
+from toklab.tokenizers.baselines.ffmpeg import has_filter
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -91,4 +91,4 @@ def test_an_ffmpeg_without_libvmaf_names_the_cure(monkeypatch: pytest.MonkeyPatc
     missing = make_metric("vmaf").unavailable()
     assert missing is not None
     assert "without libvmaf" in missing.reason
-    assert "IMAGEIO_FFMPEG_EXE" in missing.cure
+    assert "IMAGEIO_FFMPEG_EXE" in missing.hint

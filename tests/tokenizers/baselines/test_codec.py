@@ -11,9 +11,9 @@ import torch
 from imageio_ffmpeg import get_ffmpeg_exe
 from toklab.tokenizers.baselines.codec import CodecTokenizer
 from toklab.tokenizers.baselines.codecs import CODECS
+from toklab.tokenizers.baselines.ffmpeg import has_encoder
 from toklab.tokenizers.baselines.rate_search import COARSEST, FINEST, TOLERANCE
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.ffmpeg import has_encoder
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
 from torch import Tensor
 from torch.nn import functional as F

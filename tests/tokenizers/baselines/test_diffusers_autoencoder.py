@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from toklab.bench.check_adapter import check_adapter
+from toklab.bench.conformance.check_adapter import check_adapter
 from toklab.tokenizers.baselines.diffusers_autoencoder import DiffusersTokenizer
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, VideoTokenizer

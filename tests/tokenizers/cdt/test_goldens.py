@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
-from toklab.bench.selftest import compare_golden
+from toklab.bench.conformance.selftest import compare_golden
 from toklab.tokenizers.cdt.golden import golden_config, golden_outputs, recipe_state
 from toklab.tokenizers.cdt.model import CDTModel
 from toklab.tokenizers.cdt.schedule import sampling_steps, signal_shares

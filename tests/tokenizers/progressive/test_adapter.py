@@ -6,7 +6,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toklab.bench.complexity import count_multiply_adds
+from toklab.bench.catalog.complexity import count_multiply_adds
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.interface import FrameRule, InferenceSettings, TokenizerError
 from toklab.tokenizers.progressive.adapter import ProgressiveTokenizer

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
-from toklab.tokenizers.magvit2.tiles import LayerTiling
+from toklab.tokenizers.networks.magvit2.tiles import LayerTiling
 from toklab.tokenizers.progressive.config import ProgressiveConfig
 from toklab.tokenizers.progressive.model import DirectModel, ProgressiveModel, grow
 from torch import Tensor

@@ -169,7 +169,7 @@ def test_the_state_of_a_stream_does_not_grow() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "settings", "told"),
+    ("name", "settings", "message"),
     [
         ("vidtok_kl_causal_488_4chn", {"chunk_frames": 16, "chunk_mode": "official"}, "use the mode exact"),
         ("vidtok_kl_noncausal_488_4chn", {"chunk_frames": 16}, "can't be streamed"),
@@ -177,8 +177,8 @@ def test_the_state_of_a_stream_does_not_grow() -> None:
         ("bicubic-4chn", {"chunk_frames": 16, "tile_size": 64}, "doesn't support .* chunk_frames, tile_size"),
     ],
 )
-def test_settings_that_a_tokenizer_can_not_honour_are_refused(name: str, settings: dict[str, Any], told: str) -> None:
-    with pytest.raises(TokenizerError, match=told):
+def test_settings_that_do_not_fit_are_refused(name: str, settings: dict[str, Any], message: str) -> None:
+    with pytest.raises(TokenizerError, match=message):
         build_on_meta(CARDS[name], InferenceSettings(**settings))
 
 

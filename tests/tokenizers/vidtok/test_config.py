@@ -7,12 +7,12 @@ from typing import Any
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
-from toklab.tokenizers.quantizers.fsq import FSQuantizer
-from toklab.tokenizers.quantizers.identity import IdentityQuantizer
-from toklab.tokenizers.quantizers.interface import Quantizer
-from toklab.tokenizers.quantizers.kl import KLQuantizer
-from toklab.tokenizers.quantizers.lfq import LFQuantizer
-from toklab.tokenizers.quantizers.vq import VectorQuantizer
+from toklab.tokenizers.networks.quantizers.fsq import FSQuantizer
+from toklab.tokenizers.networks.quantizers.identity import IdentityQuantizer
+from toklab.tokenizers.networks.quantizers.interface import Quantizer
+from toklab.tokenizers.networks.quantizers.kl import KLQuantizer
+from toklab.tokenizers.networks.quantizers.lfq import LFQuantizer
+from toklab.tokenizers.networks.quantizers.vq import VectorQuantizer
 from toklab.tokenizers.vidtok.config import VidTokConfig
 from toklab.tokenizers.vidtok.model import VidTokModel
 

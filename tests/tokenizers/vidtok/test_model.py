@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 import torch
 from toklab.tokenizers.interface import TokenizerError
-from toklab.tokenizers.vidtok import blocks, context, joint_upsampling, strips
+from toklab.tokenizers.networks.kernels import strips
+from toklab.tokenizers.vidtok import blocks, context, joint_upsampling
 from toklab.tokenizers.vidtok.context import TimeContext, double_linearly
 from toklab.tokenizers.vidtok.model import VidTokModel
 from torch.nn import functional as F

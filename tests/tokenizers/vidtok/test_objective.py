@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 import torch
-from toklab.tokenizers.quantizers.kl import gaussian_kl, split_moments
+from toklab.tokenizers.networks.quantizers.kl import gaussian_kl, split_moments
 from toklab.tokenizers.vidtok.objective import VidTokObjective
 
 

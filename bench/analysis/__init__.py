@@ -1,0 +1,1 @@
+"""From the ledger to results: figures, comparisons, sweeps, charts and the report of a run."""

@@ -1,0 +1,199 @@
+"""From the ledger to tables: every figure is aggregated anew from the rows that are kept."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from ...reports.schema import results_frame
+from ..catalog.catalog import metrics
+from ..ledger.ledger import Ledger, unpack_arrays
+from ..ledger.records import CellRecord, Measurement, Row
+from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
+from ..planning.cell import reference_identity
+
+
+@dataclass(frozen=True)
+class CellResults:
+    """A cell with everything the ledger has of it, read once."""
+
+    cell: CellRecord
+    rows: list[Row]
+    measurements: Mapping[tuple[str, int], Mapping[str, Measurement]]
+    references: Mapping[tuple[str, str], bytes]
+
+    @classmethod
+    def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
+        """Read a cell's rows and measurements; ``references`` come from ``ledger.reference_measurements()``."""
+        return cls(cell, ledger.rows(cell.cell), ledger.measurements(cell.cell), references)
+
+    def scored(self) -> list[Row]:
+        """Rows of windows that were scored."""
+        return [row for row in self.rows if row.status == "scored"]
+
+    def windows(self, metric: Metric) -> list[MeasuredWindow]:
+        """Scored windows on which the metric has a measurement, or needs none."""
+        measures = metric.needs not in ("timing", "model")
+        found = []
+        for row in self.scored():
+            measurement = self.measurements.get(row.key, {}).get(metric.measurement_key)
+            if measures and (measurement is None or measurement.reason):
+                continue
+            reference = reference_identity(row.content_id, row.frame_ids, self.cell.protocol_hash)
+            found.append(
+                MeasuredWindow(
+                    source=row.source,
+                    window=row.window,
+                    num_frames=len(row.frame_ids),
+                    arrays=unpack_arrays(measurement.arrays) if measurement else {},
+                    reference_arrays=unpack_arrays(self.references.get((reference, metric.measurement_key), b"")),
+                    timing=row.timing,
+                    machine=row.machine,
+                )
+            )
+        return found
+
+    def reasons(self, metric: Metric) -> Counter[str]:
+        """Why the metric failed on windows that were scored otherwise."""
+        found = (self.measurements.get(row.key, {}).get(metric.measurement_key) for row in self.scored())
+        return Counter(m.reason for m in found if m is not None and m.reason)
+
+    def evaluate(self, metric: Metric) -> Estimate | Unavailable:
+        """The metric's figure over the cell, or why there is none."""
+        if metric.needs == "model" and self.cell.facts:
+            return metric.aggregate([], self.cell.facts)
+        if self.cell.status == "failed":
+            return Unavailable(self.cell.reason, "" if self.cell.hint in self.cell.reason else self.cell.hint)
+        windows = self.windows(metric)
+        if not windows:
+            if reasons := self.reasons(metric):
+                return Unavailable(reasons.most_common(1)[0][0], "")
+            if metric.name in self.cell.unavailable:
+                return Unavailable(*self.cell.unavailable[metric.name])
+            if not self.scored():
+                return Unavailable("no window could be scored", "toklab report lists the reasons")
+            return Unavailable("not measured", "run the suite again: only what is missing is computed")
+        return metric.aggregate(windows, self.cell.facts)
+
+
+def read_results(ledger: Ledger) -> list[CellResults]:
+    """Every cell of a ledger."""
+    references = ledger.reference_measurements()
+    return [CellResults.read(ledger, cell, references) for cell in ledger.cells()]
+
+
+def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
+    """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
+
+    Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
+    """
+    rows: dict[tuple[str, ...], dict[str, Any]] = {}
+    for result in results:
+        for name in result.cell.metrics:
+            metric = metrics().get(name)()
+            if "regularizer" in result.cell.spec and not metric.applies_to(_spec_of(result.cell)):
+                continue
+            row = table_row(result, metric)
+            if metric.needs == "model":
+                general = {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
+                known = rows.setdefault((row["label"], "", "", name), general)
+                if known is general or known["value"] == row["value"] or math.isnan(row["value"]):
+                    continue
+            rows[row["label"], row["dataset"], row["protocol_hash"], name] = row
+    return results_frame(rows.values())
+
+
+def _spec_of(cell: CellRecord) -> Any:
+    from ...tokenizers.interface import FrameRule, TokenizerSpec
+
+    known = set(TokenizerSpec.__dataclass_fields__)
+    values = {name: value for name, value in cell.spec.items() if name in known}
+    values["codebook_levels"] = tuple(values.get("codebook_levels", ()))
+    values.setdefault("frame_rule", FrameRule())
+    return TokenizerSpec(**values)
+
+
+def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
+    """A metric's figure over a cell as a row of the results table; the value is NaN where it is unavailable."""
+    cell, outcome, reasons = result.cell, result.evaluate(metric), result.reasons(metric)
+    row = {
+        "system": cell.spec.get("title", cell.tokenizer),
+        "tokenizer": cell.tokenizer,
+        "label": cell.label,
+        "regularizer": cell.spec.get("regularizer_label", ""),
+        "group": cell.spec.get("comparison_group", "other"),
+        "weights": cell.spec.get("weights", "none"),
+        "dataset": cell.dataset,
+        "protocol": cell.protocol["name"],
+        "protocol_hash": cell.protocol_hash,
+        "metric": metric.name,
+        "title": metric.title,
+        "direction": metric.direction,
+        "unit": metric.unit,
+        "decimals": metric.decimals,
+        "display_low": metric.display_range[0],
+        "display_high": metric.display_range[1],
+        "value": math.nan,
+        "low": math.nan,
+        "high": math.nan,
+        "count": 0,
+        "counted": "",
+        "note": "",
+        "hint": "",
+        "origin": "measured",
+        "citation": cell.spec.get("citation", ""),
+    }
+    if isinstance(outcome, Unavailable):
+        return {**row, "note": outcome.reason, "hint": outcome.hint}
+    notes = [outcome.note] if outcome.note else []
+    notes += [f"{count} windows without it: {reason}" for reason, count in sorted(reasons.items())]
+    return {
+        **row,
+        "value": outcome.value,
+        "low": math.nan if outcome.low is None else outcome.low,
+        "high": math.nan if outcome.high is None else outcome.high,
+        "count": outcome.count,
+        "counted": outcome.counted,
+        "note": "; ".join(notes),
+    }
+
+
+def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
+    """One row a cell: windows requested, scored, failed and not yet run; videos missing from the dataset."""
+    records = []
+    for result in results:
+        cell, status = result.cell, Counter(row.status for row in result.rows)
+        records.append(
+            {
+                "label": cell.label,
+                "dataset": cell.dataset,
+                "protocol": cell.protocol["name"],
+                "requested": cell.planned,
+                "scored": status["scored"],
+                "failed": status["failed"],
+                "not_run": max(0, cell.planned - status["scored"] - status["failed"]),
+                "missing_videos": len(cell.missing),
+                "readers": ", ".join(sorted({row.reader for row in result.rows if row.reader})),
+                "status": cell.status,
+                "reason": cell.reason,
+                "hint": cell.hint,
+            }
+        )
+    return pd.DataFrame(records)
+
+
+def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
+    """One row a failed window: which, and why."""
+    columns = ["label", "dataset", "source", "window", "reader", "reason"]
+    records = [
+        (result.cell.label, result.cell.dataset, row.source, row.window, row.reader, row.reason)
+        for result in results
+        for row in result.rows
+        if row.status == "failed"
+    ]
+    return pd.DataFrame(records, columns=columns)

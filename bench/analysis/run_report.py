@@ -1,0 +1,116 @@
+"""Reports of a run folder: the ledger's figures and the published ones, handed to the reports."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+
+from ...reports.published.literature import vidtok_table1, with_published
+from ...reports.report import write_report
+from ...reports.tables.table import build_table
+from ...reports.tables.terminal import terminal_table
+from ..ledger.ledger import Ledger
+from ..planning.suite import Suite
+from .charts import run_charts
+from .results import CellResults, accounting_frame, failures_frame, read_results, results_table
+
+SUITE_FILE = "suite.json"
+NARROWEST, WIDEST = 80, 140
+"""Limits of the width of a table on the terminal."""
+
+
+def read_suite(folder: Path) -> Suite | None:
+    """The suite a run folder was last run with; ``None`` for a merged folder."""
+    path = folder / SUITE_FILE
+    return Suite.model_validate_json(path.read_text()) if path.is_file() else None
+
+
+def write_suite(folder: Path, suite: Suite) -> None:
+    """Remember what a run folder was run with."""
+    (folder / SUITE_FILE).write_text(suite.model_dump_json(indent=1))
+
+
+def full_table(results: Sequence[CellResults], *, published: bool) -> pd.DataFrame:
+    """Measured rows, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
+    measured = results_table(results)
+    hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
+    return with_published(measured, vidtok_table1(hashes)) if published else measured
+
+
+def _wants_published(folder: Path, asked: bool | None) -> bool:
+    suite = read_suite(folder)
+    return asked if asked is not None else suite is not None and suite.published
+
+
+def _title(folder: Path) -> str:
+    suite = read_suite(folder)
+    return suite.title or suite.name if suite else folder.name
+
+
+def _results(folder: Path) -> tuple[list[CellResults], list[dict[str, Any]]]:
+    with Ledger(folder) as ledger:
+        results = read_results(ledger)
+        return results, [run.provenance for run in ledger.runs()]
+
+
+def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
+    """Print the table of a run folder, and what failed."""
+    results, _ = _results(folder)
+    console = Console(width=max(NARROWEST, min(WIDEST, shutil.get_terminal_size((120, 24)).columns)))
+    frame = full_table(results, published=_wants_published(folder, None))
+    table = build_table(frame, title=_title(folder), across_protocols=across_protocols)
+    console.print(terminal_table(table, console.width))
+    for row in accounting_frame(results).to_dict("records"):
+        if row["status"] == "failed":
+            message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
+            console.print(message, style="red", highlight=False, markup=False)
+        elif row["failed"] or row["not_run"] or row["missing_videos"]:
+            console.print(
+                f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
+                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
+                highlight=False,
+                markup=False,
+            )
+
+
+def write_run_report(
+    folder: Path, out: Path | None, formats: Sequence[str], *, published: bool | None, across_protocols: bool
+) -> list[Path]:
+    """Write the report of a run folder and return the files."""
+    results, provenances = _results(folder)
+    suite = read_suite(folder)
+    table = full_table(results, published=_wants_published(folder, published))
+    return write_report(
+        table,
+        out or folder / "report",
+        formats,
+        _title(folder),
+        _provenance(results, provenances),
+        accounting=accounting_frame(results),
+        failures=failures_frame(results),
+        charts=run_charts(results, table),
+        radar_metrics=list(suite.radar) if suite and suite.radar else None,
+        across_protocols=across_protocols,
+    )
+
+
+def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """What the methods paragraph tells: protocols, settings, machines, versions, weights."""
+    last = runs[-1] if runs else {}
+    cells = [result.cell for result in results]
+    return {
+        "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
+        "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
+        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
+        "machines": sorted({row.machine for result in results for row in result.rows}),
+        "versions": last.get("versions", {}),
+        "ffmpeg": last.get("ffmpeg", ""),
+        "commit": last.get("commit", ""),
+        "dirty": last.get("dirty", False),
+        "command": " ".join(last.get("command", [])),
+    }

@@ -1,0 +1,74 @@
+"""Sweeps: cells of one tokenizer that differ in a numeric inference setting, as points of rate, quality and time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ...reports.charts.sweep import SweepPoint
+from ...reports.schema import Figure
+from ...tokenizers.interface import InferenceSettings
+from ..catalog.catalog import metrics
+from ..metrics.bits import BitsPerPixel
+from ..metrics.interface import Metric
+from ..metrics.throughput import Latency
+from .results import CellResults, table_row
+
+QUALITY_NEEDS = ("pairs", "features")
+"""What metrics of quality compare: frames, or features of them."""
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A numeric setting that takes several values for at least one tokenizer."""
+
+    setting: str
+    points: tuple[SweepPoint, ...]
+
+
+def find_sweeps(results: Sequence[CellResults]) -> Iterator[Sweep]:
+    """Every sweep among the cells of one dataset and protocol, in the order of the settings.
+
+    A line of a sweep is what agrees in tokenizer and all other settings. Lines of one point are left out.
+    """
+    finished = [result for result in results if result.scored()]
+    for setting, default in InferenceSettings().as_dict().items():
+        if not isinstance(default, int | float) or isinstance(default, bool):
+            continue
+        lines: dict[str, dict[float, CellResults]] = {}
+        for result in finished:
+            value = result.cell.settings.get(setting, default)
+            lines.setdefault(_series(result, setting), {})[value] = result
+        points = [
+            _point(series, value, result)
+            for series, line in lines.items()
+            if len(line) > 1
+            for value, result in sorted(line.items())
+        ]
+        if points:
+            yield Sweep(setting, tuple(points))
+
+
+def _series(result: CellResults, setting: str) -> str:
+    """The cell's label without the setting."""
+    name = result.cell.tokenizer
+    settings = result.cell.label.removeprefix(name).removeprefix(" (").removesuffix(")")
+    others = [part for part in settings.split(",") if part and not part.startswith(f"{setting}=")]
+    return f"{name} ({','.join(others)})" if others else name
+
+
+def _point(series: str, value: float, result: CellResults) -> SweepPoint:
+    measured = [metrics().get(name)() for name in result.cell.metrics]
+    quality = [_figure(result, metric) for metric in measured if metric.needs in QUALITY_NEEDS]
+    rate, time = _figure(result, BitsPerPixel()), _figure(result, Latency())
+    return SweepPoint(
+        series,
+        value,
+        quality=tuple(figure for figure in quality if figure.is_available),
+        rate=(rate,) if rate.is_available else (),
+        time=(time,) if time.is_available else (),
+    )
+
+
+def _figure(result: CellResults, metric: Metric) -> Figure:
+    return Figure(**table_row(result, metric))

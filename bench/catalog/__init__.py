@@ -1,0 +1,1 @@
+"""Tokenizers, datasets and metrics by name, plugins included."""

@@ -1,0 +1,162 @@
+"""An entry of the tokenizer catalog: from a card or a plugin, described without torch, built on demand."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ...tokenizers import checkpoints
+from ...tokenizers.adapters import missing_extra
+from ...tokenizers.card import Card
+from ...tokenizers.catalog import build_on_meta, build_tokenizer, freeze
+from .plugins import Plugin
+from .registry import RegistryError, import_target
+
+if TYPE_CHECKING:
+    import torch
+
+    from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoTokenizer
+
+
+class CardTokenizer:
+    """A tokenizer that a card describes."""
+
+    def __init__(self, card: Card, origin: str):
+        self.name = card.name
+        self.origin = origin
+        self.card = card
+
+    @property
+    def identity(self) -> str:
+        """Hash of what decides the output, weights apart."""
+        return self.card.identity
+
+    def spec(self) -> TokenizerSpec:
+        """What the tokenizer is."""
+        return self.card.spec
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of it without loading torch: the card's plain fields, and where the weights come from."""
+        plain = {name: value for name, value in vars(self.card).items() if isinstance(value, (str, int, bool))}
+        levels = {"codebook_levels": list(self.card.codebook_levels)}
+        return {**plain, **levels, "weights": self.card.checkpoint.description}
+
+    def hint(self) -> str:
+        """What brings the missing weights; empty if they are here. Loads no torch."""
+        return checkpoints.hint(self.card)
+
+    def missing_extra(self) -> str:
+        """The extra of toklab that it needs and this Python lacks; empty if it lacks none. Loads no torch."""
+        return missing_extra(self.card.adapter)
+
+    def weights_identity(self) -> str:
+        """What the weights are; raises ``CheckpointUnavailable`` if they aren't here."""
+        return checkpoints.weights_identity(self.card, checkpoints.resolve(self.card))
+
+    def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
+        """The tokenizer with its weights, ready to measure; raises as ``build_tokenizer`` does."""
+        return build_tokenizer(self.card, settings, device=device)
+
+    def build_on_meta(self) -> VideoTokenizer:
+        """The tokenizer on the meta device, without weights, to count its work."""
+        return build_on_meta(self.card)
+
+
+class FactoryTokenizer:
+    """A tokenizer that a plugin's callable builds; nothing is known of it before that is imported."""
+
+    def __init__(self, plugin: Plugin):
+        self.name = plugin.name
+        self.origin = plugin.origin
+        self._target = plugin.target
+
+    @property
+    def identity(self) -> str:
+        """Hash of the plugin's target, its origin with version, and its module's file; runs none of its code."""
+        try:
+            module = find_spec(self._target.partition(":")[0])
+            source = hashlib.sha256(Path(module.origin).read_bytes()).hexdigest() if module and module.origin else ""
+        except (ImportError, OSError):
+            source = ""
+        return hashlib.sha256(json.dumps([self._target, self.origin, source]).encode()).hexdigest()[:16]
+
+    def spec(self) -> TokenizerSpec:
+        """What the tokenizer is; builds it once to find out."""
+        return self._facts[0]
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of it without importing it."""
+        return {"name": self.name, "title": self.name, "family": "plugin", "weights": "the plugin's own"}
+
+    def hint(self) -> str:
+        """Always empty: what a plugin lacks shows when it is built."""
+        return ""
+
+    def missing_extra(self) -> str:
+        """Always empty: what a plugin lacks shows when it is built."""
+        return ""
+
+    def weights_identity(self) -> str:
+        """``state:…``, a hash of all parameters and buffers; ``none`` if it has none."""
+        return self._facts[1]
+
+    @cached_property
+    def factory(self) -> Callable[[InferenceSettings], object]:
+        """The plugin's callable, imported; raises :class:`RegistryError` if it doesn't work."""
+        try:
+            factory = import_target(self._target)
+        except Exception as error:
+            # A plugin's module may raise anything at all.
+            raise RegistryError(
+                f"the tokenizer {self.name!r} of {self.origin} can't be imported: {type(error).__name__}: {error}"
+            ) from error
+        if not callable(factory):
+            raise RegistryError(
+                f"the tokenizer {self.name!r} of {self.origin} is a {type(factory).__name__}, but must be a callable "
+                "that takes the inference settings; a package of cards is named without ':object'"
+            )
+        return factory
+
+    def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
+        """The tokenizer as the plugin builds it, in evaluation mode, frozen, on ``device``."""
+        from ...tokenizers.interface import VideoTokenizer
+
+        tokenizer = self.factory(settings)
+        if not isinstance(tokenizer, VideoTokenizer):
+            raise RegistryError(f"{self.name!r} of {self.origin} gives a {type(tokenizer).__name__}, no VideoTokenizer")
+        if tokenizer.settings != settings:
+            raise RegistryError(f"{self.name!r} of {self.origin} isn't built with the settings it is given")
+        return freeze(tokenizer).to(device)
+
+    def build_on_meta(self) -> VideoTokenizer:
+        """The tokenizer built under torch's meta device, to count its work."""
+        import torch
+
+        from ...tokenizers.interface import InferenceSettings
+
+        with torch.device("meta"):
+            return self.build(InferenceSettings(), "meta")
+
+    @cached_property
+    def _facts(self) -> tuple[TokenizerSpec, str]:
+        import torch
+
+        from ...tokenizers.interface import InferenceSettings
+
+        tokenizer = self.build(InferenceSettings())
+        digest, weights = hashlib.sha256(), "none"
+        for role, module in sorted(tokenizer.modules().items()):
+            for key, value in module.state_dict().items():
+                digest.update(f"{role}.{key}:{value.dtype}:{tuple(value.shape)}".encode())
+                digest.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
+                weights = f"state:{digest.hexdigest()}"
+        return tokenizer.spec, weights
+
+
+TokenizerEntry = CardTokenizer | FactoryTokenizer
+"""A tokenizer of the catalog."""

@@ -1,0 +1,1 @@
+"""Whether adapters, metrics and models keep what they promise."""

@@ -1,0 +1,1 @@
+"""How a plan is carried out: the runner, forward passes, reconstructions, provenance."""

@@ -1,0 +1,251 @@
+"""Evaluation of one cell: clips stream in, rows and measurements are committed as they come."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol as TypingProtocol
+
+import torch
+from torch import Tensor
+
+from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
+from ...datasets.protocol import Protocol
+from ...tokenizers.interface import VideoTokenizer
+from ...tokenizers.streaming import StreamingTokenizer
+from ..ledger.ledger import Ledger, pack_arrays
+from ..ledger.records import Measurement, ReferenceMeasurement, Row
+from ..metrics.interface import Metric, WindowBatch
+from ..planning.cell import reference_identity
+from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
+from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
+from .reconstructions import ReconstructionKeeper
+
+
+class Progress(TypingProtocol):
+    """Hears how a run goes on."""
+
+    def advance(self, windows: int, failed: int) -> None:
+        """So many windows are committed, so many of them failed."""
+
+    def message(self, text: str) -> None:
+        """Something the user should know, such as a halved batch."""
+
+
+@dataclass(frozen=True)
+class KnownWindow:
+    """What the ledger already has of a window."""
+
+    row: Row
+    measurements: frozenset[str]
+
+    def is_current(self, content_id: str, window: Window) -> bool:
+        """Whether the row was computed from these very frames."""
+        return self.row.content_id == content_id and self.row.frame_ids == window.frame_ids
+
+
+@dataclass
+class Evaluation:
+    """Runs one tokenizer over a stream of clips into the ledger."""
+
+    cell: str
+    """Forward identity."""
+    run: str
+    machine: str
+    protocol: Protocol
+    metrics: list[Metric]
+    """Prepared metrics that measure windows, one for each measurement."""
+    ledger: Ledger
+    device: torch.device
+    progress: Progress
+    keeper: ReconstructionKeeper
+    batch_size: int = 1
+    known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
+    retry_failed: bool = False
+    _warm: bool = False
+
+    def needs_nothing(self, source: str, content_id: str, window: Window) -> bool:
+        """Whether the ledger has all that is asked of a window: the clip stream's ``skip``."""
+        known = self.known.get((source, window.index))
+        if known is None or not known.is_current(content_id, window):
+            return False
+        if known.row.status == "failed":
+            return not self.retry_failed
+        return {metric.measurement_key for metric in self.metrics} <= known.measurements
+
+    def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
+        """Evaluate every clip; what fails is a row with a reason."""
+        for item in self._batches(gather_pieces(stream)):
+            if isinstance(item, LongClip):
+                assert isinstance(tokenizer, StreamingTokenizer)
+                self._evaluate_long(tokenizer, item)
+            elif isinstance(item, FailedClip):
+                if self.needs_nothing(item.source, item.content_id, item.window):
+                    continue
+                self.ledger.record(self._failed_row(item, item.reader, 0.0, item.reason))
+                self.progress.advance(1, 1)
+            else:
+                self._evaluate(tokenizer, item)
+
+    def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
+        """Frames in which a stream should give long windows; ``None`` if they must come whole.
+
+        They come in pieces where the tokenizer works in chunks and every metric is piecewise.
+        """
+        streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
+        return PIECE_FRAMES if streams and all(metric.piecewise for metric in self.metrics) else None
+
+    def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
+        pending: list[Clip] = []
+        for item in stream:
+            if not isinstance(item, Clip):
+                yield item
+                continue
+            if pending and (pending[0].video.shape != item.video.shape or len(pending) >= self.batch_size):
+                yield pending
+                pending = []
+            pending.append(item)
+            if len(pending) >= self.batch_size:
+                yield pending
+                pending = []
+        if pending:
+            yield pending
+
+    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> None:
+        try:
+            result = forward(tokenizer, clips, self.device)
+        except OutOfMemory as error:
+            if len(clips) == 1:
+                self._commit_failure(clips[0], _reason(error))
+                return
+            self.batch_size = max(1, len(clips) // 2)
+            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
+            for start in range(0, len(clips), self.batch_size):
+                self._evaluate(tokenizer, clips[start : start + self.batch_size])
+            return
+        except Exception as error:
+            if len(clips) == 1:
+                self._commit_failure(clips[0], _reason(error))
+                return
+            for clip in clips:
+                self._evaluate(tokenizer, [clip])
+            return
+        timing = {**result.timing, "warm": float(self._warm)}
+        self._warm = True
+        finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
+        for index, clip in enumerate(clips):
+            if finite[index]:
+                self._commit_scored(clip, self._window_batch(tokenizer, result, index), timing)
+            else:
+                self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
+
+    def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
+        measured = [PieceMeasurement(metric) for metric in self._wanted(clip.first)]
+        timing: dict[str, float] = {}
+        num_scored = 0
+        try:
+            with self.keeper.open(clip.first) as keep:
+                for result in forward_pieces(tokenizer, clip, self.device):
+                    if not result.reconstruction.isfinite().all():
+                        raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
+                    batch = self._window_batch(tokenizer, result, 0)
+                    for measurement in measured:
+                        measurement.add(batch)
+                    keep(batch)
+                    num_scored += result.reconstruction.shape[2]
+                    timing = {**result.timing, "warm": float(self._warm)}
+        except Exception as error:
+            self._commit_failure(clip.first, _reason(error))
+            return
+        self._warm = True
+        place = (self.cell, clip.first.source, clip.first.window.index)
+        self._commit(clip.first, timing, [measurement.record(*place) for measurement in measured])
+
+    def _commit_failure(self, clip: Clip, reason: str) -> None:
+        self.ledger.record(self._failed_row(clip, clip.reader, clip.fps, reason))
+        self.progress.advance(1, 1)
+
+    def _failed_row(self, clip: Clip | FailedClip, reader: str, fps: float, reason: str) -> Row:
+        return Row(
+            cell=self.cell,
+            source=clip.source,
+            window=clip.window.index,
+            content_id=clip.content_id,
+            frame_ids=clip.window.frame_ids,
+            fps=fps,
+            reader=reader,
+            status="failed",
+            reason=reason,
+            timing={},
+            machine=self.machine,
+            run=self.run,
+        )
+
+    def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
+        records = [record for metric in self._wanted(clip) for record in self._measure(metric, batch, clip)]
+        with self.keeper.open(clip) as keep:
+            keep(batch)
+        self._commit(clip, timing, records)
+
+    def _known(self, clip: Clip) -> KnownWindow | None:
+        known = self.known.get((clip.source, clip.window.index))
+        return known if known is not None and known.is_current(clip.content_id, clip.window) else None
+
+    def _wanted(self, clip: Clip) -> list[Metric]:
+        """The metrics whose measurements the ledger lacks."""
+        known = self._known(clip)
+        present = known.measurements if known is not None else frozenset()
+        return [metric for metric in self.metrics if metric.measurement_key not in present]
+
+    def _commit(
+        self, clip: Clip, timing: dict[str, float], measurements: Sequence[Measurement | ReferenceMeasurement]
+    ) -> None:
+        rows: list[Row] = []
+        known = self._known(clip)
+        if known is None or known.row.status != "scored":
+            row = self._failed_row(clip, clip.reader, clip.fps, "")
+            rows.append(replace(row, status="scored", timing=timing))
+        self.ledger.record(*rows, *measurements)
+        self.progress.advance(1, 0)
+
+    def _window_batch(self, tokenizer: VideoTokenizer, result: ForwardResult, index: int) -> WindowBatch:
+        reference = result.reference[index : index + 1]
+        reconstruction = result.reconstruction[index : index + 1].clamp(-1, 1)
+        if self.protocol.round_to_uint8:
+            reference, reconstruction = _round_to_uint8(reference), _round_to_uint8(reconstruction)
+        return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
+
+    def _measure(self, metric: Metric, batch: WindowBatch, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
+        place = (self.cell, clip.source, clip.window.index, metric.measurement_key)
+        records: list[Measurement | ReferenceMeasurement] = []
+        try:
+            records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
+            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash)
+            if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
+                arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
+                records.append(ReferenceMeasurement(reference, metric.measurement_key, arrays))
+        except Exception as error:
+            return [Measurement(*place, arrays=b"", reason=f"{type(error).__name__}: {error}")]
+        return records
+
+
+def _round_to_uint8(video: Tensor) -> Tensor:
+    return ((video + 1) * 127.5).round() / 127.5 - 1
+
+
+class NonFiniteReconstruction(ValueError):
+    """A reconstruction with values that aren't numbers, or infinite."""
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, OutOfMemory):
+        return f"out of memory with one window in the batch: {error}"
+    if isinstance(error, (UnreadableVideo, NonFiniteReconstruction)):
+        return str(error)
+    return f"{type(error).__name__}: {error}"
+
+
+def _describe_non_finite(reconstruction: Tensor, start: int = 0) -> str:
+    bad = ~reconstruction.isfinite()
+    frames = (bad.any(dim=0).flatten(1).any(dim=1).nonzero().flatten() + start).tolist()
+    return f"the reconstruction holds {int(bad.sum())} NaN or infinite values, in frames {frames[:5]}"

@@ -1,0 +1,67 @@
+"""Kept reconstructions: a few windows of every cell as lossless video, the same windows for all tokenizers."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from torch import Tensor
+
+from ...datasets.interface import Clip
+from ...datasets.video_writer import VideoWriter
+from ..metrics.interface import WindowBatch
+from ..planning.cell import clip_identity
+
+FOLDER = "reconstructions"
+REFERENCE_FOLDER = "reference"
+
+
+def to_uint8(video: Tensor) -> np.ndarray:
+    """(C, T, H, W) in [-1, 1] to uint8 frames (T, H, W, C)."""
+    frames = ((video.clamp(-1, 1) + 1) * 127.5).round().byte()
+    return frames.permute(1, 2, 3, 0).cpu().numpy()
+
+
+def choose_windows(clips: Iterable[str], keep: int | None) -> frozenset[str]:
+    """The ``keep`` clip identities with the smallest hash; all of them for ``None``."""
+    ordered = sorted(set(clips), key=lambda clip: hashlib.sha256(clip.encode()).hexdigest())
+    return frozenset(ordered if keep is None else ordered[:keep])
+
+
+@dataclass(frozen=True)
+class ReconstructionKeeper:
+    """Writes the chosen windows of one cell, rounded to 8 bits, as lossless video; the reference once."""
+
+    run_folder: Path
+    cell: str
+    protocol_hash: str
+    chosen: frozenset[str]
+    """Clip identities to keep."""
+
+    @contextmanager
+    def open(self, clip: Clip) -> Iterator[Callable[[WindowBatch], None]]:
+        """Take the window of a clip, piece by piece or at once, with the function that is given.
+
+        When the block ends without an error, the window's reconstruction is there, and its reference if no tokenizer
+        wrote it before. Of windows that aren't chosen nothing is kept.
+        """
+        identity = clip_identity(clip.content_id, clip.window.frame_ids)
+        if identity not in self.chosen:
+            yield lambda batch: None
+            return
+        name = f"{identity}.mkv"
+        reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
+        with ExitStack() as files:
+            writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell / name, clip.fps))
+            new = None if reference.exists() else files.enter_context(VideoWriter(reference, clip.fps))
+
+            def keep(batch: WindowBatch) -> None:
+                writer.write(to_uint8(batch.reconstruction[0]))
+                if new is not None:
+                    new.write(to_uint8(batch.reference[0]))
+
+            yield keep

@@ -1,0 +1,1 @@
+"""What there is on this machine: lists, sizes, weights and data."""

@@ -1,0 +1,131 @@
+"""What works on this machine, and what to do about the rest."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import shutil
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ...tokenizers.baselines.codecs import CODECS
+from ...tokenizers.baselines.ffmpeg import OTHER_BINARY, FfmpegError, has_encoder, has_filter
+from ..catalog import catalog
+from ..catalog.catalog import CardTokenizer
+from ..execution import provenance
+from ..metrics import weights
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing examined."""
+
+    subject: str
+    state: Literal["ok", "missing", "broken"]
+    text: str
+    hint: str = ""
+    """The command that fixes it."""
+
+
+def examine() -> list[Finding]:
+    """Examine versions, devices, readers, ffmpeg, metric weights, checkpoints, plugins and disk."""
+    return [
+        *_versions(),
+        *_devices(),
+        *_readers(),
+        *_ffmpeg(),
+        *_weights(),
+        *_checkpoints(),
+        *_plugins(),
+        _disk(),
+    ]
+
+
+def _versions() -> Iterator[Finding]:
+    versions = provenance.package_versions()
+    yield Finding("versions", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
+    state = provenance.git_state(Path(__file__).resolve().parent)
+    if state:
+        yield Finding("checkout", "ok", f"commit {state['commit'][:12]}{', with changes' if state['dirty'] else ''}")
+
+
+def _devices() -> Iterator[Finding]:
+    yield Finding("processor", "ok", f"{provenance.processor_name()}, {torch.get_num_threads()} threads")
+    if torch.cuda.is_available():
+        for index in range(torch.cuda.device_count()):
+            memory = torch.cuda.get_device_properties(index).total_memory / 2**30
+            yield Finding("GPU", "ok", f"cuda:{index} {torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
+    else:
+        yield Finding("GPU", "missing", "torch sees no CUDA device; models run on the processor")
+
+
+def _readers() -> Iterator[Finding]:
+    for name, role in (("decord", "fast reader"), ("av", "reader for what decord can't do, and video writing")):
+        if importlib.util.find_spec(name) is None:
+            hint = "PyAV reads everything in its place" if name == "decord" else "pip install av"
+            yield Finding(f"reader {name}", "missing", role, hint)
+            continue
+        try:
+            importlib.import_module(name)
+        except (ImportError, OSError) as error:
+            yield Finding(f"reader {name}", "broken", f"{role}: {error}", f"pip install --force-reinstall {name}")
+        else:
+            yield Finding(f"reader {name}", "ok", role)
+
+
+def _ffmpeg() -> Iterator[Finding]:
+    import imageio_ffmpeg
+
+    try:
+        present = {codec.encoder: has_encoder(codec.encoder) for codec in CODECS.values()}
+        present["libvmaf"] = has_filter("libvmaf")
+        version = imageio_ffmpeg.get_ffmpeg_version()
+    except (FfmpegError, OSError, subprocess.SubprocessError) as error:
+        yield Finding("ffmpeg", "broken", str(error), "pip install --force-reinstall imageio-ffmpeg")
+        return
+    yield Finding("ffmpeg", "ok", f"{version} with {', '.join(name for name, there in present.items() if there)}")
+    libraries = {codec.encoder: codec.library for codec in CODECS.values()}
+    for name in (name for name, there in present.items() if not there):
+        hint = OTHER_BINARY.format(libraries.get(name, name))
+        yield Finding(f"ffmpeg with {name}", "missing", "this ffmpeg was built without it", hint)
+
+
+def _weights() -> Iterator[Finding]:
+    for status in weights.status():
+        subject = f"weights {status.file.name}"
+        if status.path is None:
+            yield Finding(subject, "missing", status.file.purpose, f"toklab weights pull {status.file.name}")
+        else:
+            yield Finding(subject, "ok", str(status.path))
+
+
+def _checkpoints() -> Iterator[Finding]:
+    entries = list(catalog.tokenizers())
+    needing = [e for e in entries if isinstance(e, CardTokenizer) and e.card.checkpoint.kind in ("repository", "path")]
+    absent = [entry for entry in needing if entry.hint()]
+    yield Finding("tokenizers", "ok", f"{len(entries) - len(absent)} of {len(entries)} can run now")
+    if absent:
+        names = ", ".join(entry.name for entry in absent[:3])
+        yield Finding(
+            "checkpoints",
+            "missing",
+            f"{len(absent)} of {len(needing)} are not on this machine ({names}{', …' if len(absent) > 3 else ''})",
+            "toklab weights pull NAME, or set TOKLAB_CHECKPOINTS to the folder that holds them",
+        )
+
+
+def _plugins() -> Iterator[Finding]:
+    for registry in (catalog.tokenizers(), catalog.datasets(), catalog.metrics()):
+        for plugin in registry.probe_plugins():
+            yield Finding(f"plugin {plugin.name}", "broken", f"{plugin.origin}: {plugin.reason}")
+
+
+def _disk() -> Finding:
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    state = "ok" if free > 2 else "missing"
+    return Finding("disk", state, f"{free:.0f} GiB free here", "" if state == "ok" else "free some space before a run")

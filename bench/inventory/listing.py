@@ -1,0 +1,149 @@
+"""What there is, as text: tokenizers, datasets, metrics and suites, with what each needs.
+
+Tokenizers are listed without loading torch.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from ...reports.published.card_figures import fullest, published_rows
+from ...tokenizers.adapters import install_command
+from ..catalog import catalog
+from ..catalog.registry import BrokenPlugin, RegistryError
+from ..catalog.tokenizer_entry import TokenizerEntry
+
+READY = "ready"
+PULL = "toklab weights pull"
+WIDEST_LINE = 1000
+
+
+def listing(kind: str, card_folders: tuple[Path, ...] = ()) -> str:
+    """The listing of ``tokenizers``, ``datasets``, ``metrics`` or ``suites``."""
+    kinds: dict[str, Callable[[], str]] = {
+        "tokenizers": lambda: _tokenizers(card_folders),
+        "datasets": _datasets,
+        "metrics": _metrics,
+        "suites": _suites,
+    }
+    return kinds[kind]()
+
+
+def render(table: Table) -> str:
+    """A rich table as plain text, as wide as it needs to be: names are there to be copied."""
+    console = Console(width=WIDEST_LINE, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(table)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())
+
+
+def new_table(*columns: str) -> Table:
+    """A table in the plain style of all listings."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, no_wrap=True)
+    return table
+
+
+def _broken(plugins: Sequence[BrokenPlugin]) -> str:
+    return "".join(f"\nbroken plugin {plugin.name} ({plugin.origin}): {plugin.reason}" for plugin in plugins)
+
+
+def _tokenizers(card_folders: tuple[Path, ...]) -> str:
+    tokenizers = catalog.tokenizers(card_folders)
+    published = published_rows()
+    table = new_table("tokenizer", "system", "regularizer", "compression", "weights", "state", "published")
+    hints: dict[str, None] = {}
+    sources: dict[str, int] = {}
+    ready = 0
+    for entry in tokenizers:
+        facts = entry.describe()
+        state, needed = _state(entry)
+        ready += not needed
+        hints |= dict.fromkeys(needed)
+        compression = (
+            f"{facts['temporal_compression']}×{facts['spatial_compression']}×{facts['spatial_compression']}"
+            if "temporal_compression" in facts
+            else ""
+        )
+        shown = ""
+        if entry.name in published:
+            row = fullest(published[entry.name])
+            shown = f"{row.text} [{sources.setdefault(row.source, len(sources) + 1)}]"
+        table.add_row(
+            entry.name,
+            facts["title"],
+            _regularizer(facts),
+            compression,
+            str(facts["weights"]).split(":")[0],
+            state,
+            escape(shown),
+        )
+    footer = [f"{len(tokenizers)} tokenizers, {ready} ready", *(f"  {hint}" for hint in hints)]
+    footer += ["published, not measured here, each under its source's protocol:"] if sources else []
+    footer += [f"  [{number}] {source}" for source, number in sources.items()]
+    return "\n".join((render(table), *footer)) + _broken(tokenizers.broken)
+
+
+def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
+    """Whether a tokenizer can run now or what it needs, and the commands that bring it."""
+    needs: list[str] = []
+    hints: list[str] = []
+    if extra := entry.missing_extra():
+        needs.append(f"the extra {extra}")
+        hints.append(f"the extra {extra}: {install_command(extra)}")
+    if (hint := entry.hint()).startswith(PULL):
+        needs.append("a download")
+        hints.append(f"a download: {PULL} NAME")
+    elif hint:
+        needs.append("its checkpoint")
+        hints.append(f"{entry.name}: {hint}")
+    return (f"needs {' and '.join(needs)}" if needs else READY), hints
+
+
+def _regularizer(facts: dict[str, Any]) -> str:
+    """Regularizer with codes or channels, as far as the facts tell."""
+    size = f" - {facts['codebook_size']:,}" if facts.get("codebook_size") else ""
+    size = size or (f" - {facts['latent_channels']}chn" if facts.get("latent_channels") else "")
+    return f"{facts.get('regularizer', '').upper()}{size}"
+
+
+def _datasets() -> str:
+    registry = catalog.datasets()
+    table = new_table("dataset", "from", "place")
+    for name in registry:
+        root = os.environ.get("TOKLAB_DATA")
+        place = f"{root}/{name}" if root and Path(root, name).is_dir() else f"give it: {name}:FOLDER"
+        table.add_row(name, registry.origin(name), "built in" if name == "sample" else place)
+    return render(table) + _broken(registry.broken)
+
+
+def _metrics() -> str:
+    registry = catalog.metrics()
+    table = new_table("metric", "better", "unit", "state", "convention")
+    for name in registry:
+        try:
+            metric = registry.get(name)()
+        except RegistryError:
+            continue
+        unavailable = metric.unavailable()
+        state = READY if unavailable is None else unavailable.hint
+        better = {"higher": "↑", "lower": "↓", "none": ""}[metric.direction]
+        table.add_row(name, better, metric.unit, state, metric.convention)
+    return render(table) + _broken(registry.broken)
+
+
+def _suites() -> str:
+    from ..planning.suite import shipped_suites
+
+    table = new_table("suite", "datasets", "protocol", "tokenizers", "title")
+    for name, suite in shipped_suites().items():
+        table.add_row(name, ", ".join(suite.datasets), suite.protocol, str(len(suite.tokenizers)), suite.title)
+    return render(table)

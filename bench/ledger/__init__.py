@@ -1,0 +1,1 @@
+"""What a run leaves: records, their store in SQLite and Parquet, and merging."""

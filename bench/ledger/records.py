@@ -1,0 +1,167 @@
+"""The records the ledger keeps, each field described once; the ledger's tables and columns follow from them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, fields
+from typing import Any, Literal, TypeVar, get_type_hints
+
+RecordT = TypeVar("RecordT")
+
+SQL_TYPES = {int: "INTEGER", float: "REAL"}
+"""Column types of plain numbers; everything else is kept as text or JSON."""
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One invocation of the runner on a run folder."""
+
+    run: str
+    """Identity: time of start and process."""
+    started: str
+    """UTC, ISO 8601."""
+    finished: str
+    """UTC, ISO 8601; empty while it runs, and for ever if it was killed."""
+    provenance: dict[str, Any]
+    """Versions, device, commit, command line: see :mod:`toklab.bench.execution.provenance`."""
+
+
+@dataclass(frozen=True)
+class CellRecord:
+    """One tokenizer on one dataset under one protocol with one set of inference settings."""
+
+    cell: str
+    """Forward identity: hash of card, weights, dataset name, protocol and settings."""
+    tokenizer: str
+    """Name of the card or plugin."""
+    label: str
+    """Row label: the tokenizer's name and the settings that differ from the default."""
+    spec: dict[str, Any]
+    """The tokenizer's spec as plain values."""
+    weights: str
+    """Identity of the weights: ``sha256:…``, ``random:SEED`` or ``none``."""
+    dataset: str
+    """Name of the dataset."""
+    protocol: dict[str, Any]
+    """The protocol's fields, its name among them."""
+    protocol_hash: str
+    settings: dict[str, Any]
+    """The inference settings."""
+    metrics: tuple[str, ...]
+    """Names of the metrics asked for, in order."""
+    status: Literal["open", "finished", "failed"] = "open"
+    """``finished``: every planned window is scored or failed with a reason; ``failed``: the tokenizer couldn't run."""
+    reason: str = ""
+    """Why the cell failed."""
+    hint: str = ""
+    """The command that fixes a failed cell, where one is known."""
+    facts: dict[str, float] = field(default_factory=dict)
+    """Figures that need no clip: parameters, multiply-adds, codebook size."""
+    missing: tuple[str, ...] = ()
+    """Videos the dataset's own list names and the disk doesn't hold: ``key: reason``."""
+    unavailable: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """Metrics that couldn't be computed: name → (reason, hint)."""
+    planned: int = 0
+    """Windows the dataset gives under the protocol, unreadable sources counted as one each."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One window through one cell: scored, or failed with a reason."""
+
+    cell: str
+    source: str
+    """Key of the source video."""
+    window: int
+    """Index of the window in its source; −1 where the whole source couldn't be read."""
+    content_id: str
+    """SHA-256 of the source's content."""
+    frame_ids: tuple[int, ...]
+    """Indices of the window's frames in the source."""
+    fps: float
+    """Frame rate of the source."""
+    reader: str
+    """Which reader decoded it."""
+    status: Literal["scored", "failed"]
+    reason: str
+    """Why it failed; empty if scored."""
+    timing: dict[str, float]
+    """Seconds, batch size and memory of the forward pass: see :mod:`toklab.bench.execution.forward`."""
+    machine: str
+    """Identity of the machine that ran it."""
+    run: str
+    """The invocation that computed it."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What rows of one cell are sorted and matched by."""
+        return (self.source, self.window)
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """What one metric measured on one window."""
+
+    cell: str
+    source: str
+    window: int
+    measurement: str
+    """Name, version and weights of what was measured."""
+    arrays: bytes
+    """Named arrays, in the safetensors format; empty if it failed."""
+    reason: str = ""
+    """Why the metric couldn't measure this window."""
+
+
+@dataclass(frozen=True)
+class ReferenceMeasurement:
+    """What a metric measured on the reference alone, shared by all tokenizers."""
+
+    clip: str
+    """Hash of the source's content, the frame ids and the protocol."""
+    measurement: str
+    arrays: bytes
+
+
+PRIMARY_KEYS: dict[type, tuple[str, ...]] = {
+    RunRecord: ("run",),
+    CellRecord: ("cell",),
+    Row: ("cell", "source", "window"),
+    Measurement: ("cell", "source", "window", "measurement"),
+    ReferenceMeasurement: ("clip", "measurement"),
+}
+"""The tables of the ledger, and what identifies a row of each."""
+
+TABLES: dict[type, str] = {
+    RunRecord: "runs",
+    CellRecord: "cells",
+    Row: "rows",
+    Measurement: "measurements",
+    ReferenceMeasurement: "reference_measurements",
+}
+
+
+def column_types(record: type) -> dict[str, str]:
+    """SQL type of every field of a record class, in order."""
+    hints = get_type_hints(record)
+    return {f.name: "BLOB" if hints[f.name] is bytes else SQL_TYPES.get(hints[f.name], "TEXT") for f in fields(record)}
+
+
+def to_columns(record: Any) -> tuple[Any, ...]:
+    """Values of a record as SQLite takes them; collections become JSON."""
+    values = (getattr(record, f.name) for f in fields(record))
+    return tuple(json.dumps(v, sort_keys=True) if isinstance(v, (dict, tuple, list)) else v for v in values)
+
+
+def from_columns(record: type[RecordT], values: tuple[Any, ...]) -> RecordT:
+    """The record that :func:`to_columns` made these values from."""
+    hints = get_type_hints(record)
+    decoded: dict[str, Any] = {}
+    for name, value in zip(column_types(record), values, strict=True):
+        kind = str(hints[name])
+        if kind.startswith("dict"):
+            value = json.loads(value)
+        elif kind.startswith("tuple"):
+            value = tuple(json.loads(value))
+        decoded[name] = value
+    return record(**decoded)

@@ -1,0 +1,1 @@
+"""What is to be run: suites, cells and the plan."""

@@ -1,0 +1,261 @@
+"""A training from recipe to card: wires clips, networks, loss terms and validation into the loop."""
+
+from __future__ import annotations
+
+import math
+import pkgutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from importlib.util import resolve_name
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...datasets.locations import cache_folder
+from ...datasets.training_clips import TrainingClips, TrainingData
+from ...tokenizers import checkpoints
+from ...tokenizers.card import Card, TrainingRecord
+from ...tokenizers.catalog import build_tokenizer, load_cards
+from ...tokenizers.interface import VideoTokenizer
+from ...tokenizers.training.adversary import Adversary
+from ...tokenizers.training.checkpoint import has_checkpoint
+from ...tokenizers.training.errors import TrainingError
+from ...tokenizers.training.export import export, initial_card, stored_weights, weights_path
+from ...tokenizers.training.loop import Progress, TrainingResult, train
+from ...tokenizers.training.losses import ReconstructionTerms, WeightedLoss, multi_scale_ssim_loss
+from ...tokenizers.training.objective import Objective, PerceptualLoss
+from ...tokenizers.training.recipe import Recipe, load_recipe
+from ..metrics import weights
+from .validation import Validation, reconstruction_quality
+
+MAX_HALF_PRECISION_LOSS_DB = 0.05
+"""Weights are kept in float16 where that changes PSNR by less."""
+NUM_STARTING_CLIPS = 32
+"""Clips that a recipe's ``start`` is given."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the user decides beside the recipe."""
+
+    out: Path
+    """Folder of the training."""
+    data: Path | None = None
+    """Folder of videos, or a text file that lists them; ``None``: synthetic clips alone."""
+    init: Path | None = None
+    """Weights file to start from in place of the one the recipe's ``init`` leads to."""
+    resume: bool = False
+    device: str = "cpu"
+    tensorboard: bool = False
+    command: str = ""
+    """What the card says repeats the training."""
+
+
+def run_training(
+    recipe_name: str | Path,
+    options: TrainingOptions,
+    *,
+    steps: int | None = None,
+    on_progress: Callable[[Progress], None] | None = None,
+    on_message: Callable[[str], None] = lambda text: None,
+) -> Path:
+    """Train a recipe and write weights, card, logs and checkpoint into the options' folder.
+
+    Args:
+        recipe_name: a shipped recipe, or a TOML file.
+        options: the user's.
+        steps: in place of the recipe's.
+        on_progress: called after every step.
+        on_message: called with lines for the user.
+
+    Returns:
+        The card.
+
+    Raises:
+        ValueError: :class:`TrainingError`, ``CardError``, ``TokenizerError`` or an error of the dataset, with the hint.
+    """
+    recipe = load_recipe(recipe_name)
+    if steps is not None:
+        recipe = _with_steps(recipe, steps)
+    validation = Validation.from_mapping(recipe.validation)
+    tokenizer = build_tokenizer(initial_card(recipe))
+    data = TrainingData.from_mapping(recipe.data)
+    clips = TrainingClips(
+        data,
+        recipe.optimization.batch_size,
+        recipe.optimization.seed,
+        options.data,
+        cache_folder() / "training",
+        lambda done, of: on_message(f"clips: {done} of {of} videos are ready") if done == of else None,
+    )
+    for reason in clips.skipped:
+        on_message(f"passed over: {reason}")
+    if not has_checkpoint(options.out):
+        start(recipe, options, tokenizer, clips)
+    terms = reconstruction_terms(recipe, on_message)
+    objective = build_objective(recipe, network_of(tokenizer), terms)
+    held_out = validation.clips(17 if tokenizer.spec.causal else 16)
+    result = train(
+        recipe,
+        objective,
+        terms,
+        clips,
+        lambda: reconstruction_quality(tokenizer, held_out),
+        options.out,
+        resume=options.resume,
+        device=options.device,
+        tensorboard=options.tensorboard,
+        on_progress=on_progress,
+    )
+    record = TrainingRecord(
+        recipe=recipe.name,
+        command=options.command or f"toklab train {recipe.name}",
+        data=clips.description,
+        steps=result.steps,
+        seed=recipe.optimization.seed,
+        seconds=round(result.seconds),
+        device=_device_name(options.device),
+        validation=validation.description,
+        psnr=round(float(result.validation["psnr"]), 3),
+    )
+    return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out), record)
+
+
+def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> None:
+    """Give a tokenizer the weights that training starts from: random, fitted, another recipe's, or grown ones.
+
+    What fits or grows them gets clips of steps beyond the recipe's last one.
+
+    Raises:
+        TrainingError: if the weights of the recipe's ``init`` aren't there.
+    """
+    model = network_of(tokenizer)
+    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
+    steps = range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))
+    if recipe.init:
+        base_card = initial_card(load_recipe(recipe.init))
+        state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
+        if not recipe.grow:
+            tokenizer.load_state(state)
+            return
+        base = build_tokenizer(base_card)
+        base.load_state(state)
+        _resolve(recipe.grow, recipe.name)(network_of(base), model, torch.cat([clips(step) for step in steps]))
+    elif options.init is not None:
+        tokenizer.load_state(checkpoints.load_state(options.init))
+    elif recipe.start:
+        _resolve(recipe.start, recipe.name)(model, torch.cat([clips(step) for step in steps]))
+
+
+def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:
+    """``--init``, else what a training of the recipe ``init`` left beside this one's folder, else what ships."""
+    if options.init is not None:
+        return options.init
+    beside = weights_path(options.out.parent / recipe.init, base.name)
+    if beside.is_file():
+        return beside
+    shipped = load_cards().get(base.name)
+    path = checkpoints.find(shipped) if shipped is not None else None
+    if path is None:
+        raise TrainingError(
+            f"{recipe.name} starts from the weights of {recipe.init}, which are not at {beside}; run toklab train "
+            f"{recipe.init} --out {options.out.parent / recipe.init}, or give --init FILE"
+        )
+    return path
+
+
+def network_of(tokenizer: VideoTokenizer) -> nn.Module:
+    """The network that an adapter holds as ``model``, every parameter of which may be trained.
+
+    Raises:
+        TrainingError: if it holds none.
+    """
+    model = getattr(tokenizer, "model", None)
+    if not isinstance(model, nn.Module):
+        raise TrainingError(f"{tokenizer.spec.name} can't be trained: its adapter has no network called model")
+    return model.train().requires_grad_(True)
+
+
+def build_objective(recipe: Recipe, model: nn.Module, terms: ReconstructionTerms) -> Objective:
+    """The recipe's objective on a model; ``terms`` are its perceptual loss, if there are any.
+
+    Raises:
+        TrainingError: if it can't be imported, or refuses the recipe's parameters.
+    """
+    kind = _resolve(recipe.objective, recipe.name)
+    # The bound method, so that loss networks become neither part of the objective's state nor of what it trains.
+    perceptual: PerceptualLoss | None = terms.forward if terms.terms else None
+    try:
+        return kind(model, perceptual=perceptual, **recipe.parameters)
+    except TypeError as error:
+        raise TrainingError(f"{recipe.name}: {recipe.objective} refuses the recipe's parameters: {error}") from error
+
+
+def reconstruction_terms(recipe: Recipe, on_message: Callable[[str], None]) -> ReconstructionTerms:
+    """The weighted terms of a recipe; LPIPS gives way to the SSIM term where its weights aren't on this machine."""
+    wanted = recipe.terms
+    terms: dict[str, WeightedLoss] = {}
+    ssim = wanted.ssim
+    if wanted.lpips:
+        if weights.locate(weights.LPIPS_VGG) is not None:
+            terms["lpips"] = WeightedLoss(_lpips_loss(), wanted.lpips)
+        else:
+            ssim += wanted.ssim_instead
+            on_message(f"LPIPS is unavailable, so SSIM stands in for it; to fix it: {weights.LPIPS_VGG.hint}")
+    if ssim:
+        terms["ssim"] = WeightedLoss(multi_scale_ssim_loss, ssim)
+    if wanted.adversarial:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(recipe.optimization.seed)
+            adversary = Adversary(wanted.discriminator_width, wanted.lecam)
+        terms["adversarial"] = WeightedLoss(adversary, wanted.adversarial, wanted.adversarial_start)
+    return ReconstructionTerms(terms)
+
+
+class LpipsLoss(nn.Module):
+    """LPIPS (VGG) of frames, averaged."""
+
+    def __init__(self, network: nn.Module):
+        super().__init__()
+        self.network = network
+
+    def forward(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
+        """A scalar, of (B, 3, T, H, W) twice."""
+        x, y = (video.transpose(1, 2).flatten(0, 1).float() for video in (clip, reconstruction))
+        return self.network(x, y).mean()
+
+
+def _lpips_loss() -> LpipsLoss:
+    from ..metrics.lpips import build_lpips
+
+    backbone = torch.load(weights.verified(weights.LPIPS_VGG), map_location="cpu", weights_only=True)
+    return LpipsLoss(build_lpips("vgg", backbone))
+
+
+def _weights_to_keep(result: TrainingResult, tokenizer: VideoTokenizer, clips: list[Tensor]) -> dict[str, Tensor]:
+    """The weights in float16, unless that costs quality; then as they are."""
+    half = stored_weights(result.weights, half=True)
+    tokenizer.load_state({name: value.float() for name, value in half.items()})
+    loss = result.validation["psnr"] - reconstruction_quality(tokenizer, clips)["psnr"]
+    return half if abs(loss) < MAX_HALF_PRECISION_LOSS_DB else stored_weights(result.weights, half=False)
+
+
+def _with_steps(recipe: Recipe, steps: int) -> Recipe:
+    return replace(recipe, optimization=replace(recipe.optimization, steps=steps))
+
+
+def _resolve(name: str, recipe: str) -> Any:
+    """What ``module:name`` stands for; a leading dot is relative to ``toklab.tokenizers``."""
+    try:
+        return pkgutil.resolve_name(resolve_name(name, "toklab.tokenizers"))
+    except (ImportError, AttributeError) as error:
+        raise TrainingError(f"{recipe}: {name} can't be imported: {error}") from error
+
+
+def _device_name(device: str) -> str:
+    """Of a GPU its name, of a CPU the number of threads."""
+    if device.startswith("cuda"):
+        return torch.cuda.get_device_name(device)
+    return f"CPU, {torch.get_num_threads()} threads"

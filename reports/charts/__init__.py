@@ -1,0 +1,1 @@
+"""Radar charts and curves."""

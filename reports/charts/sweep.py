@@ -1,0 +1,170 @@
+"""Rate, quality and time as one inference setting changes: a table and a chart."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure as Drawing
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+
+from ..schema import Figure, TableError
+from ..tables.columns import ARROWS
+from ..tables.table import format_interval, format_value
+from .palette import LIGHT_GREY, MARKERS, system_colours
+
+PANEL_SIZE = (3.3, 2.3)
+"""Inches of one of the panels."""
+LOGARITHMIC_FROM = 4
+"""Ratio of the largest to the smallest value of a setting from which its axis is logarithmic."""
+MOST_TICKS = 8
+"""Values of a setting up to which every one has its tick."""
+
+
+@dataclass(frozen=True)
+class SweepPoint:
+    """A tokenizer under one value of the setting."""
+
+    series: str
+    """The tokenizer, with its other settings: one line of the chart."""
+    value: float
+    """Value of the setting."""
+    quality: tuple[Figure, ...]
+    """Available figures of quality."""
+    rate: tuple[Figure, ...] = ()
+    """Bits per pixel, where measured."""
+    time: tuple[Figure, ...] = ()
+    """Latency, where measured."""
+
+    @property
+    def figures(self) -> tuple[Figure, ...]:
+        """All figures, in the order rate, quality, time."""
+        return (*self.rate, *self.quality, *self.time)
+
+    def figure(self, metric: str) -> Figure | None:
+        """The figure of a metric, if there is one."""
+        return next((figure for figure in self.figures if figure.metric == metric), None)
+
+
+def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
+    """One row a figure: tokenizer, setting, metric, value, ends of its interval, how many of what it rests on."""
+    rows = [
+        (point.series, point.value, f.metric, f.value, f.low, f.high, f.count, f.counted)
+        for point in points
+        for f in point.figures
+    ]
+    return pd.DataFrame(rows, columns=["tokenizer", setting, "metric", "value", "low", "high", "count", "counted"])
+
+
+def sweep_table(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
+    """One row a tokenizer and value, one column a metric, as printed, with half the width of its 95 % interval."""
+    rows: list[dict[str, str]] = []
+    metrics = _metrics(points)
+    for point in points:
+        row = {"tokenizer": point.series, setting: f"{point.value:g}"}
+        for metric, example in metrics.items():
+            figure = point.figure(metric)
+            row[f"{_heading(example)} {ARROWS[example.direction]}".rstrip()] = "–" if figure is None else _text(figure)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def draw_sweep(points: Sequence[SweepPoint], setting: str) -> Drawing:
+    """Quality against the setting on the left and against latency on the right, then latency and rate by the setting.
+
+    One line a series, with bars for 95 % intervals; in the right-hand panels each point is marked with the setting's
+    value. Without latencies there is no right-hand column.
+
+    Raises:
+        TableError: if there is no figure at all.
+    """
+    quality = list(dict.fromkeys(figure.metric for point in points for figure in point.quality))
+    times = list(dict.fromkeys(figure.metric for point in points for figure in point.time))
+    rates = list(dict.fromkeys(figure.metric for point in points for figure in point.rate))
+    panels: list[tuple[str, str]] = []
+    for metric in quality:
+        panels += [(setting, metric), *((time, metric) for time in times)]
+    panels += [(setting, metric) for metric in (*times, *rates)]
+    if not panels:
+        raise TableError(f"sweep of {setting} has no figure to draw")
+    num_columns = 2 if times else 1
+    num_rows = -(-len(panels) // num_columns)
+    drawing = Drawing(figsize=(PANEL_SIZE[0] * num_columns, PANEL_SIZE[1] * num_rows + 0.4), layout="constrained")
+    FigureCanvasAgg(drawing)
+    axes = drawing.subplots(num_rows, num_columns, squeeze=False).flatten()
+    for canvas, (horizontal, vertical) in zip(axes, panels, strict=False):
+        _draw_panel(canvas, points, setting, horizontal, vertical)
+    for unused in axes[len(panels) :]:
+        unused.set_axis_off()
+    handles, labels = axes[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=num_columns, frameon=False, fontsize=8)
+    return drawing
+
+
+def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizontal: str, vertical: str) -> None:
+    metrics = _metrics(points)
+    names = list(dict.fromkeys(point.series for point in points))
+    colours = system_colours(names, [names])
+    for number, name in enumerate(names):
+        ordered = sorted((point for point in points if point.series == name), key=lambda point: point.value)
+        drawn: list[tuple[float, float, Figure]] = []
+        for point in ordered:
+            x, y = point.figure(horizontal), point.figure(vertical)
+            if y is not None and horizontal == setting:
+                drawn.append((point.value, point.value, y))
+            elif y is not None and x is not None:
+                drawn.append((point.value, x.value, y))
+        xs, ys = [x for _, x, _ in drawn], [y.value for _, _, y in drawn]
+        below, above = ([_distance(y, end) for _, _, y in drawn] for end in ("low", "high"))
+        marker = MARKERS[number % len(MARKERS)]
+        canvas.errorbar(xs, ys, (below, above), marker=marker, ms=4, lw=1.2, color=colours[name], label=name)
+        if horizontal != setting:
+            for value, x, y in drawn:
+                place, offset = (x, y.value), (3, 3)
+                canvas.annotate(
+                    f"{value:g}", place, offset, textcoords="offset points", fontsize=7, color=colours[name]
+                )
+    if horizontal == setting:
+        canvas.set_xlabel(setting)
+        _mark_values(canvas, sorted({point.value for point in points}))
+    else:
+        canvas.set_xlabel(_heading(metrics[horizontal]))
+        canvas.xaxis.set_major_locator(MaxNLocator(5))
+    arrow = ARROWS[metrics[vertical].direction]
+    canvas.set_ylabel(f"{_heading(metrics[vertical])} {arrow}".rstrip())
+    canvas.grid(color=LIGHT_GREY, linewidth=0.5)
+    canvas.spines[["top", "right"]].set_visible(False)
+    canvas.set_axisbelow(True)
+    canvas.margins(0.12)
+
+
+def _mark_values(canvas: Axes, values: Sequence[float]) -> None:
+    """Ticks at the values of the setting, on a logarithmic axis where they span a large ratio."""
+    if values[0] > 0 and values[-1] / values[0] >= LOGARITHMIC_FROM:
+        canvas.set_xscale("log", base=2)
+        canvas.xaxis.set_minor_locator(NullLocator())
+        canvas.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    if len(values) <= MOST_TICKS:
+        canvas.xaxis.set_major_locator(FixedLocator(list(values)))
+        canvas.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+
+
+def _metrics(points: Sequence[SweepPoint]) -> dict[str, Figure]:
+    """One figure of each metric, for what all of them share."""
+    return {figure.metric: figure for point in points for figure in point.figures}
+
+
+def _heading(figure: Figure) -> str:
+    return f"{figure.title}{f' ({figure.unit})' if figure.unit else ''}"
+
+
+def _text(figure: Figure) -> str:
+    interval = format_interval(figure, "half-width") if figure.low != figure.high else ""
+    return f"{format_value(figure)} {interval}".rstrip()
+
+
+def _distance(figure: Figure, end: str) -> float:
+    return max(0.0, abs(figure.value - getattr(figure, end))) if figure.has_interval else 0.0

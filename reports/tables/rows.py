@@ -1,0 +1,48 @@
+"""The rows of a printed table or chart: one for each tokenizer and setting."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ..schema import Figure
+
+
+@dataclass
+class ArrangedRow:
+    """Figures of one tokenizer under one setting, by the index of their column."""
+
+    source: Figure
+    """One of its figures, for the facts all of them share."""
+    protocol: str = ""
+    """Named where the row holds figures that collide with another row's of the same tokenizer."""
+    figures: dict[int, Figure] = field(default_factory=dict)
+
+
+def arrange_rows(figures: list[Figure], places: list[int]) -> list[ArrangedRow]:
+    """One row for each tokenizer and setting, and more where several of its figures want one place."""
+    drafts: dict[tuple[str, ...], list[ArrangedRow]] = {}
+    for figure, place in zip(figures, places, strict=True):
+        rows = drafts.setdefault(figure.row_key, [ArrangedRow(figure)])
+        # Figures under one protocol stay together, so that a row never mixes what the columns keep apart.
+        fitting = [row for row in rows if place not in row.figures and row.protocol in ("", figure.protocol)]
+        if not fitting:
+            fitting = [ArrangedRow(figure, figure.protocol)]
+            rows += fitting
+        fitting[-1].figures[place] = figure
+    return [row for rows in drafts.values() for row in rows]
+
+
+def row_titles(rows: list[ArrangedRow]) -> list[str]:
+    """System, with what tells a row from the others of its group: weights, settings, protocol."""
+    titles = []
+    for row in rows:
+        source = row.source
+        settings = source.label.removeprefix(source.tokenizer).strip() if source.label != source.tokenizer else ""
+        random = "(random weights)" if source.weights.startswith("random") else ""
+        protocol = f"[{row.protocol}]" if row.protocol else ""
+        titles.append(" ".join(filter(None, (source.system, random, settings, protocol))))
+    seen = [(row.source.origin, title, row.source.regularizer) for row, title in zip(rows, titles, strict=True)]
+    return [
+        f"{title}, {row.source.tokenizer}" if seen.count(key) > 1 and row.source.tokenizer not in title else title
+        for row, title, key in zip(rows, titles, seen, strict=True)
+    ]

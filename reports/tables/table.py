@@ -1,0 +1,214 @@
+"""The printed table in the shape of Table 1 of the VidTok paper, before it is rendered.
+
+Rows are grouped (discrete, continuous by channels); :mod:`.columns` says which figures share a column.
+
+Best and second are ranked within a group and column among figures of the column's own protocol and metric: the measured
+ones, or, where nothing was measured, the published ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+from ..schema import Figure, group_order, group_title, read_figures
+from .columns import Column, arrange_columns
+from .footnotes import Footnote, Footnotes
+from .ranking import Rank, rank_figures
+from .rows import ArrangedRow, arrange_rows, row_titles
+
+Intervals = Literal["none", "half-width", "ends"]
+"""How intervals are printed: not at all, as ``27.31 ±0.52`` (half the interval's width), or as ``[26.8, 27.9]``."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One printed figure."""
+
+    text: str
+    """The figure; ``n/a`` where it is unavailable, ``–`` where there is none."""
+    interval: str = ""
+    """Printed behind the figure."""
+    rank: Rank = ""
+    marks: tuple[str, ...] = ()
+    """Marks of its footnotes."""
+    figure: Figure | None = None
+    """Where the text is from."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One tokenizer under one setting."""
+
+    title: str
+    """System, with what tells this row from others: weights, settings, protocol."""
+    regularizer: str
+    marks: tuple[str, ...]
+    source: Figure
+    """One of its figures, for the facts all of them share."""
+    cells: tuple[Cell, ...]
+    """One for each column."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """Rows that are ranked together."""
+
+    title: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class ResultsTable:
+    """A table ready to be rendered."""
+
+    title: str
+    caption: str
+    """How many frames or windows the figures rest on, and what the marks mean."""
+    columns: tuple[Column, ...]
+    sections: tuple[Section, ...]
+    footnotes: tuple[Footnote, ...]
+
+
+def build_table(
+    frame: pd.DataFrame, *, title: str = "", across_protocols: bool = False, intervals: Intervals = "none"
+) -> ResultsTable:
+    """Arrange a results table (see :mod:`.schema`) for print.
+
+    Args:
+        frame: measured rows, published rows, or both.
+        title: printed above the table.
+        across_protocols: put figures measured under other protocols into one column, marked.
+        intervals: how the 95 % intervals are printed.
+
+    Raises:
+        TableError: if the frame isn't a results table.
+    """
+    figures = read_figures(frame)
+    columns, places = arrange_columns(figures, across_protocols)
+    drafts = arrange_rows(figures, places)
+    notes = Footnotes()
+    counts = _counts(drafts, columns)
+    sections = []
+    for group, members in itertools.groupby(
+        sorted(drafts, key=lambda draft: (group_order(draft.source.group), draft.source.origin == "measured")),
+        key=lambda draft: draft.source.group,
+    ):
+        rows = list(members)
+        ranks = _rank_section(rows, columns)
+        titles = row_titles(rows)
+        printed = [
+            Row(
+                title=row_title,
+                regularizer=row.source.regularizer,
+                marks=_row_marks(row.source, notes),
+                source=row.source,
+                cells=tuple(
+                    _cell(row.figures.get(i), column, ranks[number][i], counts[i], intervals, notes)
+                    for i, column in enumerate(columns)
+                ),
+            )
+            for number, (row, row_title) in enumerate(zip(rows, titles, strict=True))
+        ]
+        sections.append(Section(group_title(group), tuple(printed)))
+    ranked = any(cell.rank for section in sections for row in section.rows for cell in row.cells)
+    return ResultsTable(title, _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed())
+
+
+def _rank_section(rows: list[ArrangedRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
+    ranks: list[list[Rank]] = [[""] * len(columns) for _ in rows]
+    for i, column in enumerate(columns):
+        home = [
+            (n, row.figures[i]) for n, row in enumerate(rows) if i in row.figures and column.is_home(row.figures[i])
+        ]
+        measured = [(n, figure) for n, figure in home if figure.origin == "measured"]
+        pool = measured or home
+        for (number, _), rank in zip(pool, rank_figures([figure for _, figure in pool]), strict=True):
+            ranks[number][i] = rank
+    return ranks
+
+
+def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
+    marks = []
+    if source.origin == "published":
+        marks.append(notes.provenance(f"published, not measured here: {source.citation}"))
+    elif source.weights.startswith("random"):
+        marks.append(
+            notes.remark(f"weights: {source.weights}; the model is not trained and its figures test the harness only")
+        )
+    return tuple(marks)
+
+
+def _cell(
+    figure: Figure | None, column: Column, rank: Rank, counts: dict[str, int], intervals: Intervals, notes: Footnotes
+) -> Cell:
+    if figure is None:
+        return Cell("–")
+    marks = []
+    if not column.is_home(figure) and figure.protocol_key != (column.group.protocol, column.group.protocol_hash):
+        named = f"{figure.protocol} ({figure.protocol_hash or 'no hash'})" if figure.protocol else "not stated"
+        marks.append(notes.provenance(f"not comparable with the column's other figures: protocol {named}"))
+    if figure.metric != column.metric:
+        marks.append(notes.provenance(f"{column.title} as published: {figure.note or figure.metric}"))
+    elif figure.is_available and figure.note:
+        marks.append(notes.remark(f"{column.title}: {figure.note}"))
+    if not figure.is_available:
+        reason = figure.note or "could not be computed"
+        hint = f"; to measure it: {figure.hint}" if figure.hint else ""
+        marks.append(notes.remark(f"unavailable: {reason}{hint}"))
+        return Cell("n/a", marks=tuple(marks), figure=figure)
+    full = counts.get(figure.counted, 0)
+    if figure.origin == "measured" and figure.count < full:
+        marks.append(notes.remark(f"rests on {figure.count:,} of {full:,} {figure.counted}"))
+    return Cell(format_value(figure), format_interval(figure, intervals), rank, tuple(dict.fromkeys(marks)), figure)
+
+
+def format_value(figure: Figure) -> str:
+    """The figure's digits as printed, thousands apart by commas."""
+    return f"{figure.value:,.{figure.decimals}f}"
+
+
+def format_interval(figure: Figure, intervals: Intervals) -> str:
+    """The figure's interval as printed; empty where there is none or none is wanted."""
+    if intervals == "none" or not figure.has_interval:
+        return ""
+    if intervals == "half-width":
+        return f"±{(figure.high - figure.low) / 2:,.{figure.decimals}f}"
+    return f"[{figure.low:,.{figure.decimals}f}, {figure.high:,.{figure.decimals}f}]"
+
+
+def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[dict[str, int]]:
+    """For each column the largest number of each kind that a measured figure rests on."""
+    counts: list[dict[str, int]] = [{} for _ in columns]
+    for draft in drafts:
+        for index, figure in draft.figures.items():
+            if figure.origin == "measured" and figure.is_available and figure.count and columns[index].is_home(figure):
+                counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
+    return counts
+
+
+def _caption(columns: tuple[Column, ...], counts: list[dict[str, int]], ranked: bool, intervals: Intervals) -> str:
+    sentences = []
+    for group in dict.fromkeys(column.group for column in columns):
+        rests: dict[str, list[str]] = {}
+        for column, counted in zip(columns, counts, strict=True):
+            for kind, count in counted.items():
+                if column.group == group:
+                    rests.setdefault(f"{count:,} {kind}", []).append(column.title)
+        if rests and group.dataset:
+            listed = "; ".join(f"{number} ({', '.join(titles)})" for number, titles in rests.items())
+            sentences.append(f"{group.dataset}, protocol {group.protocol} ({group.protocol_hash}): N = {listed}.")
+    if ranked:
+        sentences.append(
+            "Best in bold, second underlined, within each group and among figures of the column's own protocol; "
+            "published figures are ranked only where nothing was measured. Figures tie where their printed digits "
+            "agree or each lies in the other's 95 % interval."
+        )
+    if intervals != "none":
+        shown = "half the width of" if intervals == "half-width" else "the ends of"
+        sentences.append(f"Behind a figure: {shown} its 95 % interval.")
+    return " ".join(sentences)

@@ -1,0 +1,115 @@
+"""The charts of a run: which there are, and that their points are those of the metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from toklab.bench.analysis.charts import run_charts
+from toklab.bench.analysis.results import CellResults, read_results
+from toklab.bench.analysis.run_report import full_table, write_run_report
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.metrics.codebook import CodebookUtilization
+from toklab.bench.metrics.interface import Estimate
+from toklab.bench.metrics.psnr import FramePsnr
+from toklab.reports.report import Chart
+
+METRICS = ("psnr", "bpp", "codebook-utilization")
+
+
+def read_run(folder: Path) -> list[CellResults]:
+    with Ledger(folder) as ledger:
+        return read_results(ledger)
+
+
+def charts_of(results: list[CellResults]) -> dict[str, Chart]:
+    return {chart.name: chart for chart in run_charts(results, full_table(results, published=False))}
+
+
+def value(result: CellResults, metric: Any) -> float:
+    outcome = result.evaluate(metric)
+    assert isinstance(outcome, Estimate)
+    return outcome.value
+
+
+def points_of(chart: Chart) -> list[dict[str, Any]]:
+    return [dict(zip(chart.points.columns, row, strict=True)) for row in chart.points.to_numpy()]
+
+
+def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("signs", "average"), METRICS)
+    results = read_run(tmp_path / "run")
+    charts = charts_of(results)
+    assert list(charts) == ["psnr_by_position", "codebook", "codebook_levels", "rate_distortion"]
+    for result in results:
+        positions = [p for p in points_of(charts["psnr_by_position"]) if p["label"] == result.cell.label]
+        assert [(point["position"], point["windows"]) for point in positions] == [(frame, 6) for frame in range(17)]
+        mean = sum(point["psnr"] for point in positions) / 17
+        assert mean == pytest.approx(value(result, FramePsnr()))
+    growth = points_of(charts["codebook"])
+    assert {point["label"] for point in growth} == {"signs"}
+    assert [point["windows"] for point in growth] == [1, 2, 3, 4, 5, 6]
+    assert growth[-1]["tokens"] == 6 * 17 * 4 * 4
+    assert growth[-1]["utilization"] == pytest.approx(value(results[0], CodebookUtilization()))
+    shares = points_of(charts["codebook_levels"])
+    for dimension in range(3):
+        assert sum(bar["share"] for bar in shares if bar["dimension"] == dimension) == pytest.approx(100)
+    # Codes: 3 bits a position of 8×8 pixels; stored latents: 3 numbers of 16 bits.
+    rates = {point["label"]: point["bpp"] for point in points_of(charts["rate_distortion"])}
+    assert rates == pytest.approx({"signs": 3 / 64, "average": 48 / 64})
+
+
+def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("signs",), METRICS)
+    out = tmp_path / "report"
+    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    names = {path.name for path in out.iterdir()}
+    text, latex = (out / "report.md").read_text(), (out / "report.tex").read_text()
+    for chart in ("psnr_by_position", "codebook", "codebook_levels"):
+        assert {f"{chart}.png", f"{chart}.pdf", f"{chart}.csv"} <= names
+        assert f"({chart}.png)" in text
+        assert f"{{{chart}.pdf}}" in latex
+    assert "rate_distortion.png" not in names
+    assert (out / "codebook.csv").read_text().startswith("label,windows,tokens,utilization,bound,entries\nsigns,1,")
+
+
+def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    settings = {"seed": [3, 0], "posterior": ["mode", "sample"]}
+    run_suite(tmp_path / "run", ("noisy",), ("bpp", "psnr"), settings=settings)
+    results = read_run(tmp_path / "run")
+    chart = charts_of(results)["sweep_seed"]
+    assert chart.table is not None
+    assert chart.table["tokenizer"].tolist() == ["noisy"] * 2 + ["noisy (posterior=sample)"] * 2
+    assert chart.table["seed"].tolist() == ["0", "3"] * 2
+    assert set(chart.points["metric"]) == {"bpp", "psnr", "latency"}
+    measured = {(r.cell.settings["seed"], r.cell.settings["posterior"]): value(r, FramePsnr()) for r in results}
+    psnr = [point["value"] for point in points_of(chart) if point["metric"] == "psnr"]
+    assert psnr == [measured[seed, posterior] for posterior in ("mode", "sample") for seed in (0, 3)]
+    out = tmp_path / "report"
+    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    assert "| noisy (posterior=sample) | 3 |" in (out / "report.md").read_text()
+    assert "noisy (posterior=sample) & 3 &" in (out / "report.tex").read_text()
+
+
+def test_without_several_values_there_is_no_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("noisy", "average"), ("psnr",), settings={"posterior": ["mode", "sample"]})
+    assert not [name for name in charts_of(read_run(tmp_path / "run")) if name.startswith("sweep")]
+
+
+def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("average",), ("psnr",))
+    run_suite(tmp_path / "run", ("average",), ("psnr",), protocol_changes={"height": 40, "width": 40})
+    results = read_run(tmp_path / "run")
+    hashes = sorted(result.cell.protocol_hash for result in results)
+    names = sorted(charts_of(results))
+    assert len(names) == 2
+    for name, protocol_hash in zip(names, hashes, strict=True):
+        assert name.startswith("psnr_by_position-folder")
+        assert name.endswith(f"-{protocol_hash}")
+
+
+def test_a_run_without_windows_has_no_charts(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("unbuildable",), METRICS)
+    assert charts_of(read_run(tmp_path / "run")) == {}

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from toklab.bench.cli.main import app
+from toklab.bench.conformance.selftest import GoldenError, find_goldens, run_selftest
+from typer.testing import CliRunner
+
+
+def test_the_metric_checks_pass() -> None:
+    lines: list[str] = []
+    assert run_selftest([], lines.append)
+    assert any("psnr" in line and line.endswith("ok") for line in lines)
+
+
+@pytest.fixture
+def golden(shared: Path, tmp_path: Path) -> Path:
+    """A copy of one golden that may be damaged."""
+    return Path(shutil.copytree(shared / "goldens" / "vidtok" / "kl_causal_488", tmp_path / "tree" / "kl"))
+
+
+@pytest.mark.goldens
+def test_a_golden_passes_and_says_how_well(golden: Path) -> None:
+    lines: list[str] = []
+    assert run_selftest([golden.parent], lines.append)
+    assert any("io/recon" in line and "tolerance 1e-04, ok" in line for line in lines)
+    assert any("io_image/z" in line for line in lines)
+    assert any("io/z_sample" in line for line in lines)
+
+
+@pytest.mark.goldens
+@pytest.mark.parametrize("value", [0.01, float("nan")])
+def test_a_deviation_beyond_the_tolerance_fails(golden: Path, value: float) -> None:
+    stored = load_file(golden / "io.safetensors")
+    stored["recon"][0, 0, 0, 0, 0] += value * max(1.0, stored["recon"].abs().max().item())
+    save_file(stored, golden / "io.safetensors")
+    lines: list[str] = []
+    assert not run_selftest([golden], lines.append)
+    assert any("io/recon" in line and "FAILED" in line for line in lines)
+
+
+@pytest.mark.goldens
+def test_the_exit_code_tells(golden: Path) -> None:
+    assert CliRunner().invoke(app, ["selftest", "--goldens", str(golden)]).exit_code == 0
+    state = load_file(golden / "state.safetensors")
+    state["decoder.conv_out.conv.bias"] += 0.5
+    save_file(state, golden / "state.safetensors")
+    assert CliRunner().invoke(app, ["selftest", "--goldens", str(golden)]).exit_code == 1
+
+
+def test_an_unknown_family_is_said_to_be_not_supported(tmp_path: Path) -> None:
+    folder = tmp_path / "odd"
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps({"family": "no_such_family", "name": "tiny"}))
+    save_file({"x": torch.zeros(1)}, folder / "io.safetensors")
+    lines: list[str] = []
+    assert run_selftest([tmp_path], lines.append)
+    assert "not supported: no_such_family/tiny" in lines
+
+
+def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GoldenError, match="no golden data"):
+        find_goldens([tmp_path])
+    with pytest.raises(GoldenError, match="not a folder"):
+        find_goldens([tmp_path / "absent"])
+
+
+@pytest.mark.goldens
+def test_every_golden_of_the_collection_holds_or_is_not_supported(shared: Path) -> None:
+    lines: list[str] = []
+    assert run_selftest([shared / "goldens"], lines.append), "\n".join(line for line in lines if "FAILED" in line)

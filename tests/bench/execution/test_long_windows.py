@@ -1,0 +1,146 @@
+"""Long windows in pieces: the same figures as in one, in memory that doesn't grow, and failures that stay theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from live_tensors import live_tensor_bytes
+from metric_windows import make_batch, make_metric, random_video
+from toklab.bench.analysis.results import read_results, results_table
+from toklab.bench.catalog.catalog import tokenizers
+from toklab.bench.execution import evaluation
+from toklab.bench.execution.forward import forward_pieces
+from toklab.bench.execution.long_windows import LongClip, gather_pieces
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.metrics import METRICS
+from toklab.datasets.interface import Clip, FailedClip, UnreadableVideo, Window
+from toklab.tokenizers.interface import Encoded, InferenceSettings
+from toklab.tokenizers.streaming import StreamingTokenizer
+
+DISCRETE, CONTINUOUS = "vidtok-tiny-fsq-32768", "vidtok-tiny-kl-4chn"
+PIECEWISE = [name for name in METRICS if make_metric(name).piecewise and not name.startswith("lpips")]
+CPU = torch.device("cpu")
+
+
+def piece(source: str, start: int, num_frames: int, of: int) -> Clip:
+    video = torch.full((3, num_frames, 16, 16), start / 1000)
+    return Clip(source, "0" * 64, Window(0, tuple(range(of))), 1, 30.0, "pyav", video, start)
+
+
+def failure(source: str, of: int) -> FailedClip:
+    return FailedClip(source, "0" * 64, Window(0, tuple(range(of))), "pyav", f"{source} is damaged")
+
+
+@pytest.mark.parametrize("name", [DISCRETE, CONTINUOUS])
+def test_pieces_give_the_figures_of_the_whole(
+    name: str, tmp_path: Path, make_video: Callable, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video(tmp_path / "whole-videos" / "long.mp4", 70)
+    make_video(tmp_path / "whole-videos" / "short.mp4", 18)
+    tables, kept = {}, {}
+    for piece_frames in (10, 1000):
+        monkeypatch.setattr(evaluation, "PIECE_FRAMES", piece_frames)
+        out = tmp_path / str(piece_frames)
+        summary, _ = run_suite(
+            out,
+            (name,),
+            ("psnr", "ssim", "bpp", "bpp-kl", "codebook-utilization", "throughput-decode"),
+            {"posterior": "sample", "chunk_frames": 8},
+            tmp_path / "whole-videos",
+            protocol="vidtok-long",
+            keep_reconstructions=None,
+        )
+        assert summary.exit_code == 0
+        with Ledger(out) as ledger:
+            tables[piece_frames] = results_table(read_results(ledger)).set_index("metric")
+        kept[piece_frames] = {path.name: path.read_bytes() for path in (out / "reconstructions").rglob("*.mkv")}
+    pieced, whole = tables[10].drop("throughput-decode"), tables[1000].drop("throughput-decode")
+    assert len(pieced) == 4
+    pd.testing.assert_series_equal(pieced["value"], whole["value"], rtol=1e-5)
+    pd.testing.assert_series_equal(pieced["count"], whole["count"])
+    assert tables[10].loc["throughput-decode", "value"] > 0
+    assert kept[10].keys() == kept[1000].keys()
+    assert len(kept[10]) == 2
+
+
+def test_memory_does_not_grow_with_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer = tokenizers().entry(DISCRETE).build(InferenceSettings(chunk_frames=8))
+    assert isinstance(tokenizer, StreamingTokenizer)
+
+    def stream() -> Iterator[Clip]:
+        return (piece("a", start, 10, 150) for start in range(10, 150, 10))
+
+    held = {}
+    num_frames = 0
+    for index, result in enumerate(forward_pieces(tokenizer, LongClip(piece("a", 0, 10, 150), stream()), CPU)):
+        num_frames += result.reference.shape[2]
+        assert result.reference.shape == result.reconstruction.shape
+        if index in (4, 9, 14):
+            held[index] = live_tensor_bytes()
+    assert num_frames == 150
+    assert max(held.values()) < 1.05 * held[4]
+
+
+def test_metrics_that_need_the_whole_window_get_it(tmp_path: Path, make_video: Callable, run_suite: Callable) -> None:
+    make_video(tmp_path / "whole-videos" / "long.mp4", 81)
+    summary, progress = run_suite(
+        tmp_path / "run",
+        (DISCRETE,),
+        ("psnr", "flicker"),
+        {"chunk_frames": 16},
+        tmp_path / "whole-videos",
+        protocol="vidtok-long",
+    )
+    assert (summary.exit_code, progress.windows) == (0, 1)
+    with Ledger(tmp_path / "run") as ledger:
+        table = results_table(read_results(ledger)).set_index("metric")
+    assert table.loc["psnr", "count"] == 81
+    assert table.loc["flicker", "count"] == 80
+
+
+def test_a_window_that_breaks_off_fails_and_the_next_one_goes_on() -> None:
+    items = [piece("a", 0, 4, 10), piece("a", 4, 4, 10), failure("a", 10), piece("b", 0, 4, 8), piece("b", 4, 4, 8)]
+    given = gather_pieces([*items, piece("c", 0, 5, 5)])
+    first = next(given)
+    assert isinstance(first, LongClip)
+    with pytest.raises(UnreadableVideo, match="a is damaged"):
+        list(first.pieces())
+    second = next(given)
+    assert isinstance(second, LongClip)
+    assert second.first.source == "b"
+    # What nobody asked for is left out, so that the next window is the next item.
+    third = next(given)
+    assert isinstance(third, Clip)
+    assert third.source == "c"
+    assert list(given) == []
+
+
+@pytest.mark.parametrize("name", PIECEWISE)
+@given(st.lists(st.integers(1, 3), min_size=1, max_size=4))
+@settings(deadline=None, max_examples=10)
+def test_joined_measurements_are_those_of_the_whole(name: str, lengths: list[int]) -> None:
+    metric = make_metric(name)
+    num_frames = sum(lengths)
+    x, y = random_video(0, (1, 3, num_frames, 12, 12)), random_video(1, (1, 3, num_frames, 12, 12))
+    codes = torch.randint(0, 9, (1, num_frames, 2, 2))
+    nats = torch.rand(1, num_frames)
+
+    def encoded(part: slice) -> Encoded:
+        return Encoded(codes=(codes[:, part],), codebook_sizes=(9,), kl_nats=nats[:, part].sum(1))
+
+    whole = metric.measure(make_batch(x, y, encoded(slice(None))))[0]
+    ends = np.cumsum(lengths)
+    parts = [slice(end - length, end) for end, length in zip(ends, lengths, strict=True)]
+    pieces = [metric.measure(make_batch(x[:, :, part], y[:, :, part], encoded(part)))[0] for part in parts]
+    for joined in (metric.join(pieces), metric.join([metric.join(pieces[:1]), *pieces[1:]])):
+        assert joined.keys() == whole.keys()
+        for key, array in whole.items():
+            np.testing.assert_allclose(joined[key], array, rtol=1e-6, err_msg=f"{name}: {key}")
+            assert joined[key].dtype == array.dtype

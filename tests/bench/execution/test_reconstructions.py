@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from toklab.bench.execution.reconstructions import choose_windows, to_uint8
+from toklab.datasets.video_writer import write_video
+
+
+@given(st.sets(st.text(min_size=1), min_size=1), st.integers(0, 10))
+def test_the_choice_depends_on_the_clips_only(clips: set[str], keep: int) -> None:
+    chosen = choose_windows(sorted(clips), keep)
+    assert chosen == choose_windows(sorted(clips, reverse=True), keep)
+    assert len(chosen) == min(keep, len(clips))
+    assert choose_windows(clips, keep - 1 if keep else 0) <= chosen
+    assert choose_windows(clips, None) == clips
+
+
+def test_uint8_rounds_and_clamps() -> None:
+    video = torch.tensor([-2.0, -1.0, 0.0, 1.0, 3.0]).view(1, 1, 1, 5).expand(3, 1, 1, 5)
+    assert to_uint8(video)[0, 0, :, 0].tolist() == [0, 0, 128, 255, 255]
+
+
+def test_lossless_video_comes_back_bit_for_bit(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 33, 47, 3), dtype=np.uint8)
+    path = tmp_path / "folder" / "clip.mkv"
+    write_video(path, frames, 29.97)
+    with av.open(str(path)) as container:
+        back = np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
+    np.testing.assert_array_equal(back, frames)
+    assert [item.name for item in path.parent.iterdir()] == ["clip.mkv"]
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"."):
+        write_video(tmp_path / "clip.unknown-container", np.zeros((1, 16, 16, 3), np.uint8), 30)
+    assert list(tmp_path.iterdir()) == []

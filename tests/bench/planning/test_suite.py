@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from toklab.bench.planning.plan import plan_cells
+from toklab.bench.planning.suite import Suite, SuiteError, load_suite, parse_assignments, shipped_suites
+from toklab.tokenizers.interface import InferenceSettings
+
+
+def test_settings_with_lists_give_every_combination() -> None:
+    suite = Suite(
+        name="s", datasets=("d",), tokenizers=("t",), metrics=("m",), settings={"seed": [0, 1], "posterior": "sample"}
+    )
+    assert suite.combinations() == [{"seed": 0, "posterior": "sample"}, {"seed": 1, "posterior": "sample"}]
+
+
+def test_no_settings_give_one_combination() -> None:
+    assert Suite(name="s", datasets=("d",), tokenizers=("t",), metrics=("m",)).combinations() == [{}]
+
+
+def test_shipped_suites_are_named_like_their_files() -> None:
+    assert set(shipped_suites()) >= {"demo", "mcl-jcv", "webvid-val"}
+
+
+def test_labels_leave_out_settings_without_effect_and_identities_keep_them() -> None:
+    names = ("h264-32768", "bicubic-4chn", "vidtok-tiny-fsq-32768", "vidtok-tiny-kl-4chn")
+    settings = {"posterior": "sample", "seed": 42, "precision": "bfloat16"}
+    suite = Suite(name="s", datasets=("sample",), tokenizers=names, metrics=("psnr",), settings=dict(settings))
+    cells = plan_cells(suite)
+    assert [cell.label for cell in cells] == [
+        "h264-32768",
+        "bicubic-4chn (precision=bfloat16)",
+        "vidtok-tiny-fsq-32768 (precision=bfloat16)",
+        "vidtok-tiny-kl-4chn (posterior=sample,seed=42,precision=bfloat16)",
+    ]
+    assert {cell.settings.hash for cell in cells} == {InferenceSettings.from_mapping(settings).hash}
+
+
+def test_settings_without_effect_give_one_cell() -> None:
+    names = ("bicubic-4chn", "vidtok-tiny-kl-4chn")
+    suite = Suite(name="s", datasets=("sample",), tokenizers=names, metrics=("psnr",), settings={"seed": [1, 0]})
+    assert [(cell.tokenizer, cell.settings.seed) for cell in plan_cells(suite)] == [
+        ("bicubic-4chn", 1),
+        ("vidtok-tiny-kl-4chn", 1),
+        ("vidtok-tiny-kl-4chn", 0),
+    ]
+
+
+def test_an_unknown_suite_gets_a_near_name() -> None:
+    with pytest.raises(SuiteError, match="did you mean mcl-jcv"):
+        load_suite("mcl-jvc")
+
+
+@pytest.mark.parametrize(("text", "named"), [("name = ", "valid TOML"), ('name = "x"\ncolour = 1', "colour")])
+def test_a_wrong_suite_file_names_file_and_field(tmp_path: Path, text: str, named: str) -> None:
+    path = tmp_path / "own.toml"
+    path.write_text(text)
+    with pytest.raises(SuiteError, match=named) as caught:
+        load_suite(str(path))
+    assert "own.toml" in str(caught.value)
+
+
+def test_assignments_know_numbers_booleans_and_lists() -> None:
+    parsed = parse_assignments(["steps=1,2,4", "eta=0.5", "tile=true", "posterior=sample"])
+    assert parsed == {"steps": [1, 2, 4], "eta": 0.5, "tile": True, "posterior": "sample"}
+
+
+def test_an_assignment_without_equals_is_refused() -> None:
+    with pytest.raises(SuiteError, match="name=value"):
+        parse_assignments(["steps"])

@@ -1,0 +1,92 @@
+import csv
+import re
+from importlib.resources import files
+
+import pytest
+from toklab.reports.published.literature import (
+    other_results,
+    vidtok_sizes,
+    vidtok_table1,
+    vidtok_variants,
+    with_published,
+)
+from toklab.reports.schema import TableError, read_figures, results_frame
+
+
+@pytest.fixture(scope="module")
+def table1():
+    return vidtok_table1()
+
+
+def _rows(name):
+    return list(csv.DictReader(files("toklab.reports.published").joinpath(name).read_text().splitlines()))
+
+
+def test_table1_holds_every_printed_figure(table1):
+    printed = [
+        value for row in _rows("vidtok_table1.csv") for name, value in row.items() if re.match("params|mcl|web", name)
+    ]
+    shown = [f"{figure.value:.{figure.decimals}f}" for figure in table1]
+    assert shown == [value for value in printed if value]
+
+
+@pytest.mark.parametrize("load", [vidtok_table1, vidtok_variants, other_results])
+def test_every_figure_is_marked_and_has_its_source(load):
+    figures = load()
+    results_frame(figures)
+    assert figures
+    assert all(figure.origin == "published" and figure.citation for figure in figures)
+
+
+def test_metrics_are_matched_only_where_the_convention_is_known(table1):
+    metrics = {figure.title: figure.metric for figure in table1}
+    assert metrics["PSNR"] == "psnr"
+    assert metrics["SSIM"] == "ssim"
+    assert metrics["LPIPS"] == "lpips-vgg"
+    assert metrics["FVD"] == "fvd-unstated"
+    assert {figure.metric for figure in other_results()} == {
+        "psnr-unstated", "ssim-unstated", "lpips-unstated", "fvd-unstated", "codebook-utilization",
+    }  # fmt: skip
+
+
+def test_the_protocol_is_known_only_by_its_hash():
+    figures = vidtok_table1({"vidtok": "0123456789ab"})
+    keys = {figure.system: figure.protocol_key for figure in figures if figure.dataset == "mcl-jcv"}
+    assert keys["VidTok"] == ("vidtok", "0123456789ab")
+    assert keys["MAGVIT-v2"] == ("of its own paper, 17x360x640", "")
+
+
+def test_groups_follow_the_regularizer(table1):
+    groups = {figure.regularizer: figure.group for figure in table1}
+    assert groups["LFQ - 262,144"] == groups["VQ - 8,192"] == groups["FSQ - 64,000"] == "discrete"
+    assert groups["KL - 4chn"] == "continuous-4"
+    assert groups["AE - 16chn"] == "continuous-16"
+
+
+def test_parameters_in_other_units_say_so(table1):
+    notes = {f.system: f.note for f in table1 if f.metric == "params" and f.note}
+    assert set(notes) == {"OmniTokenizer", "Cosmos-DV", "CogVideoX"}
+
+
+def test_published_rows_come_for_the_measured_datasets_only(figure, table1):
+    measured = results_frame([figure(dataset="webvid-val", value=30.0)])
+    both = read_figures(with_published(measured, table1))
+    assert {f.dataset for f in both} == {"webvid-val", ""}
+    assert "MAGVIT-v2" not in {f.system for f in both}
+    alone = with_published(results_frame([figure(dataset="sample", value=30.0)]), table1)
+    assert len(alone) == 1
+
+
+@pytest.mark.parametrize("table", [2, 5])
+def test_sizes_are_the_printed_ones_each_with_a_card_of_its_own(table):
+    sizes = vidtok_sizes(table)
+    printed = _rows(f"vidtok_table{table}.csv")
+    assert [size.params_m for size in sizes] == [row["params_m"] for row in printed]
+    assert [size.macs_t for size in sizes] == [row.get("macs_t", "") for row in printed]
+    assert len({size.tokenizer for size in sizes}) == len(sizes)
+    assert {size.size for size in sizes} <= {(17, 256, 256), (16, 256, 256)}
+
+
+def test_other_tables_have_no_sizes():
+    with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 1, 2, 5"):
+        vidtok_sizes(3)

@@ -1,0 +1,51 @@
+"""The constructor parameters of an Open-MAGVIT2 video tokenizer, under their official names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from ...interface import TokenizerError
+from ...networks.magvit2.config import TrunkConfig
+
+
+@dataclass(frozen=True)
+class OpenMagvit2Config:
+    """An Open-MAGVIT2 network; the defaults are the released one's."""
+
+    z_channels: int = 18
+    """Channels of the latent, each of which is one bit of the code."""
+    ch: int = 128
+    """Width of the finest level."""
+    ch_mult: tuple[int, ...] = (1, 2, 2, 4)
+    """Width of each level, in multiples of ``ch``."""
+    num_res_blocks: int = 4
+    """Residual blocks a level."""
+    in_channels: int = 3
+    out_ch: int = 3
+    num_groups: int = 32
+    """Groups of every group norm."""
+
+    @classmethod
+    def from_parameters(cls, parameters: Mapping[str, Any]) -> OpenMagvit2Config:
+        """Build from a card's parameters.
+
+        Raises:
+            TokenizerError: on an unknown parameter, or a width that can't be split into the groups.
+        """
+        known = [f.name for f in fields(cls)]
+        if unknown := sorted(set(parameters) - set(known)):
+            raise TokenizerError(f"unknown Open-MAGVIT2 parameter {', '.join(unknown)}; there are: {', '.join(known)}")
+        values = dict(parameters)
+        if "ch_mult" in values:
+            values["ch_mult"] = tuple(values["ch_mult"])
+        config = cls(**values)
+        if odd := [width for width in config.trunk.widths if width % config.num_groups]:
+            raise TokenizerError(f"Open-MAGVIT2: num_groups={config.num_groups} doesn't divide the width {odd[0]}")
+        return config
+
+    @property
+    def trunk(self) -> TrunkConfig:
+        """The size of encoder and decoder."""
+        return TrunkConfig(self.ch, self.ch_mult, self.num_res_blocks, self.in_channels, self.out_ch)

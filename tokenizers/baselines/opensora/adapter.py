@@ -1,0 +1,82 @@
+"""Open-Sora v1.2's video autoencoder as a tokenizer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...interface import Encoded, InferenceSettings, TokenizerSpec
+from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
+from ...vidtok.streaming import regroup
+from .config import OpenSoraConfig
+from .model import OpenSoraModel
+
+
+class OpenSoraTokenizer(PortedTokenizer):
+    """Works in independent chunks of ``micro_frame_size`` frames; any number of frames is legal.
+
+    Args:
+        spec: what the card says.
+        parameters: the card's constructor parameters, see :class:`OpenSoraConfig`.
+        settings: the general ones.
+
+    Raises:
+        TokenizerError: if diffusers is missing, or the parameters are wrong or contradict the spec.
+    """
+
+    model: OpenSoraModel
+
+    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
+        self.config = OpenSoraConfig.from_parameters(parameters)
+        check_agreement(
+            spec,
+            {
+                "regularizer": "kl",
+                "temporal_compression": self.config.temporal.temporal_compression,
+                "spatial_compression": self.config.spatial_compression,
+                "latent_channels": self.config.temporal.embed_dim,
+            },
+        )
+        super().__init__(spec, settings)
+
+    def _build(self) -> nn.Module:
+        return OpenSoraModel(self.config)
+
+    @property
+    def can_stream(self) -> bool:
+        """Always: chunks are part of the model."""
+        return True
+
+    def modules(self) -> dict[str, nn.Module]:
+        """Encoder and decoder, each over space and time."""
+        return self.model.roles()
+
+    def _encode_stream(
+        self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None
+    ) -> Iterator[Encoded]:
+        size = self.config.micro_frame_size
+        for chunk, _, _ in regroup(map(self._with_weights, frames), size, size):
+            image_latents = self._latents(self.model.spatial_moments(chunk), generators)
+            encoded = self._encoded(self.model.temporal_moments(image_latents), generators)
+            yield replace(encoded, latents=self.model.normalize(given_latents(encoded)))
+
+    def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
+        num_frames = 0
+
+        def latents() -> Iterator[Tensor]:
+            nonlocal num_frames
+            for piece in encoded:
+                num_frames += piece.num_frames
+                yield self._with_weights(given_latents(piece).to(self.dtype))
+
+        size = self.config.micro_frame_size
+        num_latents = -(-size // self.spec.temporal_compression)
+        for chunk, _, ends in regroup(latents(), num_latents, num_latents):
+            # All pieces have been counted once the last chunk is here, and no other may be shorter.
+            length = num_frames if ends else size
+            num_frames -= length
+            yield self.model.decode(chunk, length)
