@@ -81,7 +81,7 @@ class Clip:
     """Windows the source has in all."""
     fps: float
     reader: str
-    """The reader that decoded it: ``decord``, ``pyav``, ``yuv``, ``images``."""
+    """The reader that decoded it: ``decord``, ``pyav``, ``yuv``, ``images``; ``memory`` for tensors."""
     video: Tensor
     """(C, T, H, W) float32 in [-1, 1], on the CPU."""
     start: int = 0

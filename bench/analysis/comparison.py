@@ -11,7 +11,7 @@ import pandas as pd
 from ..catalog.catalog import metrics
 from ..ledger.ledger import FILE_NAME, Ledger
 from ..metrics.interface import MeasuredWindow, Metric
-from ..statistics.intervals import PairedDifference, paired_difference
+from .paired_difference import PairedDifference, paired_difference
 from .results import CellResults, read_results
 
 

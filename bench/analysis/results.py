@@ -30,7 +30,7 @@ class CellResults:
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
         """Read a cell's rows and measurements; ``references`` come from ``ledger.reference_measurements()``."""
-        return cls(cell, ledger.rows(cell.cell), ledger.measurements(cell.cell), references)
+        return cls(cell, ledger.rows(cell.cell_id), ledger.measurements(cell.cell_id), references)
 
     def scored(self) -> list[Row]:
         """Rows of windows that were scored."""

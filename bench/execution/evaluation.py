@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from typing import Literal
 from typing import Protocol as TypingProtocol
 
 import torch
@@ -48,9 +49,9 @@ class KnownWindow:
 class Evaluation:
     """Runs one tokenizer over a stream of clips into the ledger."""
 
-    cell: str
+    cell_id: str
     """Forward identity."""
-    run: str
+    run_id: str
     machine: str
     protocol: Protocol
     metrics: list[Metric]
@@ -82,7 +83,7 @@ class Evaluation:
             elif isinstance(item, FailedClip):
                 if self.needs_nothing(item.source, item.content_id, item.window):
                     continue
-                self.ledger.record(self._failed_row(item, item.reader, 0.0, item.reason))
+                self.ledger.record(self._row(item, fps=0.0, status="failed", reason=item.reason))
                 self.progress.advance(1, 1)
             else:
                 self._evaluate(tokenizer, item)
@@ -158,27 +159,35 @@ class Evaluation:
             self._commit_failure(clip.first, _reason(error))
             return
         self._warm = True
-        place = (self.cell, clip.first.source, clip.first.window.index)
+        place = (self.cell_id, clip.first.source, clip.first.window.index)
         self._commit(clip.first, timing, [measurement.record(*place) for measurement in measured])
 
     def _commit_failure(self, clip: Clip, reason: str) -> None:
-        self.ledger.record(self._failed_row(clip, clip.reader, clip.fps, reason))
+        self.ledger.record(self._row(clip, fps=clip.fps, status="failed", reason=reason))
         self.progress.advance(1, 1)
 
-    def _failed_row(self, clip: Clip | FailedClip, reader: str, fps: float, reason: str) -> Row:
+    def _row(
+        self,
+        clip: Clip | FailedClip,
+        *,
+        fps: float,
+        status: Literal["scored", "failed"],
+        reason: str = "",
+        timing: dict[str, float] | None = None,
+    ) -> Row:
         return Row(
-            cell=self.cell,
+            cell_id=self.cell_id,
             source=clip.source,
             window=clip.window.index,
             content_id=clip.content_id,
             frame_ids=clip.window.frame_ids,
             fps=fps,
-            reader=reader,
-            status="failed",
+            reader=clip.reader,
+            status=status,
             reason=reason,
-            timing={},
+            timing=timing or {},
             machine=self.machine,
-            run=self.run,
+            run_id=self.run_id,
         )
 
     def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
@@ -203,8 +212,7 @@ class Evaluation:
         rows: list[Row] = []
         known = self._known(clip)
         if known is None or known.row.status != "scored":
-            row = self._failed_row(clip, clip.reader, clip.fps, "")
-            rows.append(replace(row, status="scored", timing=timing))
+            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing))
         self.ledger.record(*rows, *measurements)
         self.progress.advance(1, 0)
 
@@ -216,7 +224,7 @@ class Evaluation:
         return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _measure(self, metric: Metric, batch: WindowBatch, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
-        place = (self.cell, clip.source, clip.window.index, metric.measurement_key)
+        place = (self.cell_id, clip.source, clip.window.index, metric.measurement_key)
         records: list[Measurement | ReferenceMeasurement] = []
         try:
             records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))

@@ -78,7 +78,7 @@ class PieceMeasurement:
         except Exception as error:
             self._reason = f"{type(error).__name__}: {error}"
 
-    def record(self, cell: str, source: str, window: int) -> Measurement:
+    def record(self, cell_id: str, source: str, window: int) -> Measurement:
         """What is to be kept of the window: its arrays, or the reason why there are none."""
         arrays = b"" if self._reason else pack_arrays(self.metric.join(self._pieces))
-        return Measurement(cell, source, window, self.metric.measurement_key, arrays, self._reason)
+        return Measurement(cell_id, source, window, self.metric.measurement_key, arrays, self._reason)

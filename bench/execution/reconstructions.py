@@ -37,7 +37,7 @@ class ReconstructionKeeper:
     """Writes the chosen windows of one cell, rounded to 8 bits, as lossless video; the reference once."""
 
     run_folder: Path
-    cell: str
+    cell_id: str
     protocol_hash: str
     chosen: frozenset[str]
     """Clip identities to keep."""
@@ -56,7 +56,7 @@ class ReconstructionKeeper:
         name = f"{identity}.mkv"
         reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
         with ExitStack() as files:
-            writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell / name, clip.fps))
+            writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell_id / name, clip.fps))
             new = None if reference.exists() else files.enter_context(VideoWriter(reference, clip.fps))
 
             def keep(batch: WindowBatch) -> None:

@@ -142,72 +142,72 @@ class Ledger:
         """Every cell, in the order of first appearance."""
         return self._get(CellRecord, "ORDER BY rowid")
 
-    def cell(self, cell: str) -> CellRecord | None:
+    def cell(self, cell_id: str) -> CellRecord | None:
         """One cell, if it is there."""
-        found = self._get(CellRecord, "WHERE cell = ?", (cell,))
+        found = self._get(CellRecord, "WHERE cell = ?", (cell_id,))
         return found[0] if found else None
 
-    def update_cell(self, cell: str, **changes: Any) -> CellRecord:
+    def update_cell(self, cell_id: str, **changes: Any) -> CellRecord:
         """Change fields of a cell."""
-        known = self.cell(cell)
+        known = self.cell(cell_id)
         if known is None:
-            raise LedgerError(f"{self.folder} holds no cell {cell}")
+            raise LedgerError(f"{self.folder} holds no cell {cell_id}")
         changed = replace(known, **changes)
         columns = list(column_types(CellRecord))
         assignments = ", ".join(f"{name} = ?" for name in columns)
         with self._transaction():
-            self._connection.execute(f"UPDATE cells SET {assignments} WHERE cell = ?", (*to_columns(changed), cell))
+            self._connection.execute(f"UPDATE cells SET {assignments} WHERE cell = ?", (*to_columns(changed), cell_id))
         return changed
 
-    def rows(self, cell: str) -> list[Row]:
+    def rows(self, cell_id: str) -> list[Row]:
         """All rows of a cell, compacted or not, sorted by source and window."""
-        rows = {row.key: row for row in self._compacted_rows(cell)}
-        rows.update({row.key: row for row in self._get(Row, "WHERE cell = ?", (cell,))})
+        rows = {row.key: row for row in self._compacted_rows(cell_id)}
+        rows.update({row.key: row for row in self._get(Row, "WHERE cell = ?", (cell_id,))})
         return [rows[key] for key in sorted(rows)]
 
-    def measurements(self, cell: str) -> dict[tuple[str, int], dict[str, Measurement]]:
+    def measurements(self, cell_id: str) -> dict[tuple[str, int], dict[str, Measurement]]:
         """Measurements of a cell by row key, then by measurement."""
         found: dict[tuple[str, int], dict[str, Measurement]] = {}
-        pending = self._get(Measurement, "WHERE cell = ?", (cell,))
-        for measurement in (*self._compacted_measurements(cell), *pending):
-            found.setdefault((measurement.source, measurement.window), {})[measurement.measurement] = measurement
+        pending = self._get(Measurement, "WHERE cell = ?", (cell_id,))
+        for measurement in (*self._compacted_measurements(cell_id), *pending):
+            found.setdefault((measurement.source, measurement.window), {})[measurement.measurement_key] = measurement
         return found
 
     def reference_measurements(self) -> dict[tuple[str, str], bytes]:
-        """Arrays that belong to references, by (clip, measurement)."""
-        return {(r.clip, r.measurement): r.arrays for r in self._get(ReferenceMeasurement)}
+        """Arrays that belong to references, by (clip, measurement key)."""
+        return {(r.clip, r.measurement_key): r.arrays for r in self._get(ReferenceMeasurement)}
 
-    def has_reference(self, clip: str, measurement: str) -> bool:
+    def has_reference(self, clip: str, measurement_key: str) -> bool:
         """Whether the reference of a clip was measured already."""
         query = "SELECT 1 FROM reference_measurements WHERE clip = ? AND measurement = ?"
-        return self._connection.execute(query, (clip, measurement)).fetchone() is not None
+        return self._connection.execute(query, (clip, measurement_key)).fetchone() is not None
 
-    def forget_cell(self, cell: str) -> None:
+    def forget_cell(self, cell_id: str) -> None:
         """Drop a cell with everything that belongs to it."""
         with self._transaction():
             for table in ("cells", "rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell,))
-            self._parquet(cell).unlink(missing_ok=True)
+                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
+            self._parquet(cell_id).unlink(missing_ok=True)
 
-    def forget_rows(self, cell: str, keys: Iterable[tuple[str, int]]) -> None:
+    def forget_rows(self, cell_id: str, keys: Iterable[tuple[str, int]]) -> None:
         """Drop rows, with their measurements, that are to be computed again."""
         keys = set(keys)
         if not keys:
             return
-        kept_rows = [row for row in self.rows(cell) if row.key not in keys]
-        kept = [m for key, found in self.measurements(cell).items() if key not in keys for m in found.values()]
+        kept_rows = [row for row in self.rows(cell_id) if row.key not in keys]
+        kept = [m for key, found in self.measurements(cell_id).items() if key not in keys for m in found.values()]
         with self._transaction():
             for table in ("rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell,))
+                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
             self._put([*kept_rows, *kept])
-            self._parquet(cell).unlink(missing_ok=True)
+            self._parquet(cell_id).unlink(missing_ok=True)
 
-    def _parquet(self, cell: str) -> Path:
-        return self.folder / CELLS_FOLDER / f"{cell}.parquet"
+    def _parquet(self, cell_id: str) -> Path:
+        return self.folder / CELLS_FOLDER / f"{cell_id}.parquet"
 
-    def compact(self, cell: str) -> None:
+    def compact(self, cell_id: str) -> None:
         """Move a cell's rows and measurements into one Parquet file, written whole or not at all."""
-        rows, measurements = self.rows(cell), self.measurements(cell)
+        rows, measurements = self.rows(cell_id), self.measurements(cell_id)
         names = list(column_types(Row))
         columns: dict[str, list[Any]] = {name: [] for name in names}
         columns["measurements"] = []
@@ -216,9 +216,9 @@ class Ledger:
                 columns[name].append(value)
             found = measurements.get(row.key, {})
             columns["measurements"].append(
-                [{"measurement": m.measurement, "arrays": m.arrays, "reason": m.reason} for m in found.values()]
+                [{"measurement": m.measurement_key, "arrays": m.arrays, "reason": m.reason} for m in found.values()]
             )
-        path = self._parquet(cell)
+        path = self._parquet(cell_id)
         path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_suffix(f".{os.getpid()}.tmp")
         try:
@@ -228,10 +228,10 @@ class Ledger:
             unfinished.unlink(missing_ok=True)
         with self._transaction():
             for table in ("rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell,))
+                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
 
-    def _read_parquet(self, cell: str, columns: list[str]) -> list[dict[str, Any]]:
-        path = self._parquet(cell)
+    def _read_parquet(self, cell_id: str, columns: list[str]) -> list[dict[str, Any]]:
+        path = self._parquet(cell_id)
         if not path.is_file():
             return []
         try:
@@ -239,13 +239,17 @@ class Ledger:
         except pa.ArrowInvalid as error:
             raise LedgerError(f"{path} is damaged ({error}); delete it and run again to recompute the cell") from error
 
-    def _compacted_rows(self, cell: str) -> list[Row]:
+    def _compacted_rows(self, cell_id: str) -> list[Row]:
         names = list(column_types(Row))
-        return [from_columns(Row, tuple(found[n] for n in names)) for found in self._read_parquet(cell, names)]
+        return [from_columns(Row, tuple(found[n] for n in names)) for found in self._read_parquet(cell_id, names)]
 
-    def _compacted_measurements(self, cell: str) -> list[Measurement]:
-        found = self._read_parquet(cell, ["source", "window", "measurements"])
-        return [Measurement(cell, r["source"], r["window"], **m) for r in found for m in r["measurements"]]
+    def _compacted_measurements(self, cell_id: str) -> list[Measurement]:
+        found = self._read_parquet(cell_id, ["source", "window", "measurements"])
+        return [
+            Measurement(cell_id, row["source"], row["window"], kept["measurement"], kept["arrays"], kept["reason"])
+            for row in found
+            for kept in row["measurements"]
+        ]
 
 
 PARQUET_TYPES = {"TEXT": pa.string(), "INTEGER": pa.int64(), "REAL": pa.float64(), "BLOB": pa.binary()}

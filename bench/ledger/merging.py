@@ -29,7 +29,7 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
                 _copy(source, merged)
             for cell in merged.cells():
                 if cell.status == "finished":
-                    merged.compact(cell.cell)
+                    merged.compact(cell.cell_id)
     finally:
         for source in sources:
             source.close()
@@ -39,9 +39,9 @@ def _check_agreement(sources: Sequence[Ledger]) -> None:
     seen: dict[tuple[str, str, int], tuple[str, tuple[int, ...]]] = {}
     for source in sources:
         for cell in source.cells():
-            for row in source.rows(cell.cell):
+            for row in source.rows(cell.cell_id):
                 clip = (row.content_id, row.frame_ids)
-                if seen.setdefault((row.cell, *row.key), clip) != clip:
+                if seen.setdefault((row.cell_id, *row.key), clip) != clip:
                     raise LedgerError(f"{source.folder}: {row.source}, window {row.window}, differs from another run's")
 
 
@@ -51,15 +51,15 @@ def _copy(source: Ledger, merged: Ledger) -> None:
     references = source.reference_measurements().items()
     merged.record(*(ReferenceMeasurement(clip, name, arrays) for (clip, name), arrays in references))
     for cell in source.cells():
-        known = merged.cell(cell.cell)
-        present = {row.key for row in merged.rows(cell.cell)}
-        rows = [row for row in source.rows(cell.cell) if row.key not in present]
+        known = merged.cell(cell.cell_id)
+        present = {row.key for row in merged.rows(cell.cell_id)}
+        rows = [row for row in source.rows(cell.cell_id) if row.key not in present]
         if known is None:
             merged.record(cell)
         else:
-            shared = len(source.rows(cell.cell)) - len(rows)
-            merged.update_cell(cell.cell, **_joined(known, cell), planned=known.planned + cell.planned - shared)
-        measurements = source.measurements(cell.cell)
+            shared = len(source.rows(cell.cell_id)) - len(rows)
+            merged.update_cell(cell.cell_id, **_joined(known, cell), planned=known.planned + cell.planned - shared)
+        measurements = source.measurements(cell.cell_id)
         merged.record(*rows, *(m for key in measurements for m in measurements[key].values()))
 
 
@@ -73,4 +73,4 @@ def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
         facts={**first.facts, **second.facts},
         status="open" if "open" in statuses else "finished",
     )
-    return {name: value for name, value in vars(joined).items() if name not in ("cell", "planned")}
+    return {name: value for name, value in vars(joined).items() if name not in ("cell_id", "planned")}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field, fields
+from dataclasses import Field, dataclass, field, fields
 from typing import Any, Literal, TypeVar, get_type_hints
 
 RecordT = TypeVar("RecordT")
@@ -12,11 +12,16 @@ SQL_TYPES = {int: "INTEGER", float: "REAL"}
 """Column types of plain numbers; everything else is kept as text or JSON."""
 
 
+def column_name(described: Field[Any]) -> str:
+    """The ledger's column for a field of a record; columns keep the names of the first ledgers."""
+    return described.metadata.get("column", described.name)
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One invocation of the runner on a run folder."""
 
-    run: str
+    run_id: str = field(metadata={"column": "run"})
     """Identity: time of start and process."""
     started: str
     """UTC, ISO 8601."""
@@ -30,7 +35,7 @@ class RunRecord:
 class CellRecord:
     """One tokenizer on one dataset under one protocol with one set of inference settings."""
 
-    cell: str
+    cell_id: str = field(metadata={"column": "cell"})
     """Forward identity: hash of card, weights, dataset name, protocol and settings."""
     tokenizer: str
     """Name of the card or plugin."""
@@ -53,7 +58,7 @@ class CellRecord:
     """``finished``: every planned window is scored or failed with a reason; ``failed``: the tokenizer couldn't run."""
     reason: str = ""
     """Why the cell failed."""
-    hint: str = ""
+    hint: str = field(default="", metadata={"column": "cure"})
     """The command that fixes a failed cell, where one is known."""
     facts: dict[str, float] = field(default_factory=dict)
     """Figures that need no clip: parameters, multiply-adds, codebook size."""
@@ -69,7 +74,7 @@ class CellRecord:
 class Row:
     """One window through one cell: scored, or failed with a reason."""
 
-    cell: str
+    cell_id: str = field(metadata={"column": "cell"})
     source: str
     """Key of the source video."""
     window: int
@@ -89,7 +94,7 @@ class Row:
     """Seconds, batch size and memory of the forward pass: see :mod:`toklab.bench.execution.forward`."""
     machine: str
     """Identity of the machine that ran it."""
-    run: str
+    run_id: str = field(metadata={"column": "run"})
     """The invocation that computed it."""
 
     @property
@@ -102,10 +107,10 @@ class Row:
 class Measurement:
     """What one metric measured on one window."""
 
-    cell: str
+    cell_id: str = field(metadata={"column": "cell"})
     source: str
     window: int
-    measurement: str
+    measurement_key: str = field(metadata={"column": "measurement"})
     """Name, version and weights of what was measured."""
     arrays: bytes
     """Named arrays, in the safetensors format; empty if it failed."""
@@ -119,7 +124,7 @@ class ReferenceMeasurement:
 
     clip: str
     """Hash of the source's content, the frame ids and the protocol."""
-    measurement: str
+    measurement_key: str = field(metadata={"column": "measurement"})
     arrays: bytes
 
 
@@ -130,7 +135,7 @@ PRIMARY_KEYS: dict[type, tuple[str, ...]] = {
     Measurement: ("cell", "source", "window", "measurement"),
     ReferenceMeasurement: ("clip", "measurement"),
 }
-"""The tables of the ledger, and what identifies a row of each."""
+"""The tables of the ledger, and the columns that identify a row of each."""
 
 TABLES: dict[type, str] = {
     RunRecord: "runs",
@@ -142,9 +147,12 @@ TABLES: dict[type, str] = {
 
 
 def column_types(record: type) -> dict[str, str]:
-    """SQL type of every field of a record class, in order."""
+    """SQL type of every column of a record class, in order."""
     hints = get_type_hints(record)
-    return {f.name: "BLOB" if hints[f.name] is bytes else SQL_TYPES.get(hints[f.name], "TEXT") for f in fields(record)}
+    return {
+        column_name(f): "BLOB" if hints[f.name] is bytes else SQL_TYPES.get(hints[f.name], "TEXT")
+        for f in fields(record)
+    }
 
 
 def to_columns(record: Any) -> tuple[Any, ...]:
@@ -157,7 +165,7 @@ def from_columns(record: type[RecordT], values: tuple[Any, ...]) -> RecordT:
     """The record that :func:`to_columns` made these values from."""
     hints = get_type_hints(record)
     decoded: dict[str, Any] = {}
-    for name, value in zip(column_types(record), values, strict=True):
+    for name, value in zip(hints, values, strict=True):
         kind = str(hints[name])
         if kind.startswith("dict"):
             value = json.loads(value)

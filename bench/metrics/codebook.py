@@ -10,9 +10,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...tokenizers.interface import TokenizerSpec
-from ..statistics.intervals import sorted_windows
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
+from .sources import sorted_windows
 
 GROWTH_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
 """Shares of the windows at which utilization is given as well."""

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..statistics.intervals import bootstrap_interval, sorted_windows, windows_by_source
 from . import weights
 from .frechet import frechet_distance
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
+from .sources import bootstrap_interval, sorted_windows, windows_by_source
 
 FEATURE_SIZE = 400
 """Classes of Kinetics-400; with fewer windows the covariance is singular."""

@@ -9,9 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..statistics.intervals import percentile_interval, resample_counts, resampled_ratio, windows_by_source
+from ..statistics.intervals import percentile_interval, resample_counts, resampled_ratio
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
+from .sources import windows_by_source
 
 MSE_FLOOR = 1e-8
 """Added to every mean squared error, as VidTok's script does, so that identical frames have 80 dB."""

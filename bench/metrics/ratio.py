@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..statistics.intervals import bootstrap_interval, resampled_ratio, sorted_windows, windows_by_source
+from ..statistics.intervals import resampled_ratio
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
+from .sources import bootstrap_interval, sorted_windows, windows_by_source
 
 NOTHING_MEASURED = Unavailable("no window was measured", "run the suite: only what is missing is computed")
 """What every metric that reads windows says of none."""

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..statistics.intervals import sorted_windows
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
+from .sources import sorted_windows
 
 COLD_NOTE = "only the first batch was timed, without warm-up"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from ...datasets.catalog import parse_dataset
 from ...datasets.protocol import load_protocol
@@ -13,6 +14,8 @@ from ..catalog.catalog import datasets, metrics, tokenizers
 from ..catalog.tokenizer_entry import CardTokenizer
 from .cell import Cell, settings_without_effect
 from .suite import Suite
+
+ItemT = TypeVar("ItemT")
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class Shard:
         if not (slash and index.isdigit() and count.isdigit() and 1 <= int(index) <= int(count)):
             raise ValueError(f"a shard is written like 1/4, not {text!r}")
         return cls(int(index) - 1, int(count))
+
+    def of(self, items: Sequence[ItemT]) -> Sequence[ItemT]:
+        """The items of this part."""
+        return items[self.index :: self.count]
 
 
 def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:

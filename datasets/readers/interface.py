@@ -12,7 +12,7 @@ import numpy as np
 
 from ..interface import UnreadableVideo
 
-ReaderName = Literal["decord", "pyav", "yuv", "images"]
+ReaderName = Literal["decord", "pyav", "yuv", "images", "memory"]
 
 
 @dataclass(frozen=True)

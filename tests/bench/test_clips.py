@@ -26,7 +26,7 @@ def test_odd_containers_are_scored_or_reported(shared: Path, tmp_path: Path, run
     assert summary.failed_windows == found["failed"] == 0
     assert set(found["readers"].split(", ")) == {"decord", "pyav"}
     with Ledger(tmp_path / "run") as ledger:
-        rows = ledger.rows(ledger.cells()[0].cell)
+        rows = ledger.rows(ledger.cells()[0].cell_id)
     assert {row.source for row in rows} == {path.name for path in folder.iterdir()}
 
 

@@ -68,11 +68,11 @@ def test_a_second_run_computes_nothing(tmp_path: Path, run_suite: Callable) -> N
 def test_a_new_metric_is_computed_and_the_others_stay(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", metrics=("psnr",))
     with Ledger(tmp_path / "run") as ledger:
-        before = ledger.rows(ledger.cells()[0].cell)
+        before = ledger.rows(ledger.cells()[0].cell_id)
     _, progress = run_suite(tmp_path / "run", metrics=("psnr", "ssim"))
     assert progress.windows == NUM_WINDOWS
     with Ledger(tmp_path / "run") as ledger:
-        assert ledger.rows(ledger.cells()[0].cell) == before
+        assert ledger.rows(ledger.cells()[0].cell_id) == before
     assert set(values(tmp_path / "run")) == {("average", "psnr"), ("average", "ssim")}
 
 
@@ -123,7 +123,7 @@ def test_out_of_memory_halves_the_batch(tmp_path: Path, run_suite: Callable) -> 
     assert summary.exit_code == 0
     assert any("out of memory" in message for message in progress.messages)
     with Ledger(tmp_path / "run") as ledger:
-        rows = ledger.rows(ledger.cells()[0].cell)
+        rows = ledger.rows(ledger.cells()[0].cell_id)
     assert {row.timing["batch_size"] for row in rows} == {1.0}
 
 
@@ -150,7 +150,7 @@ def test_a_one_frame_video_is_scored_by_the_tail_rule(
     summary, _ = run_suite(tmp_path / "run", folder=folder)
     assert summary.exit_code == 0
     with Ledger(tmp_path / "run") as ledger:
-        (row,) = ledger.rows(ledger.cells()[0].cell)
+        (row,) = ledger.rows(ledger.cells()[0].cell_id)
     assert row.frame_ids == (0,) * 17
 
 

@@ -18,7 +18,7 @@ from toklab.bench.ledger.records import (
 )
 
 CELL = CellRecord(
-    cell="c1",
+    cell_id="c1",
     tokenizer="t",
     label="t (seed=1)",
     spec={"title": "T"},

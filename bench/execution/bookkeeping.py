@@ -1,0 +1,122 @@
+"""What the runner writes down of cells: opened or failed, and which rows of earlier runs no longer hold."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ...datasets.interface import WHOLE_SOURCE
+from ...datasets.stream import SourcePlan
+from ...tokenizers.interface import TokenizerSpec
+from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
+from ..ledger.ledger import Ledger
+from ..ledger.records import CellRecord
+from ..metrics.interface import Metric, Unavailable
+from ..planning.cell import Cell
+from .dataset_windows import DatasetWindows
+from .preparation import Preparation
+
+UNRESOLVED = "unresolved"
+"""Identity of the weights of a cell that failed before they were found."""
+
+
+class Bookkeeping:
+    """Keeps a ledger's cells in line with what is run."""
+
+    def __init__(self, ledger: Ledger, preparation: Preparation):
+        self._ledger = ledger
+        self._preparation = preparation
+
+    def open_cell(
+        self,
+        cell: Cell,
+        cell_id: str,
+        weights: str,
+        entry: TokenizerEntry,
+        spec: TokenizerSpec,
+        windows: DatasetWindows,
+    ) -> None:
+        """Record a cell that is about to run; one that is known keeps its facts and earlier metrics."""
+        known = self._ledger.cell(cell_id)
+        asked = {name: self._preparation.metric(name) for name in cell.metrics}
+        record = _describe(
+            cell,
+            cell_id,
+            weights,
+            plain_spec(spec),
+            metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
+            facts=known.facts if known else self._preparation.facts(cell, entry),
+            missing=windows.missing,
+            unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
+            planned=windows.count,
+        )
+        self._forget_failed_cells(record)
+        if known is None:
+            self._ledger.record(record)
+        else:
+            changes = {name: value for name, value in vars(record).items() if name != "cell_id"}
+            self._ledger.update_cell(cell_id, **changes)
+
+    def fail_cell(self, cell: Cell, entry: TokenizerEntry, reason: str, hint: str) -> CellRecord:
+        """Record a cell that can't run."""
+        has_card = isinstance(entry, CardTokenizer)
+        record = _describe(
+            cell,
+            cell.identity(entry.identity, UNRESOLVED),
+            UNRESOLVED,
+            plain_spec(entry.spec()) if has_card else entry.describe(),
+            metrics=cell.metrics,
+            status="failed",
+            reason=reason,
+            hint=hint,
+            facts=self._preparation.facts(cell, entry) if has_card else {},
+        )
+        self._ledger.record(record)
+        return record
+
+    def forget_stale_rows(self, cell_id: str, windows: DatasetWindows) -> None:
+        """Drop rows of files that have changed since, or that can be opened now."""
+        current = {plan.source.key: plan for plan in windows.plans if isinstance(plan, SourcePlan)}
+        stale = [
+            row.key
+            for row in self._ledger.rows(cell_id)
+            if (plan := current.get(row.source)) is not None
+            and (row.window == WHOLE_SOURCE or row.content_id != plan.content_id)
+        ]
+        self._ledger.forget_rows(cell_id, stale)
+
+    def usable_metrics(self, cell: Cell, spec: TokenizerSpec) -> list[Metric]:
+        """The cell's metrics that can be computed here and mean something for the tokenizer."""
+        found = (self._preparation.metric(name) for name in cell.metrics)
+        return [metric for metric in found if isinstance(metric, Metric) and metric.applies_to(spec)]
+
+    def _forget_failed_cells(self, record: CellRecord) -> None:
+        same = ("label", "dataset", "protocol_hash")
+        for known in self._ledger.cells():
+            if known.status == "failed" and all(getattr(known, name) == getattr(record, name) for name in same):
+                self._ledger.forget_cell(known.cell_id)
+
+
+def plain_spec(spec: TokenizerSpec) -> dict[str, object]:
+    """A tokenizer's spec as plain values, with what reports print of it."""
+    plain = {name: value for name, value in vars(spec).items() if isinstance(value, (str, int, float, bool))}
+    return {
+        **plain,
+        "codebook_levels": list(spec.codebook_levels),
+        "comparison_group": spec.comparison_group,
+        "regularizer_label": spec.regularizer_label,
+    }
+
+
+def _describe(cell: Cell, cell_id: str, weights: str, spec: dict[str, Any], **outcome: Any) -> CellRecord:
+    return CellRecord(
+        cell_id=cell_id,
+        tokenizer=cell.tokenizer,
+        label=cell.label,
+        spec=spec,
+        weights=weights,
+        dataset=cell.dataset,
+        protocol=cell.protocol.model_dump(mode="json"),
+        protocol_hash=cell.protocol.hash,
+        settings=cell.settings.as_dict(),
+        **outcome,
+    )

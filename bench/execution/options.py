@@ -1,0 +1,29 @@
+"""How a run is executed; none of it changes what is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from ..planning.plan import Shard
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How a run is executed; none of it changes what is measured."""
+
+    device: str = "cpu"
+    reader: Literal["auto", "decord", "pyav"] = "auto"
+    batch_size: int = 1
+    prefetch: int = 4
+    """Clips decoded ahead."""
+    timeout_s: float = 120.0
+    """Seconds after which a decoding child is killed."""
+    limit: int | None = None
+    """At most so many windows a dataset."""
+    shard: Shard = field(default_factory=Shard)
+    keep_reconstructions: int | None = 4
+    """Windows to keep for each cell; ``None`` keeps all."""
+    retry_failed: bool = False
+    clip_cache_bytes: int = 4 << 30
+    """Disk for decoded windows that several tokenizers share."""
