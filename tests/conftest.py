@@ -7,6 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says nothing about the code: a cold start or a loaded machine must not fail a test.
+settings.register_profile("toklab", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("toklab")
 
 
 @pytest.fixture(scope="session")

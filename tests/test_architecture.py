@@ -5,75 +5,146 @@ from __future__ import annotations
 import ast
 import sys
 from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-
-import pytest
 
 ROOT = Path(__file__).parent.parent
 FOLDERS = ("bench", "tokenizers", "datasets", "reports")
-MODULES = sorted(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.py"))
 MAX_LINES = 500
+MAX_MODULES_DIRECTLY_IN = {"bench": 4, "tokenizers": 12}
 TOKENIZERS_MAY_IMPORT = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}
 MAY_IMPORT = {"bench": set(FOLDERS), **{folder: {folder} for folder in FOLDERS if folder != "bench"}}
 
+ROOMS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
+    "bench": (
+        "cli",
+        "api",
+        "inventory",
+        "conformance",
+        "analysis",
+        "execution",
+        "training",
+        "planning",
+        "catalog",
+        "metrics",
+        "ledger",
+        "statistics",
+        "suites",
+    ),
+}
+"""A room, or a module directly in the folder, may import those after it, never those before it."""
 
-def name_of(path: Path) -> str:
-    return path.relative_to(ROOT).as_posix()
+
+@dataclass(frozen=True)
+class Import:
+    """One name that a module imports."""
+
+    target: str
+    """Dotted: a module of ours without ``toklab.``, such as ``datasets.interface``, else another package's."""
+    is_ours: bool
+    at_module_level: bool
 
 
-def imports(path: Path, *, module_level: bool = False) -> Iterator[str]:
-    """What a module imports, as dotted names: ``datasets.interface`` for ours, ``numpy.linalg`` for others'."""
+def modules() -> dict[str, Path]:
+    """Every module of the package by its dotted name without ``toklab.``."""
+    found = {}
+    for folder in FOLDERS:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+            found[name.removesuffix(".__init__")] = path
+    return found
+
+
+MODULES = modules()
+
+
+@cache
+def imports(module: str) -> tuple[Import, ...]:
+    """Everything that a module imports, at its top, inside functions and for type checkers alone."""
+    path = MODULES[module]
     package = path.relative_to(ROOT).parent.parts
-    for node in _statements(ast.parse(path.read_text(encoding="utf-8")), module_level):
+    found: list[Import] = []
+    for node, at_module_level in _statements(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            found += [Import(alias.name, False, at_module_level) for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and not node.level:
-            yield node.module or ""
+            found.append(Import(node.module or "", False, at_module_level))
         elif isinstance(node, ast.ImportFrom):
-            base = (*package[: len(package) - node.level + 1], *(node.module.split(".") if node.module else ()))
-            yield from (".".join((*base, alias.name)) for alias in node.names)
+            base = ".".join((*package[: len(package) - node.level + 1], *filter(None, [node.module])))
+            for alias in node.names:
+                name = f"{base}.{alias.name}"
+                found.append(Import(name if name in MODULES else base, True, at_module_level))
+    return tuple(found)
 
 
-def _statements(tree: ast.AST, module_level: bool) -> Iterator[ast.AST]:
+def _statements(tree: ast.AST, at_module_level: bool = True) -> Iterator[tuple[ast.AST, bool]]:
     for node in ast.iter_child_nodes(tree):
-        yield node
+        yield node, at_module_level
         inside_function = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
         for_types_only = isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
-        if not (module_level and (inside_function or for_types_only)):
-            yield from _statements(node, module_level)
+        yield from _statements(node, at_module_level and not inside_function and not for_types_only)
 
 
-def is_relative_import(path: Path, name: str) -> bool:
-    """Whether a dotted name is one of our modules rather than another package's that is called the same."""
-    first, *rest = name.split(".")
-    folder = ROOT / first
-    return first in FOLDERS and bool(rest) and ((folder / rest[0]).is_dir() or (folder / f"{rest[0]}.py").is_file())
+def test_the_folders_import_one_way() -> None:
+    for module in MODULES:
+        folder = module.split(".")[0]
+        ours = {found.target for found in imports(module) if found.is_ours}
+        assert {name for name in ours if name.split(".")[0] not in MAY_IMPORT[folder]} == set(), module
+        absolute = [found.target for found in imports(module) if found.target.split(".")[0] == "toklab"]
+        assert not absolute, f"{module}: imports inside toklab are relative"
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_imports_go_one_way(path: Path) -> None:
-    folder = path.relative_to(ROOT).parts[0]
-    ours = {name for name in imports(path) if is_relative_import(path, name)}
-    assert {name for name in ours if name.split(".")[0] not in MAY_IMPORT[folder]} == set()
-    assert not [name for name in imports(path) if name.split(".")[0] == "toklab"], "imports inside toklab are relative"
+def test_rooms_import_downwards() -> None:
+    upward = []
+    for module in MODULES:
+        folder, *rest = module.split(".")
+        order = ROOMS_FROM_THE_TOP.get(folder, ())
+        for found in imports(module) if rest and order else ():
+            target_folder, *target_rest = found.target.split(".")
+            if found.is_ours and target_folder == folder and order.index(target_rest[0]) < order.index(rest[0]):
+                upward.append(f"{module} → {found.target}")
+    assert upward == []
 
 
-@pytest.mark.parametrize("path", [path for path in MODULES if name_of(path).startswith("tokenizers/")], ids=name_of)
-def test_tokenizers_need_torch_numpy_and_safetensors_alone(path: Path) -> None:
-    others = {name for name in imports(path, module_level=True) if not is_relative_import(path, name)}
-    assert {name for name in others if name.split(".")[0] not in TOKENIZERS_MAY_IMPORT} == set()
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    finished: set[str] = set()
+
+    def visit(module: str, path: tuple[str, ...]) -> None:
+        assert module not in path, " → ".join((*path[path.index(module) :], module))
+        if module not in finished:
+            for found in imports(module):
+                if found.is_ours and found.target in MODULES:
+                    visit(found.target, (*path, module))
+            finished.add(module)
+
+    for module in MODULES:
+        visit(module, ())
 
 
-@pytest.mark.parametrize("path", MODULES, ids=name_of)
-def test_modules_stay_small(path: Path) -> None:
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+def test_tokenizers_need_torch_numpy_and_safetensors_alone() -> None:
+    for module in MODULES:
+        if module.startswith("tokenizers."):
+            others = {found.target for found in imports(module) if not found.is_ours and found.at_module_level}
+            assert {name for name in others if name.split(".")[0] not in TOKENIZERS_MAY_IMPORT} == set(), module
 
 
-@pytest.mark.parametrize("folder", FOLDERS)
-def test_root_folders_are_namespaces_and_their_subfolders_packages(folder: str) -> None:
-    assert not (ROOT / folder / "__init__.py").exists()
-    subfolders = {path.parent for path in (ROOT / folder).rglob("*") if path.is_file()} - {ROOT / folder}
-    bare = [
-        str(path) for path in subfolders if "__pycache__" not in path.parts and not (path / "__init__.py").is_file()
-    ]
-    assert bare == []
+def test_modules_stay_small() -> None:
+    lengths = {module: len(path.read_text(encoding="utf-8").splitlines()) for module, path in MODULES.items()}
+    assert {module: length for module, length in lengths.items() if length > MAX_LINES} == {}
+
+
+def test_folders_hold_rooms_rather_than_modules() -> None:
+    for folder, most in MAX_MODULES_DIRECTLY_IN.items():
+        assert len(list((ROOT / folder).glob("*.py"))) <= most, folder
+
+
+def test_root_folders_are_namespaces_and_their_subfolders_packages() -> None:
+    # bench alone has one, for the API: nothing else is called bench.
+    assert [folder for folder in FOLDERS if (ROOT / folder / "__init__.py").exists()] == ["bench"]
+    for folder in FOLDERS:
+        subfolders = {path.parent for path in (ROOT / folder).rglob("*") if path.is_file()} - {ROOT / folder}
+        bare = [
+            str(path) for path in subfolders if "__pycache__" not in path.parts and not (path / "__init__.py").is_file()
+        ]
+        assert bare == []

@@ -44,16 +44,36 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
     """
     if len(items) < 2:
         raise ComparisonError("name at least two tokenizers (with --run RUN) or two run folders")
-    pairs = list(_pairs_between_runs([Path(item) for item in items]) if run is None else _pairs_in_run(items, run))
+    if run is not None:
+        with Ledger(run) as ledger:
+            return compare_labels(read_results(ledger), items, metric_names, str(run))
+    return _differences(_pairs_between_runs([Path(item) for item in items]), metric_names)
+
+
+def compare_labels(
+    results: Sequence[CellResults], labels: Sequence[str], metric_names: Sequence[str] | None, run: str
+) -> pd.DataFrame:
+    """Compare the first of some tokenizers of one run with each of the others; as :func:`compare_items`.
+
+    Args:
+        results: every cell of the run.
+        labels: labels, or names of tokenizers; at least two.
+        metric_names: only these; ``None``: all that both sides have.
+        run: what errors call the run.
+    """
+    if len(labels) < 2:
+        raise ComparisonError("name at least two tokenizers")
+    return _differences(_pairs_in_run(results, labels, run), metric_names)
+
+
+def _differences(pairs: Iterator[tuple[Side, Side]], metric_names: Sequence[str] | None) -> pd.DataFrame:
     rows = [row for one, other in pairs for row in _compare(one, other, metric_names)]
     if not rows:
         raise ComparisonError("the two have no metric in common; `toklab report RUN` shows what each has")
     return pd.DataFrame(rows)
 
 
-def _pairs_in_run(labels: Sequence[str], run: Path) -> Iterator[tuple[Side, Side]]:
-    with Ledger(run) as ledger:
-        results = read_results(ledger)
+def _pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str) -> Iterator[tuple[Side, Side]]:
     chosen = [_with_label(results, label, run) for label in labels]
     for other_cells in chosen[1:]:
         matched = False
@@ -66,7 +86,7 @@ def _pairs_in_run(labels: Sequence[str], run: Path) -> Iterator[tuple[Side, Side
             raise ComparisonError(f"{labels[0]} and {other_cells[0].cell.label} ran on no dataset in common")
 
 
-def _with_label(results: list[CellResults], label: str, run: Path) -> list[CellResults]:
+def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
     found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
     if not found:
         raise ComparisonError(

@@ -6,7 +6,8 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, Self
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..planning.cell import reference_identity
+from ..planning.suite import Suite, read_suite
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,35 @@ class CellResults:
         return metric.aggregate(windows, self.cell.facts)
 
 
+@dataclass(frozen=True)
+class RunResults:
+    """What a run measured, read once."""
+
+    name: str
+    """Title of its suite, or name of its folder."""
+    results: tuple[CellResults, ...]
+    """Every cell with its windows."""
+    provenance: tuple[dict[str, Any], ...]
+    """Versions, machine and command of every invocation, in order of time."""
+    folder: Path | None = None
+    """The run folder; ``None`` where nothing was kept."""
+    suite: Suite | None = None
+    """The suite it was last run with, where there is one."""
+
+    @classmethod
+    def read(cls, folder: Path) -> Self:
+        """Read a run folder.
+
+        Raises:
+            LedgerError: if the folder is no run folder, or damaged.
+        """
+        with Ledger(folder) as ledger:
+            results, runs = read_results(ledger), ledger.runs()
+        suite = read_suite(folder)
+        name = (suite.title or suite.name) if suite else folder.name
+        return cls(name, tuple(results), tuple(run.provenance for run in runs), folder, suite)
+
+
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
@@ -96,7 +127,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     for result in results:
         for name in result.cell.metrics:
             metric = metrics().get(name)()
-            if "regularizer" in result.cell.spec and not metric.applies_to(_spec_of(result.cell)):
+            if not measures_anything_of(metric, result.cell):
                 continue
             row = table_row(result, metric)
             if metric.needs == "model":
@@ -106,6 +137,11 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
                     continue
             rows[row["label"], row["dataset"], row["protocol_hash"], name] = row
     return results_frame(rows.values())
+
+
+def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
+    """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
+    return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
 
 
 def _spec_of(cell: CellRecord) -> Any:

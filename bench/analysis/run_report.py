@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,25 +15,11 @@ from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.report import write_report
 from ...reports.tables.table import build_table
 from ...reports.tables.terminal import terminal_table
-from ..ledger.ledger import Ledger
-from ..planning.suite import Suite
 from .charts import run_charts
-from .results import CellResults, accounting_frame, failures_frame, read_results, results_table
+from .results import CellResults, RunResults, accounting_frame, failures_frame, results_table
 
-SUITE_FILE = "suite.json"
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
-
-
-def read_suite(folder: Path) -> Suite | None:
-    """The suite a run folder was last run with; ``None`` for a merged folder."""
-    path = folder / SUITE_FILE
-    return Suite.model_validate_json(path.read_text()) if path.is_file() else None
-
-
-def write_suite(folder: Path, suite: Suite) -> None:
-    """Remember what a run folder was run with."""
-    (folder / SUITE_FILE).write_text(suite.model_dump_json(indent=1))
 
 
 def full_table(results: Sequence[CellResults], *, published: bool) -> pd.DataFrame:
@@ -42,30 +29,29 @@ def full_table(results: Sequence[CellResults], *, published: bool) -> pd.DataFra
     return with_published(measured, vidtok_table1(hashes)) if published else measured
 
 
-def _wants_published(folder: Path, asked: bool | None) -> bool:
-    suite = read_suite(folder)
-    return asked if asked is not None else suite is not None and suite.published
+def _wants_published(run: RunResults, asked: bool | None) -> bool:
+    return asked if asked is not None else run.suite is not None and run.suite.published
 
 
-def _title(folder: Path) -> str:
-    suite = read_suite(folder)
-    return suite.title or suite.name if suite else folder.name
-
-
-def _results(folder: Path) -> tuple[list[CellResults], list[dict[str, Any]]]:
-    with Ledger(folder) as ledger:
-        results = read_results(ledger)
-        return results, [run.provenance for run in ledger.runs()]
-
-
-def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
-    """Print the table of a run folder, and what failed."""
-    results, _ = _results(folder)
-    console = Console(width=max(NARROWEST, min(WIDEST, shutil.get_terminal_size((120, 24)).columns)))
-    frame = full_table(results, published=_wants_published(folder, None))
-    table = build_table(frame, title=_title(folder), across_protocols=across_protocols)
+def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> None:
+    frame = full_table(run.results, published=_wants_published(run, None))
+    table = build_table(frame, title=run.name, across_protocols=across_protocols)
     console.print(terminal_table(table, console.width))
-    for row in accounting_frame(results).to_dict("records"):
+
+
+def terminal_text(run: RunResults) -> str:
+    """The table of a run as the terminal shows it, without colours."""
+    console = Console(width=WIDEST, file=io.StringIO())
+    with console.capture() as captured:
+        _print_table(run, console)
+    return captured.get()
+
+
+def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
+    """Print the table of a run, and what failed."""
+    console = Console(width=max(NARROWEST, min(WIDEST, shutil.get_terminal_size((120, 24)).columns)))
+    _print_table(run, console, across_protocols=across_protocols)
+    for row in accounting_frame(run.results).to_dict("records"):
         if row["status"] == "failed":
             message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
             console.print(message, style="red", highlight=False, markup=False)
@@ -79,28 +65,32 @@ def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
 
 
 def write_run_report(
-    folder: Path, out: Path | None, formats: Sequence[str], *, published: bool | None, across_protocols: bool
+    run: RunResults, out: Path | None, formats: Sequence[str], *, published: bool | None, across_protocols: bool
 ) -> list[Path]:
-    """Write the report of a run folder and return the files."""
-    results, provenances = _results(folder)
-    suite = read_suite(folder)
-    table = full_table(results, published=_wants_published(folder, published))
+    """Write the report of a run and return the files; into its folder's ``report`` where ``out`` isn't given.
+
+    Raises:
+        ValueError: if there is neither ``out`` nor a folder.
+    """
+    if out is None and run.folder is None:
+        raise ValueError("nothing of this run is on disk: say where the report goes with out=")
+    table = full_table(run.results, published=_wants_published(run, published))
     return write_report(
         table,
-        out or folder / "report",
+        out or Path(run.folder or ".") / "report",
         formats,
-        _title(folder),
-        _provenance(results, provenances),
-        accounting=accounting_frame(results),
-        failures=failures_frame(results),
-        charts=run_charts(results, table),
-        radar_metrics=list(suite.radar) if suite and suite.radar else None,
+        run.name,
+        _provenance(run.results, run.provenance),
+        accounting=accounting_frame(run.results),
+        failures=failures_frame(run.results),
+        charts=run_charts(run.results, table),
+        radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
     )
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the methods paragraph tells: protocols, settings, machines, versions, weights."""
+    """What the methods paragraph says: protocols, settings, machines, versions, weights."""
     last = runs[-1] if runs else {}
     cells = [result.cell for result in results]
     return {

@@ -140,7 +140,7 @@ def _fill(registry: Registry[Any], kind: str, shipped: dict[str, str], package: 
 
 
 def _as_entry(found: object) -> TokenizerEntry:
-    if not isinstance(found, TokenizerEntry):
+    if not isinstance(found, (CardTokenizer, FactoryTokenizer)):
         raise TypeError(f"a {type(found).__name__} is no tokenizer entry")
     return found
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ...tokenizers import checkpoints
 from ...tokenizers.adapters import missing_extra
@@ -144,19 +144,68 @@ class FactoryTokenizer:
 
     @cached_property
     def _facts(self) -> tuple[TokenizerSpec, str]:
-        import torch
 
         from ...tokenizers.interface import InferenceSettings
 
         tokenizer = self.build(InferenceSettings())
-        digest, weights = hashlib.sha256(), "none"
-        for role, module in sorted(tokenizer.modules().items()):
-            for key, value in module.state_dict().items():
-                digest.update(f"{role}.{key}:{value.dtype}:{tuple(value.shape)}".encode())
-                digest.update(value.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-                weights = f"state:{digest.hexdigest()}"
-        return tokenizer.spec, weights
+        return tokenizer.spec, state_identity(tokenizer)
 
 
-TokenizerEntry = CardTokenizer | FactoryTokenizer
-"""A tokenizer of the catalog."""
+def state_identity(tokenizer: VideoTokenizer) -> str:
+    """``state:`` and the SHA-256 of all parameters and buffers with their names; ``none`` if there are none."""
+    import torch
+
+    digest, weights = hashlib.sha256(), "none"
+    for role, module in sorted(tokenizer.modules().items()):
+        for key, value in module.state_dict().items():
+            digest.update(f"{role}.{key}:{value.dtype}:{tuple(value.shape)}".encode())
+            digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
+            weights = f"state:{digest.hexdigest()}"
+    return weights
+
+
+class TokenizerEntry(Protocol):
+    """A tokenizer of the catalog."""
+
+    @property
+    def name(self) -> str:
+        """Its name on the command line."""
+        ...
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from, in words."""
+        ...
+
+    @property
+    def identity(self) -> str:
+        """Hash of what decides the output, weights apart."""
+        ...
+
+    def spec(self) -> TokenizerSpec:
+        """What the tokenizer is."""
+        ...
+
+    def describe(self) -> dict[str, Any]:
+        """What is known of it without building it, as plain values."""
+        ...
+
+    def hint(self) -> str:
+        """What brings the missing weights; empty if they are here."""
+        ...
+
+    def missing_extra(self) -> str:
+        """The extra of toklab that it needs and this Python lacks; empty if it lacks none."""
+        ...
+
+    def weights_identity(self) -> str:
+        """What the weights are."""
+        ...
+
+    def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
+        """The tokenizer with its weights, ready to measure."""
+        ...
+
+    def build_on_meta(self) -> VideoTokenizer:
+        """The tokenizer without weights, to count its work."""
+        ...

@@ -27,9 +27,10 @@ class TableFormat(StrEnum):
 
 def print_run(folder: Path, *, across_protocols: bool = False) -> None:
     """Print a run folder's table on the terminal."""
+    from ..analysis.results import RunResults
     from ..analysis.run_report import terminal_report
 
-    terminal_report(folder, across_protocols=across_protocols)
+    terminal_report(RunResults.read(folder), across_protocols=across_protocols)
 
 
 def report(
@@ -51,10 +52,13 @@ def report(
 
         toklab report runs/demo
     """
+    from ..analysis.results import RunResults
     from ..analysis.run_report import write_run_report
 
     chosen = [item.value for item in format_ or list(ReportFormat)]
-    written = write_run_report(run, out, chosen, published=published, across_protocols=across_protocols)
+    written = write_run_report(
+        RunResults.read(run), out, chosen, published=published, across_protocols=across_protocols
+    )
     print_run(run, across_protocols=across_protocols)
     for path in written:
         typer.echo(str(path))

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from ..planning.cell import Cell
     from ..planning.suite import Suite
 
-DEFAULT_METRICS = [
-    "psnr",
-    "ssim",
-    "lpips-vgg",
-    "fvd-i3d",
-    "bpp",
-    "throughput-encode",
-    "throughput-decode",
-    "params",
-    "macs",
-]
-
 
 class Reader(StrEnum):
     """Which video reader decodes."""
@@ -72,7 +60,7 @@ def _suite(
     metric: list[str] | None,
     settings: list[str] | None,
 ) -> Suite:
-    from ..planning.suite import Suite, SuiteError, load_suite, parse_assignments
+    from ..planning.suite import DEFAULT_METRICS, Suite, SuiteError, load_suite, parse_assignments
 
     if name is None and not (tokenizer and dataset):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
@@ -128,20 +116,16 @@ def run(
     """
     import torch
 
-    from ..analysis.run_report import write_suite
-    from ..execution.runner import Runner, RunOptions
-    from ..ledger.ledger import Ledger
-    from ..planning.plan import Shard, plan_cells
-    from .progress import TerminalProgress
+    from ..execution.options import RunOptions, resolve_device
+    from ..execution.session import run_into
+    from ..planning.plan import Shard
     from .report import print_run
 
-    plan = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
-    folders = cards or []
-    cells = plan_cells(plan, folders)
+    chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if threads:
         torch.set_num_threads(threads)
     options = RunOptions(
-        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        device=resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
         prefetch=prefetch,
@@ -151,10 +135,8 @@ def run(
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
     )
-    folder = out or Path("runs") / plan.name
-    with Ledger(folder, write=True) as ledger, TerminalProgress() as progress:
-        write_suite(folder, plan)
-        summary = Runner(ledger, options, progress, folders).run(cells)
+    folder = out or Path("runs") / chosen.name
+    summary = run_into(folder, chosen, options, card_folders=cards or [])
     print_run(folder)
     if summary.exit_code:
         typer.echo(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
-from typing import Protocol as TypingProtocol
 
 import torch
 from torch import Tensor
@@ -20,17 +19,8 @@ from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity
 from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
+from .progress import Progress
 from .reconstructions import ReconstructionKeeper
-
-
-class Progress(TypingProtocol):
-    """Hears how a run goes on."""
-
-    def advance(self, windows: int, failed: int) -> None:
-        """So many windows are committed, so many of them failed."""
-
-    def message(self, text: str) -> None:
-        """Something the user should know, such as a halved batch."""
 
 
 @dataclass(frozen=True)

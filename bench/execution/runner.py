@@ -22,9 +22,10 @@ from ..planning.cell import Cell
 from . import provenance
 from .bookkeeping import Bookkeeping
 from .dataset_windows import DatasetWindows
-from .evaluation import Evaluation, KnownWindow, Progress
+from .evaluation import Evaluation, KnownWindow
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
+from .progress import Progress
 from .reconstructions import ReconstructionKeeper, choose_windows
 
 CLIP_CACHE_FOLDER = "clip-cache"
@@ -32,16 +33,6 @@ CLIP_CACHE_FOLDER = "clip-cache"
 
 MEASURED_NEEDS = ("pairs", "features", "codes", "encoded")
 """What a metric needs if it measures windows; the others read timings and facts."""
-
-
-class RunProgress(Progress, TypingProtocol):
-    """Hears how the cells go."""
-
-    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
-        """A cell starts: ``done`` of its ``windows`` are in the ledger already."""
-
-    def finish(self, cell: CellRecord) -> None:
-        """A cell is finished, or failed as a whole."""
 
 
 class TokenizerSource(TypingProtocol):
@@ -72,7 +63,7 @@ class Runner:
         self,
         ledger: Ledger,
         options: RunOptions,
-        progress: RunProgress,
+        progress: Progress,
         card_folders: Sequence[Path] = (),
         worker: DecodeWorker | None = None,
         *,

@@ -14,6 +14,23 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 Scalar = str | int | float | bool
 
 
+SUITE_FILE = "suite.json"
+"""In a run folder: the suite it was last run with."""
+
+DEFAULT_METRICS = (
+    "psnr",
+    "ssim",
+    "lpips-vgg",
+    "fvd-i3d",
+    "bpp",
+    "throughput-encode",
+    "throughput-decode",
+    "params",
+    "macs",
+)
+"""What is measured where nobody says what."""
+
+
 class SuiteError(ValueError):
     """A suite that doesn't exist or can't be understood."""
 
@@ -81,6 +98,17 @@ def load_suite(name: str) -> Suite:
         hint = f"; did you mean {near[0]}?" if near else "."
         raise SuiteError(f"there is no suite {name!r}{hint} There are: {', '.join(suites)}, or give a .toml file")
     return suites[name]
+
+
+def read_suite(folder: Path) -> Suite | None:
+    """The suite a run folder was last run with; ``None`` for a merged folder."""
+    path = folder / SUITE_FILE
+    return Suite.model_validate_json(path.read_text()) if path.is_file() else None
+
+
+def write_suite(folder: Path, suite: Suite) -> None:
+    """Remember what a run folder was run with."""
+    (folder / SUITE_FILE).write_text(suite.model_dump_json(indent=1))
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

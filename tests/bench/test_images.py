@@ -13,7 +13,8 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 from toklab.bench.analysis.charts import position_table
 from toklab.bench.analysis.results import CellResults, failures_frame, read_results, results_table
-from toklab.bench.execution.runner import Runner, RunOptions
+from toklab.bench.execution.options import RunOptions
+from toklab.bench.execution.runner import Runner
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics import weights
 from toklab.bench.metrics.lpips import LpipsAlexSpatial

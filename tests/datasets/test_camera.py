@@ -46,7 +46,7 @@ def test_fine_detail_averages_out_instead_of_aliasing() -> None:
     np.testing.assert_allclose(frame[2:-2, 2:-2], 0.5, atol=0.02)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     st.tuples(st.integers(20, 70), st.integers(20, 70)),
     *(st.lists(st.floats(low, high), min_size=3, max_size=3) for low, high in ((-2, 2), (-2, 2), (0.3, 1), (-3, 3))),

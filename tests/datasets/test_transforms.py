@@ -61,7 +61,7 @@ def test_the_other_rules() -> None:
 sides = st.integers(9, 90)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(sides, sides, sides, sides, st.integers(0, 99))
 def test_cover_equals_pillow(height: int, width: int, clip_height: int, clip_width: int, seed: int) -> None:
     frames = np.random.default_rng(seed).integers(0, 256, (2, height, width, 3), dtype=np.uint8)

@@ -13,6 +13,8 @@ from toklab.datasets.protocol import Protocol, load_protocol
 from torch import Tensor
 
 Fault = Literal["hang", "crash", "raise"]
+HANG_S = 3600
+"""Longer than any test: who waits for the end of a hang doesn't come back."""
 
 
 class FaultyProtocol(Protocol):
@@ -24,7 +26,7 @@ class FaultyProtocol(Protocol):
         if self.first_faulty <= read_numbers(frames[:1])[0] <= self.last_faulty:
             if self.fault == "hang":
                 # PyDLL keeps the interpreter's lock, as decord does when it hangs.
-                ctypes.PyDLL(None).sleep(60)
+                ctypes.PyDLL(None).sleep(HANG_S)
             if self.fault == "crash":
                 os.kill(os.getpid(), signal.SIGSEGV)
             raise ZeroDivisionError("faulty")

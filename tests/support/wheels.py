@@ -44,7 +44,7 @@ class ScratchEnvironment:
     def run(self, code: str, folder: Path) -> str:
         """What a program prints; its standard error is the message if it fails."""
         finished = subprocess.run(
-            [self._python, "-I", "-c", code], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+            [self._python, "-I", "-c", code], cwd=folder, capture_output=True, text=True, check=False
         )
         assert finished.returncode == 0, finished.stderr
         return finished.stdout

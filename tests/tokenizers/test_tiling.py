@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
@@ -33,7 +33,6 @@ def test_tiles_cover_every_position_and_overlap(tiling: Tiling, length: int) -> 
     assert all(0 < after - before <= tiling.size - tiling.overlap for before, after in itertools.pairwise(starts))
 
 
-@settings(deadline=None)
 @given(tilings(), st.integers(1, 20), st.integers(1, 20), st.lists(st.integers(1, 3), min_size=1, max_size=3))
 def test_a_pointwise_function_gives_the_same_in_tiles(
     tiling: Tiling, height: int, width: int, lengths: list[int]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from toklab.bench.analysis.charts import run_charts
-from toklab.bench.analysis.results import CellResults, read_results
+from toklab.bench.analysis.results import CellResults, RunResults, read_results
 from toklab.bench.analysis.run_report import full_table, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics.codebook import CodebookUtilization
@@ -64,7 +64,7 @@ def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tm
 def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("signs",), METRICS)
     out = tmp_path / "report"
-    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    write_run_report(RunResults.read(tmp_path / "run"), out, ["md", "latex"], published=False, across_protocols=False)
     names = {path.name for path in out.iterdir()}
     text, latex = (out / "report.md").read_text(), (out / "report.tex").read_text()
     for chart in ("psnr_by_position", "codebook", "codebook_levels"):
@@ -88,7 +88,7 @@ def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..
     psnr = [point["value"] for point in points_of(chart) if point["metric"] == "psnr"]
     assert psnr == [measured[seed, posterior] for posterior in ("mode", "sample") for seed in (0, 3)]
     out = tmp_path / "report"
-    write_run_report(tmp_path / "run", out, ["md", "latex"], published=False, across_protocols=False)
+    write_run_report(RunResults.read(tmp_path / "run"), out, ["md", "latex"], published=False, across_protocols=False)
     assert "| noisy (posterior=sample) | 3 |" in (out / "report.md").read_text()
     assert "noisy (posterior=sample) & 3 &" in (out / "report.tex").read_text()
 

@@ -124,7 +124,7 @@ def test_a_window_that_breaks_off_fails_and_the_next_one_goes_on() -> None:
 
 @pytest.mark.parametrize("name", PIECEWISE)
 @given(st.lists(st.integers(1, 3), min_size=1, max_size=4))
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 def test_joined_measurements_are_those_of_the_whole(name: str, lengths: list[int]) -> None:
     metric = make_metric(name)
     num_frames = sum(lengths)

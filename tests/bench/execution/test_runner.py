@@ -218,7 +218,7 @@ def test_kill_and_resume_give_the_same_table(
             "TOKLAB_TEST_CALLS": str(calls),
             "TOKLAB_TEST_KILL": str(kill),
         }
-        return subprocess.run(command, env=environment, capture_output=True, timeout=300).returncode
+        return subprocess.run(command, env=environment, capture_output=True).returncode
 
     calls = tmp_path / "calls"
     assert run(tmp_path / "killed", calls, kill_at) == -9

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -111,13 +110,6 @@ def test_conventions_of_the_covariance() -> None:
 def test_order_does_not_matter() -> None:
     windows = _windows(5, 3)
     assert estimate(make_metric("fvd-i3d"), windows) == estimate(make_metric("fvd-i3d"), windows[::-1])
-
-
-def test_300_windows_take_seconds() -> None:
-    windows = _windows(30, 10)
-    start = time.perf_counter()
-    estimate(make_metric("fvd-i3d"), windows)
-    assert time.perf_counter() - start < 10
 
 
 def test_refuses_missing_references_and_single_windows() -> None:

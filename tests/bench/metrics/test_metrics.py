@@ -38,7 +38,7 @@ MEASURING = [name for name in METRICS if make_metric(name).needs not in ("timing
 
 
 @pytest.mark.parametrize("name", MEASURING)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(values=WINDOWS, data=st.data())
 def test_any_split_merges_to_the_whole_bit_for_bit(name: str, values: list[list[float]], data: st.DataObject) -> None:
     metric = make_metric(name)
@@ -54,7 +54,7 @@ def test_any_split_merges_to_the_whole_bit_for_bit(name: str, values: list[list[
 
 
 @pytest.mark.parametrize("name", ["psnr", "ssim", "flicker", "vmaf", "lpips-vgg"])
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(values=WINDOWS)
 def test_means_lie_in_their_interval_and_between_extremes(name: str, values: list[list[float]]) -> None:
     metric = make_metric(name)

@@ -119,7 +119,7 @@ def test_narrow_frames_are_left_to_pyav(tmp_path: Path, width: int, height: int)
 
 @pytest.mark.parametrize("choice_name", ["decord", "pyav"])
 @pytest.mark.parametrize("name", ["open-gop.mp4", "open-gop-hevc.mp4"])
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(calls=st.lists(st.lists(st.integers(0, 99), min_size=1, max_size=8), min_size=1, max_size=3))
 def test_frames_come_in_any_order_and_repeated(
     videos: Path, name: str, choice_name: ReaderChoice, calls: list[list[int]]

@@ -2,7 +2,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from toklab.reports.tables.ranking import rank_figures, tied
 
-once = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60, deadline=None)
+once = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=60)
 values = st.lists(st.floats(0, 50, allow_nan=False) | st.just(float("nan")), min_size=1, max_size=8)
 
 

@@ -32,7 +32,7 @@ def both_forms(layer: nn.Module, x: Tensor, *args: object) -> tuple[Tensor, Tens
 
 @pytest.mark.parametrize("upsample", [RepeatingUpsample, TransposedUpsample])
 @given(height=st.integers(1, 5), width=st.integers(1, 5), channels=st.integers(1, 3))
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 def test_phases_equal_the_whole_convolution(upsample: type[nn.Module], height: int, width: int, channels: int) -> None:
     layer = upsample(channels, 2)
     plain, fast = both_forms(layer, torch.randn(2, 3, height, width, channels))

@@ -90,7 +90,7 @@ def test_a_file_of_a_lower_ratio_or_another_architecture_is_refused() -> None:
 
 
 @given(num_frames=st.integers(1, 60), overlap=st.integers(0, 8), piece=st.integers(1, 20))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_chunks_cover_a_clip_and_fade_back_into_it(num_frames: int, overlap: int, piece: int) -> None:
     clip = torch.rand(1, 2, num_frames, 1, 1)
     chunks = list(cut_chunks(clip.split(piece, 2), 17, overlap))
@@ -125,7 +125,7 @@ def test_chunks_are_coded_on_their_own(name: str, overlap: int) -> None:
 
 
 @given(num_frames=st.integers(1, 48), piece=st.integers(1, 20))
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 def test_a_stream_gives_what_the_whole_gives(num_frames: int, piece: int) -> None:
     tokenizer = build_tokenizer(CARDS["progressive-tiny-8x"], OVERLAPPING)
     assert isinstance(tokenizer, ProgressiveTokenizer)

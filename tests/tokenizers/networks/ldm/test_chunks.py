@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from toklab.tokenizers.networks.ldm.chunks import OfficialTiling, overlapping_chunks, run_chunks
 
 
-@settings(deadline=None)
 @given(num_frames=st.integers(1, 40), stride=st.sampled_from([0, 4, 8, 16]), piece=st.integers(1, 40))
 def test_an_identity_in_chunks_gives_the_clip_and_copies_of_its_last_frame(
     num_frames: int, stride: int, piece: int
@@ -28,7 +27,6 @@ def test_an_identity_in_chunks_gives_the_clip_and_copies_of_its_last_frame(
         assert all(chunk.values.shape[2] <= stride + 1 for chunk in chunks)
 
 
-@settings(deadline=None)
 @given(height=st.integers(1, 40), width=st.integers(1, 40), stops=st.booleans())
 def test_an_identity_in_tiles_gives_the_frame(height: int, width: int, stops: bool) -> None:
     x = torch.rand(1, 1, 2, height, width)

@@ -101,7 +101,7 @@ def test_dropped_frames() -> None:
     stride=st.sampled_from([(1, 1, 1), (1, 2, 2), (2, 2, 2), (2, 1, 1)]),
     kernel=st.sampled_from([1, 3]),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_convolution_in_tiles_equals_the_whole(
     height: int, width: int, rows: int, columns: int, stride: tuple[int, int, int], kernel: int
 ) -> None:

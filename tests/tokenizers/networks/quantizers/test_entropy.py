@@ -25,7 +25,7 @@ def _features(num_positions: int, num_dimensions: int, seed: int) -> torch.Tenso
 
 
 @given(LEVELS, st.integers(1, 9), st.integers(0, 999), st.sampled_from([0.1, 1.0, 10.0, 100.0]))
-@hypothesis_settings(max_examples=40, deadline=None)
+@hypothesis_settings(max_examples=40)
 def test_product_entropies_and_gradients_equal_the_dense_float64_reference(levels, num_positions, seed, temperature):
     values, features = _grid(levels), _features(num_positions, len(levels), seed)
     ours = product_entropies(features, values, temperature)

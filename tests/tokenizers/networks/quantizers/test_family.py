@@ -27,7 +27,7 @@ EVERY = [(name, parameters) for name, parameters, _ in DISCRETE] + [("kl", {}), 
 
 @pytest.mark.parametrize(("name", "parameters", "codebook_size"), DISCRETE)
 @given(seed=st.integers(0, 999), batch_size=st.integers(1, 3), width=st.integers(1, 4))
-@hypothesis_settings(max_examples=8, deadline=None)
+@hypothesis_settings(max_examples=8)
 def test_codes_give_the_latents_back(name, parameters, codebook_size, seed, batch_size, width):
     torch.manual_seed(seed)
     quantizer = build_quantizer(name, **parameters).eval()

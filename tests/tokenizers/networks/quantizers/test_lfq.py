@@ -9,7 +9,7 @@ from toklab.tokenizers.networks.quantizers.lfq import LFQuantizer
 
 
 @given(st.integers(1, 40), st.integers(0, 999))
-@hypothesis_settings(max_examples=25, deadline=None)
+@hypothesis_settings(max_examples=25)
 def test_bits_are_signs_with_the_first_dimension_least_significant(num_bits, seed):
     features = torch.randn(1, num_bits, 1, 2, 3, generator=torch.Generator().manual_seed(seed))
     (codes,) = LFQuantizer(num_bits)(features).codes

@@ -11,7 +11,7 @@ from toklab.tokenizers.networks.quantizers.vq import VectorQuantizer, nearest_co
 
 
 @given(st.integers(1, 60), st.integers(1, 40), st.integers(1, 5), st.integers(0, 999), st.sampled_from([1, 64, 2**22]))
-@hypothesis_settings(max_examples=30, deadline=None)
+@hypothesis_settings(max_examples=30)
 def test_the_nearest_code_is_that_of_the_dense_float64_distances(num_vectors, num_codes, dim, seed, chunk_elements):
     generator = torch.Generator().manual_seed(seed)
     vectors, codebook = (torch.randn(n, dim, generator=generator) for n in (num_vectors, num_codes))

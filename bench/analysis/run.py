@@ -1,0 +1,106 @@
+"""A run as a value: what was measured, as tables, comparisons and reports."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from .comparison import compare_labels
+from .results import RunResults, accounting_frame, failures_frame, results_table
+from .run_report import terminal_text, write_run_report
+from .window_table import window_table
+
+TABLE_COLUMNS = (
+    "label",
+    "tokenizer",
+    "system",
+    "regularizer",
+    "group",
+    "dataset",
+    "protocol",
+    "protocol_hash",
+    "metric",
+    "unit",
+    "direction",
+    "value",
+    "low",
+    "high",
+    "n",
+    "counted",
+    "note",
+    "hint",
+)
+
+
+class Run(RunResults):
+    """What a run measured. The figures are aggregated anew from the windows whenever they are asked for."""
+
+    def table(self) -> pd.DataFrame:
+        """One line a figure: a tokenizer's figure on a dataset under a protocol.
+
+        Columns: ``label`` (tokenizer and changed settings), ``tokenizer``, ``system`` (name in papers),
+        ``regularizer``, ``group`` (what it is ranked with), ``dataset`` (empty for figures of the tokenizer alone),
+        ``protocol``, ``protocol_hash``, ``metric``, ``unit``, ``direction`` (``higher``, ``lower`` or ``none`` is
+        better), ``value`` (NaN where unavailable), ``low`` and ``high`` (ends of the 95 % interval, NaN where there
+        is none), ``n`` of ``counted`` (what the figure rests on), ``note`` (warnings, or why it is unavailable),
+        ``hint`` (the command that makes it available).
+        """
+        return results_table(self.results).rename(columns={"count": "n"}).loc[:, list(TABLE_COLUMNS)]
+
+    def windows(self) -> pd.DataFrame:
+        """One line a window and metric.
+
+        Columns: ``label``, ``tokenizer``, ``dataset``, ``protocol``, ``protocol_hash``, ``source`` (the video),
+        ``window`` (its index in the video), ``num_frames``, ``metric``, ``unit``, ``value`` (the metric over this
+        window alone: of PSNR, SSIM and LPIPS the mean over its frames; NaN where there is none), ``status``
+        (``scored`` or ``failed``), ``reason`` (why there is no value). Metrics of sets of windows, such as FVD, and
+        of the tokenizer alone are left out.
+        """
+        return window_table(self.results)
+
+    def compare(self, first: str, *others: str, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+        """Compare a tokenizer with others on the windows they share: one line a pair, dataset and metric.
+
+        Columns: ``a``, ``b``, ``dataset``, ``metric``, ``title``, ``unit``, ``direction``, ``decimals``, ``value_a``
+        and ``value_b`` on the shared windows, ``difference`` (a − b) with ``low`` and ``high``, ``windows_shared``,
+        ``count`` (videos), ``better`` (the better label, empty where it isn't clear), ``note``.
+
+        Raises:
+            ComparisonError: if a label is unknown, or nothing can be compared.
+        """
+        return compare_labels(self.results, (first, *others), metrics, self.name)
+
+    def failures(self) -> pd.DataFrame:
+        """One line a failed window: ``label``, ``dataset``, ``source``, ``window``, ``reader``, ``reason``."""
+        return failures_frame(self.results)
+
+    def accounting(self) -> pd.DataFrame:
+        """One line a cell: windows requested, scored, failed and not run; videos missing; why a cell failed."""
+        return accounting_frame(self.results)
+
+    def report(
+        self,
+        *formats: str,
+        out: str | Path | None = None,
+        published: bool | None = None,
+        across_protocols: bool = False,
+    ) -> list[Path]:
+        """Write the report, as ``toklab report`` does, and return its files.
+
+        Args:
+            formats: ``"md"``, ``"csv"``, ``"latex"``, …; all if none is given.
+            out: where to; the folder ``report`` inside the run folder if not given.
+            published: whether published figures stand beside the measured ones; as the suite says if not given.
+            across_protocols: whether figures of several protocols may share a column, marked.
+
+        Raises:
+            ValueError: if a format is unknown, or neither ``out`` nor a run folder says where to write.
+        """
+        return write_run_report(
+            self, None if out is None else Path(out), formats, published=published, across_protocols=across_protocols
+        )
+
+    def __str__(self) -> str:
+        return terminal_text(self)

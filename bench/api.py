@@ -1,0 +1,216 @@
+"""toklab from Python: evaluate a model that is in memory, run a suite, open a run."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..datasets.catalog import parse_dataset
+from ..datasets.files import FilesDataset
+from ..datasets.folder import FolderDataset
+from ..datasets.interface import Dataset
+from ..datasets.protocol import Protocol, load_protocol
+from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
+from ..tokenizers.interface import VideoTokenizer
+from .analysis.run import Run
+from .catalog.catalog import datasets, metrics
+from .catalog.in_memory import InMemoryTokenizer, as_tokenizer
+from .execution.borrowing import borrowed
+from .execution.options import RunOptions, resolve_device
+from .execution.runner import Runner
+from .execution.session import listener, run_into
+from .ledger.ledger import Ledger
+from .planning.cell import Cell, settings_without_effect
+from .planning.suite import DEFAULT_METRICS, Suite, load_suite
+
+Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
+"""A dataset's name (``sample``, ``mcl-jcv:/data/mcl``), a path, several paths, or clips (3, T, H, W) in memory."""
+
+
+class EvaluationError(RuntimeError):
+    """A model that couldn't be measured at all; the message gives the reason."""
+
+
+def open_run(folder: str | Path) -> Run:
+    """Open a run folder that ``toklab run``, :func:`run_suite` or :func:`evaluate` wrote.
+
+    Raises:
+        LedgerError: if the folder is no run folder, or damaged.
+    """
+    return Run.read(Path(folder))
+
+
+def run_suite(
+    suite: str | Path | Suite,
+    *,
+    out: str | Path | None = None,
+    tokenizers: Sequence[str] | None = None,
+    datasets: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    cards: Sequence[str | Path] = (),
+    device: str = "auto",
+    batch_size: int = 1,
+    limit: int | None = None,
+    progress: bool = True,
+) -> Run:
+    """Run a suite, as ``toklab run SUITE`` does; run it again to go on where it stopped.
+
+    Args:
+        suite: name of a shipped suite, path of a TOML file, or a :class:`Suite`.
+        out: run folder; ``runs/NAME`` if not given.
+        tokenizers: in place of the suite's.
+        datasets: in place of the suite's.
+        metrics: in place of the suite's.
+        cards: folders with cards of your own.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
+        batch_size: windows in a forward pass.
+        limit: at most so many windows a dataset.
+        progress: whether a bar is shown on standard error.
+
+    Returns:
+        The run; cells and windows that failed are in its ``accounting()`` and ``failures()``.
+
+    Raises:
+        ValueError: (a subclass) if the suite names what doesn't exist, or the folder is in use.
+    """
+    chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
+    given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
+    changes = {name: tuple(values) for name, values in given.items() if values is not None}
+    chosen = Suite.model_validate({**chosen.model_dump(), **changes})
+    folder = Path("runs") / chosen.name if out is None else Path(out)
+    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit)
+    run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
+    return open_run(folder)
+
+
+def evaluate(
+    model: Any,
+    videos: Videos,
+    *,
+    metrics: Sequence[str] = DEFAULT_METRICS,
+    protocol: str | Path | Protocol = "vidtok",
+    device: str | None = None,
+    batch_size: int = 1,
+    limit: int | None = None,
+    out: str | Path | None = None,
+    progress: bool = True,
+    **spec: Any,
+) -> Run:
+    """Measure a model that is in memory, such as one in training.
+
+    The model comes back as it was: training modes, ``requires_grad``, gradients, device, random generators and TF32.
+
+    Args:
+        model: a :class:`~toklab.tokenizers.interface.VideoTokenizer`, or any object with ``encode`` and ``decode`` that
+            take and give videos (B, 3, T, H, W) in [-1, 1]; see
+            :class:`~toklab.bench.catalog.in_memory.WrappedTokenizer`.
+        videos: name of a dataset (``"sample"``, ``"mcl-jcv:/data/mcl"``), path of a folder or a file, several paths, or
+            clips in memory (3, T, H, W), uint8 or float in [-1, 1]. Clips in memory are measured whole and as they
+            are, under the protocol ``tensors``.
+        metrics: names, as in ``toklab list metrics``.
+        protocol: name, TOML file or value; not for clips in memory.
+        device: where to run; where the model is if not given.
+        batch_size: windows in a forward pass.
+        limit: at most so many windows.
+        out: run folder to keep the measurements in, and to go on with; nothing is kept on disk if not given.
+        progress: whether a bar is shown on standard error.
+        spec: fields of :class:`~toklab.tokenizers.spec.TokenizerSpec` for models that aren't a ``VideoTokenizer``:
+            ``causal``, ``temporal_compression`` and ``spatial_compression`` at least.
+
+    Returns:
+        What was measured: ``table()``, ``windows()``, ``compare()``, ``report()``.
+
+    Raises:
+        EvaluationError: if nothing could be measured.
+        ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
+    """
+    tokenizer = as_tokenizer(model, **spec)
+    name, root, dataset = _find_videos(videos)
+    in_memory = isinstance(dataset, TensorDataset)
+    if in_memory and protocol != "vidtok":
+        raise ValueError("clips in memory are measured as they are: leave out protocol")
+    cell = Cell(
+        tokenizer.spec.name,
+        name,
+        root,
+        TENSOR_PROTOCOL if in_memory else protocol if isinstance(protocol, Protocol) else load_protocol(protocol),
+        tokenizer.settings,
+        _checked_metrics(metrics),
+        settings_without_effect(tokenizer.spec.regularizer),
+    )
+    options = RunOptions(
+        device=device or str(_device_of(tokenizer)), batch_size=batch_size, limit=limit, keep_reconstructions=0
+    )
+    if out is not None:
+        return _evaluate(tokenizer, cell, dataset, options, Path(out), progress)
+    with tempfile.TemporaryDirectory(prefix="toklab-") as folder:
+        run = _evaluate(tokenizer, cell, dataset, options, Path(folder), progress)
+    return Run(tokenizer.spec.name, run.results, run.provenance)
+
+
+class _OneTokenizer:
+    """The model in memory in place of a catalog."""
+
+    def __init__(self, tokenizer: VideoTokenizer):
+        self._entry = InMemoryTokenizer(tokenizer)
+
+    def entry(self, name: str) -> InMemoryTokenizer:
+        return self._entry
+
+
+def _evaluate(
+    tokenizer: VideoTokenizer, cell: Cell, dataset: Dataset, options: RunOptions, folder: Path, progress: bool
+) -> Run:
+    networks = list(tokenizer.modules().values())
+    with (
+        borrowed(networks, torch.device(options.device)),
+        Ledger(folder, write=True) as ledger,
+        listener(on_terminal=progress) as heard,
+    ):
+        runner = Runner(
+            ledger, options, heard, catalog=_OneTokenizer(tokenizer), open_dataset=lambda name, root: dataset
+        )
+        summary = runner.run([cell])
+    run = Run.read(folder)
+    if summary.failed_cells:
+        failed = next(result.cell for result in run.results if result.cell.status == "failed")
+        raise EvaluationError(f"{failed.label} couldn't be measured: {failed.reason}")
+    if summary.failed_windows:
+        warnings.warn(f"{summary.failed_windows} windows failed; failures() says why", stacklevel=3)
+    return run
+
+
+def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
+    """Name, root and dataset of what the user gives."""
+    if isinstance(videos, (str, Path)):
+        if isinstance(videos, str) and videos.partition(":")[0] in datasets():
+            name, root = parse_dataset(videos)
+            return name, root, datasets().get(name)(root)
+        if not Path(videos).exists():
+            known = ", ".join(datasets())
+            raise FileNotFoundError(f"{videos} is neither a path that exists nor a dataset; datasets are {known}")
+        return FolderDataset.name, Path(videos), FolderDataset(Path(videos))
+    given = list(videos)
+    if given and all(isinstance(item, (str, Path)) for item in given):
+        paths = [Path(item) for item in given if isinstance(item, (str, Path))]
+        return FilesDataset.name, None, FilesDataset(paths)
+    return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
+
+
+def _checked_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    if isinstance(names, str):
+        raise ValueError(f'metrics is a list of names: ["{names}"]')
+    for name in names:
+        metrics().check(name)
+    return tuple(names)
+
+
+def _device_of(tokenizer: VideoTokenizer) -> torch.device:
+    tensors = (tensor for module in tokenizer.modules().values() for tensor in module.parameters())
+    return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -1,0 +1,28 @@
+"""Who hears how a run goes on: what the runner calls, and a listener that says nothing."""
+
+from __future__ import annotations
+
+from typing import Protocol as TypingProtocol
+
+from ..ledger.records import CellRecord
+from ..planning.cell import Cell
+
+
+class Progress(TypingProtocol):
+    """Hears how a run goes on."""
+
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
+        """A cell starts: ``done`` of its ``windows`` are in the ledger already."""
+
+    def advance(self, windows: int, failed: int) -> None:
+        """So many windows are committed, so many of them failed."""
+
+    def message(self, text: str) -> None:
+        """Something the user should know, such as a halved batch."""
+
+    def finish(self, cell: CellRecord) -> None:
+        """A cell is finished, or failed as a whole."""
+
+
+class SilentProgress(Progress):
+    """Hears everything and says nothing."""

@@ -1,0 +1,34 @@
+"""One call of the runner on a run folder: plan, ledger, progress and run in one place."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+
+from ..ledger.ledger import Ledger
+from ..planning.plan import plan_cells
+from ..planning.suite import Suite, write_suite
+from .options import RunOptions
+from .progress import Progress, SilentProgress
+from .runner import Runner, RunSummary
+from .terminal_progress import TerminalProgress
+
+
+def listener(*, on_terminal: bool) -> AbstractContextManager[Progress]:
+    """Who hears how a run goes on: a bar on the terminal, or nobody."""
+    return TerminalProgress() if on_terminal else nullcontext(SilentProgress())
+
+
+def run_into(
+    folder: Path, suite: Suite, options: RunOptions, *, card_folders: Sequence[Path] = (), show_progress: bool = True
+) -> RunSummary:
+    """Run a suite into a folder, which is made, or gone on with where an earlier run stopped.
+
+    Raises:
+        ValueError: (a subclass) before anything runs, if the suite names what doesn't exist or the folder is in use.
+    """
+    cells = plan_cells(suite, card_folders)
+    with Ledger(folder, write=True) as ledger, listener(on_terminal=show_progress) as progress:
+        write_suite(folder, suite)
+        return Runner(ledger, options, progress, card_folders).run(cells)
