@@ -6,7 +6,6 @@ import sqlite3
 import sys
 
 import typer
-from rich.markup import escape
 
 from . import data, report, run, show, train, video, weights
 
@@ -34,6 +33,7 @@ def main() -> None:
         app()
     except (ValueError, OSError, sqlite3.Error) as error:
         from rich.console import Console
+        from rich.markup import escape
 
         Console(stderr=True).print(f"[bold red]toklab:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
         sys.exit(2)

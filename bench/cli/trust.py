@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from ...tokenizers.checkpoints import TRUST_VARIABLE
-
 
 def _remember(trusted: bool) -> bool:
     """Set the environment variable, which reaches every place where archives are loaded."""
     if trusted:
+        from ...tokenizers.checkpoints import TRUST_VARIABLE
+
         os.environ[TRUST_VARIABLE] = "1"
     return trusted
 
