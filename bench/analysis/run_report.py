@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
+from ...reports.formats.terminal import render_table
 from ...reports.published.literature import vidtok_table1, with_published
-from ...reports.report import write_report
+from ...reports.report import compose_report, write_report
+from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
-from ...reports.tables.terminal import terminal_table
 from ..ledger.ledger import Ledger
 from ..planning.suite import Suite
 from .charts import run_charts
@@ -35,9 +35,9 @@ def write_suite(folder: Path, suite: Suite) -> None:
     (folder / SUITE_FILE).write_text(suite.model_dump_json(indent=1))
 
 
-def full_table(results: Sequence[CellResults], *, published: bool) -> pd.DataFrame:
-    """Measured rows, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
-    measured = results_table(results)
+def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
+    """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
+    measured = read_figures(results_table(results))
     hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
     return with_published(measured, vidtok_table1(hashes)) if published else measured
 
@@ -62,9 +62,9 @@ def terminal_report(folder: Path, *, across_protocols: bool = False) -> None:
     """Print the table of a run folder, and what failed."""
     results, _ = _results(folder)
     console = Console(width=max(NARROWEST, min(WIDEST, shutil.get_terminal_size((120, 24)).columns)))
-    frame = full_table(results, published=_wants_published(folder, None))
-    table = build_table(frame, title=_title(folder), across_protocols=across_protocols)
-    console.print(terminal_table(table, console.width))
+    figures = run_figures(results, published=_wants_published(folder, None))
+    table = build_table(figures, title=_title(folder), across_protocols=across_protocols)
+    console.print(render_table(table, console.width))
     for row in accounting_frame(results).to_dict("records"):
         if row["status"] == "failed":
             message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
@@ -84,23 +84,22 @@ def write_run_report(
     """Write the report of a run folder and return the files."""
     results, provenances = _results(folder)
     suite = read_suite(folder)
-    table = full_table(results, published=_wants_published(folder, published))
-    return write_report(
-        table,
-        out or folder / "report",
-        formats,
+    figures = run_figures(results, published=_wants_published(folder, published))
+    report = compose_report(
+        figures,
         _title(folder),
         _provenance(results, provenances),
         accounting=accounting_frame(results),
         failures=failures_frame(results),
-        charts=run_charts(results, table),
+        charts=run_charts(results, figures),
         radar_metrics=list(suite.radar) if suite and suite.radar else None,
         across_protocols=across_protocols,
     )
+    return write_report(report, out or folder / "report", formats)
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the methods paragraph tells: protocols, settings, machines, versions, weights."""
+    """What stands below the methods paragraph: protocols, settings, machines, versions, weights."""
     last = runs[-1] if runs else {}
     cells = [result.cell for result in results]
     return {
