@@ -9,12 +9,15 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
+from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..ledger.ledger import Ledger
+from ..planning.cell import clip_identity
 from ..planning.suite import Suite
 from .charts import run_charts
 from .results import CellResults, accounting_frame, failures_frame, read_results, results_table
@@ -40,6 +43,26 @@ def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figu
     measured = read_figures(results_table(results))
     hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
     return with_published(measured, vidtok_table1(hashes)) if published else measured
+
+
+def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
+    clips: dict[tuple[str, str, str, int], tuple[Path, dict[str, Path]]] = {}
+    protocols: dict[str, str] = {}
+    for result in results:
+        cell = result.cell
+        protocols[cell.protocol_hash] = cell.protocol["name"]
+        for row in result.scored():
+            name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
+            reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
+            reconstruction = folder / FOLDER / cell.cell / name
+            if reference.is_file() and reconstruction.is_file():
+                key = (cell.dataset, cell.protocol_hash, row.source, row.window)
+                clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
+    return [
+        KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
+        for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
+    ]
 
 
 def _wants_published(folder: Path, asked: bool | None) -> bool:
@@ -92,6 +115,7 @@ def write_run_report(
         accounting=accounting_frame(results),
         failures=failures_frame(results),
         charts=run_charts(results, figures),
+        clips=kept_clips(folder, results),
         radar_metrics=list(suite.radar) if suite and suite.radar else None,
         across_protocols=across_protocols,
     )

@@ -19,6 +19,7 @@ class KeptClip:
 
     dataset: str
     protocol: str
+    protocol_hash: str
     source: str
     """The source video."""
     window: int
@@ -26,7 +27,7 @@ class KeptClip:
     reference: Path
     """What the tokenizers got, as lossless video."""
     reconstructions: Mapping[str, Path]
-    """Label of a tokenizer → what it made of that, with as many frames of the same size."""
+    """Label of a tokenizer → what it made of that: as many frames of the same size."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ class Report:
     """Windows requested, scored and failed, one row a tokenizer and dataset."""
     failures: PlainTable
     """Failed windows with their reasons."""
-    clips: tuple[KeptClip, ...] = ()
+    clips: tuple[KeptClip, ...]
 
 
 ReportFormat = Callable[[Report], Mapping[str, str | bytes]]
