@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from torch import Tensor, nn
 
-from .interface import TokenizerError
+from .errors import TokenizerError
 
 DROPPED_PREFIXES = ("loss.", "model_ema.")
 """Children of a training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""

@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .interface import Encoded, TokenizerError, VideoTokenizer, pad_frames
+from .errors import TokenizerError
+from .interface import Encoded, VideoTokenizer, pad_frames
 
 
 class StreamingTokenizer(VideoTokenizer):

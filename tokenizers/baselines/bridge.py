@@ -18,7 +18,9 @@ from typing import IO, Any, Literal
 import torch
 from torch import Tensor
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from ..errors import TokenizerError
+from ..interface import Encoded, VideoTokenizer
+from ..spec import InferenceSettings, TokenizerSpec
 from . import bridge_process
 from .bridge_process import receive, send
 

@@ -15,7 +15,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from ..errors import TokenizerError
+from ..interface import Encoded, VideoTokenizer, draw_noise
+from ..spec import InferenceSettings, TokenizerSpec
 
 INSTALL = "pip install 'toklab[diffusers]'"
 

@@ -10,8 +10,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
+from ..errors import TokenizerError
+from ..interface import Encoded, draw_noise
 from ..networks.quantizers.kl import gaussian_kl, split_moments
+from ..spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from ..streaming import StreamingTokenizer
 from .checkpoint import load_checkpoint
 from .chunks import check_chunk_frames, official_chunk_frames, official_chunk_latents

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 
 NUM_CONTEXT_LEVELS = 4
 """Levels of the encoder, and of the condition decoder."""

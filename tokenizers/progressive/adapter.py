@@ -8,16 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..interface import (
-    GENERAL_SETTINGS,
-    Encoded,
-    FrameRule,
-    InferenceSettings,
-    TokenizerError,
-    TokenizerSpec,
-    draw_noise,
-)
+from ..errors import TokenizerError
+from ..interface import Encoded, draw_noise
 from ..networks.magvit2.tiles import LayerTiling
+from ..spec import GENERAL_SETTINGS, FrameRule, InferenceSettings, TokenizerSpec
 from ..streaming import StreamingTokenizer
 from ..tiling import Tiling, run_tiled
 from ..vidtok.streaming import regroup

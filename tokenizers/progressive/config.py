@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.magvit2.config import TrunkConfig
 from ..networks.magvit2.norm import GroupNorm
 

@@ -9,8 +9,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
+from ..errors import TokenizerError
+from ..interface import Encoded, draw_noise
 from ..networks.quantizers.product import ProductQuantizer
+from ..spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from ..state_dict import load_checkpoint
 from ..streaming import StreamingTokenizer
 from ..tiling import Tiling, run_tiled

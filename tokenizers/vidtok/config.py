@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import torch
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.quantizers.factory import build_quantizer
 from ..networks.quantizers.interface import Quantizer
 

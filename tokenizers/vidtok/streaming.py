@@ -15,7 +15,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from .config import VidTokConfig
 from .context import LookaheadContext, StreamContext
 from .encoder import pad_start

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from toklab.tokenizers.baselines.bridge import BridgeTokenizer
 from toklab.tokenizers.baselines.bridge_process import select
-from toklab.tokenizers.card import read_card
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_tokenizer
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec
 

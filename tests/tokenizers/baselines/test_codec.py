@@ -172,7 +172,7 @@ def test_every_codec_has_cards_at_the_same_bits() -> None:
         for codec in CODECS
     }
     assert set(map(frozenset, bits.values())) == {frozenset({12, 15, 18, 64})}
-    assert all(card.parameters["preset"] in card.title for card in cards)
+    assert all(card.parameters["preset"] in card.spec.title for card in cards)
 
 
 def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerSpec
+from ...interface import Encoded
 from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
 from ...networks.ldm.chunks import overlapping_chunks, run_chunks
+from ...spec import InferenceSettings, TokenizerSpec
 from .checkpoint import own_names
 from .config import CVVAEConfig
 from .model import CVVAEModel

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...interface import TokenizerError
+from ...errors import TokenizerError
 from ...networks.ldm.chunks import OfficialTiling
 from ...networks.ldm.parameters import config_from
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ...golden import UnsupportedGolden
-from ...interface import TokenizerSpec
+from ...spec import TokenizerSpec
 from .adapter import CVVAETokenizer
 from .config import CVVAEConfig
 

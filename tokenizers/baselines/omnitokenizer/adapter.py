@@ -10,8 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from ...errors import TokenizerError
+from ...interface import Encoded, VideoTokenizer, draw_noise
 from ...networks.ldm.adapter import check_agreement
+from ...spec import InferenceSettings, TokenizerSpec
 from ...state_dict import load_checkpoint
 from .checkpoint import model_state
 from .config import OmniTokenizerConfig

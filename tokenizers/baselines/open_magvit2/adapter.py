@@ -8,7 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, FrameRule, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from ...errors import TokenizerError
+from ...interface import Encoded, VideoTokenizer
+from ...spec import FrameRule, InferenceSettings, TokenizerSpec
 from .checkpoint import load_checkpoint
 from .config import OpenMagvit2Config
 from .model import OpenMagvit2Model

@@ -9,8 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerSpec
+from ...interface import Encoded
 from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
+from ...spec import InferenceSettings, TokenizerSpec
 from ...vidtok.streaming import regroup
 from .config import OpenSoraConfig
 from .model import OpenSoraModel

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...interface import TokenizerError
+from ...errors import TokenizerError
 from ...networks.ldm.parameters import config_from
 
 

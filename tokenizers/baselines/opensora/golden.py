@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from ...golden import UnsupportedGolden
-from ...interface import TokenizerSpec
+from ...spec import TokenizerSpec
 from .adapter import OpenSoraTokenizer
 from .config import OpenSoraConfig
 

@@ -8,8 +8,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerSpec
+from ...interface import Encoded
 from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
+from ...spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from .chunked import ChunkRule, chunk_rules
 from .config import CausalVAEConfig
 from .model import CausalVAEModel

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...golden import UnsupportedGolden
-from ...interface import TokenizerSpec
 from ...networks.ldm.chunks import OfficialTiling
+from ...spec import TokenizerSpec
 from .adapter import CausalVAETokenizer
 from .chunked import ChunkRule
 from .config import CausalVAEConfig

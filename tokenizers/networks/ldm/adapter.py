@@ -9,7 +9,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
+from ...errors import TokenizerError
+from ...interface import Encoded, draw_noise
+from ...spec import InferenceSettings, TokenizerSpec
 from ...state_dict import load_checkpoint
 from ...streaming import StreamingTokenizer
 from ..quantizers.kl import gaussian_kl, split_moments

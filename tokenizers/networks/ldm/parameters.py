@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from typing import Any, TypeVar
 
-from ...interface import TokenizerError
+from ...errors import TokenizerError
 
 Config = TypeVar("Config")
 
