@@ -5,13 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .adapters import first_path
+from .errors import TokenizerError
 from .spec import TokenizerSpec
+
+Config = TypeVar("Config")
 
 PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "stand_in_for")
 """Facts of a card that don't decide what comes out of the tokenizer."""
@@ -146,3 +149,28 @@ class Card:
         deciding["parameters"] = self.parameters
         deciding["checkpoint"] = self.checkpoint.deciding
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def config_from(kind: type[Config], parameters: Mapping[str, Any], owner: str) -> Config:
+    """A card's parameters as the fields of a dataclass; lists become tuples.
+
+    Args:
+        kind: the dataclass.
+        parameters: values by field.
+        owner: whose parameters they are, for the message.
+
+    Raises:
+        TokenizerError: on a name that is no field, a field without default that isn't given, or a value that isn't
+            among the choices of a ``Literal``.
+    """
+    known = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    required = {name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    problems = [f"unknown {name}" for name in sorted(set(parameters) - set(known))]
+    problems += [f"missing {name}" for name in sorted(required - set(parameters))]
+    if problems:
+        raise TokenizerError(f"{owner} parameters: {', '.join(problems)}; there are: {', '.join(sorted(known))}")
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and name in parameters and parameters[name] not in get_args(hint):
+            choices = ", ".join(map(str, get_args(hint)))
+            raise TokenizerError(f"{owner} parameters: {name} must be one of {choices}, not {parameters[name]!r}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()})

@@ -12,9 +12,8 @@ from ..errors import TokenizerError
 from ..interface import Encoded, draw_noise
 from ..networks.magvit2.tiles import LayerTiling
 from ..spec import GENERAL_SETTINGS, FrameRule, InferenceSettings, TokenizerSpec
-from ..streaming import StreamingTokenizer
+from ..streaming import StreamingTokenizer, regroup
 from ..tiling import Tiling, run_tiled
-from ..vidtok.streaming import regroup
 from .checkpoint import load_checkpoint
 from .config import ProgressiveConfig
 from .model import build_model

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
+from ..card import config_from
 from ..errors import TokenizerError
 from ..networks.magvit2.config import TrunkConfig
 from ..networks.magvit2.norm import GroupNorm
@@ -43,10 +44,7 @@ class ProgressiveConfig:
 
     def __post_init__(self) -> None:
         if self.ratio not in (multiples := [BASE_RATIO << n for n in range(8)]):
-            raise TokenizerError(f"ratio is one of {', '.join(map(str, multiples))}, not {self.ratio}")
-        for name, choices in (("architecture", get_args(Architecture)), ("norm", get_args(Norm))):
-            if getattr(self, name) not in choices:
-                raise TokenizerError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
+            raise TokenizerError(f"ratio must be one of {', '.join(map(str, multiples))}, not {self.ratio}")
         widths = (self.ch, 2 * self.ch, 4 * self.ch)
         if self.ch < CHANNELS_PER_GROUP or any(width % self.num_groups(width) for width in widths):
             raise TokenizerError(
@@ -62,10 +60,7 @@ class ProgressiveConfig:
         Raises:
             TokenizerError: on an unknown parameter or an illegal value.
         """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(parameters) - set(known)):
-            raise TokenizerError(f"unknown progressive parameter {', '.join(unknown)}; there are: {', '.join(known)}")
-        return cls(**parameters)
+        return config_from(cls, parameters, "Progressive")
 
     @property
     def trunk(self) -> TrunkConfig:

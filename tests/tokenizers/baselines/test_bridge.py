@@ -178,8 +178,8 @@ def test_what_cannot_be_built_is_named(
     [
         ({"checkout_folder": "nowhere"}, "clone the repository there"),
         ({"model": "models.pool"}, "module:callable"),
-        ({"layout": "THWC"}, "layout is BCTHW or BTCHW"),
-        ({"colour": "red"}, "colour unknown"),
+        ({"layout": "THWC"}, "layout must be one of BCTHW, BTCHW"),
+        ({"colour": "red"}, "unknown colour"),
     ],
 )
 def test_wrong_parameters_are_named(

@@ -193,13 +193,13 @@ def test_a_failure_leaves_nothing_behind_for_the_next_clip(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
-        ({}, "autoencoder is missing"),
-        ({"autoencoder": "AutoencoderKLWan", "tile": True}, "tile unknown"),
+        ({}, "missing autoencoder"),
+        ({"autoencoder": "AutoencoderKLWan", "tile": True}, "unknown tile"),
         ({"autoencoder": "AutoencoderKLFuture"}, "--upgrade"),
         ({"autoencoder": "utils"}, "has no utils"),
         ({"autoencoder": "AutoencoderKLWan", "config": {"bass_dim": 4}}, "takes no bass_dim"),
         ({"autoencoder": "AutoencoderKLWan", "attributes": {"use_tilling": True}}, "no attribute use_tilling"),
-        ({"autoencoder": "AutoencoderKLWan", "frames": "both"}, "clip or images"),
+        ({"autoencoder": "AutoencoderKLWan", "frames": "both"}, "frames must be one of clip, images"),
         ({"autoencoder": "AutoencoderKLWan", "config_file": "nowhere/config.json"}, "nowhere/config.json"),
     ],
 )

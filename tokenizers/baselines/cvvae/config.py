@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from ...card import config_from
 from ...errors import TokenizerError
 from ...networks.ldm.chunks import OfficialTiling
-from ...networks.ldm.parameters import config_from
 
 Variant = Literal["sd", "sd3"]
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ...card import config_from
 from ...errors import TokenizerError
-from ...networks.ldm.parameters import config_from
 
 BLOCKS = "tw"
 """Kinds of spatial layers: ``t``: attention over the whole frame; ``w``: attention within windows."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
+from ...card import config_from
 from ...errors import TokenizerError
 from ...networks.magvit2.config import TrunkConfig
 
@@ -34,13 +35,7 @@ class OpenMagvit2Config:
         Raises:
             TokenizerError: on an unknown parameter, or a width that can't be split into the groups.
         """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(parameters) - set(known)):
-            raise TokenizerError(f"unknown Open-MAGVIT2 parameter {', '.join(unknown)}; there are: {', '.join(known)}")
-        values = dict(parameters)
-        if "ch_mult" in values:
-            values["ch_mult"] = tuple(values["ch_mult"])
-        config = cls(**values)
+        config = config_from(cls, parameters, "Open-MAGVIT2")
         if odd := [width for width in config.trunk.widths if width % config.num_groups]:
             raise TokenizerError(f"Open-MAGVIT2: num_groups={config.num_groups} doesn't divide the width {odd[0]}")
         return config

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from ...interface import Encoded
 from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
 from ...spec import InferenceSettings, TokenizerSpec
-from ...vidtok.streaming import regroup
+from ...streaming import regroup
 from .config import OpenSoraConfig
 from .model import OpenSoraModel
 

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ...card import config_from
 from ...errors import TokenizerError
-from ...networks.ldm.parameters import config_from
 
 
 @dataclass(frozen=True)

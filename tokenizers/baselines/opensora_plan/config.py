@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ...card import config_from
 from ...errors import TokenizerError
-from ...networks.ldm.parameters import config_from
 
 RESNET_BLOCKS = ("ResnetBlock2D", "ResnetBlock3D")
 DOWNSAMPLINGS = ("", "Downsample", "Spatial2xTime2x3DDownsample")
