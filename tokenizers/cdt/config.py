@@ -101,3 +101,15 @@ class CDTConfig:
     def replicates(self) -> bool:
         """Whether causal convolutions see repeated edges before and around a clip, and not zeros."""
         return not self.new_upsample
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "causal": True,
+            "temporal_compression": self.temporal_factor,
+            "spatial_compression": self.spatial_factor,
+            "latent_channels": self.latent_dim,
+            "codebook_size": None,
+        }

@@ -10,6 +10,7 @@ from ..card import config_from
 from ..errors import TokenizerError
 from ..networks.magvit2.config import TrunkConfig
 from ..networks.magvit2.norm import GroupNorm
+from ..spec import FrameRule
 
 Architecture = Literal["progressive", "direct"]
 Norm = Literal["rms", "group"]
@@ -76,6 +77,19 @@ class ProgressiveConfig:
     def higher_ratios(self) -> tuple[int, ...]:
         """The ratios above the base's, up to this one."""
         return tuple(BASE_RATIO << n for n in range(1, 8) if BASE_RATIO << n <= self.ratio)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "causal": True,
+            "temporal_compression": self.ratio,
+            "spatial_compression": self.trunk.spatial_compression,
+            "latent_channels": self.z_channels,
+            "frame_rule": FrameRule(self.ratio, 1),
+            "size_multiple": self.trunk.spatial_compression,
+        }
 
     def make_norm(self, channels: int) -> GroupNorm:
         """The norm of a layer: statistics of each frame, so that it doesn't look ahead; 4 channels a group or more."""

@@ -12,6 +12,7 @@ from ..card import config_from
 from ..errors import TokenizerError
 from ..networks.quantizers.factory import build_quantizer
 from ..networks.quantizers.interface import Quantizer
+from ..networks.quantizers.product import ProductQuantizer
 
 Variant = Literal["causal", "causal_v1_1", "noncausal"]
 Architecture = Literal["vidtok", "fully_3d", "without_alphablender", "without_3d"]
@@ -150,6 +151,21 @@ class VidTokConfig:
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
         return tuple(self.ch * multiple for multiple in self.ch_mult)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        with torch.device("meta"):
+            quantizer = self.regularizer.build()
+        return {
+            "regularizer": self.regularizer.kind,
+            "causal": self.causal,
+            "temporal_compression": self.time_downsample_factor,
+            "spatial_compression": self.spatial_factor,
+            "latent_channels": self.z_channels,
+            "codebook_levels": quantizer.levels if isinstance(quantizer, ProductQuantizer) else (),
+            "codebook_size": next(iter(quantizer.codebook_sizes), None),
+        }
 
 
 def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerConfig:

@@ -69,6 +69,17 @@ class CosmosConfig:
         return tuple(self.channels * multiple for multiple in self.channels_mult)
 
     @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "fsq" if self.levels else "ae",
+            "temporal_compression": self.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.latent_channels,
+            "codebook_levels": self.levels,
+        }
+
+    @property
     def uncalled_modules(self) -> tuple[str, ...]:
         """Convolutions that official checkpoints hold although the official network never calls them.
 

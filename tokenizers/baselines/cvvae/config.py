@@ -101,6 +101,16 @@ class CVVAEConfig:
         """Pixels along an edge that a latent position stands for."""
         return 2 ** (self.num_levels - 1)
 
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "temporal_compression": self.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.z_channels,
+        }
+
     def tiling(self, height: int, width: int, *, decodes: bool) -> OfficialTiling | None:
         """How frames of ``height`` × ``width`` pixels are cut; ``None``: they go through whole."""
         if not self.tile_spatial_size or max(height, width) <= self.tile_spatial_size:

@@ -9,6 +9,7 @@ from typing import Any
 from ...card import config_from
 from ...errors import TokenizerError
 from ...networks.magvit2.config import TrunkConfig
+from ...spec import FrameRule
 
 
 @dataclass(frozen=True)
@@ -44,3 +45,16 @@ class OpenMagvit2Config:
     def trunk(self) -> TrunkConfig:
         """The size of encoder and decoder."""
         return TrunkConfig(self.ch, self.ch_mult, self.num_res_blocks, self.in_channels, self.out_ch)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "lfq",
+            "temporal_compression": self.trunk.temporal_compression,
+            "spatial_compression": self.trunk.spatial_compression,
+            "latent_channels": self.z_channels,
+            "codebook_size": 2**self.z_channels,
+            "frame_rule": FrameRule(self.trunk.temporal_compression, 1),
+            "size_multiple": self.trunk.spatial_compression,
+        }

@@ -75,6 +75,16 @@ class OpenSoraConfig:
         """Pixels along an edge that a latent position stands for."""
         return 2 ** (len(self.spatial["block_out_channels"]) - 1)
 
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "temporal_compression": self.temporal.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.temporal.embed_dim,
+        }
+
     def _check(self) -> None:
         temporal = self.temporal
         if "block_out_channels" not in self.spatial:
