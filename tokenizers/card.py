@@ -130,7 +130,7 @@ class Card:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """Strings, numbers and lists of the card by their keys, tables apart: what can be told of the variant."""
+        """What describes the variant: strings, numbers, flags and lists of the card by name, without its tables."""
         spec = {
             f.name: getattr(self.spec, f.name) for f in fields(self.spec) if f.name not in ("frame_rule", "weights")
         }
