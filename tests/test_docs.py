@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from toklab.datasets.video_writer import write_video
-from toklab.tokenizers.card import read_card
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.interface import VideoTokenizer
 
 ROOT = Path(__file__).parents[1]

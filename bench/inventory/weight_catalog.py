@@ -20,7 +20,7 @@ def weights_table() -> str:
         if isinstance(entry, CardTokenizer) and entry.card.checkpoint.kind in ("repository", "path"):
             path = checkpoints.find(entry.card)
             size = f"{path.stat().st_size / 1e6:.0f} MB" if path else ""
-            rows.append((entry.name, entry.card.title, size, str(path) if path else entry.hint()))
+            rows.append((entry.name, entry.card.spec.title, size, str(path) if path else entry.hint()))
     return to_terminal(PlainTable(("name", "for", "size", "place, or how to get it"), rows))
 
 
