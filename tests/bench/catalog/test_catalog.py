@@ -14,7 +14,7 @@ from toklab.bench.catalog.registry import RegistryError
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
 from wheels import build_wheel, install_wheel
 
-EXAMPLE = Path(__file__).parents[2] / "plugins" / "example"
+EXAMPLE = Path(__file__).parents[3] / "examples" / "plugin"
 
 USE_EXAMPLE = """
 import json, sys
@@ -27,16 +27,16 @@ import torch
 from toklab.bench.metrics.interface import MeasuredWindow, WindowBatch
 from toklab.tokenizers.interface import InferenceSettings
 clip = torch.rand(2, 3, 4, 20, 20) * 2 - 1
-means = {}
+frames = {}
 for name, _ in listed:
     tokenizer = catalog.entry(name).build(InferenceSettings())
     encoded = tokenizer.encode(clip)
     metric = metrics().get("example-brightness")()
     arrays = metric.measure(WindowBatch(clip, tokenizer.decode(encoded), encoded, tokenizer.spec))
     windows = [MeasuredWindow("a", i, 4, each) for i, each in enumerate(arrays)]
-    means[name] = metric.aggregate(windows, {}).count
+    frames[name] = metric.aggregate(windows, {}).count
 stills = datasets().get("example-stills")(Path.cwd())
-print(json.dumps([listed, imported_by_listing, means, [source.key for source in stills.sources()],
+print(json.dumps([listed, imported_by_listing, frames, [source.key for source in stills.sources()],
     [str(broken) for kind in (catalog, datasets(), metrics()) for broken in kind.probe_plugins()]]))
 """
 
@@ -61,11 +61,11 @@ def test_an_installed_package_is_found(tmp_path: Path) -> None:
     install_wheel(build_wheel(copy, tmp_path), tmp_path / "site")
     (tmp_path / "stills").mkdir()
     (tmp_path / "stills" / "b.png").touch()
-    listed, imported, means, sources, broken = json.loads(run(USE_EXAMPLE, tmp_path / "site", tmp_path / "stills"))
+    listed, imported, frames, sources, broken = json.loads(run(USE_EXAMPLE, tmp_path / "site", tmp_path / "stills"))
     origin = "toklab-example 1.2.3"
     assert listed == [["example-pooling", origin], ["example-pooling-4", origin]]
     assert not imported
-    assert means == {"example-pooling": 2, "example-pooling-4": 2}
+    assert frames == {"example-pooling": 8, "example-pooling-4": 8}
     assert sources == ["b.png"]
     assert broken == []
 

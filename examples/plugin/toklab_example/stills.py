@@ -1,13 +1,13 @@
 """A dataset: the PNG files of a folder, each a video of one frame."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from toklab.datasets.interface import Dataset, DatasetUnavailable, VideoSource
 
 
 class StillsDataset(Dataset):
+    """Every PNG file directly in the folder ``root``."""
+
     name = "example-stills"
 
     def __init__(self, root: Path | None):
@@ -16,4 +16,5 @@ class StillsDataset(Dataset):
         self._root = root
 
     def sources(self) -> list[VideoSource]:
+        """The files, sorted by name."""
         return [VideoSource(path.name, path, kind="image", fps=1.0) for path in sorted(self._root.glob("*.png"))]

@@ -1,6 +1,4 @@
-"""A tokenizer in thirty lines: each frame averaged over squares, and the squares painted back."""
-
-from __future__ import annotations
+"""A tokenizer: each frame averaged over squares of pixels, and the squares painted back."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -27,6 +25,7 @@ class PoolingTokenizer(VideoTokenizer):
 
 
 def build_pooling(settings: InferenceSettings) -> PoolingTokenizer:
+    """The tokenizer ``example-pooling``, for an entry point."""
     spec = TokenizerSpec(
         name="example-pooling",
         family="example",
