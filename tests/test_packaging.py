@@ -99,8 +99,22 @@ print(json.dumps([module.__file__ for module in modules]))
         assert file.startswith((str(installed_beside_others.site_packages), str(built.source))), file
 
 
+def test_the_python_interface_is_there_and_loads_nothing_before_it_is_used(
+    installed_beside_others: ScratchEnvironment, tmp_path: Path
+) -> None:
+    code = """
+import sys
+import toklab.bench
+before = "torch" in sys.modules
+from toklab.bench import evaluate, open_run, run_suite
+print(before, evaluate.__module__, toklab.bench.__version__)
+"""
+    assert installed_beside_others.run(code, tmp_path).split()[:2] == ["False", "toklab.bench.api"]
+
+
 def test_every_data_file_is_a_resource(installed_alone: ScratchEnvironment, tmp_path: Path) -> None:
-    data = [Path(file) for file in files_of_the_checkout() if not file.endswith(".py")]
+    # Type checkers look for py.typed by its path; nothing reads it.
+    data = [Path(file) for file in files_of_the_checkout() if not file.endswith((".py", "/py.typed"))]
     wanted = [("toklab." + ".".join(file.parent.parts), file.name) for file in data]
     code = f"""
 from importlib.resources import files
