@@ -38,8 +38,12 @@ class ScratchEnvironment:
         version = f"python{sys.version_info.major}.{sys.version_info.minor}"
         self.site_packages = folder / "lib" / version / "site-packages"
         if sees_test_environment:
-            # The .pth files of a folder added this way aren't read, so an editable toklab of the tests stays out.
-            (self.site_packages / "test_environment.pth").write_text(sysconfig.get_path("purelib") + "\n")
+            # All but toklab itself, installed or editable, which would be found in place of the one under test.
+            for entry in Path(sysconfig.get_path("purelib")).iterdir():
+                if not entry.name.startswith(("toklab", "__editable__")) and entry.suffix != ".pth":
+                    link = self.site_packages / entry.name
+                    if not link.exists():
+                        link.symlink_to(entry)
 
     def run(self, code: str, folder: Path) -> str:
         """What a program prints; its standard error is the message if it fails."""
