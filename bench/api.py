@@ -20,7 +20,7 @@ from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
 from .analysis.run import Run
 from .catalog.catalog import datasets, metrics
-from .catalog.in_memory import InMemoryTokenizer, as_tokenizer
+from .catalog.in_memory import InMemoryTokenizer, as_tokenizer, networks_of
 from .execution.borrowing import borrowed
 from .execution.options import RunOptions, resolve_device
 from .execution.runner import Runner
@@ -167,7 +167,7 @@ class _OneTokenizer:
 def _evaluate(
     tokenizer: VideoTokenizer, cell: Cell, dataset: Dataset, options: RunOptions, folder: Path, progress: bool
 ) -> Run:
-    networks = list(tokenizer.modules().values())
+    networks = networks_of(tokenizer)
     with (
         borrowed(networks, torch.device(options.device)),
         Ledger(folder, write=True) as ledger,
@@ -212,5 +212,5 @@ def _checked_metrics(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _device_of(tokenizer: VideoTokenizer) -> torch.device:
-    tensors = (tensor for module in tokenizer.modules().values() for tensor in module.parameters())
+    tensors = (tensor for network in networks_of(tokenizer) for tensor in network.parameters())
     return next((tensor.device for tensor in tensors), torch.device("cpu"))

@@ -100,6 +100,12 @@ def as_tokenizer(model: Any, **spec: Any) -> VideoTokenizer:
     return WrappedTokenizer(model, TokenizerSpec(**values))
 
 
+def networks_of(tokenizer: VideoTokenizer) -> list[nn.Module]:
+    """Every network of a tokenizer: those it names, and those it holds without naming them."""
+    held = (value for value in vars(tokenizer).values() if isinstance(value, nn.Module))
+    return list({id(network): network for network in (*tokenizer.modules().values(), *held)}.values())
+
+
 class InMemoryTokenizer:
     """The catalog's entry of a model in memory."""
 
@@ -111,7 +117,7 @@ class InMemoryTokenizer:
         model = tokenizer._model if isinstance(tokenizer, WrappedTokenizer) else tokenizer
         self._model_class = type(model)
         # Without networks nothing tells two states of an object apart, so nothing of an earlier one is taken over.
-        self._nonce = "" if tokenizer.modules() else secrets.token_hex(8)
+        self._nonce = "" if networks_of(tokenizer) else secrets.token_hex(8)
 
     @property
     def identity(self) -> str:
@@ -142,23 +148,22 @@ class InMemoryTokenizer:
 
     def weights_identity(self) -> str:
         """``state:…``, a hash of all parameters and buffers; ``none`` if it has none."""
-        return state_identity(self.tokenizer)
+        return state_identity({str(number): network for number, network in enumerate(networks_of(self.tokenizer))})
 
     def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
         """The tokenizer itself, in evaluation mode, frozen, on ``device``, in its own precision."""
         if settings != self.tokenizer.settings:
             raise TokenizerError(f"{self.name} is in memory and keeps the settings it was built with")
-        for module in self.tokenizer.modules().values():
-            module.to(device)
+        for network in networks_of(self.tokenizer):
+            network.to(device).eval().requires_grad_(False)
         return freeze(self.tokenizer)
 
     def build_on_meta(self) -> VideoTokenizer:
         """A copy without values, to count its work."""
-        modules = self.tokenizer.modules().values()
         empty: dict[int, Any] = {}
-        for module in modules:
-            for parameter in module.parameters():
+        for network in networks_of(self.tokenizer):
+            for parameter in network.parameters():
                 empty[id(parameter)] = nn.Parameter(torch.empty_like(parameter, device="meta"), requires_grad=False)
-            for buffer in module.buffers():
+            for buffer in network.buffers():
                 empty[id(buffer)] = torch.empty_like(buffer, device="meta")
         return freeze(copy.deepcopy(self.tokenizer, empty))

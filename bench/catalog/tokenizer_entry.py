@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cached_property
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,6 +19,7 @@ from .registry import RegistryError, import_target
 
 if TYPE_CHECKING:
     import torch
+    from torch import nn
 
     from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoTokenizer
 
@@ -148,15 +149,15 @@ class FactoryTokenizer:
         from ...tokenizers.interface import InferenceSettings
 
         tokenizer = self.build(InferenceSettings())
-        return tokenizer.spec, state_identity(tokenizer)
+        return tokenizer.spec, state_identity(tokenizer.modules())
 
 
-def state_identity(tokenizer: VideoTokenizer) -> str:
+def state_identity(networks: Mapping[str, nn.Module]) -> str:
     """``state:`` and the SHA-256 of all parameters and buffers with their names; ``none`` if there are none."""
     import torch
 
     digest, weights = hashlib.sha256(), "none"
-    for role, module in sorted(tokenizer.modules().items()):
+    for role, module in sorted(networks.items()):
         for key, value in module.state_dict().items():
             digest.update(f"{role}.{key}:{value.dtype}:{tuple(value.shape)}".encode())
             digest.update(value.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes())
