@@ -23,6 +23,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toklab.bench import open_run
 from toklab.bench.metrics import METRICS
 from toklab.datasets.catalog import DATASETS
 from toklab.datasets.video_writer import write_video
@@ -221,6 +222,18 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
 def test_files_that_are_named_exist(document: Path) -> None:
     named = re.findall(r"`((?:bench|tokenizers|datasets|reports|tests|docs|examples)/[\w./-]*)`", document.read_text())
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_columns_in_the_docs_are_the_columns(tmp_path: Path) -> None:
+    run = open_run(shutil.copytree(ROOT / "tests" / "data" / "run_format_1", tmp_path / "run"))
+    first, second = run.table()["label"].unique()[:2]
+    frames = {name: getattr(run, name)() for name in ("table", "windows", "failures", "accounting")}
+    frames["compare"] = run.compare(first, second)
+    sections = re.split(r"^### `(\w+)\(.*$", (ROOT / "docs" / "python.md").read_text(), flags=re.MULTILINE)[1:]
+    documented = dict(zip(sections[::2], sections[1::2], strict=True))
+    for name, frame in frames.items():
+        rows = re.findall(r"^\| (`.*?) \| ", documented[name], flags=re.MULTILINE)
+        assert [column for row in rows for column in re.findall(r"`(\w+)`", row)] == list(frame.columns), name
 
 
 def test_the_conventions_are_those_of_metrics_that_exist() -> None:
