@@ -1,213 +1,119 @@
-"""A folder with everything the experiments section of a paper needs, from one results table."""
+"""A folder with everything the experiments section of a paper needs, from figures."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib
 import pandas as pd
-from matplotlib.figure import Figure
 
+from .charts.pictures import Chart, picture
 from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
-from .files import write_file, write_text
-from .schema import TableError, read_figures
-from .tables.comma_separated import render_csv_long, render_csv_wide
-from .tables.latex import escape_latex, frame_to_latex, latex_document, render_latex
-from .tables.markdown import escape_markdown, frame_to_markdown, render_markdown
-from .tables.table import Intervals, ResultsTable, build_table
-
-FORMATS = ("md", "csv", "latex")
-"""What a report can be written as; the radar charts are written with any of them."""
-
-PNG_DPI = 200
-"""Resolution of pixel images."""
-
-RADAR_CAPTION = (
-    "Each axis has a fixed scale, from its first printed end at the centre to its second at the rim; better is outward."
-)
-"""Below the radar charts."""
+from .files import write_bytes
+from .formats.interface import KeptClip, Report
+from .registry import FORMATS, load_format
+from .schema import Figure, TableError, check_figures
+from .tables.plain import PlainTable
+from .tables.table import Intervals, build_table
 
 
-@dataclass(frozen=True)
-class Chart:
-    """A chart beside the table, with the points it shows."""
-
-    name: str
-    """Of its files, without suffix."""
-    caption: str
-    """One sentence."""
-    drawing: Figure
-    points: pd.DataFrame
-    table: pd.DataFrame | None = None
-    """Text to print below the chart; ``None``: nothing."""
-
-
-@dataclass(frozen=True)
-class ReportContent:
-    """What the text formats share."""
-
-    title: str
-    table: ResultsTable
-    radar: RadarChart | None
-    radar_missing: str
-    """Why there are no radar charts; empty where there are."""
-    methods: tuple[str, ...]
-    """Sentences."""
-    provenance: tuple[tuple[str, str], ...]
-    accounting: pd.DataFrame
-    failures: pd.DataFrame
-    charts: tuple[Chart, ...] = ()
-
-
-def write_report(
-    frame: pd.DataFrame,
-    folder: Path,
-    formats: Sequence[str],
+def compose_report(
+    figures: Sequence[Figure],
     title: str,
     provenance: Mapping[str, Any],
     *,
     accounting: pd.DataFrame | None = None,
     failures: pd.DataFrame | None = None,
     charts: Sequence[Chart] = (),
+    clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "half-width",
-) -> list[Path]:
-    """Write a report; each file whole or not at all.
+) -> Report:
+    """Arrange figures and what else a run left into a report.
 
     Args:
-        frame: results table, see :mod:`.schema`.
-        folder: made if missing; files of the same names are replaced.
-        formats: some of :data:`FORMATS`. ``md``: ``table.md``, ``report.md``; ``csv``: ``table.csv`` (one line a
-            figure), ``table_wide.csv`` (one line a row); ``latex``: ``table.tex``, ``report.tex``. Always:
-            ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` (the scales), where three metrics have one.
+        figures: measured ones, published ones, or both.
         title: heading of the report and of its table.
         provenance: machine, versions, settings, …: names to values, nested at will.
         accounting: windows requested, scored and failed, one row a tokenizer and dataset.
         failures: failed windows with their reasons.
-        charts: further charts, each written as ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` (its points).
-        radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.radar.build_radar`.
-        across_protocols: as for :func:`~.tables.build_table`, for the table; radar axes never mix protocols.
-        intervals: how the tables print intervals.
+        charts: further charts.
+        clips: clips whose reconstructions were kept.
+        radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
+        across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
+        intervals: how the table prints intervals.
+
+    Raises:
+        TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
+    """
+    check_figures(figures)
+    radar, radar_missing = _radar(figures, radar_metrics)
+    return Report(
+        title=title,
+        figures=tuple(figures),
+        table=build_table(figures, title=title, across_protocols=across_protocols, intervals=intervals),
+        radar=radar,
+        radar_missing=radar_missing,
+        charts=tuple(charts),
+        attachments=_attachments(radar, charts),
+        methods=tuple(_methods(figures)),
+        provenance=tuple(_flatten(provenance)),
+        accounting=_plain(accounting),
+        failures=_plain(failures),
+        clips=tuple(clips),
+    )
+
+
+def write_report(report: Report, folder: Path, formats: Sequence[str]) -> list[Path]:
+    """Write a report's attachments and its formats; each file whole or not at all.
+
+    Args:
+        report: from :func:`compose_report`.
+        folder: made if missing; files of the same names are replaced.
+        formats: some of :data:`~.registry.FORMATS`.
 
     Returns:
         The files, in the order written.
 
     Raises:
-        TableError: on an unknown format or an invalid frame, before anything is written.
+        TableError: on an unknown format, before anything is written.
     """
     unknown = sorted(set(formats) - set(FORMATS))
     if unknown:
         raise TableError(f"unknown report format {', '.join(unknown)}; there are: {', '.join(FORMATS)}")
-    radar, radar_missing = _radar(frame, radar_metrics)
-    content = ReportContent(
-        title=title,
-        table=build_table(frame, title=title, across_protocols=across_protocols, intervals=intervals),
-        radar=radar,
-        radar_missing=radar_missing,
-        methods=tuple(_methods(frame)),
-        provenance=tuple(_flatten(provenance)),
-        accounting=pd.DataFrame() if accounting is None else accounting,
-        failures=pd.DataFrame() if failures is None else failures,
-        charts=tuple(charts),
-    )
-    texts: dict[str, str] = {}
-    if "md" in formats:
-        texts |= {"table.md": render_markdown(content.table), "report.md": report_markdown(content)}
-    if "csv" in formats:
-        texts |= {"table.csv": render_csv_long(frame), "table_wide.csv": render_csv_wide(content.table)}
-    if "latex" in formats:
-        texts |= {"table.tex": render_latex(content.table), "report.tex": report_latex(content)}
-    written = _write_radar(radar, folder) if radar else []
-    for chart in charts:
-        written += _write_drawing(chart.drawing, folder, chart.name, (".png", ".pdf"))
-        written.append(write_text(folder / f"{chart.name}.csv", chart.points.to_csv(index=False, lineterminator="\n")))
-    return written + [write_text(folder / name, text) for name, text in texts.items()]
+    contents: dict[str, str | bytes] = dict(report.attachments)
+    for name in FORMATS:
+        if name in formats:
+            contents |= load_format(name)(report)
+    return [
+        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+        for name, content in contents.items()
+    ]
 
 
-def report_markdown(content: ReportContent) -> str:
-    """The report as Markdown, with the table in it and the radar charts beside it."""
-    parts = [f"# {escape_markdown(content.title)}", "## Results", render_markdown(content.table).rstrip()]
-    if content.radar:
-        parts += [f"![Radar charts](radar.png)\n\n{RADAR_CAPTION}"]
-    else:
-        parts += [escape_markdown(f"No radar charts: {content.radar_missing}.")]
-    for chart in content.charts:
-        parts.append(f"![{escape_markdown(chart.caption)}]({chart.name}.png)\n\n{escape_markdown(chart.caption)}")
-        if chart.table is not None:
-            parts.append(frame_to_markdown(chart.table))
-    parts += ["## Methods", escape_markdown(" ".join(content.methods))]
-    if content.provenance:
-        parts.append(frame_to_markdown(pd.DataFrame(content.provenance, columns=["what", "value"])))
-    if not content.accounting.empty:
-        parts += ["## Accounting", frame_to_markdown(content.accounting)]
-    parts += ["## Failures", "None." if content.failures.empty else frame_to_markdown(content.failures)]
-    return "\n\n".join(parts) + "\n"
-
-
-def report_latex(content: ReportContent) -> str:
-    """The report as a LaTeX document that compiles beside ``radar.pdf`` and the other charts."""
-    parts = [r"\section{Results}", r"Table~\ref{tab:results} holds all figures.", render_latex(content.table)]
-    if content.radar:
-        parts += [
-            r"Figure~\ref{fig:radar} compares the tokenizers of each kind.",
-            r"\begin{figure*}[t]",
-            r"\centering\includegraphics[width=\textwidth]{radar.pdf}",
-            rf"\caption{{{escape_latex(RADAR_CAPTION)}}}",
-            r"\label{fig:radar}",
-            r"\end{figure*}",
-        ]
-    else:
-        parts.append(escape_latex(f"No radar charts: {content.radar_missing}."))
-    for chart in content.charts:
-        parts += [
-            r"\begin{figure}[t]",
-            rf"\centering\includegraphics[width=\linewidth]{{{chart.name}.pdf}}",
-            *([] if chart.table is None else [r"\par\medskip", frame_to_latex(chart.table)]),
-            rf"\caption{{{escape_latex(chart.caption)}}}",
-            r"\end{figure}",
-        ]
-    parts += [r"\section{Methods}", escape_latex(" ".join(content.methods))]
-    if content.provenance:
-        parts.append(_latex_list([f"{name}: {value}" for name, value in content.provenance]))
-    if not content.accounting.empty:
-        parts += [r"\section{Accounting}", _latex_list(_sentences(content.accounting))]
-    parts += [r"\section{Failures}", "None." if content.failures.empty else _latex_list(_sentences(content.failures))]
-    return latex_document(content.title, "\n".join(parts))
-
-
-def _radar(frame: pd.DataFrame, metrics: Sequence[str] | None) -> tuple[RadarChart | None, str]:
-    read_figures(frame)
+def _radar(figures: Sequence[Figure], metrics: Sequence[str] | None) -> tuple[RadarChart | None, str]:
     try:
-        return build_radar(frame, metrics), ""
+        return build_radar(figures, metrics), ""
     except TableError as error:
         return None, str(error)
 
 
-def _write_radar(chart: RadarChart, folder: Path) -> list[Path]:
-    written = _write_drawing(draw_radar(chart), folder, "radar", (".pdf", ".svg", ".png"))
-    return [*written, write_text(folder / "radar.json", radar_json(chart))]
+def _attachments(radar: RadarChart | None, charts: Sequence[Chart]) -> dict[str, bytes]:
+    files: dict[str, bytes] = {}
+    if radar:
+        drawing = draw_radar(radar)
+        files |= {f"radar.{kind}": picture(drawing, kind) for kind in ("pdf", "svg", "png")}
+        files["radar.json"] = radar_json(radar).encode()
+    for chart in charts:
+        files |= chart.files()
+    return files
 
 
-def _write_drawing(drawing: Figure, folder: Path, name: str, suffixes: Sequence[str]) -> list[Path]:
-    # Without dates and random identifiers, equal charts are equal files.
-    undated = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}
-    with matplotlib.rc_context({"svg.hashsalt": "toklab"}):
-        return [
-            write_file(
-                folder / f"{name}{suffix}",
-                lambda path: drawing.savefig(path, dpi=PNG_DPI, metadata=undated[path.suffix]),
-            )
-            for suffix in suffixes
-        ]
-
-
-def _methods(frame: pd.DataFrame) -> Iterator[str]:
-    measured = [figure for figure in read_figures(frame) if figure.origin == "measured"]
+def _methods(figures: Sequence[Figure]) -> Iterator[str]:
+    measured = [figure for figure in figures if figure.origin == "measured"]
     labels = list(dict.fromkeys(figure.label for figure in measured))
     yield f"{len(labels)} tokenizers were measured: {', '.join(labels)}." if labels else "Nothing was measured."
     for dataset, protocol, digest in dict.fromkeys((f.dataset, *f.protocol_key) for f in measured if f.dataset):
@@ -240,10 +146,12 @@ def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str,
             yield f"{prefix}{name}", str(value)
 
 
-def _sentences(frame: pd.DataFrame) -> list[str]:
-    names = [str(name).replace("_", " ") for name in frame.columns]
-    return ["; ".join(f"{n} {v}" for n, v in zip(names, row, strict=True) if str(v)) for row in frame.to_numpy()]
-
-
-def _latex_list(items: Sequence[str]) -> str:
-    return "\n".join([r"\begin{itemize}", *(rf"\item {escape_latex(item)}" for item in items), r"\end{itemize}"])
+def _plain(frame: pd.DataFrame | None) -> PlainTable:
+    """A data frame with its column names in words and numbers to the right."""
+    if frame is None:
+        return PlainTable((), ())
+    return PlainTable(
+        columns=tuple(str(name).replace("_", " ") for name in frame.columns),
+        rows=tuple(tuple(None if pd.isna(cell) else cell for cell in row) for row in frame.to_numpy()),
+        alignment="".join("r" if pd.api.types.is_numeric_dtype(dtype) else "l" for dtype in frame.dtypes),
+    )

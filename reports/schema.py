@@ -1,7 +1,8 @@
-"""The one table that every report is made from: its columns, and the check that a table has them.
+"""Figures, what every report is made from, and the one table that they travel in outside of the reports.
 
-Long form, one row for each (row label, dataset, protocol, metric). :class:`Figure` is one row and its fields are the
-columns; :func:`results_frame` makes the table from figures, :func:`read_figures` checks a table and gives them back.
+:class:`Figure` is one figure, for one (row label, dataset, protocol, metric). In the table it is a row and its fields
+are the columns; :func:`results_frame` makes the table from figures, :func:`read_figures` checks a table and gives them
+back.
 """
 
 from __future__ import annotations
@@ -130,11 +131,11 @@ _DTYPES = dict.fromkeys(_WHOLE, "int64") | dict.fromkeys(_NUMBERS, "float64") | 
 def results_frame(rows: Iterable[Figure | Mapping[str, Any]]) -> pd.DataFrame:
     """The table of figures, given as such or as mappings of their fields; columns in canonical order and type.
 
-    Raises :class:`TableError` on an unknown or missing field, on what :class:`Figure` refuses, on a repeated figure,
-    and on a metric whose title, direction or unit changes.
+    Raises :class:`TableError` on an unknown or missing field, and on what :class:`Figure` and :func:`check_figures`
+    refuse.
     """
     figures = [row if isinstance(row, Figure) else _figure(row) for row in rows]
-    _check_together(figures)
+    check_figures(figures)
     records = [asdict(figure) for figure in figures]
     return pd.DataFrame({name: pd.Series([r[name] for r in records], dtype=_DTYPES[name]) for name in COLUMNS})
 
@@ -142,8 +143,8 @@ def results_frame(rows: Iterable[Figure | Mapping[str, Any]]) -> pd.DataFrame:
 def read_figures(frame: pd.DataFrame) -> list[Figure]:
     """Check a table and give its rows.
 
-    Raises :class:`TableError` on missing or unknown columns and on everything :class:`Figure` and
-    :func:`results_frame` refuse.
+    Raises :class:`TableError` on missing or unknown columns and on what :class:`Figure` and :func:`check_figures`
+    refuse.
     """
     missing = [name for name in COLUMNS if name not in frame.columns]
     unknown = [str(name) for name in frame.columns if name not in COLUMNS]
@@ -153,8 +154,28 @@ def read_figures(frame: pd.DataFrame) -> list[Figure]:
         raise TableError(f"results table {' and '.join(problems)}; it must have: {', '.join(COLUMNS)}")
     records = cast(list[dict[str, Any]], frame.to_dict("records"))
     figures = [_figure({name: row[name] for name in COLUMNS}) for row in records]
-    _check_together(figures)
+    check_figures(figures)
     return figures
+
+
+def check_figures(figures: Iterable[Figure]) -> None:
+    """Raise :class:`TableError` on a repeated figure, and on a metric whose title, direction or unit changes."""
+    seen = set()
+    facts: dict[str, tuple[str, str, str]] = {}
+    for figure in figures:
+        identity = (*figure.row_key, figure.dataset, *figure.protocol_key, figure.metric)
+        if identity in seen:
+            raise TableError(
+                f"results table: {figure.label} ({figure.origin}) has {figure.metric} on "
+                f"{figure.dataset or 'no dataset'} under {figure.protocol or 'no protocol'} twice"
+            )
+        seen.add(identity)
+        facts_given = (figure.title, figure.direction, figure.unit)
+        if facts.setdefault(figure.metric, facts_given) != facts_given:
+            raise TableError(
+                f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {facts_given} "
+                "(title, direction, unit)"
+            )
 
 
 def group_order(group: str) -> tuple[int, int, int, str]:
@@ -189,22 +210,3 @@ def _figure(row: Mapping[str, Any]) -> Figure:
 
 def _whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
-
-
-def _check_together(figures: list[Figure]) -> None:
-    seen = set()
-    facts: dict[str, tuple[str, str, str]] = {}
-    for figure in figures:
-        identity = (*figure.row_key, figure.dataset, *figure.protocol_key, figure.metric)
-        if identity in seen:
-            raise TableError(
-                f"results table: {figure.label} ({figure.origin}) has {figure.metric} on "
-                f"{figure.dataset or 'no dataset'} under {figure.protocol or 'no protocol'} twice"
-            )
-        seen.add(identity)
-        facts_given = (figure.title, figure.direction, figure.unit)
-        if facts.setdefault(figure.metric, facts_given) != facts_given:
-            raise TableError(
-                f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {facts_given} "
-                "(title, direction, unit)"
-            )

@@ -16,7 +16,7 @@ MAX_MODULES_DIRECTLY_IN = {"bench": 4, "tokenizers": 12}
 TOKENIZERS_MAY_IMPORT = {"torch", "numpy", "safetensors", *sys.stdlib_module_names}
 MAY_IMPORT = {"bench": set(FOLDERS), **{folder: {folder} for folder in FOLDERS if folder != "bench"}}
 
-ROOMS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
+FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
     "bench": (
         "cli",
         "api",
@@ -32,8 +32,23 @@ ROOMS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "statistics",
         "suites",
     ),
+    "tokenizers": (
+        "catalog",
+        "vidtok cdt progressive baselines",
+        "golden training",
+        "network_adapter",
+        "networks",
+        "streaming tiling",
+        "interface",
+        "checkpoints card_file",
+        "card",
+        "adapters spec",
+        "errors",
+        "cards weights",
+    ),
+    "reports": ("report", "registry", "formats", "charts", "tables published", "files schema"),
 }
-"""A room, or a module directly in the folder, may import those after it, never those before it."""
+"""Rooms, and modules directly in the folder, floor by floor: each may import those of lower floors alone."""
 
 
 @dataclass(frozen=True)
@@ -95,16 +110,19 @@ def test_the_folders_import_one_way() -> None:
         assert not absolute, f"{module}: imports inside toklab are relative"
 
 
-def test_rooms_import_downwards() -> None:
-    upward = []
-    for module in MODULES:
-        folder, *rest = module.split(".")
-        order = ROOMS_FROM_THE_TOP.get(folder, ())
-        for found in imports(module) if rest and order else ():
-            target_folder, *target_rest = found.target.split(".")
-            if found.is_ours and target_folder == folder and order.index(target_rest[0]) < order.index(rest[0]):
-                upward.append(f"{module} → {found.target}")
-    assert upward == []
+def test_rooms_import_lower_floors_alone() -> None:
+    astray = []
+    for folder, floors in FLOORS_FROM_THE_TOP.items():
+        floor_of = {room: number for number, rooms in enumerate(floors) for room in rooms.split()}
+        inside = [module.split(".") for module in MODULES if module.startswith(f"{folder}.")]
+        assert {room for _, room, *_ in inside} == set(floor_of), f"{folder}: rooms without a floor, or the reverse"
+        for path in inside:
+            for found in imports(".".join(path)):
+                target = found.target.split(".")
+                leaves_room = found.is_ours and target[0] == folder and target[1] != path[1]
+                if leaves_room and floor_of[target[1]] <= floor_of[path[1]]:
+                    astray.append(f"{'.'.join(path)} → {found.target}")
+    assert astray == []
 
 
 def test_no_modules_import_each_other_in_a_circle() -> None:

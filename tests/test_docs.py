@@ -27,7 +27,7 @@ from toklab.bench import open_run
 from toklab.bench.metrics import METRICS
 from toklab.datasets.catalog import DATASETS
 from toklab.datasets.video_writer import write_video
-from toklab.tokenizers.card import read_card
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_on_meta
 from wheels import build_wheel, install_wheel
 

@@ -1,41 +1,23 @@
-"""A card: what a tokenizer variant is and where its weights lie, as a TOML file.
-
-This module imports the standard library alone, so that cards can be listed without loading torch.
-"""
+"""A card: what a tokenizer variant is, how it is built and where its weights lie. Loads no torch."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
-import re
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from .adapters import first_path
+from .errors import TokenizerError
+from .spec import TokenizerSpec
 
-if TYPE_CHECKING:
-    from .interface import Regularizer, TokenizerSpec
+Config = TypeVar("Config")
 
-REGULARIZERS: tuple[Regularizer, ...] = ("kl", "fsq", "lfq", "vq", "ae", "codec", "resize")
-"""What a card may call its regularizer; the same as the contract's ``Regularizer``."""
-
-NAME_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-"""Names are typed on the command line and become parts of file names."""
-
-PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "stand_in_for", "training", "source")
-"""Fields that don't decide what comes out of the tokenizer."""
-
-
-Choice = TypeVar("Choice", bound=str)
-
-
-class CardError(ValueError):
-    """A card that can't be used; the message names the file, the key and the hint."""
+PROSE = ("name", "family", "title", "licence", "citation", "group", "note", "stand_in_for")
+"""Facts of a card that don't decide what comes out of the tokenizer."""
 
 
 @dataclass(frozen=True)
@@ -122,71 +104,38 @@ class TrainingRecord:
 class Card:
     """A tokenizer variant as its card describes it."""
 
-    name: str
-    """Unique name, as on the command line."""
-    title: str
-    """The name a paper's table prints, such as ``VidTok``."""
-    family: str
-    """The system it belongs to, such as ``vidtok``."""
+    spec: TokenizerSpec
+    """What the variant is; its ``weights`` are always the words for ``checkpoint``."""
     adapter: str
     """``module:callable``; a leading dot is relative to ``toklab.tokenizers``."""
-    regularizer: Regularizer
-    causal: bool
-    """Causal tokenizers see windows of chunk + 1 frames, the others of chunk frames."""
-    temporal_compression: int
-    spatial_compression: int
-    latent_channels: int | None = None
-    """Channels of the latent; ``None`` for codecs."""
-    codebook_size: int | None = None
-    """Codes of one codebook; ``None`` for continuous tokenizers."""
-    num_codebooks: int = 1
-    codebook_levels: tuple[int, ...] = ()
-    """Levels of a scalar quantizer, dimension by dimension."""
-    frame_multiple: int = 1
-    """Legal frame counts are ``frame_offset + frame_multiple * n``."""
-    frame_offset: int = 0
-    size_multiple: int = 1
-    """Heights and widths must be multiples of this."""
-    licence: str = ""
-    citation: str = ""
-    group: str = ""
-    """Group it is compared in; empty: follows from the regularizer."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """Handed to the adapter as they are."""
+    checkpoint: CheckpointSource = field(default_factory=CheckpointSource)
     note: str = ""
     """Anything a reader should know."""
     stand_in_for: str = ""
     """Name of a card in whose place suites run this one: a tiny model, say, for one that must be downloaded."""
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    """Handed to the adapter as they are."""
-    checkpoint: CheckpointSource = field(default_factory=CheckpointSource)
     training: TrainingRecord | None = None
     """How the weights were made, where toklab made them."""
     source: Traversable = field(default=Path())
     """The file it was read from."""
 
-    @property
-    def spec(self) -> TokenizerSpec:
-        """The card as the tokenizer contract's spec."""
-        from .interface import FrameRule, TokenizerSpec
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "spec", replace(self.spec, weights=self.checkpoint.description))
 
-        return TokenizerSpec(
-            name=self.name,
-            family=self.family,
-            title=self.title,
-            regularizer=self.regularizer,
-            causal=self.causal,
-            temporal_compression=self.temporal_compression,
-            spatial_compression=self.spatial_compression,
-            latent_channels=self.latent_channels,
-            codebook_size=self.codebook_size,
-            num_codebooks=self.num_codebooks,
-            codebook_levels=self.codebook_levels,
-            frame_rule=FrameRule(self.frame_multiple, self.frame_offset),
-            size_multiple=self.size_multiple,
-            licence=self.licence,
-            citation=self.citation,
-            weights=self.checkpoint.description,
-            group=self.group,
-        )
+    @property
+    def name(self) -> str:
+        """Unique name, as on the command line."""
+        return self.spec.name
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What describes the variant: strings, numbers, flags and lists of the card by name, without its tables."""
+        spec = {
+            f.name: getattr(self.spec, f.name) for f in fields(self.spec) if f.name not in ("frame_rule", "weights")
+        }
+        rule = {"frame_multiple": self.spec.frame_rule.multiple, "frame_offset": self.spec.frame_rule.offset}
+        return {**spec, **rule, "adapter": self.adapter, "note": self.note, "stand_in_for": self.stand_in_for}
 
     @property
     def identity(self) -> str:
@@ -195,193 +144,33 @@ class Card:
         The checkpoint's ``sha256`` is left out: the weights have an identity of their own, and writing down the hash
         of a file changes nothing about it.
         """
-        deciding = {name: value for name, value in vars(self).items() if name not in (*PROSE, "checkpoint")}
+        deciding = {name: value for name, value in self.facts.items() if name not in PROSE}
         deciding["adapter"] = first_path(self.adapter)
+        deciding["parameters"] = self.parameters
         deciding["checkpoint"] = self.checkpoint.deciding
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-def read_card(source: Traversable) -> Card:
-    """Read and check one card.
+def config_from(kind: type[Config], parameters: Mapping[str, Any], owner: str) -> Config:
+    """A card's parameters as the fields of a dataclass; lists become tuples.
+
+    Args:
+        kind: the dataclass.
+        parameters: values by field.
+        owner: whose parameters they are, for the message.
 
     Raises:
-        CardError: naming the file and the key where the file is no TOML, a key is missing or unknown, a value has the
-            wrong type, or values contradict each other.
+        TokenizerError: on a name that is no field, a field without default that isn't given, or a value that isn't
+            among the choices of a ``Literal``.
     """
-    try:
-        values = tomllib.loads(source.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise CardError(f"{source}: can't be read as a card (TOML): {error}") from error
-    return card_from_values(values, source)
-
-
-def card_from_values(values: dict[str, Any], source: Traversable) -> Card:
-    """Check the values of one card; ``source`` is the file that errors name and that paths are relative to.
-
-    Raises:
-        CardError: as :func:`read_card`.
-    """
-    table = _Table(values, str(source))
-    frame_rule = table.table("frame_rule")
-    card = Card(
-        name=table.text("name", required=True),
-        title=table.text("title", required=True),
-        family=table.text("family", required=True),
-        adapter=table.text("adapter", required=True),
-        regularizer=table.choice("regularizer", REGULARIZERS),
-        causal=table.flag("causal"),
-        temporal_compression=table.number("temporal_compression"),
-        spatial_compression=table.number("spatial_compression"),
-        latent_channels=table.optional_number("latent_channels"),
-        codebook_size=table.optional_number("codebook_size", minimum=2),
-        num_codebooks=table.number("num_codebooks", default=1),
-        codebook_levels=table.numbers("codebook_levels"),
-        frame_multiple=frame_rule.number("multiple", default=1),
-        frame_offset=frame_rule.number("offset", default=0, minimum=0),
-        size_multiple=table.number("size_multiple", default=1),
-        licence=table.text("licence"),
-        citation=table.text("citation"),
-        group=table.text("group"),
-        note=table.text("note"),
-        stand_in_for=table.text("stand_in_for"),
-        parameters=table.table("parameters").values,
-        checkpoint=_read_checkpoint(table.table("checkpoint")),
-        training=_read_training(table.table("training")),
-        source=source,
-    )
-    frame_rule.refuse_unknown_keys()
-    table.refuse_unknown_keys()
-    if not NAME_PATTERN.fullmatch(card.name):
-        raise table.error("name", f"holds letters, digits, '.', '_' and '-' only, not {card.name!r}")
-    if ":" not in card.adapter:
-        raise table.error("adapter", f"is written module:callable, not {card.adapter!r}")
-    if card.codebook_levels and math.prod(card.codebook_levels) != card.codebook_size:
-        raise table.error(
-            "codebook_levels",
-            f"multiply to {math.prod(card.codebook_levels)}, but codebook_size is {card.codebook_size}",
-        )
-    return card
-
-
-def _read_checkpoint(table: _Table) -> CheckpointSource:
-    checkpoint = CheckpointSource(
-        repository=table.text("repository"),
-        file=table.text("file"),
-        revision=table.text("revision"),
-        subfolder=table.text("subfolder"),
-        path=table.text("path"),
-        hint=table.text("cure"),
-        sha256=table.text("sha256").lower(),
-        random_seed=table.optional_number("random_seed", minimum=0),
-    )
-    checkpoint = replace(checkpoint, also=_read_second_file(table.table("also"), checkpoint))
-    table.refuse_unknown_keys()
-    sources = [bool(checkpoint.repository), bool(checkpoint.path), checkpoint.random_seed is not None]
-    if sum(sources) > 1 or (table.values and not any(sources)):
-        raise table.error("", "names one of repository (with file), path and random_seed")
-    if bool(checkpoint.repository) != bool(checkpoint.file):
-        raise table.error("", "names repository and file together")
-    _check_sha256(table, checkpoint.sha256)
-    return checkpoint
-
-
-def _read_second_file(table: _Table, first: CheckpointSource) -> CheckpointSource | None:
-    if not table.values:
-        return None
-    if not first.repository and not first.path:
-        raise table.error("", "goes with a repository or a path")
-    key = "path" if first.path else "file"
-    name, sha256 = table.text(key, required=True), table.text("sha256").lower()
-    table.refuse_unknown_keys()
-    _check_sha256(table, sha256)
-    return replace(first, sha256=sha256, path=name) if first.path else replace(first, sha256=sha256, file=name)
-
-
-def _check_sha256(table: _Table, sha256: str) -> None:
-    if sha256 and not re.fullmatch(r"[0-9a-f]{64}", sha256):
-        raise table.error("sha256", "is 64 hexadecimal digits")
-
-
-def _read_training(table: _Table) -> TrainingRecord | None:
-    if not table.values:
-        return None
-    record = TrainingRecord(
-        recipe=table.text("recipe", required=True),
-        command=table.text("command", required=True),
-        data=table.text("data", required=True),
-        steps=table.number("steps"),
-        seed=table.number("seed", minimum=0),
-        seconds=table.number("seconds", minimum=0),
-        device=table.text("device", required=True),
-        validation=table.text("validation", required=True),
-        psnr=table.real("psnr"),
-    )
-    table.refuse_unknown_keys()
-    return record
-
-
-class _Table:
-    """A TOML table that hands out typed values and, in the end, refuses the keys nobody asked for."""
-
-    def __init__(self, values: dict[str, Any], file: str, prefix: str = ""):
-        self.values = values
-        self._file = file
-        self._prefix = prefix
-        self._known: set[str] = set()
-
-    def error(self, key: str, problem: str) -> CardError:
-        return CardError(f"{self._file}: {(self._prefix + key).rstrip('.')} {problem}")
-
-    def _take(self, key: str, kind: type, kind_in_words: str) -> Any:
-        self._known.add(key)
-        value = self.values.get(key)
-        # TOML's booleans are Python integers.
-        if value is not None and (not isinstance(value, kind) or (kind is int and isinstance(value, bool))):
-            raise self.error(key, f"must be {kind_in_words}, not {value!r}")
-        return value
-
-    def _require(self, key: str, value: Any) -> Any:
-        if value is None:
-            raise self.error(key, "is missing")
-        return value
-
-    def text(self, key: str, *, required: bool = False) -> str:
-        value = self._take(key, str, "a string")
-        return (self._require(key, value or None) if required else value) or ""
-
-    def choice(self, key: str, choices: tuple[Choice, ...]) -> Choice:
-        value = self.text(key, required=True)
-        for choice in choices:
-            if value == choice:
-                return choice
-        raise self.error(key, f"must be one of {', '.join(choices)}, not {value!r}")
-
-    def flag(self, key: str) -> bool:
-        return self._require(key, self._take(key, bool, "true or false"))
-
-    def optional_number(self, key: str, *, minimum: int = 1) -> int | None:
-        value = self._take(key, int, "a whole number")
-        if value is not None and value < minimum:
-            raise self.error(key, f"must be at least {minimum}, not {value}")
-        return value
-
-    def number(self, key: str, *, default: int | None = None, minimum: int = 1) -> int:
-        value = self.optional_number(key, minimum=minimum)
-        return self._require(key, default) if value is None else value
-
-    def real(self, key: str) -> float:
-        return self._require(key, self._take(key, float, "a number with a decimal point"))
-
-    def numbers(self, key: str) -> tuple[int, ...]:
-        values = self._take(key, list, "a list of whole numbers") or []
-        if not all(type(value) is int and value >= 1 for value in values):
-            raise self.error(key, f"must be a list of whole numbers from 1, not {values!r}")
-        return tuple(values)
-
-    def table(self, key: str) -> _Table:
-        return _Table(self._take(key, dict, "a table") or {}, self._file, f"{self._prefix}{key}.")
-
-    def refuse_unknown_keys(self) -> None:
-        unknown = sorted(set(self.values) - self._known)
-        if unknown:
-            raise self.error(unknown[0], f"is no key of a card; there are: {', '.join(sorted(self._known))}")
+    known = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
+    required = {name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
+    problems = [f"unknown {name}" for name in sorted(set(parameters) - set(known))]
+    problems += [f"missing {name}" for name in sorted(required - set(parameters))]
+    if problems:
+        raise TokenizerError(f"{owner} parameters: {', '.join(problems)}; there are: {', '.join(sorted(known))}")
+    for name, hint in get_type_hints(kind).items():
+        if get_origin(hint) is Literal and name in parameters and parameters[name] not in get_args(hint):
+            choices = ", ".join(map(str, get_args(hint)))
+            raise TokenizerError(f"{owner} parameters: {name} must be one of {choices}, not {parameters[name]!r}")
+    return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()})

@@ -9,13 +9,17 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import checkpoints
 from .adapters import current_path
-from .card import Card, CardError, read_card
+from .card import Card
+from .card_file import read_card
+from .errors import CardError, TokenizerError
+from .spec import InferenceSettings
 
 if TYPE_CHECKING:
     import torch
 
-    from .interface import InferenceSettings, VideoTokenizer
+    from .interface import VideoTokenizer
 
 
 def shipped_cards_folder() -> Traversable:
@@ -95,8 +99,6 @@ def build_tokenizer(
         CheckpointUnavailable: if the weights aren't here and may not, or can't, be downloaded.
         TokenizerError: if the adapter can't be imported, or the checkpoint is damaged or another model's.
     """
-    from . import checkpoints
-
     path = checkpoints.resolve(card, download=download)
     tokenizer = _construct(card, settings)
     if path is not None:
@@ -119,7 +121,7 @@ def build_on_meta(card: Card, settings: InferenceSettings | None = None) -> Vide
 
 
 def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer:
-    from .interface import InferenceSettings, TokenizerError, VideoTokenizer
+    from .interface import VideoTokenizer
 
     try:
         adapter = pkgutil.resolve_name(current_path(card.adapter))

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .card import Card
+from .errors import CheckpointUnavailable, TokenizerError
 
 if TYPE_CHECKING:
     import torch
@@ -96,8 +97,6 @@ def resolve(card: Card, *, download: bool = False) -> Path | None:
         CheckpointUnavailable: if it isn't here and ``download`` is off, or the download fails; with the hint.
         TokenizerError: if its SHA-256 isn't the card's.
     """
-    from .interface import CheckpointUnavailable
-
     if card.checkpoint.kind in ("random", "none"):
         return None
     path = find(card)
@@ -151,8 +150,6 @@ def load_state(path: Path, *, trusted: bool = False) -> dict[str, Tensor]:
         TokenizerError: on a damaged or truncated file, one that holds more than data without being a trusted archive,
             or another format.
     """
-    from .interface import TokenizerError
-
     if path.suffix == TORCHSCRIPT_SUFFIX:
         return dict(load_torchscript(path, trusted=trusted).state_dict())
     if path.suffix == SAFETENSORS_SUFFIX:
@@ -170,8 +167,6 @@ def load_torchscript(path: Path, *, trusted: bool, device: str | torch.device = 
         TokenizerError: on an archive that isn't trusted, or a damaged one.
     """
     import torch
-
-    from .interface import TokenizerError
 
     if not trusted:
         raise TokenizerError(
@@ -191,8 +186,6 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
-    from .interface import TokenizerError
-
     try:
         return load_file(path)
     except (SafetensorError, OSError) as error:
@@ -201,8 +194,6 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
 
 def _load_torch(path: Path) -> dict[str, Tensor]:
     import torch
-
-    from .interface import TokenizerError
 
     is_archive = zipfile.is_zipfile(path)
     if is_archive and _holds_torchscript(path):
@@ -257,8 +248,6 @@ def _first_line(error: Exception) -> str:
 
 def _verified(card: Card) -> Path:
     """The one file of a card, downloaded if need be."""
-    from .interface import TokenizerError
-
     path = _find_file(card) or _download(card)
     expected = card.checkpoint.sha256
     if expected and (found := sha256_of(path)) != expected:
@@ -278,8 +267,6 @@ def _sha256(path: Path, size: int, changed_ns: int) -> str:
 def _download(card: Card) -> Path:
     from huggingface_hub import hf_hub_download
 
-    from .interface import CheckpointUnavailable
-
     checkpoint = card.checkpoint
     try:
         return Path(
@@ -294,6 +281,6 @@ def _download(card: Card) -> Path:
         # The client's errors share no base class: HTTP and connection errors of its libraries, OSError, ValueError.
         raise CheckpointUnavailable(
             f"{card.name}: {checkpoint.description} can't be downloaded ({type(error).__name__}: {_first_line(error)})",
-            f"Mend the connection or the access and run toklab weights pull {card.name}, or put the file at "
+            f"Check the connection and the access, then run toklab weights pull {card.name}, or put the file at "
             f"$TOKLAB_CHECKPOINTS/{checkpoint.repository}/{checkpoint.repository_path}",
         ) from error

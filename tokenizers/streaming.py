@@ -9,7 +9,8 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from .interface import Encoded, TokenizerError, VideoTokenizer, pad_frames
+from .errors import TokenizerError
+from .interface import Encoded, VideoTokenizer, pad_frames
 
 
 class StreamingTokenizer(VideoTokenizer):
@@ -125,3 +126,23 @@ def join_encoded(pieces: Sequence[Encoded]) -> Encoded:
         kl_nats=torch.stack(divergences).sum(0) if divergences else None,
         num_frames=sum(piece.num_frames for piece in pieces),
     )
+
+
+def regroup(pieces: Iterable[Tensor], first: int, following: int) -> Iterator[tuple[Tensor, bool, bool]]:
+    """Cut (B, C, T, …) pieces anew along time: ``first`` frames, then blocks of ``following``, the last maybe shorter.
+
+    Yields each block, whether it is the first, and whether it is the last. Holds at most one block and one piece.
+    """
+    held: list[Tensor] = []
+    num_held, wanted, starts = 0, first, True
+    for piece in pieces:
+        held.append(piece)
+        num_held += piece.shape[2]
+        # A block leaves when one more frame is there, so that the last one is known to be the last.
+        while num_held > wanted:
+            joined = torch.cat(held, 2)
+            yield joined[:, :, :wanted], starts, False
+            held, num_held = [joined[:, :, wanted:]], num_held - wanted
+            wanted, starts = following, False
+    if num_held:
+        yield torch.cat(held, 2), starts, True

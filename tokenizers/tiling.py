@@ -16,7 +16,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .interface import InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from .errors import TokenizerError
+from .interface import VideoTokenizer
+from .spec import InferenceSettings, TokenizerSpec
 
 StreamFunction = Callable[[Iterable[Tensor]], Iterator[Tensor]]
 """Pieces of a clip (B, C, T, H, W) to pieces of another; how many there are depends on the lengths alone."""

@@ -14,9 +14,9 @@ from ...reports.charts.curves import (
     draw_psnr_by_position,
     draw_rate_distortion,
 )
+from ...reports.charts.pictures import Chart
 from ...reports.charts.sweep import draw_sweep, sweep_points, sweep_table
-from ...reports.report import Chart
-from ...reports.schema import read_figures
+from ...reports.schema import Figure
 from ..metrics.codebook import CodebookUtilization, growth_curve, marginals
 from ..metrics.psnr import FramePsnr, psnr_by_position
 from .results import CellResults
@@ -27,7 +27,7 @@ DISTORTIONS = {"psnr": "", "vmaf": "_vmaf"}
 """Metrics of the rate–distortion charts, and what their names end with."""
 
 
-def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Chart]:
+def run_charts(results: Sequence[CellResults], figures: Sequence[Figure]) -> list[Chart]:
     """Every chart that the measurements allow, apart for each dataset and protocol.
 
     PSNR by frame position; growth of the codebooks' utilization and their levels' shares, where codes were counted;
@@ -36,7 +36,7 @@ def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Char
 
     Args:
         results: cells with their windows.
-        table: their results table, see :mod:`toklab.reports.schema`.
+        figures: theirs; others are left out.
     """
     groups: dict[tuple[str, str], list[CellResults]] = {}
     for result in results:
@@ -48,7 +48,8 @@ def run_charts(results: Sequence[CellResults], table: pd.DataFrame) -> list[Char
             several = sum(name == dataset for name, _ in groups) > 1
             suffix = re.sub(r"[^A-Za-z0-9]+", "-", f"-{dataset}-{protocol_hash if several else ''}").rstrip("-")
         charts += _curves(group, suffix, place)
-        charts += _rate_distortion(table, dataset, protocol_hash, suffix, place)
+        here = [figure for figure in figures if (figure.dataset, figure.protocol_hash) == (dataset, protocol_hash)]
+        charts += _rate_distortion(here, dataset, suffix, place)
         charts += _sweeps(group, suffix, place)
     return charts
 
@@ -132,11 +133,10 @@ def marginals_table(results: Sequence[CellResults]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["label", "codebook", "dimension", "level", "share"])
 
 
-def _rate_distortion(table: pd.DataFrame, dataset: str, protocol_hash: str, suffix: str, place: str) -> Iterator[Chart]:
-    here = table.loc[(table["dataset"] == dataset) & (table["protocol_hash"] == protocol_hash)]
+def _rate_distortion(figures: Sequence[Figure], dataset: str, suffix: str, place: str) -> Iterator[Chart]:
     found = {
         (figure.label, figure.metric): figure
-        for figure in read_figures(here)
+        for figure in figures
         if figure.origin == "measured" and figure.is_available and figure.metric in (RATE, *DISTORTIONS)
     }
     for distortion, ending in DISTORTIONS.items():
@@ -148,6 +148,6 @@ def _rate_distortion(table: pd.DataFrame, dataset: str, protocol_hash: str, suff
         yield Chart(
             f"rate_distortion{ending}{suffix}",
             f"{points[0][1].title} against bits per pixel, {place}.",
-            draw_rate_distortion(here, distortion, dataset, RATE),
+            draw_rate_distortion(figures, distortion, dataset, RATE),
             pd.DataFrame(rows, columns=["label", RATE, distortion, "low", "high"]),
         )

@@ -8,13 +8,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from rich.console import Console
 
+from ...reports.formats.interface import KeptClip
+from ...reports.formats.terminal import render_table
 from ...reports.published.literature import vidtok_table1, with_published
-from ...reports.report import write_report
+from ...reports.registry import FORMATS
+from ...reports.report import compose_report, write_report
+from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
-from ...reports.tables.terminal import terminal_table
+from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
+from ..planning.cell import clip_identity
 from .charts import run_charts
 from .results import CellResults, RunResults, accounting_frame, failures_frame, results_table
 
@@ -22,11 +26,31 @@ NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
 
 
-def full_table(results: Sequence[CellResults], *, published: bool) -> pd.DataFrame:
-    """Measured rows, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
-    measured = results_table(results)
+def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
+    """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
+    measured = read_figures(results_table(results))
     hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
     return with_published(measured, vidtok_table1(hashes)) if published else measured
+
+
+def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
+    clips: dict[tuple[str, str, str, int], tuple[Path, dict[str, Path]]] = {}
+    protocols: dict[str, str] = {}
+    for result in results:
+        cell = result.cell
+        protocols[cell.protocol_hash] = cell.protocol["name"]
+        for row in result.scored():
+            name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
+            reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
+            reconstruction = folder / FOLDER / cell.cell_id / name
+            if reference.is_file() and reconstruction.is_file():
+                key = (cell.dataset, cell.protocol_hash, row.source, row.window)
+                clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
+    return [
+        KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
+        for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
+    ]
 
 
 def _wants_published(run: RunResults, asked: bool | None) -> bool:
@@ -34,17 +58,16 @@ def _wants_published(run: RunResults, asked: bool | None) -> bool:
 
 
 def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> None:
-    frame = full_table(run.results, published=_wants_published(run, None))
-    table = build_table(frame, title=run.name, across_protocols=across_protocols)
-    console.print(terminal_table(table, console.width))
+    figures = run_figures(run.results, published=_wants_published(run, None))
+    table = build_table(figures, title=run.name, across_protocols=across_protocols)
+    console.print(render_table(table, console.width))
 
 
 def terminal_text(run: RunResults) -> str:
     """The table of a run as the terminal shows it, without colours."""
-    console = Console(width=WIDEST, file=io.StringIO())
-    with console.capture() as captured:
-        _print_table(run, console)
-    return captured.get()
+    text = io.StringIO()
+    _print_table(run, Console(width=WIDEST, file=text))
+    return text.getvalue()
 
 
 def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
@@ -65,32 +88,44 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
 
 
 def write_run_report(
-    run: RunResults, out: Path | None, formats: Sequence[str], *, published: bool | None, across_protocols: bool
+    run: RunResults,
+    out: Path | None,
+    formats: Sequence[str] = (),
+    *,
+    published: bool | None = None,
+    across_protocols: bool = False,
 ) -> list[Path]:
-    """Write the report of a run and return the files; into its folder's ``report`` where ``out`` isn't given.
+    """Write the report of a run and return the files.
+
+    Args:
+        run: what was measured.
+        out: where to; the folder ``report`` of the run folder if not given.
+        formats: names in :data:`toklab.reports.registry.FORMATS`; all if there are none.
+        published: whether published figures stand beside the measured ones; as the suite says if not given.
+        across_protocols: whether figures of several protocols may share a column, marked.
 
     Raises:
-        ValueError: if there is neither ``out`` nor a folder.
+        ValueError: if a format is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
-    table = full_table(run.results, published=_wants_published(run, published))
-    return write_report(
-        table,
-        out or Path(run.folder or ".") / "report",
-        formats,
+    figures = run_figures(run.results, published=_wants_published(run, published))
+    report = compose_report(
+        figures,
         run.name,
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        charts=run_charts(run.results, table),
+        charts=run_charts(run.results, figures),
+        clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
     )
+    return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """What the methods paragraph says: protocols, settings, machines, versions, weights."""
+    """What stands below the methods paragraph: protocols, settings, machines, versions, weights."""
     last = runs[-1] if runs else {}
     cells = [result.cell for result in results]
     return {

@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ...tokenizers.card import CardError
 from ...tokenizers.catalog import load_cards, read_cards, shipped_cards_folder, stand_ins
+from ...tokenizers.errors import CardError
 from .plugins import VARIABLE, find_plugins
 from .registry import BUILT_IN, BrokenPlugin, Registry, RegistryEntry
 from .tokenizer_entry import CardTokenizer, FactoryTokenizer, TokenizerEntry

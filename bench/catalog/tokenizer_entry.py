@@ -42,8 +42,8 @@ class CardTokenizer:
 
     def describe(self) -> dict[str, Any]:
         """What is known of it without loading torch: the card's plain fields, and where the weights come from."""
-        plain = {name: value for name, value in vars(self.card).items() if isinstance(value, (str, int, bool))}
-        levels = {"codebook_levels": list(self.card.codebook_levels)}
+        plain = {name: value for name, value in self.card.facts.items() if isinstance(value, (str, int, bool))}
+        levels = {"codebook_levels": list(self.card.spec.codebook_levels)}
         return {**plain, **levels, "weights": self.card.checkpoint.description}
 
     def hint(self) -> str:

@@ -4,25 +4,18 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...reports.registry import FORMATS
+from ...reports.tables.plain import TableFormat
 
-class ReportFormat(StrEnum):
-    """What a report is written as."""
-
-    md = "md"
-    csv = "csv"
-    latex = "latex"
-
-
-class TableFormat(StrEnum):
-    """How a table is printed."""
-
-    terminal = "terminal"
-    markdown = "markdown"
-    csv = "csv"
+if TYPE_CHECKING:
+    ReportFormat = str
+else:
+    # typer offers the members of an enumeration; these are made from the registry, which no type checker follows.
+    ReportFormat = StrEnum("ReportFormat", {name: name for name in FORMATS})
 
 
 def print_run(folder: Path, *, across_protocols: bool = False) -> None:
@@ -44,7 +37,7 @@ def report(
         bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
     ] = False,
 ) -> None:
-    """Write the report of a run: table (Markdown, CSV, LaTeX), radar charts, methods and failures.
+    """Write the report of a run: table, radar charts and further ones, methods and failures.
 
     Every figure is aggregated anew from the kept measurements, so this takes seconds.
 
@@ -55,9 +48,8 @@ def report(
     from ..analysis.results import RunResults
     from ..analysis.run_report import write_run_report
 
-    chosen = [item.value for item in format_ or list(ReportFormat)]
     written = write_run_report(
-        RunResults.read(run), out, chosen, published=published, across_protocols=across_protocols
+        RunResults.read(run), out, format_ or (), published=published, across_protocols=across_protocols
     )
     print_run(run, across_protocols=across_protocols)
     for path in written:

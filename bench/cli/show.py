@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from ...reports.tables.plain import TableFormat
+
 
 class Kind(StrEnum):
     """What can be listed."""
@@ -16,14 +18,6 @@ class Kind(StrEnum):
     datasets = "datasets"
     metrics = "metrics"
     suites = "suites"
-
-
-class ComplexityFormat(StrEnum):
-    """How complexity is printed."""
-
-    terminal = "terminal"
-    markdown = "markdown"
-    csv = "csv"
 
 
 CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
@@ -47,7 +41,7 @@ def list_(
 def complexity(
     tokenizer: Annotated[list[str] | None, typer.Argument(help="Tokenizers [default: all that can be built].")] = None,
     cards: CardsOption = None,
-    format_: Annotated[ComplexityFormat, typer.Option("--format", "-f")] = ComplexityFormat.terminal,
+    format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.terminal,
     frames: Annotated[int | None, typer.Option(min=1, help="Frames [default: 17 causal, 16 non-causal].")] = None,
     height: Annotated[int, typer.Option(min=1)] = 256,
     width: Annotated[int, typer.Option(min=1)] = 256,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from ...reports.tables.plain import PlainTable, TableFormat, to_csv, to_markdown, to_terminal
 from ..catalog.catalog import tokenizers
 from ..catalog.complexity import measure_complexity
-from .listing import new_table, render
 
 DEFAULT_CHUNK = 16
 """Frames of the papers' clips: 16, and one more for causal models."""
@@ -37,10 +35,9 @@ def complexity_table(
         width: width of the clip.
     """
     rows = count_tokenizers(names, card_folders, frames, height, width)
-    if format_ == "csv":
-        return render_csv(CSV_COLUMNS, rows)
     notes = [f"{row['tokenizer']}: {row['note']}" for row in rows if row["note"]]
-    return render_lines(format_, HEADINGS, [_cells(row) for row in rows], [UNITS, *notes])
+    printed = PlainTable(HEADINGS, [_cells(row) for row in rows], "l" + "r" * len(HEADINGS[1:]), [UNITS, *notes])
+    return render_counts(format_, CSV_COLUMNS, rows, printed)
 
 
 def count_tokenizers(
@@ -97,29 +94,8 @@ def _cells(row: Row) -> list[str]:
     ]
 
 
-def render_lines(
-    format_: str, headings: Sequence[str], lines: Sequence[Sequence[str]], notes: Sequence[str], num_names: int = 1
-) -> str:
-    """A table as ``terminal`` or ``markdown`` with notes below it.
-
-    Columns after the first ``num_names`` are numbers, aligned right.
-    """
-    if format_ == "markdown":
-        marks = ["---"] * num_names + ["---:"] * (len(headings) - num_names)
-        table = "\n".join(f"| {' | '.join(line)} |" for line in (headings, marks, *lines))
-        return "\n\n".join([table, *notes])
-    grid = new_table(*headings)
-    for column in grid.columns[num_names:]:
-        column.justify = "right"
-    for line in lines:
-        grid.add_row(*line)
-    return "\n".join([render(grid), *notes])
-
-
-def render_csv(columns: Sequence[str], rows: Iterable[Mapping[str, object]]) -> str:
-    """Rows as CSV; what a row lacks is empty."""
-    file = io.StringIO()
-    writer = csv.DictWriter(file, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return file.getvalue().rstrip()
+def render_counts(format_: str, columns: Sequence[str], rows: Sequence[Row], printed: PlainTable) -> str:
+    """The full ``rows`` as ``csv``, where what a row lacks is empty; ``printed`` as ``terminal`` or ``markdown``."""
+    if format_ == TableFormat.csv:
+        return to_csv(PlainTable(columns, [[row.get(column) for column in columns] for row in rows]))
+    return to_markdown(printed, literal=True) if format_ == TableFormat.markdown else to_terminal(printed)

@@ -9,8 +9,8 @@ from ...datasets.catalog import parse_dataset
 from ...datasets.check import check_dataset
 from ...datasets.interface import Dataset
 from ...datasets.protocol import load_protocol
+from ...reports.tables.plain import PlainTable, to_terminal
 from ..catalog.catalog import datasets
-from .listing import new_table, render
 
 Reader = Literal["auto", "decord", "pyav"]
 
@@ -33,17 +33,22 @@ def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]
         reader=cast(Reader, reader),
         protocol=load_protocol(protocol) if protocol else None,
     )
-    table = new_table("video", "state", "frames", "frames/s", "size", "reader", "windows", "reason")
-    for row in rows:
-        table.add_row(
-            row.key,
-            row.state,
-            "" if row.num_frames is None else str(row.num_frames),
-            "" if row.fps is None else f"{row.fps:.4g}",
-            "" if row.width is None else f"{row.width}×{row.height}",
-            row.reader,
-            "" if row.num_windows is None else str(row.num_windows),
-            row.reason,
-        )
     bad = sum(row.state != "ok" for row in rows)
-    return f"{render(table)}\n{len(rows)} videos, {bad} missing or unreadable", bad
+    table = PlainTable(
+        ("video", "state", "frames", "frames/s", "size", "reader", "windows", "reason"),
+        [
+            (
+                row.key,
+                row.state,
+                row.num_frames,
+                None if row.fps is None else f"{row.fps:.4g}",
+                None if row.width is None else f"{row.width}×{row.height}",
+                row.reader,
+                row.num_windows,
+                row.reason,
+            )
+            for row in rows
+        ],
+        notes=[f"{len(rows)} videos, {bad} missing or unreadable"],
+    )
+    return to_terminal(table), bad

@@ -10,11 +10,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-
 from ...reports.published.card_figures import fullest, published_rows
+from ...reports.tables.plain import PlainTable, to_terminal
 from ...tokenizers.adapters import install_command
 from ..catalog import catalog
 from ..catalog.registry import BrokenPlugin, RegistryError
@@ -22,7 +19,6 @@ from ..catalog.tokenizer_entry import TokenizerEntry
 
 READY = "ready"
 PULL = "toklab weights pull"
-WIDEST_LINE = 1000
 
 
 def listing(kind: str, card_folders: tuple[Path, ...] = ()) -> str:
@@ -36,22 +32,6 @@ def listing(kind: str, card_folders: tuple[Path, ...] = ()) -> str:
     return kinds[kind]()
 
 
-def render(table: Table) -> str:
-    """A rich table as plain text, as wide as it needs to be: names are there to be copied."""
-    console = Console(width=WIDEST_LINE, force_terminal=False, color_system=None)
-    with console.capture() as capture:
-        console.print(table)
-    return "\n".join(line.rstrip() for line in capture.get().splitlines())
-
-
-def new_table(*columns: str) -> Table:
-    """A table in the plain style of all listings."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, no_wrap=True)
-    return table
-
-
 def _broken(plugins: Sequence[BrokenPlugin]) -> str:
     return "".join(f"\nbroken plugin {plugin.name} ({plugin.origin}): {plugin.reason}" for plugin in plugins)
 
@@ -59,7 +39,7 @@ def _broken(plugins: Sequence[BrokenPlugin]) -> str:
 def _tokenizers(card_folders: tuple[Path, ...]) -> str:
     tokenizers = catalog.tokenizers(card_folders)
     published = published_rows()
-    table = new_table("tokenizer", "system", "regularizer", "compression", "weights", "state", "published")
+    rows: list[tuple[str, ...]] = []
     hints: dict[str, None] = {}
     sources: dict[str, int] = {}
     ready = 0
@@ -77,19 +57,13 @@ def _tokenizers(card_folders: tuple[Path, ...]) -> str:
         if entry.name in published:
             row = fullest(published[entry.name])
             shown = f"{row.text} [{sources.setdefault(row.source, len(sources) + 1)}]"
-        table.add_row(
-            entry.name,
-            facts["title"],
-            _regularizer(facts),
-            compression,
-            str(facts["weights"]).split(":")[0],
-            state,
-            escape(shown),
-        )
+        weights = str(facts["weights"]).split(":")[0]
+        rows.append((entry.name, facts["title"], _regularizer(facts), compression, weights, state, shown))
+    columns = ("tokenizer", "system", "regularizer", "compression", "weights", "state", "published")
     footer = [f"{len(tokenizers)} tokenizers, {ready} ready", *(f"  {hint}" for hint in hints)]
     footer += ["published, not measured here, each under its source's protocol:"] if sources else []
     footer += [f"  [{number}] {source}" for source, number in sources.items()]
-    return "\n".join((render(table), *footer)) + _broken(tokenizers.broken)
+    return to_terminal(PlainTable(columns, rows, notes=footer)) + _broken(tokenizers.broken)
 
 
 def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
@@ -109,7 +83,7 @@ def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
 
 
 def _regularizer(facts: dict[str, Any]) -> str:
-    """Regularizer with codes or channels, as far as the facts tell."""
+    """Regularizer with codes or channels, as far as the facts go."""
     size = f" - {facts['codebook_size']:,}" if facts.get("codebook_size") else ""
     size = size or (f" - {facts['latent_channels']}chn" if facts.get("latent_channels") else "")
     return f"{facts.get('regularizer', '').upper()}{size}"
@@ -117,17 +91,17 @@ def _regularizer(facts: dict[str, Any]) -> str:
 
 def _datasets() -> str:
     registry = catalog.datasets()
-    table = new_table("dataset", "from", "place")
+    rows: list[tuple[str, ...]] = []
     for name in registry:
         root = os.environ.get("TOKLAB_DATA")
         place = f"{root}/{name}" if root and Path(root, name).is_dir() else f"give it: {name}:FOLDER"
-        table.add_row(name, registry.origin(name), "built in" if name == "sample" else place)
-    return render(table) + _broken(registry.broken)
+        rows.append((name, registry.origin(name), "built in" if name == "sample" else place))
+    return to_terminal(PlainTable(("dataset", "from", "place"), rows)) + _broken(registry.broken)
 
 
 def _metrics() -> str:
     registry = catalog.metrics()
-    table = new_table("metric", "better", "unit", "state", "convention")
+    rows: list[tuple[str, ...]] = []
     for name in registry:
         try:
             metric = registry.get(name)()
@@ -136,14 +110,15 @@ def _metrics() -> str:
         unavailable = metric.unavailable()
         state = READY if unavailable is None else unavailable.hint
         better = {"higher": "↑", "lower": "↓", "none": ""}[metric.direction]
-        table.add_row(name, better, metric.unit, state, metric.convention)
-    return render(table) + _broken(registry.broken)
+        rows.append((name, better, metric.unit, state, metric.convention))
+    return to_terminal(PlainTable(("metric", "better", "unit", "state", "convention"), rows)) + _broken(registry.broken)
 
 
 def _suites() -> str:
     from ..planning.suite import shipped_suites
 
-    table = new_table("suite", "datasets", "protocol", "tokenizers", "title")
-    for name, suite in shipped_suites().items():
-        table.add_row(name, ", ".join(suite.datasets), suite.protocol, str(len(suite.tokenizers)), suite.title)
-    return render(table)
+    rows = [
+        (name, ", ".join(suite.datasets), suite.protocol, len(suite.tokenizers), suite.title)
+        for name, suite in shipped_suites().items()
+    ]
+    return to_terminal(PlainTable(("suite", "datasets", "protocol", "tokenizers", "title"), rows))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...reports.published.literature import PublishedSize, vidtok_sizes
-from .complexity_table import COUNTS, UNITS, Row, count_tokenizers, render_csv, render_lines
+from ...reports.tables.plain import PlainTable
+from .complexity_table import COUNTS, UNITS, Row, count_tokenizers, render_counts
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,15 @@ def published_size_table(
     sizes = vidtok_sizes(table)
     counted = count_tokenizers([size.tokenizer for size in sizes], card_folders, frames, height, width)
     rows = [_compare(size, row) for size, row in zip(sizes, counted, strict=True)]
-    if format_ == "csv":
-        return render_csv(CSV_COLUMNS, rows)
-    printed = [quantity for quantity in QUANTITIES if quantity is PARAMETERS or any(size.macs_t for size in sizes)]
+    shown = [quantity for quantity in QUANTITIES if quantity is PARAMETERS or any(size.macs_t for size in sizes)]
     headings = [f"Table {table}", "tokenizer"]
     for quantity in QUANTITIES:
         headings += [quantity.title, "encoder", "decoder"]
-        headings += ["published", "difference"] if quantity in printed else []
-    lines = [_cells(row, printed) for row in rows]
-    return render_lines(format_, [*headings, "input"], lines, [UNITS, *_footnotes(rows)], num_names=2)
+        headings += ["published", "difference"] if quantity in shown else []
+    headings.append("input")
+    alignment = "ll" + "r" * (len(headings) - 2)
+    printed = PlainTable(headings, [_cells(row, shown) for row in rows], alignment, [UNITS, *_footnotes(rows)])
+    return render_counts(format_, CSV_COLUMNS, rows, printed)
 
 
 def _compare(size: PublishedSize, counts: Row) -> Row:
@@ -95,12 +96,12 @@ def _compare(size: PublishedSize, counts: Row) -> Row:
     return row
 
 
-def _cells(row: Mapping[str, str | int], printed: Sequence[Quantity]) -> list[str]:
+def _cells(row: Mapping[str, str | int], shown: Sequence[Quantity]) -> list[str]:
     cells = [str(row["row"]), str(row["tokenizer"])]
     for quantity in QUANTITIES:
         for count in quantity.counts():
             cells.append(f"{float(row[count]) / quantity.unit:.{quantity.digits}f}" if count in row else ABSENT)
-        if quantity in printed:
+        if quantity in shown:
             published, difference, differs = (row.get(column) for column in quantity.comparison())
             cells.append(ABSENT if published is None else f"{published}{MARK if differs == 'yes' else ''}")
             cells.append(ABSENT if difference is None else f"{difference} %")

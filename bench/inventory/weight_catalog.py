@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ...reports.tables.plain import PlainTable, to_terminal
 from ...tokenizers import checkpoints
 from ..catalog.catalog import CardTokenizer, tokenizers
 from ..metrics import weights
-from .listing import new_table, render
 
 
 def weights_table() -> str:
     """A table of every weight file: metric weights first, then checkpoints of tokenizers."""
-    table = new_table("name", "for", "size", "place, or how to get it")
+    rows: list[tuple[str, ...]] = []
     for status in weights.status():
         place = str(status.path) if status.path else f"toklab weights pull {status.file.name}"
-        table.add_row(status.file.name, status.file.purpose, f"{status.file.size / 1e6:.0f} MB", place)
+        rows.append((status.file.name, status.file.purpose, f"{status.file.size / 1e6:.0f} MB", place))
     for entry in tokenizers():
         if isinstance(entry, CardTokenizer) and entry.card.checkpoint.kind in ("repository", "path"):
             path = checkpoints.find(entry.card)
             size = f"{path.stat().st_size / 1e6:.0f} MB" if path else ""
-            table.add_row(entry.name, entry.card.title, size, str(path) if path else entry.hint())
-    return render(table)
+            rows.append((entry.name, entry.card.spec.title, size, str(path) if path else entry.hint()))
+    return to_terminal(PlainTable(("name", "for", "size", "place, or how to get it"), rows))
 
 
 def find_weights(name: str) -> tuple[Path | None, str]:

@@ -56,7 +56,7 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     for name in chosen:
         entry = catalog.entry(name)
         known = isinstance(entry, CardTokenizer)
-        without_effect[name] = settings_without_effect(entry.card.regularizer) if known else frozenset()
+        without_effect[name] = settings_without_effect(entry.card.spec.regularizer) if known else frozenset()
     for name in suite.metrics:
         metrics().check(name)
     cells: dict[tuple[str, str, str], Cell] = {}

@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocator
 
 from ..schema import Figure as Measured
-from ..schema import TableError, read_figures
+from ..schema import TableError
 from ..tables.columns import ARROWS
 from .palette import GREY, LIGHT_GREY, MARKERS, system_colours
 
@@ -64,13 +64,13 @@ def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
     return figure
 
 
-def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: str = "bpp") -> Figure:
+def draw_rate_distortion(figures: Sequence[Measured], metric: str, dataset: str, rate: str = "bpp") -> Figure:
     """A metric against the rate, one point a measured tokenizer, on a logarithmic rate axis.
 
     The points of one codec, measured at several rates, are joined: anchors that the tokenizers are read against.
 
     Args:
-        frame: results table, see :mod:`.schema`.
+        figures: of any datasets and metrics; published and unavailable ones aren't drawn.
         metric: name of the metric on the vertical axis.
         dataset: the dataset both are measured on.
         rate: name of the metric on the horizontal axis.
@@ -78,9 +78,9 @@ def draw_rate_distortion(frame: pd.DataFrame, metric: str, dataset: str, rate: s
     Raises:
         TableError: if no tokenizer has both figures under one protocol, or if several protocols would mix.
     """
-    figures = [f for f in read_figures(frame) if f.dataset == dataset and f.origin == "measured" and f.is_available]
-    rates = {(f.label, f.protocol_key): f for f in figures if f.metric == rate and f.value > 0}
-    points = [f for f in figures if f.metric == metric and (f.label, f.protocol_key) in rates]
+    measured = [f for f in figures if f.dataset == dataset and f.origin == "measured" and f.is_available]
+    rates = {(f.label, f.protocol_key): f for f in measured if f.metric == rate and f.value > 0}
+    points = [f for f in measured if f.metric == metric and (f.label, f.protocol_key) in rates]
     protocols = sorted({f.protocol for f in points}) if len({f.protocol_key for f in points}) > 1 else []
     if not points or protocols:
         problem = f"mixes the protocols {', '.join(protocols)}" if protocols else "finds no tokenizer that has both"

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Sequence
 from matplotlib.colors import to_rgb
 
 COLOURS = ("#332288", "#CC6677", "#117733", "#AA4499", "#44AA99", "#882255", "#999933", "#88CCEE", "#DDCC77", "#000000")
-"""Paul Tol's "muted" scheme, made to be told apart with any colour vision, and black."""
+"""Paul Tol's "muted" scheme, distinct with any colour vision, and black."""
 
 MARKERS = "osD^vPX*"
 """Markers of the rows of one system, so that colour alone decides nothing."""

@@ -10,9 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import pandas as pd
-
-from ..schema import Figure, TableError, group_order, group_title, read_figures
+from ..schema import Figure, TableError, group_order, group_title
 from ..tables.columns import ARROWS, Column, arrange_columns
 from ..tables.rows import ArrangedRow, arrange_rows, row_titles
 from .scales import AxisScale, axis_scales, published_titles
@@ -22,6 +20,11 @@ TRIPLET = ("discrete", "continuous-4", "continuous-16")
 
 MINIMUM_AXES = 3
 """Fewer make no polygon."""
+
+CAPTION = (
+    "Each axis has a fixed scale, from its first printed end at the centre to its second at the rim; better is outward."
+)
+"""Below the radar charts."""
 
 
 @dataclass(frozen=True)
@@ -77,23 +80,22 @@ class RadarChart:
 
 
 def build_radar(
-    frame: pd.DataFrame,
+    figures: Sequence[Figure],
     metrics: Sequence[str] | None = None,
     *,
     scales: Mapping[tuple[str, str], AxisScale] | None = None,
 ) -> RadarChart:
-    """Arrange a results table for the radar charts.
+    """Arrange figures for the radar charts.
 
     Args:
-        frame: measured rows, published rows, or both.
+        figures: measured ones, published ones, or both.
         metrics: names of the metrics that get axes; ``None``: those Table 1 of the VidTok paper prints, or all that
             have a scale where fewer than three of them are there.
         scales: by (dataset, metric title), in place of the default of :func:`~.scales.axis_scales`.
 
     Raises:
-        TableError: if the frame isn't a results table, or fewer than three metrics of a dataset have a scale.
+        TableError: if fewer than three metrics of a dataset have a scale.
     """
-    figures = read_figures(frame)
     columns, places = arrange_columns(figures, across_protocols=False)
     rows = arrange_rows(figures, places)
     known = axis_scales(figures) | dict(scales or {})

@@ -13,6 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from ..schema import Figure, TableError
 from ..tables.columns import ARROWS
+from ..tables.plain import PlainTable
 from ..tables.table import format_interval, format_value
 from .palette import LIGHT_GREY, MARKERS, system_colours
 
@@ -59,17 +60,14 @@ def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["tokenizer", setting, "metric", "value", "low", "high", "count", "counted"])
 
 
-def sweep_table(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
+def sweep_table(points: Sequence[SweepPoint], setting: str) -> PlainTable:
     """One row a tokenizer and value, one column a metric, as printed, with half the width of its 95 % interval."""
-    rows: list[dict[str, str]] = []
     metrics = _metrics(points)
-    for point in points:
-        row = {"tokenizer": point.series, setting: f"{point.value:g}"}
-        for metric, example in metrics.items():
-            figure = point.figure(metric)
-            row[f"{_heading(example)} {ARROWS[example.direction]}".rstrip()] = "–" if figure is None else _text(figure)
-        rows.append(row)
-    return pd.DataFrame(rows)
+    headings = [f"{_heading(example)} {ARROWS[example.direction]}".rstrip() for example in metrics.values()]
+    rows = [
+        (point.series, f"{point.value:g}", *(_text(point.figure(metric)) for metric in metrics)) for point in points
+    ]
+    return PlainTable(("tokenizer", setting.replace("_", " "), *headings), rows)
 
 
 def draw_sweep(points: Sequence[SweepPoint], setting: str) -> Drawing:
@@ -161,7 +159,9 @@ def _heading(figure: Figure) -> str:
     return f"{figure.title}{f' ({figure.unit})' if figure.unit else ''}"
 
 
-def _text(figure: Figure) -> str:
+def _text(figure: Figure | None) -> str:
+    if figure is None:
+        return "–"
     interval = format_interval(figure, "half-width") if figure.low != figure.high else ""
     return f"{format_value(figure)} {interval}".rstrip()
 

@@ -1,4 +1,4 @@
-"""What was published of the models that have cards: ``published/other_results_cards.csv`` names the card of a row."""
+"""What was published of the models that have cards: ``other_results_cards.csv`` names the card of a row."""
 
 from __future__ import annotations
 

@@ -1,19 +1,14 @@
-"""Published figures, from the package data in ``published/``, as rows of the results table.
-
-The module can't be called ``published`` as the data folder already is.
-"""
+"""Published figures, from the CSV files beside this module."""
 
 from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
-import pandas as pd
-
-from ..schema import Direction, Figure, TableError, read_figures, results_frame
+from ..schema import Direction, Figure, TableError, check_figures
 
 PAPER = "Tang et al., VidTok, arXiv:2412.13061"
 """The paper whose tables the ``vidtok_table*`` files copy."""
@@ -196,13 +191,15 @@ def other_results() -> list[Figure]:
     return figures
 
 
-def with_published(frame: pd.DataFrame, published: Iterable[Figure]) -> pd.DataFrame:
-    """The measured table and, below it, the published figures on the datasets that were measured.
+def with_published(measured: Sequence[Figure], published: Iterable[Figure]) -> list[Figure]:
+    """The measured figures and, after them, the published ones on the datasets that were measured.
 
     A published metric that was measured too takes the measured one's heading. Figures of the published models
     themselves (parameters) come along if the model keeps a figure on a dataset.
+
+    Raises:
+        TableError: if the figures don't belong together (see :func:`~..schema.check_figures`).
     """
-    measured = read_figures(frame)
     datasets = {figure.dataset for figure in measured if figure.dataset}
     known = {figure.metric: figure for figure in measured}
     listed = list(published)
@@ -215,11 +212,13 @@ def with_published(frame: pd.DataFrame, published: Iterable[Figure]) -> pd.DataF
         added.append(
             figure if ours is None else replace(figure, title=ours.title, direction=ours.direction, unit=ours.unit)
         )
-    return results_frame([*measured, *added])
+    together = [*measured, *added]
+    check_figures(together)
+    return together
 
 
 def read_published(name: str) -> Iterator[dict[str, str]]:
-    """The lines of a file in ``published/``, each by its column names."""
+    """The lines of a CSV file beside this module, each by its column names."""
     text = files(str(__package__)).joinpath(name).read_text(encoding="utf-8")
     yield from csv.DictReader(text.splitlines())
 

@@ -1,1 +1,1 @@
-"""Tables of figures and how each format prints them."""
+"""Tables of figures, arranged for print, and plain tables of text."""

@@ -10,6 +10,7 @@ Who shares a column:
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from ..schema import Figure
@@ -56,7 +57,7 @@ class Column:
         return figure.metric == self.metric and figure.protocol_key == (self.group.protocol, self.group.protocol_hash)
 
 
-def arrange_columns(figures: list[Figure], across_protocols: bool) -> tuple[tuple[Column, ...], list[int]]:
+def arrange_columns(figures: Sequence[Figure], across_protocols: bool) -> tuple[tuple[Column, ...], list[int]]:
     """The columns of a table, and for each figure the index of its column."""
     groups: list[tuple[str, tuple[str, str]]] = []
     for figure in figures:
@@ -88,7 +89,7 @@ def arrange_columns(figures: list[Figure], across_protocols: bool) -> tuple[tupl
             elif (index, figure.metric) not in places:
                 places[index, figure.metric] = len(columns)
                 columns.append(Column(heading, figure.metric, figure.title, figure.unit, figure.direction))
-    return _tell_apart(columns), [places[i, f.metric] for i, f in zip(group_of, figures, strict=True)]
+    return _distinguish(columns), [places[i, f.metric] for i, f in zip(group_of, figures, strict=True)]
 
 
 def _published_homes(published: list[Figure]) -> dict[str, tuple[str, str]]:
@@ -117,7 +118,7 @@ def _group_headings(groups: list[tuple[str, tuple[str, str]]]) -> list[ColumnGro
     return headings
 
 
-def _tell_apart(columns: list[Column]) -> tuple[Column, ...]:
+def _distinguish(columns: list[Column]) -> tuple[Column, ...]:
     """Name the metric in headings that two columns of a group would share."""
     shared = [(column.group, column.title) for column in columns]
     return tuple(

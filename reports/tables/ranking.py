@@ -11,9 +11,9 @@ Rank = Literal["best", "second", ""]
 
 
 def tied(a: Figure, b: Figure) -> bool:
-    """Whether two figures can't be told apart.
+    """Whether two figures are too close to say which is better.
 
-    They can't if their printed digits agree (at the coarser of the two precisions), or if each lies in the other's 95 %
+    They are if their printed digits agree (at the coarser of the two precisions), or if each lies in the other's 95 %
     interval. Overlap of the intervals would be too weak a sign: on shared windows both move together, and what is left
     of the difference is the business of a paired comparison.
     """

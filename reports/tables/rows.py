@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from ..schema import Figure
@@ -18,7 +19,7 @@ class ArrangedRow:
     figures: dict[int, Figure] = field(default_factory=dict)
 
 
-def arrange_rows(figures: list[Figure], places: list[int]) -> list[ArrangedRow]:
+def arrange_rows(figures: Sequence[Figure], places: Sequence[int]) -> list[ArrangedRow]:
     """One row for each tokenizer and setting, and more where several of its figures want one place."""
     drafts: dict[tuple[str, ...], list[ArrangedRow]] = {}
     for figure, place in zip(figures, places, strict=True):
@@ -32,8 +33,8 @@ def arrange_rows(figures: list[Figure], places: list[int]) -> list[ArrangedRow]:
     return [row for rows in drafts.values() for row in rows]
 
 
-def row_titles(rows: list[ArrangedRow]) -> list[str]:
-    """System, with what tells a row from the others of its group: weights, settings, protocol."""
+def row_titles(rows: Sequence[ArrangedRow]) -> list[str]:
+    """System, with what distinguishes a row from the others of its group: weights, settings, protocol."""
     titles = []
     for row in rows:
         source = row.source

@@ -9,13 +9,11 @@ ones, or, where nothing was measured, the published ones.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import pandas as pd
-
-from ..schema import Figure, group_order, group_title, read_figures
+from ..schema import Figure, group_order, group_title
 from .columns import Column, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .ranking import Rank, rank_figures
@@ -45,7 +43,7 @@ class Row:
     """One tokenizer under one setting."""
 
     title: str
-    """System, with what tells this row from others: weights, settings, protocol."""
+    """System, with what distinguishes this row from others: weights, settings, protocol."""
     regularizer: str
     marks: tuple[str, ...]
     source: Figure
@@ -75,20 +73,16 @@ class ResultsTable:
 
 
 def build_table(
-    frame: pd.DataFrame, *, title: str = "", across_protocols: bool = False, intervals: Intervals = "none"
+    figures: Sequence[Figure], *, title: str = "", across_protocols: bool = False, intervals: Intervals = "none"
 ) -> ResultsTable:
-    """Arrange a results table (see :mod:`.schema`) for print.
+    """Arrange figures for print.
 
     Args:
-        frame: measured rows, published rows, or both.
+        figures: measured ones, published ones, or both; :func:`~..schema.check_figures` says what they must fulfil.
         title: printed above the table.
         across_protocols: put figures measured under other protocols into one column, marked.
         intervals: how the 95 % intervals are printed.
-
-    Raises:
-        TableError: if the frame isn't a results table.
     """
-    figures = read_figures(frame)
     columns, places = arrange_columns(figures, across_protocols)
     drafts = arrange_rows(figures, places)
     notes = Footnotes()

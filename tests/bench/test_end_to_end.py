@@ -12,7 +12,8 @@ from toklab.bench.analysis.results import read_results, results_table
 from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
 from toklab.datasets.video_writer import write_video
-from toklab.tokenizers.vidtok.golden import golden_config
+from toklab.tokenizers.vidtok.config import VidTokConfig
+from toklab.tokenizers.vidtok.golden import golden_parameters
 from typer.testing import CliRunner
 
 RUNS = {
@@ -26,7 +27,7 @@ RUNS = {
 def write_card(path: Path, model: str, golden: Path) -> None:
     """A card of a golden's network, with its weights beside the golden."""
     config = json.loads((golden / "config.json").read_text())
-    network = golden_config(config)
+    network = VidTokConfig.from_parameters(golden_parameters(config))
     lines = [
         f'name = "{model}"',
         'title = "VidTok"',

@@ -54,14 +54,14 @@ def weights_of(card: Card) -> Path:
 def resizing_for(card: Card) -> VideoTokenizer:
     """Bicubic resizing to as many values as the latent has, or to values of no fewer bits than its code."""
     spec = card_of("bicubic-4chn").spec
-    num_values = card.latent_channels
-    if card.codebook_size is not None:
-        num_values = math.ceil(math.log2(card.codebook_size) / BITS_OF_A_VALUE)
+    num_values = card.spec.latent_channels
+    if card.spec.codebook_size is not None:
+        num_values = math.ceil(math.log2(card.spec.codebook_size) / BITS_OF_A_VALUE)
     return ResizeTokenizer(
         spec,
         {
-            "temporal_compression": card.temporal_compression,
-            "spatial_compression": card.spatial_compression,
+            "temporal_compression": card.spec.temporal_compression,
+            "spatial_compression": card.spec.spatial_compression,
             "latent_channels": num_values,
             "filter": "bicubic",
         },
@@ -70,7 +70,7 @@ def resizing_for(card: Card) -> VideoTokenizer:
 
 def test_all_families_ship_and_take_little_room() -> None:
     cards = [card_of(name) for name in ZOO]
-    assert {card.family for card in cards} == FAMILIES
+    assert {card.spec.family for card in cards} == FAMILIES
     assert sum(weights_of(card).stat().st_size for card in cards) < MAX_TOTAL_BYTES
 
 

@@ -37,7 +37,7 @@ VALUES = {
     "bicubic-16chn": {"psnr": 29.32, "ssim": 0.852, "flicker": 0.010},
 }
 
-CURE = {"lpips-vgg": "toklab weights pull lpips-vgg", "fvd-i3d": "toklab weights pull fvd-i3d"}
+HINT = {"lpips-vgg": "toklab weights pull lpips-vgg", "fvd-i3d": "toklab weights pull fvd-i3d"}
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def figures(figure: Callable[..., Figure]) -> list[Figure]:
     for system, name, regularizer, group, weights in TOKENIZERS:
         for metric, facts in METRICS.items():
             value = VALUES[name].get(metric, math.nan)
-            if math.isnan(value) and metric not in CURE:
+            if math.isnan(value) and metric not in HINT:
                 continue
             half = float(str(facts["half"])) or math.nan
             built = figure(
@@ -96,7 +96,7 @@ def figures(figure: Callable[..., Figure]) -> list[Figure]:
                 count=408,
                 counted="frames",
                 note="the backbone's weights are not on this machine" if math.isnan(value) else "",
-                hint=CURE.get(metric, ""),
+                hint=HINT.get(metric, ""),
             )
             of_model = metric == "params"
             found.append(

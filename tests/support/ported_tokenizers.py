@@ -1,13 +1,17 @@
-"""The small cards of families ported onto ``tokenizers/ldm``, and what their tests do to the networks."""
+"""The small cards of the KL autoencoders among the ported families, and what their tests do to the networks."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from toklab.tokenizers.baselines.cvvae.adapter import CVVAETokenizer
+from toklab.tokenizers.baselines.opensora.adapter import OpenSoraTokenizer
+from toklab.tokenizers.baselines.opensora_plan.adapter import CausalVAETokenizer
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings
-from toklab.tokenizers.networks.ldm.adapter import PortedTokenizer
 from torch import Tensor, nn
+
+PortedTokenizer = CVVAETokenizer | OpenSoraTokenizer | CausalVAETokenizer
 
 TINY_CARDS = ("cv-vae-tiny-4chn", "cv-vae-tiny-16chn", "opensora-tiny", "opensora-plan-tiny")
 

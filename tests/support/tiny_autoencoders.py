@@ -8,7 +8,8 @@ from typing import Any
 
 import diffusers
 import torch
-from toklab.tokenizers.card import Card, read_card
+from toklab.tokenizers.card import Card
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import load_cards
 
 FOUR_OF_8 = [8, 8, 8, 8]
@@ -100,20 +101,20 @@ def tiny_card(name: str, folder: Path, *, seed: int = 0) -> Card:
         torch.manual_seed(seed)
         model = getattr(diffusers, card.parameters["autoencoder"])(**config)
     model.save_pretrained(folder / "vae")
-    channels = next((config[key] for key in LATENT_CHANNELS if config.get(key)), card.latent_channels)
+    channels = next((config[key] for key in LATENT_CHANNELS if config.get(key)), card.spec.latent_channels)
     lines = [
         f'name = "{name}-tiny"',
-        f'title = "{card.title}"',
-        f'family = "{card.family}"',
+        f'title = "{card.spec.title}"',
+        f'family = "{card.spec.family}"',
         f'adapter = "{card.adapter}"',
-        f'regularizer = "{card.regularizer}"',
-        f"causal = {str(card.causal).lower()}",
-        f"temporal_compression = {card.temporal_compression}",
-        f"spatial_compression = {card.spatial_compression}",
+        f'regularizer = "{card.spec.regularizer}"',
+        f"causal = {str(card.spec.causal).lower()}",
+        f"temporal_compression = {card.spec.temporal_compression}",
+        f"spatial_compression = {card.spec.spatial_compression}",
         f"latent_channels = {channels}",
-        *([f"codebook_size = {card.codebook_size}"] if card.codebook_size else []),
-        f"frame_rule = {{ multiple = {card.frame_multiple}, offset = {card.frame_offset} }}",
-        f"size_multiple = {card.size_multiple}",
+        *([f"codebook_size = {card.spec.codebook_size}"] if card.spec.codebook_size else []),
+        f"frame_rule = {{ multiple = {card.spec.frame_rule.multiple}, offset = {card.spec.frame_rule.offset} }}",
+        f"size_multiple = {card.spec.size_multiple}",
         "[parameters]",
         'config_file = "vae/config.json"',
         *(f"{key} = {json.dumps(value)}" for key, value in options.items() if not isinstance(value, dict)),

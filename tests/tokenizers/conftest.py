@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toklab.tokenizers.card import Card, read_card
+from toklab.tokenizers.card import Card
+from toklab.tokenizers.card_file import read_card
 
 CARD = {
     "name": "'a-card'",

@@ -2,17 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import get_args
+from typing import Literal
 
 import pytest
-from toklab.tokenizers.card import REGULARIZERS, CardError, read_card
+from toklab.tokenizers.card import config_from
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import load_cards, shipped_cards_folder
-from toklab.tokenizers.interface import FrameRule, Regularizer
-
-
-def test_regularizers_are_those_of_the_contract() -> None:
-    assert get_args(Regularizer) == REGULARIZERS
+from toklab.tokenizers.errors import CardError, TokenizerError
+from toklab.tokenizers.interface import FrameRule
 
 
 def test_spec_says_what_the_card_says(make_card) -> None:
@@ -143,3 +142,26 @@ assert len([(entry.describe(), entry.hint()) for entry in tokenizers()]) > 20
 print("torch" in sys.modules)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+@dataclass(frozen=True)
+class Config:
+    width: int
+    levels: tuple[int, ...] = field(default_factory=tuple)
+    norm: Literal["group", "layer"] = "group"
+
+
+def test_parameters_become_the_fields_of_a_config_and_lists_tuples() -> None:
+    assert config_from(Config, {"width": 8, "levels": [1, 2]}, "X") == Config(8, (1, 2))
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"wide": 8}, "X parameters: unknown wide, missing width; there are: levels, norm, width"),
+        ({"width": 8, "norm": "batch"}, "X parameters: norm must be one of group, layer, not 'batch'"),
+    ],
+)
+def test_wrong_parameters_are_named_together(parameters: dict[str, object], message: str) -> None:
+    with pytest.raises(TokenizerError, match=message):
+        config_from(Config, parameters, "X")

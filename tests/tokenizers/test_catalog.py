@@ -6,8 +6,9 @@ import pytest
 import torch
 from fake_weights import WeightedTokenizer
 from safetensors.torch import save_file
-from toklab.tokenizers.card import Card, CardError
+from toklab.tokenizers.card import Card
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards, stand_ins
+from toklab.tokenizers.errors import CardError
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
 
 WEIGHTED = "'fake_weights:WeightedTokenizer'"
@@ -75,5 +76,5 @@ def test_a_stand_in_for_nothing_is_refused(write_card, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("card", load_cards().values(), ids=lambda card: card.name)
 def test_every_shipped_card_names_its_licence_and_what_to_cite(card: Card) -> None:
-    assert card.licence
-    assert card.citation
+    assert card.spec.licence
+    assert card.spec.citation

@@ -78,7 +78,7 @@ def test_hub_cache_is_looked_through(make_card, tmp_path: Path) -> None:
     assert checkpoints.resolve(make_card(tables=REPOSITORY)) == snapshot / "folder" / "x.ckpt"
 
 
-def test_what_is_absent_comes_with_its_cure(make_card) -> None:
+def test_what_is_absent_comes_with_its_hint(make_card) -> None:
     card = make_card(tables=REPOSITORY)
     assert checkpoints.hint(card) == "toklab weights pull a-card"
     with pytest.raises(CheckpointUnavailable, match=r"own/er: folder/x\.ckpt is not on this machine"):
@@ -98,7 +98,7 @@ def test_a_card_may_say_how_its_file_is_made(make_card, tmp_path: Path, monkeypa
     assert checkpoints.resolve(card) == tmp_path / "mine" / "w.safetensors"
 
 
-def test_a_failed_download_comes_with_its_cure(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_download_comes_with_its_hint(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointUnavailable, match="can't be downloaded") as caught:
         checkpoints.resolve(make_card(tables=REPOSITORY), download=True)

@@ -1,1 +1,1 @@
-"""Tokenizers without learning, to compare the learned ones with."""
+"""The systems that tokenizers are compared with: ported families, diffusers, a bridge, codecs, resizing."""

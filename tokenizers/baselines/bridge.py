@@ -11,14 +11,17 @@ import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
 import torch
 from torch import Tensor
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from ..card import config_from
+from ..errors import TokenizerError
+from ..interface import Encoded, VideoTokenizer
+from ..spec import InferenceSettings, TokenizerSpec
 from . import bridge_process
 from .bridge_process import receive, send
 
@@ -65,17 +68,11 @@ class BridgeOptions:
         Raises:
             TokenizerError: on an unknown, missing or impossible one.
         """
-        known = [option.name for option in fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        missing = sorted({"checkout_folder", "model"} - set(parameters))
-        if unknown or missing:
-            problem = f"{', '.join(unknown)} unknown" if unknown else f"{', '.join(missing)} missing"
-            raise TokenizerError(f"{name}: {problem} in [parameters]; there are: {', '.join(known)}")
-        options = cls(**parameters)
+        options = config_from(cls, parameters, name)
         if ":" not in options.model:
             raise TokenizerError(f"{name}: model is written module:callable, not {options.model!r}")
-        if options.layout not in ("BCTHW", "BTCHW") or not options.low < options.high:
-            raise TokenizerError(f"{name}: layout is BCTHW or BTCHW, and low is less than high")
+        if not options.low < options.high:
+            raise TokenizerError(f"{name}: low must be less than high")
         return options
 
 

@@ -11,15 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..interface import (
-    BitstreamFacts,
-    Encoded,
-    InferenceSettings,
-    TokenizerError,
-    TokenizerSpec,
-    VideoTokenizer,
-    pad_frames,
-)
+from ..errors import TokenizerError
+from ..interface import BitstreamFacts, Encoded, VideoTokenizer, pad_frames
+from ..spec import InferenceSettings, TokenizerSpec
 from .codecs import CODECS, Codec
 from .ffmpeg import COLOUR, OTHER_BINARY, has_encoder, run_ffmpeg
 from .rate_search import STEP, SearchOutcome, nearer, search_rate

@@ -8,16 +8,20 @@ from __future__ import annotations
 import inspect
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer, draw_noise
+from ..adapters import install_command
+from ..card import config_from
+from ..errors import TokenizerError
+from ..interface import Encoded, VideoTokenizer, draw_noise
+from ..spec import InferenceSettings, TokenizerSpec
 
-INSTALL = "pip install 'toklab[diffusers]'"
+INSTALL = install_command("diffusers")
 
 
 @dataclass(frozen=True)
@@ -56,15 +60,7 @@ class AutoencoderOptions:
         Raises:
             TokenizerError: on an unknown or missing one, or a value that isn't among the choices.
         """
-        known = [option.name for option in fields(cls)]
-        unknown = sorted(set(parameters) - set(known))
-        if unknown or "autoencoder" not in parameters:
-            problem = f"{', '.join(unknown)} unknown" if unknown else "autoencoder is missing"
-            raise TokenizerError(f"{name}: {problem} in [parameters]; there are: {', '.join(known)}")
-        options = cls(**parameters)
-        if options.frames not in ("clip", "images") or options.decoder_layout not in ("BCTHW", "BTCHW"):
-            raise TokenizerError(f"{name}: frames is clip or images, decoder_layout is BCTHW or BTCHW")
-        return options
+        return config_from(cls, parameters, name)
 
     @property
     def arguments(self) -> dict[str, Any]:

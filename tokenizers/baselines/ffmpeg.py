@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 
 COLOUR = "matrix=bt709:{0}_range=tv:flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp"
 """Options of ffmpeg's scaler, written out so that RGB becomes YUV and RGB again the same way everywhere.

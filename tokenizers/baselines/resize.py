@@ -10,7 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from ..errors import TokenizerError
+from ..interface import Encoded, VideoTokenizer
+from ..spec import InferenceSettings, TokenizerSpec
 
 RGB_CHANNELS = 3
 

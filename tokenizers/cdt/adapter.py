@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerError, TokenizerSpec, draw_noise
-from ..networks.quantizers.kl import gaussian_kl, split_moments
+from ..errors import TokenizerError
+from ..interface import Encoded
+from ..network_adapter import NetworkTokenizer
+from ..spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from ..streaming import StreamingTokenizer
-from .checkpoint import load_checkpoint
+from .checkpoint import model_state
 from .chunks import check_chunk_frames, official_chunk_frames, official_chunk_latents
 from .config import CDTConfig
 from .model import CDTModel
@@ -22,8 +24,8 @@ from .schedule import sampling_indices
 from .streaming import decode_chunks, decode_stream, encode_chunks, encode_stream
 
 
-class CDTTokenizer(StreamingTokenizer):
-    """A CDT variant. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
+class CDTTokenizer(NetworkTokenizer[CDTConfig, CDTModel], StreamingTokenizer):
+    """A CDT variant.
 
     Decoding starts from noise that follows from each clip's generator, whatever its batch and its chunks.
 
@@ -37,35 +39,23 @@ class CDTTokenizer(StreamingTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec, or the network can't honour the settings.
     """
 
+    config_type = CDTConfig
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS | {"steps", "eta", "chunk_frames", "chunk_mode"}
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
-        super().__init__(spec, settings)
-        self.config = CDTConfig.from_parameters(parameters)
-        _check_agreement(spec, self.config)
+        super().__init__(spec, parameters, settings)
         check_chunk_frames(self.config, self.settings.chunk_frames)
         sampling_indices(self.config.num_timesteps, self.settings.steps)
         self._sampler = Sampler(self.settings.steps, self.settings.eta)
-        with torch.device("meta"):
-            self.model = CDTModel(self.config)
-        self._prepare()
 
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take the weights of an official checkpoint.
+    def _build(self) -> CDTModel:
+        return CDTModel(self.config)
 
-        Raises:
-            TokenizerError: if it is the checkpoint of another model.
-        """
-        load_checkpoint(self.model, state, self.spec.name)
-        self._prepare()
+    def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return model_state(checkpoint, self.config)
 
-    def init_random(self, seed: int) -> None:
-        """Draw weights by torch's rules of initialization, the same for a seed on every machine."""
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed)
-            self.model = CDTModel(self.config)
-        self.spec = replace(self.spec, weights=f"random (seed {seed})")
-        self._prepare()
+    def _set_precision(self) -> None:
+        self.model.set_precision(self.dtype)
 
     def modules(self) -> dict[str, nn.Module]:
         """Encoder with bottleneck, and decoder: condition decoder and denoiser."""
@@ -75,15 +65,6 @@ class CDTTokenizer(StreamingTokenizer):
             "decoder": nn.ModuleList([*compressor.decoder_parts, self.model.denoiser]),
         }
 
-    def to(self, device: str | torch.device) -> CDTTokenizer:
-        """Move the network to ``device``; what must stay in float32 does."""
-        self.model.to(device)
-        return self
-
-    def _prepare(self) -> None:
-        self.model.eval().requires_grad_(False)
-        self.model.set_precision(self.dtype)
-
     def _encode_stream(
         self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None
     ) -> Iterator[Encoded]:
@@ -91,14 +72,10 @@ class CDTTokenizer(StreamingTokenizer):
         first = next(frames, None)
         if first is None:
             return
-        self._check_weights(first)
+        self._with_weights(first)
         seeds = self._noise_seeds(first.shape[0], generators)
         for moments in self._moments(chain([first], frames), *first.shape[3:]):
-            mean, log_variance = split_moments(moments)
-            latents = mean
-            if self.settings.posterior == "sample":
-                latents = mean + (0.5 * log_variance).exp() * draw_noise(mean.shape, mean, generators)
-            yield Encoded(latents=latents, kl_nats=gaussian_kl(mean, log_variance), noise_seeds=seeds)
+            yield replace(self._encoded(moments, generators), noise_seeds=seeds)
 
     def _moments(self, frames: Iterable[Tensor], height: int, width: int) -> Iterator[Tensor]:
         chunk_frames = self.settings.chunk_frames
@@ -113,11 +90,10 @@ class CDTTokenizer(StreamingTokenizer):
         first = next(pieces, None)
         if first is None:
             return
-        latents = _latents(first)
-        self._check_weights(latents)
+        latents = self._latents(first)
         height, width = (side * self.config.spatial_factor for side in latents.shape[3:])
         noise = ClipNoise(first.noise_seeds or self._noise_seeds(first.batch_size, None), height, width, latents.device)
-        all_latents = map(_latents, chain([first], pieces))
+        all_latents = map(self._latents, chain([first], pieces))
         if not self.settings.chunk_frames:
             yield from decode_chunks(self.model, all_latents, self._sampler, noise, cached=False)
             return
@@ -134,27 +110,3 @@ class CDTTokenizer(StreamingTokenizer):
         if len(generators) != num_clips:
             raise TokenizerError(f"{num_clips} clips need as many noise generators, not {len(generators)}")
         return tuple(map(draw_seed, generators))
-
-    def _check_weights(self, x: Tensor) -> None:
-        if not x.is_meta and next(self.model.parameters()).is_meta:
-            raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
-
-
-def _latents(encoded: Encoded) -> Tensor:
-    if encoded.latents is None:
-        raise TokenizerError("a CDT decodes latents, and this encoding has none")
-    return encoded.latents
-
-
-def _check_agreement(spec: TokenizerSpec, config: CDTConfig) -> None:
-    stated: dict[str, tuple[Any, Any]] = {
-        "regularizer": (spec.regularizer, "kl"),
-        "causal": (spec.causal, True),
-        "temporal_compression": (spec.temporal_compression, config.temporal_factor),
-        "spatial_compression": (spec.spatial_compression, config.spatial_factor),
-        "latent_channels": (spec.latent_channels, config.latent_dim),
-        "codebook_size": (spec.codebook_size, None),
-    }
-    wrong = [f"{name} {said}, not {built}" for name, (said, built) in stated.items() if said != built]
-    if wrong:
-        raise TokenizerError(f"{spec.name}: the parameters build another model than the spec says: {'; '.join(wrong)}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from .config import CDTConfig
 
 REFERENCE_SIDE = 1024

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from ..interface import TokenizerError
+from ..card import config_from
+from ..errors import TokenizerError
 
 NUM_CONTEXT_LEVELS = 4
 """Levels of the encoder, and of the condition decoder."""
@@ -55,16 +56,7 @@ class CDTConfig:
         Raises:
             TokenizerError: on unknown, missing or contradictory parameters.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(parameters) - known)
-        missing = sorted({"latent_dim", "out_channels"} - set(parameters))
-        if unknown or missing:
-            named = [f"unknown {name}" for name in unknown] + [f"missing {name}" for name in missing]
-            raise TokenizerError(f"CDT parameters: {', '.join(named)}; there are: {', '.join(sorted(known))}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()
-        }
-        config = cls(**values)
+        config = config_from(cls, parameters, "CDT")
         config._check()
         return config
 
@@ -109,3 +101,15 @@ class CDTConfig:
     def replicates(self) -> bool:
         """Whether causal convolutions see repeated edges before and around a clip, and not zeros."""
         return not self.new_upsample
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "causal": True,
+            "temporal_compression": self.temporal_factor,
+            "spatial_compression": self.spatial_factor,
+            "latent_channels": self.latent_dim,
+            "codebook_size": None,
+        }

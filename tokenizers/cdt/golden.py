@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..golden import UnsupportedGolden
+from ..golden import UnsupportedGolden, golden_tokenizer
 from ..networks.quantizers.kl import split_moments
+from .adapter import CDTTokenizer
 from .cache import FeatureCache
-from .checkpoint import load_checkpoint
-from .config import CDTConfig
 from .model import CDTModel, channels_first, channels_last
 from .sampler import NoiseSource, Sampler
 from .streaming import decode_chunks, encode_chunks
@@ -23,11 +22,9 @@ _CONTEXT_GAIN, _GAIN, _SPREAD = 0.7, 1.4, 0.1
 """Of the recipe that regenerates weights which a golden doesn't store."""
 
 
-def golden_config(config: dict[str, Any]) -> CDTConfig:
-    """The network that a golden's ``config.json`` describes."""
-    return CDTConfig.from_parameters(
-        {key: value for key, value in config["constructor"].items() if key not in _NOT_OF_THE_NETWORK}
-    )
+def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, as of a card, of the network that a golden's ``config.json`` describes."""
+    return {key: value for key, value in config["constructor"].items() if key not in _NOT_OF_THE_NETWORK}
 
 
 def recipe_state(model: CDTModel, seed: int) -> dict[str, Tensor]:
@@ -52,19 +49,19 @@ def golden_outputs(
     """Every tensor of a golden file, by its name there.
 
     Args:
-        config: the folder's ``config.json``.
-        state: weights under the official names; empty where the configuration tells how to regenerate them.
+        config: as in :mod:`toklab.tokenizers.golden`, like the others.
+        state: the weights; empty where the configuration says how to regenerate them.
         inputs: what the file stores; of each case ``CASE.x``, ``CASE.noise`` and ``CASE.unet_x`` go in.
-        case: the name of the golden file, ``io``.
+        case: ``io``.
 
     Raises:
         UnsupportedGolden: for another file.
     """
     if case != "io" or "constructor" not in config:
         raise UnsupportedGolden(f"case {case}")
-    with torch.device("meta"):
-        model = CDTModel(golden_config(config)).eval()
-    load_checkpoint(model, state or recipe_state(model, config["weight_seed"]), config["name"])
+    tokenizer = golden_tokenizer(CDTTokenizer, golden_parameters(config), config["name"])
+    model = tokenizer.model
+    tokenizer.load_state(state or recipe_state(model, config["weight_seed"]))
     outputs: dict[str, Tensor] = {}
     for name, described in config["cases"].items():
         prefix = f"{name}."

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.quantizers.kl import split_moments
 from ..training.least_squares import (
     LOG_VARIANCE,

@@ -13,7 +13,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 
 COSINE_OFFSET = 0.008
 MAX_BETA = 0.999

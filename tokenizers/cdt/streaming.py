@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch import Tensor
 
-from ..vidtok.streaming import regroup
+from ..streaming import regroup
 from .cache import FeatureCache
 from .model import CDTModel, channels_first, channels_last
 from .sampler import NoiseSource, Sampler

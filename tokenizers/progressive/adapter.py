@@ -8,30 +8,24 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..interface import (
-    GENERAL_SETTINGS,
-    Encoded,
-    FrameRule,
-    InferenceSettings,
-    TokenizerError,
-    TokenizerSpec,
-    draw_noise,
-)
+from ..errors import TokenizerError
+from ..interface import Encoded
+from ..network_adapter import NetworkTokenizer
 from ..networks.magvit2.tiles import LayerTiling
-from ..streaming import StreamingTokenizer
+from ..spec import GENERAL_SETTINGS, FrameRule, InferenceSettings, TokenizerSpec
+from ..streaming import StreamingTokenizer, regroup
 from ..tiling import Tiling, run_tiled
-from ..vidtok.streaming import regroup
-from .checkpoint import load_checkpoint
+from .checkpoint import model_state
 from .config import ProgressiveConfig
-from .model import build_model
+from .model import LevelledModel, build_model
 from .overlap import cross_fade, cut_chunks
 
 PassFunction = Callable[[Tensor, LayerTiling | None], Tensor]
 """A clip's pass through the encoder or the decoder."""
 
 
-class ProgressiveTokenizer(StreamingTokenizer):
-    """A tokenizer of one ratio. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
+class ProgressiveTokenizer(NetworkTokenizer[ProgressiveConfig, LevelledModel], StreamingTokenizer):
+    """A tokenizer of one ratio; a checkpoint of a higher one serves grown models too.
 
     With ``chunk_frames`` = c a clip is cut into chunks of c frames that are coded on their own, as the paper does with
     17; neighbours share ``chunk_overlap`` frames, which are faded into each other. That isn't what the whole clip
@@ -46,6 +40,7 @@ class ProgressiveTokenizer(StreamingTokenizer):
         TokenizerError: if the parameters are wrong or contradict the spec, or the settings can't be honoured.
     """
 
+    config_type = ProgressiveConfig
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS | {
         "chunk_frames",
         "chunk_mode",
@@ -56,30 +51,15 @@ class ProgressiveTokenizer(StreamingTokenizer):
     }
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
-        super().__init__(spec, settings)
-        self.config = ProgressiveConfig.from_parameters(parameters)
-        _check_agreement(spec, self.config)
+        super().__init__(spec, parameters, settings)
         _check_chunks(spec, self.settings, self.config.ratio)
         Tiling.from_settings(self.settings, spec)
-        with torch.device("meta"):
-            self.model = build_model(self.config)
-        self._prepare()
 
-    def load_state(self, state: dict[str, Tensor]) -> None:
-        """Take the weights of a checkpoint of this ratio or, for grown models, of a higher one.
+    def _build(self) -> LevelledModel:
+        return build_model(self.config)
 
-        Raises:
-            TokenizerError: if it is the checkpoint of another model.
-        """
-        load_checkpoint(self.model, state, self.spec.name)
-        self._prepare()
-
-    def init_random(self, seed: int) -> None:
-        """Draw weights by torch's rules of initialization, the same for a seed on every machine."""
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed)
-            self.model = build_model(self.config)
-        self._prepare()
+    def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return model_state(self.model, checkpoint)
 
     def modules(self) -> dict[str, nn.Module]:
         """Encoder, decoder and bottleneck of the tokenizer's ratio."""
@@ -93,25 +73,16 @@ class ProgressiveTokenizer(StreamingTokenizer):
         step = self.settings.chunk_frames - self.settings.chunk_overlap
         return FrameRule(step, self.settings.chunk_frames).next_legal(num_frames), *legal[1:]
 
-    def _prepare(self) -> None:
-        self.model.eval().requires_grad_(False)
-        self.model.to(dtype=self.dtype)
-
     def _encode_stream(
         self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None
     ) -> Iterator[Encoded]:
         if self.settings.chunk_frames:
             frames = cut_chunks(frames, self.settings.chunk_frames, self.settings.chunk_overlap)
         for moments in self._tiled(self.model.moments, frames, self.spec.spatial_compression, 1):
-            noise = None
-            if self.settings.posterior == "sample":
-                batch_size, channels, *grid = moments.shape
-                noise = draw_noise((batch_size, channels // 2, *grid), moments, generators)
-            quantization = self.model.regularization(moments, noise)
-            yield Encoded(latents=quantization.latents, kl_nats=quantization.kl_nats)
+            yield self._encoded(moments, generators)
 
     def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
-        latents = (piece.latents.to(self.dtype) for piece in encoded if piece.latents is not None)
+        latents = (self._latents(piece).to(self.dtype) for piece in encoded)
         if self.settings.chunk_frames:
             chunk_latents = 1 + (self.settings.chunk_frames - 1) // self.config.ratio
             latents = (chunk for chunk, _, _ in regroup(latents, chunk_latents, chunk_latents))
@@ -127,11 +98,9 @@ class ProgressiveTokenizer(StreamingTokenizer):
 
         def passes(pieces: Iterable[Tensor]) -> Iterator[Tensor]:
             for piece in pieces:
-                if not piece.is_meta and next(self.model.parameters()).is_meta:
-                    raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
                 pixels = self.spec.spatial_compression // input_scale
                 height, width = (side * pixels for side in piece.shape[3:])
-                yield run(piece, LayerTiling.from_size(height, width, size) if layers else None)
+                yield run(self._with_weights(piece), LayerTiling.from_size(height, width, size) if layers else None)
 
         tiling = None if layers else Tiling.from_settings(self.settings, self.spec)
         return run_tiled(passes, pieces, tiling, input_scale, output_scale)
@@ -146,18 +115,3 @@ def _check_chunks(spec: TokenizerSpec, settings: InferenceSettings, ratio: int) 
         )
     if settings.chunk_frames % ratio != 1:
         raise TokenizerError(f"{spec.name}: chunk_frames is 1 + a multiple of {ratio}, not {settings.chunk_frames}")
-
-
-def _check_agreement(spec: TokenizerSpec, config: ProgressiveConfig) -> None:
-    stated: dict[str, tuple[Any, Any]] = {
-        "regularizer": (spec.regularizer, "kl"),
-        "causal": (spec.causal, True),
-        "temporal_compression": (spec.temporal_compression, config.ratio),
-        "spatial_compression": (spec.spatial_compression, config.trunk.spatial_compression),
-        "latent_channels": (spec.latent_channels, config.z_channels),
-        "frame_rule": (spec.frame_rule, FrameRule(config.ratio, 1)),
-        "size_multiple": (spec.size_multiple, config.trunk.spatial_compression),
-    }
-    wrong = [f"{name} {said}, not {built}" for name, (said, built) in stated.items() if said != built]
-    if wrong:
-        raise TokenizerError(f"{spec.name}: the parameters build another model than the spec says: {'; '.join(wrong)}")

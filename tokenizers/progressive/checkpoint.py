@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ..state_dict import assign_state
 from .config import BASE_RATIO
 from .model import LevelledModel, ProgressiveModel
 
@@ -20,15 +19,6 @@ def model_state(model: LevelledModel, checkpoint: Mapping[str, Tensor]) -> dict[
         own = {f"{GROWN_PREFIX}{ratio}." for ratio in model.config.higher_ratios}
         state = {name: value for name, value in state.items() if not _is_grown(name) or _level(name) in own}
     return state
-
-
-def load_checkpoint(model: LevelledModel, checkpoint: Mapping[str, Tensor], name: str) -> None:
-    """Replace every weight of ``model`` by the checkpoint's, in float32.
-
-    Raises:
-        TokenizerError: if the checkpoint is another model's, or lacks a level.
-    """
-    assign_state(model, model_state(model, checkpoint), name)
 
 
 def _is_grown(name: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
-from typing import Any, Literal, get_args
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from ..interface import TokenizerError
+from ..card import config_from
+from ..errors import TokenizerError
 from ..networks.magvit2.config import TrunkConfig
 from ..networks.magvit2.norm import GroupNorm
+from ..spec import FrameRule
 
 Architecture = Literal["progressive", "direct"]
 Norm = Literal["rms", "group"]
@@ -43,10 +45,7 @@ class ProgressiveConfig:
 
     def __post_init__(self) -> None:
         if self.ratio not in (multiples := [BASE_RATIO << n for n in range(8)]):
-            raise TokenizerError(f"ratio is one of {', '.join(map(str, multiples))}, not {self.ratio}")
-        for name, choices in (("architecture", get_args(Architecture)), ("norm", get_args(Norm))):
-            if getattr(self, name) not in choices:
-                raise TokenizerError(f"{name} is one of {', '.join(choices)}, not {getattr(self, name)!r}")
+            raise TokenizerError(f"ratio must be one of {', '.join(map(str, multiples))}, not {self.ratio}")
         widths = (self.ch, 2 * self.ch, 4 * self.ch)
         if self.ch < CHANNELS_PER_GROUP or any(width % self.num_groups(width) for width in widths):
             raise TokenizerError(
@@ -62,10 +61,7 @@ class ProgressiveConfig:
         Raises:
             TokenizerError: on an unknown parameter or an illegal value.
         """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(parameters) - set(known)):
-            raise TokenizerError(f"unknown progressive parameter {', '.join(unknown)}; there are: {', '.join(known)}")
-        return cls(**parameters)
+        return config_from(cls, parameters, "Progressive")
 
     @property
     def trunk(self) -> TrunkConfig:
@@ -81,6 +77,19 @@ class ProgressiveConfig:
     def higher_ratios(self) -> tuple[int, ...]:
         """The ratios above the base's, up to this one."""
         return tuple(BASE_RATIO << n for n in range(1, 8) if BASE_RATIO << n <= self.ratio)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "causal": True,
+            "temporal_compression": self.ratio,
+            "spatial_compression": self.trunk.spatial_compression,
+            "latent_channels": self.z_channels,
+            "frame_rule": FrameRule(self.ratio, 1),
+            "size_multiple": self.trunk.spatial_compression,
+        }
 
     def make_norm(self, channels: int) -> GroupNorm:
         """The norm of a layer: statistics of each frame, so that it doesn't look ahead; 4 channels a group or more."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.magvit2.blocks import ResidualBlock, Upsample
 from ..networks.magvit2.conv import CausalConv
 from ..training.least_squares import (

@@ -10,7 +10,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.magvit2.tiles import LayerTiling
 from ..networks.magvit2.trunk import DecoderTrunk, EncoderTrunk
 from ..networks.quantizers.kl import KLQuantizer

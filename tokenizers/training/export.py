@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..card import Card, TrainingRecord, card_from_values
+from ..card import Card, TrainingRecord
+from ..card_file import card_from_values
 from ..checkpoints import sha256_of
 from .recipe import Recipe
 

@@ -13,7 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
-from ..card import NAME_PATTERN
+from ..card_file import NAME_PATTERN
 from .errors import TrainingError
 
 Section = TypeVar("Section")

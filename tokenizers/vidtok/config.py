@@ -3,28 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
 
-from ..interface import TokenizerError
+from ..card import config_from
+from ..errors import TokenizerError
 from ..networks.quantizers.factory import build_quantizer
 from ..networks.quantizers.interface import Quantizer
+from ..networks.quantizers.product import ProductQuantizer
 
 Variant = Literal["causal", "causal_v1_1", "noncausal"]
 Architecture = Literal["vidtok", "fully_3d", "without_alphablender", "without_3d"]
 NormType = Literal["layernorm", "groupnorm"]
 InitPadMode = Literal["replicate", "constant", "reflect"]
 InterpolationMode = Literal["nearest", "trilinear"]
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "variant": ("causal", "causal_v1_1", "noncausal"),
-    "architecture": ("vidtok", "fully_3d", "without_alphablender", "without_3d"),
-    "norm_type": ("layernorm", "groupnorm"),
-    "init_pad_mode": ("replicate", "constant", "reflect"),
-    "interpolation_mode": ("nearest", "trilinear"),
-}
 
 
 @dataclass(frozen=True)
@@ -112,30 +106,21 @@ class VidTokConfig:
         Raises:
             TokenizerError: on unknown, missing or contradictory parameters.
         """
-        known = {f.name for f in fields(cls)}
-        unknown = sorted(set(parameters) - known)
-        missing = sorted({"z_channels", "ch_mult", "time_downsample_factor"} - set(parameters))
-        if unknown or missing:
-            named = [f"unknown {name}" for name in unknown] + [f"missing {name}" for name in missing]
-            raise TokenizerError(f"VidTok parameters: {', '.join(named)}; there are: {', '.join(sorted(known))}")
-        values: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()
-        }
-        values["regularizer"] = _regularizer(values.get("regularizer", {"kind": "kl"}))
-        for name, choices in _CHOICES.items():
-            if values.get(name, choices[0]) not in choices:
-                raise TokenizerError(f"VidTok parameter {name} must be one of {', '.join(choices)}")
-        num_levels = len(values["ch_mult"])
+        regularizer = _regularizer(parameters.get("regularizer", {"kind": "kl"}))
+        config = config_from(cls, {**parameters, "regularizer": regularizer}, "VidTok")
+        num_levels = len(config.ch_mult)
         defaults = {
             "spatial_ds": tuple(range(num_levels - 1)),
             "spatial_us": tuple(range(1, num_levels)),
             "tempo_ds": (num_levels - 2, num_levels - 3),
             "tempo_us": (1, 2),
         }
-        for name, default in defaults.items():
-            if values.get("variant") == "noncausal" or not values.get(name):
-                values[name] = default
-        config = cls(**values)
+        missing = {
+            name: levels
+            for name, levels in defaults.items()
+            if config.variant == "noncausal" or not getattr(config, name)
+        }
+        config = replace(config, **missing)
         config._check()
         return config
 
@@ -166,6 +151,21 @@ class VidTokConfig:
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
         return tuple(self.ch * multiple for multiple in self.ch_mult)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        with torch.device("meta"):
+            quantizer = self.regularizer.build()
+        return {
+            "regularizer": self.regularizer.kind,
+            "causal": self.causal,
+            "temporal_compression": self.time_downsample_factor,
+            "spatial_compression": self.spatial_factor,
+            "latent_channels": self.z_channels,
+            "codebook_levels": quantizer.levels if isinstance(quantizer, ProductQuantizer) else (),
+            "codebook_size": next(iter(quantizer.codebook_sizes), None),
+        }
 
 
 def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerConfig:

@@ -8,17 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..golden import UnsupportedGolden
-from ..state_dict import load_checkpoint
-from .config import VidTokConfig
+from ..golden import UnsupportedGolden, golden_tokenizer
+from .adapter import VidTokTokenizer
 from .model import VidTokModel
 from .streaming import encode_stream, reconstruct_stream
 
 _REGULARIZERS = {"DiagonalGaussianRegularizer": "kl", "FSQRegularizer": "fsq"}
 
 
-def golden_config(config: dict[str, Any]) -> VidTokConfig:
-    """The network that a golden's ``config.json`` describes.
+def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
+    """The parameters, as of a card, of the network that a golden's ``config.json`` describes.
 
     Raises:
         UnsupportedGolden: for a regularizer that doesn't exist here.
@@ -30,7 +29,7 @@ def golden_config(config: dict[str, Any]) -> VidTokConfig:
         raise UnsupportedGolden(f"regularizer {name}")
     given = config["regularizer"]["params"]
     regularizer = {"kind": _REGULARIZERS[name]} | {key: given[key] for key in ("levels", "dim") if key in given}
-    return VidTokConfig.from_parameters({**config["params"], "variant": variant, "regularizer": regularizer})
+    return {**config["params"], "variant": variant, "regularizer": regularizer}
 
 
 @torch.no_grad()
@@ -40,10 +39,10 @@ def golden_outputs(
     """Every tensor of a case, by its name in the golden file.
 
     Args:
-        config: the folder's ``config.json``.
-        state: weights under the official names.
+        config: as in :mod:`toklab.tokenizers.golden`, like the others.
+        state: the weights.
         inputs: ``x`` (B, 3, T, H, W), and ``noise`` where the sampled path is stored.
-        case: the name of the golden file, such as ``io`` or ``io_image``.
+        case: ``io``, ``io_image`` or ``io_tiled``.
 
     Raises:
         UnsupportedGolden: for a variant or case that doesn't exist here.
@@ -52,9 +51,9 @@ def golden_outputs(
         raise UnsupportedGolden(f"case {case}")
     if "x" not in inputs:
         raise ValueError(f"{config['name']}: case {case} needs the input x; io_tiled takes that of io")
-    with torch.device("meta"):
-        model = VidTokModel(golden_config(config)).eval()
-    load_checkpoint(model, state, config["name"])
+    tokenizer = golden_tokenizer(VidTokTokenizer, golden_parameters(config), config["name"])
+    tokenizer.load_state(state)
+    model = tokenizer.model
     if case == "io_tiled":
         return _chunked_outputs(model, inputs["x"], config["cases"][case])
     features = model.encode(inputs["x"])

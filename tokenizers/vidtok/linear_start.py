@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from ..networks.quantizers.fsq import FSQuantizer
 from ..networks.quantizers.interface import Quantizer
 from ..networks.quantizers.kl import KLQuantizer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
 from .config import VidTokConfig
 from .context import Past, TimeContext
 from .decoder import Decoder

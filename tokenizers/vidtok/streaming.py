@@ -15,7 +15,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ..interface import TokenizerError
+from ..errors import TokenizerError
+from ..streaming import regroup
 from .config import VidTokConfig
 from .context import LookaheadContext, StreamContext
 from .encoder import pad_start
@@ -131,26 +132,6 @@ def reconstruct_stream(
         # More frames than were received can only come at the very end, where the clip was padded.
         yield video[:, :, : num_received - num_given]
         num_given += video.shape[2]
-
-
-def regroup(pieces: Iterable[Tensor], first: int, following: int) -> Iterator[tuple[Tensor, bool, bool]]:
-    """Cut (B, C, T, …) pieces anew along time: ``first`` frames, then blocks of ``following``, the last maybe shorter.
-
-    Yields each block, whether it is the first, and whether it is the last. Holds at most one block and one piece.
-    """
-    held: list[Tensor] = []
-    num_held, wanted, starts = 0, first, True
-    for piece in pieces:
-        held.append(piece)
-        num_held += piece.shape[2]
-        # A block leaves when one more frame is there, so that the last one is known to be the last.
-        while num_held > wanted:
-            joined = torch.cat(held, 2)
-            yield joined[:, :, :wanted], starts, False
-            held, num_held = [joined[:, :, wanted:]], num_held - wanted
-            wanted, starts = following, False
-    if num_held:
-        yield torch.cat(held, 2), starts, True
 
 
 def check_chunks(config: VidTokConfig, chunk_frames: int, mode: StreamMode = "exact") -> None:

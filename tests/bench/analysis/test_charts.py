@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from toklab.bench.analysis.charts import run_charts
 from toklab.bench.analysis.results import CellResults, RunResults, read_results
-from toklab.bench.analysis.run_report import full_table, write_run_report
+from toklab.bench.analysis.run_report import run_figures, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics.codebook import CodebookUtilization
 from toklab.bench.metrics.interface import Estimate
 from toklab.bench.metrics.psnr import FramePsnr
-from toklab.reports.report import Chart
+from toklab.reports.charts.pictures import Chart
 
 METRICS = ("psnr", "bpp", "codebook-utilization")
 
@@ -25,7 +25,7 @@ def read_run(folder: Path) -> list[CellResults]:
 
 
 def charts_of(results: list[CellResults]) -> dict[str, Chart]:
-    return {chart.name: chart for chart in run_charts(results, full_table(results, published=False))}
+    return {chart.name: chart for chart in run_charts(results, run_figures(results, published=False))}
 
 
 def value(result: CellResults, metric: Any) -> float:
@@ -81,8 +81,9 @@ def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..
     results = read_run(tmp_path / "run")
     chart = charts_of(results)["sweep_seed"]
     assert chart.table is not None
-    assert chart.table["tokenizer"].tolist() == ["noisy"] * 2 + ["noisy (posterior=sample)"] * 2
-    assert chart.table["seed"].tolist() == ["0", "3"] * 2
+    assert chart.table.columns[:2] == ("tokenizer", "seed")
+    rows = [(name, seed) for name in ("noisy", "noisy (posterior=sample)") for seed in ("0", "3")]
+    assert [row[:2] for row in chart.table.rows] == rows
     assert set(chart.points["metric"]) == {"bpp", "psnr", "latency"}
     measured = {(r.cell.settings["seed"], r.cell.settings["posterior"]): value(r, FramePsnr()) for r in results}
     psnr = [point["value"] for point in points_of(chart) if point["metric"] == "psnr"]

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 TINY = [
     name
     for name, card in load_cards().items()
-    if (card.checkpoint.random_seed is not None and "tiny" in name) or card.regularizer == "resize"
+    if (card.checkpoint.random_seed is not None and "tiny" in name) or card.spec.regularizer == "resize"
 ]
 
 

@@ -5,7 +5,7 @@ from toklab.bench.inventory import doctor
 from toklab.tokenizers.baselines.codecs import CODECS
 
 
-def test_encoders_and_filters_that_ffmpeg_lacks_are_told_with_their_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_encoders_and_filters_that_ffmpeg_lacks_have_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "has_encoder", lambda name: name != "libvvenc")
     monkeypatch.setattr(doctor, "has_filter", lambda name: False)
     findings = {finding.subject: finding for finding in doctor.examine() if finding.subject.startswith("ffmpeg")}

@@ -12,7 +12,7 @@ from toklab.reports.charts.curves import (
     draw_psnr_by_position,
     draw_rate_distortion,
 )
-from toklab.reports.schema import TableError, results_frame
+from toklab.reports.schema import TableError
 
 
 @pytest.fixture
@@ -57,8 +57,8 @@ def test_the_legend_of_many_lines_stays_on_the_picture(number: int) -> None:
 
 
 def test_rate_distortion_has_a_point_for_each_tokenizer_with_both_figures(rated, figure):
-    frame = results_frame([*rated("a", 0.1, 30.0), *rated("b", 0.3, 33.0), figure(tokenizer="no rate", value=20.0)])
-    (canvas,) = draw_rate_distortion(frame, "psnr", "sample", rate="flicker").axes
+    figures = [*rated("a", 0.1, 30.0), *rated("b", 0.3, 33.0), figure(tokenizer="no rate", value=20.0)]
+    (canvas,) = draw_rate_distortion(figures, "psnr", "sample", rate="flicker").axes
     handles, labels = canvas.get_legend_handles_labels()
     assert labels == ["a", "b"]
     assert len(handles) == 2
@@ -69,8 +69,8 @@ def test_rate_distortion_has_a_point_for_each_tokenizer_with_both_figures(rated,
 def test_rate_distortion_joins_the_points_of_a_codec(rated):
     measured = [row for rate in (0.3, 0.1, 0.2) for row in rated(f"h264-{rate}", rate, 30 + rate)]
     codec = [replace(row, system="H.264", regularizer="codec") for row in measured]
-    frame = results_frame([*codec, *rated("a", 0.15, 31.0)])
-    (canvas,) = draw_rate_distortion(frame, "psnr", "sample", rate="flicker").axes
+    figures = [*codec, *rated("a", 0.15, 31.0)]
+    (canvas,) = draw_rate_distortion(figures, "psnr", "sample", rate="flicker").axes
     handles, labels = canvas.get_legend_handles_labels()
     assert labels == ["H.264", "a"]
     containers = [handle for handle in handles if isinstance(handle, ErrorbarContainer)]
@@ -84,9 +84,9 @@ def test_rate_distortion_joins_the_points_of_a_codec(rated):
 def test_rate_distortion_refuses_two_protocols_and_nothing(rated):
     mixed = [*rated("a", 0.1, 30.0), *rated("b", 0.1, 30.0, protocol_hash="bb")]
     with pytest.raises(TableError, match="mixes the protocols vidtok"):
-        draw_rate_distortion(results_frame(mixed), "psnr", "sample", rate="flicker")
+        draw_rate_distortion(mixed, "psnr", "sample", rate="flicker")
     with pytest.raises(TableError, match="finds no tokenizer that has both"):
-        draw_rate_distortion(results_frame([]), "psnr", "sample")
+        draw_rate_distortion([], "psnr", "sample")
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from toklab.reports.charts.radar import build_radar, radar_json
 from toklab.reports.charts.radar_drawing import draw_radar, polygon_points
 from toklab.reports.charts.scales import AxisScale, axis_position, axis_scales, is_clipped
 from toklab.reports.published.literature import vidtok_table1, with_published
-from toklab.reports.schema import TableError, results_frame
+from toklab.reports.schema import TableError
 
 number = st.floats(-1e6, 1e6)
 
@@ -43,19 +43,19 @@ def test_scales_hold_the_published_range_with_room_at_both_ends():
             assert (scale.best > scale.worst) == (figure.direction == "higher")
 
 
-def test_scales_without_published_figures_are_the_metrics_own(frame, figures):
+def test_scales_without_published_figures_are_the_metrics_own(figures):
     scale = axis_scales(figures)["sample", "PSNR"]
     assert (scale.worst, scale.best) == (20.0, 40.0)
     assert ("", "Params") not in axis_scales(figures)
 
 
 def test_another_model_moves_no_polygon(figures, figure):
-    before = build_radar(results_frame(figures))
+    before = build_radar(figures)
     extreme = [
         figure(tokenizer="extreme", group="continuous-4", metric=metric, value=value)
         for metric, value in (("psnr", 70.0), ("ssim", 0.1), ("flicker", 9.0))
     ]
-    after = build_radar(results_frame([*figures, *extreme]))
+    after = build_radar([*figures, *extreme])
     assert [axis.scale for axis in after.axes] == [axis.scale for axis in before.axes]
     drawn = {(p.title, m.title): polygon_points(m, after.axes) for p in after.panels for m in p.models}
     for panel in before.panels:
@@ -63,8 +63,8 @@ def test_another_model_moves_no_polygon(figures, figure):
             np.testing.assert_array_equal(polygon_points(model, before.axes), drawn[panel.title, model.title])
 
 
-def test_polygons_follow_the_axes_and_break_where_a_value_is_missing(frame):
-    chart = build_radar(frame)
+def test_polygons_follow_the_axes_and_break_where_a_value_is_missing(figures):
+    chart = build_radar(figures)
     assert [axis.metric for axis in chart.axes] == ["psnr", "ssim", "lpips-vgg", "fvd-i3d"]
     points = polygon_points(chart.panels[0].models[1], chart.axes)
     np.testing.assert_allclose(points[0], [0, (34.87 - 20) / 20], atol=1e-12)
@@ -72,8 +72,8 @@ def test_polygons_follow_the_axes_and_break_where_a_value_is_missing(frame):
     assert np.isnan(points[2:]).all()
 
 
-def test_an_unavailable_axis_stays_with_its_cure(frame):
-    chart = build_radar(frame)
+def test_an_unavailable_axis_stays_with_its_hint(figures):
+    chart = build_radar(figures)
     assert [axis.unavailable for axis in chart.axes] == [
         "", "", "toklab weights pull lpips-vgg", "toklab weights pull fvd-i3d",
     ]  # fmt: skip
@@ -82,7 +82,7 @@ def test_an_unavailable_axis_stays_with_its_cure(frame):
 
 
 def test_published_models_are_dashed_and_explained(figures):
-    moved = results_frame(replace(f, dataset=f.dataset and "mcl-jcv") for f in figures)
+    moved = [replace(f, dataset=f.dataset and "mcl-jcv") for f in figures]
     chart = build_radar(with_published(moved, vidtok_table1({"vidtok": "0123456789ab"})))
     for panel, canvas in zip(chart.panels, draw_radar(chart).axes, strict=True):
         lines = {line.get_label(): line.get_linestyle() for line in canvas.lines}
@@ -93,8 +93,8 @@ def test_published_models_are_dashed_and_explained(figures):
     assert any(note.startswith("MAGVIT-v2: protocol") for note in chart.notes)
 
 
-def test_values_beyond_the_scale_are_marked(frame):
-    figure = draw_radar(build_radar(frame))
+def test_values_beyond_the_scale_are_marked(figures):
+    figure = draw_radar(build_radar(figures))
     assert any("beyond the end of the scale" in text.get_text() for text in figure.texts)
     assert any(line.get_marker() == "^" and len(np.atleast_1d(line.get_xdata())) for line in figure.axes[0].lines)
 
@@ -104,20 +104,20 @@ def test_the_triplet_is_complete_and_further_groups_are_added(figures, figure):
         figure(tokenizer="eight", group="continuous-8", metric=m, value=v) for m, v in (("psnr", 30.0), ("ssim", 0.9))
     ]
     kept = [f for f in figures if f.group != "discrete"]
-    titles = [panel.title for panel in build_radar(results_frame([*kept, *extra])).panels]
+    titles = [panel.title for panel in build_radar([*kept, *extra]).panels]
     assert titles == ["Discrete", "Continuous, 4 channels", "Continuous, 8 channels", "Continuous, 16 channels"]
 
 
-def test_metrics_can_be_chosen_and_fewer_than_three_are_refused(frame):
-    chosen = build_radar(frame, ["flicker", "psnr", "ssim"])
+def test_metrics_can_be_chosen_and_fewer_than_three_are_refused(figures):
+    chosen = build_radar(figures, ["flicker", "psnr", "ssim"])
     assert {axis.metric for axis in chosen.axes} == {"flicker", "psnr", "ssim"}
     with pytest.raises(TableError, match="needs 3 metrics with a scale, and has: psnr;"):
-        build_radar(frame, ["psnr", "params"])
+        build_radar(figures, ["psnr", "params"])
 
 
-def test_scales_are_stored_and_can_be_given(frame):
+def test_scales_are_stored_and_can_be_given(figures):
     given_scale = AxisScale(0.0, 100.0, "by hand")
-    stored = json.loads(radar_json(build_radar(frame, scales={("sample", "PSNR"): given_scale})))
+    stored = json.loads(radar_json(build_radar(figures, scales={("sample", "PSNR"): given_scale})))
     assert (stored["axes"][0]["worst"], stored["axes"][0]["best"]) == (0.0, 100.0)
     assert stored["axes"][0]["protocol_hash"] == "0123456789ab"
 

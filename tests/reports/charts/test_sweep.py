@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from matplotlib.axes import Axes
 from toklab.reports.charts.sweep import SweepPoint, draw_sweep, sweep_points, sweep_table
+from toklab.reports.formats.latex import render_plain
 from toklab.reports.schema import Figure, TableError
-from toklab.reports.tables.latex import frame_to_latex
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def _lines(canvas: Axes) -> list[list[tuple[float, float]]]:
 
 def test_the_table_prints_each_point(points: list[SweepPoint]) -> None:
     table = sweep_table(points, "steps")
-    assert list(table.columns) == ["tokenizer", "steps", "PSNR (dB) ↑", "SSIM ↑", "Latency (s) ↓"]
-    assert table.iloc[0].tolist() == ["a", "8", "30.80 ±0.50", "0.9000", "4.0000"]
-    assert table.iloc[3].tolist() == ["b", "8", "25.80 ±0.50", "0.9000", "–"]
-    latex = frame_to_latex(table)
+    assert table.columns == ("tokenizer", "steps", "PSNR (dB) ↑", "SSIM ↑", "Latency (s) ↓")
+    assert table.rows[0] == ("a", "8", "30.80 ±0.50", "0.9000", "4.0000")
+    assert table.rows[3] == ("b", "8", "25.80 ±0.50", "0.9000", "–")
+    latex = render_plain(table)
     assert latex.count("tabular") == 2
     assert r"a & 8 & 30.80 $\pm$0.50 & 0.9000 & 4.0000 \\" in latex
 

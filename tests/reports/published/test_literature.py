@@ -10,7 +10,7 @@ from toklab.reports.published.literature import (
     vidtok_variants,
     with_published,
 )
-from toklab.reports.schema import TableError, read_figures, results_frame
+from toklab.reports.schema import TableError, check_figures
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +33,7 @@ def test_table1_holds_every_printed_figure(table1):
 @pytest.mark.parametrize("load", [vidtok_table1, vidtok_variants, other_results])
 def test_every_figure_is_marked_and_has_its_source(load):
     figures = load()
-    results_frame(figures)
+    check_figures(figures)
     assert figures
     assert all(figure.origin == "published" and figure.citation for figure in figures)
 
@@ -69,12 +69,16 @@ def test_parameters_in_other_units_say_so(table1):
 
 
 def test_published_rows_come_for_the_measured_datasets_only(figure, table1):
-    measured = results_frame([figure(dataset="webvid-val", value=30.0)])
-    both = read_figures(with_published(measured, table1))
+    both = with_published([figure(dataset="webvid-val", value=30.0)], table1)
     assert {f.dataset for f in both} == {"webvid-val", ""}
     assert "MAGVIT-v2" not in {f.system for f in both}
-    alone = with_published(results_frame([figure(dataset="sample", value=30.0)]), table1)
+    alone = with_published([figure(dataset="sample", value=30.0)], table1)
     assert len(alone) == 1
+
+
+def test_the_same_published_figures_twice_are_refused(figure, table1):
+    with pytest.raises(TableError, match="twice"):
+        with_published([figure(dataset="mcl-jcv", value=30.0)], [*table1, *table1])
 
 
 @pytest.mark.parametrize("table", [2, 5])

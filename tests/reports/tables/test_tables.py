@@ -2,7 +2,6 @@ from dataclasses import replace
 
 import pytest
 from toklab.reports.published.literature import vidtok_table1, with_published
-from toklab.reports.schema import results_frame
 from toklab.reports.tables.table import build_table
 
 
@@ -17,7 +16,7 @@ def _notes(table, marks):
 
 
 def test_the_rebuilt_table1_has_the_papers_shape_and_ranks():
-    table = build_table(results_frame(vidtok_table1()))
+    table = build_table(vidtok_table1())
     assert [section.title for section in table.sections] == [
         "Discrete", "Continuous, 4 channels", "Continuous, 16 channels",
     ]  # fmt: skip
@@ -35,7 +34,7 @@ def test_the_rebuilt_table1_has_the_papers_shape_and_ranks():
 
 
 def test_a_figure_under_another_protocol_is_marked_and_not_ranked():
-    table = build_table(results_frame(vidtok_table1()))
+    table = build_table(vidtok_table1())
     # MAGVIT-v2's LPIPS of 0.104 is the group's smallest, but is measured at another size.
     foreign = _cell(table, "MAGVIT-v2 LFQ - 262,144", "lpips-vgg")
     assert foreign.rank == ""
@@ -49,7 +48,7 @@ def test_published_figures_are_marked_and_leave_the_ranks_to_measured_ones(figur
         for name, value in (("a", 20.0), ("b", 21.0))
     ]
     ours.append(figure(tokenizer="b", dataset="mcl-jcv", metric="fvd-i3d", value=300.0, protocol_hash="aa"))
-    table = build_table(with_published(results_frame(ours), vidtok_table1({"vidtok": "aa"})))
+    table = build_table(with_published(ours, vidtok_table1({"vidtok": "aa"})))
     assert _cell(table, "b", "psnr").rank == "best"
     assert _cell(table, "a", "psnr").rank == "second"
     assert _cell(table, "VidTok KL - 4chn", "psnr").rank == ""
@@ -62,7 +61,7 @@ def test_published_figures_are_marked_and_leave_the_ranks_to_measured_ones(figur
 
 
 def test_published_figures_without_the_protocols_hash_are_foreign(figure):
-    ours = results_frame([figure(dataset="mcl-jcv", value=20.0)])
+    ours = [figure(dataset="mcl-jcv", value=20.0)]
     table = build_table(with_published(ours, vidtok_table1()))
     assert "protocol vidtok (no hash)" in _notes(table, _cell(table, "VidTok KL - 4chn", "psnr").marks)[0]
 
@@ -72,7 +71,7 @@ def test_two_protocol_hashes_never_share_a_column(figure):
         figure(tokenizer="a", value=20.0, protocol_hash="aa"),
         figure(tokenizer="b", value=21.0, protocol_hash="bb"),
     ]
-    table = build_table(results_frame(rows))
+    table = build_table(rows)
     assert [column.group.title for column in table.columns] == ["sample (vidtok aa)", "sample (vidtok bb)"]
     assert [cell.text for row in table.sections[0].rows for cell in row.cells] == ["20.00", "–", "–", "21.00"]
     assert not any(cell.rank for row in table.sections[0].rows for cell in row.cells)
@@ -85,7 +84,7 @@ def test_across_protocols_marks_every_foreign_figure(figure):
         figure(tokenizer="a", value=30.0, protocol_hash="bb"),
         figure(tokenizer="b", value=31.0, protocol_hash="bb"),
     ]
-    table = build_table(results_frame(rows), across_protocols=True)
+    table = build_table(rows, across_protocols=True)
     assert len(table.columns) == 1
     cells = {(row.title, row.cells[0].text): row.cells[0] for row in table.sections[0].rows}
     assert len(cells) == 4
@@ -95,8 +94,8 @@ def test_across_protocols_marks_every_foreign_figure(figure):
     assert "protocol vidtok (bb)" in table.footnotes[0].text
 
 
-def test_unavailable_figures_say_what_mends_them(frame):
-    table = build_table(frame)
+def test_unavailable_figures_say_what_brings_them(figures):
+    table = build_table(figures)
     cell = _cell(table, "bicubic-4chn", "lpips-vgg")
     assert cell.text == "n/a"
     assert _notes(table, cell.marks)[0].endswith("to measure it: toklab weights pull lpips-vgg")
@@ -108,7 +107,7 @@ def test_random_weights_and_settings_are_in_the_row_title(figure):
         figure(tokenizer="u", system="VidTok", value=2.0),
         figure(tokenizer="w", system="VidTok", value=3.0),
     ]
-    table = build_table(results_frame(rows))
+    table = build_table(rows)
     titles = [row.title for row in table.sections[0].rows]
     assert titles == ["VidTok (random weights) (posterior=sample)", "VidTok, u", "VidTok, w"]
     assert "not trained" in _notes(table, table.sections[0].rows[0].marks)[0]
@@ -116,23 +115,23 @@ def test_random_weights_and_settings_are_in_the_row_title(figure):
 
 def test_the_caption_counts_and_fewer_windows_are_marked(figures):
     fewer = [replace(f, count=391) if f.tokenizer == "bicubic-4chn" and f.metric == "psnr" else f for f in figures]
-    table = build_table(results_frame(fewer))
+    table = build_table(fewer)
     assert "sample, protocol vidtok (0123456789ab): N = 408 frames (PSNR, SSIM, Flicker)" in table.caption
     assert _notes(table, _cell(table, "bicubic-4chn", "psnr").marks) == ["rests on 391 of 408 frames"]
     assert _cell(table, "bicubic-4chn", "ssim").marks == ()
 
 
 @pytest.mark.parametrize(("style", "text"), [("none", ""), ("half-width", "±0.50"), ("ends", "[25.43, 26.43]")])
-def test_intervals_are_printed_as_asked(frame, style, text):
-    assert _cell(build_table(frame, intervals=style), "bicubic-4chn", "psnr").interval == text
+def test_intervals_are_printed_as_asked(figures, style, text):
+    assert _cell(build_table(figures, intervals=style), "bicubic-4chn", "psnr").interval == text
 
 
 def test_two_conventions_measured_stand_in_two_columns(figure):
     rows = [figure(value=30.0), replace(figure(value=29.0), metric="psnr-clip")]
-    table = build_table(results_frame(rows))
+    table = build_table(rows)
     assert [column.title for column in table.columns] == ["psnr", "psnr-clip"]
 
 
 def test_an_empty_table_has_no_sections():
-    table = build_table(results_frame([]))
+    table = build_table([])
     assert table.sections == table.columns == ()

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save_file
 from toklab.tokenizers.baselines.bridge import BridgeTokenizer
 from toklab.tokenizers.baselines.bridge_process import select
-from toklab.tokenizers.card import read_card
+from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_tokenizer
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec
 
@@ -178,8 +178,8 @@ def test_what_cannot_be_built_is_named(
     [
         ({"checkout_folder": "nowhere"}, "clone the repository there"),
         ({"model": "models.pool"}, "module:callable"),
-        ({"layout": "THWC"}, "layout is BCTHW or BTCHW"),
-        ({"colour": "red"}, "colour unknown"),
+        ({"layout": "THWC"}, "layout must be one of BCTHW, BTCHW"),
+        ({"colour": "red"}, "unknown colour"),
     ],
 )
 def test_wrong_parameters_are_named(

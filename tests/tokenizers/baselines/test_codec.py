@@ -153,7 +153,7 @@ def test_streams_name_encoder_version_and_preset(clip: Tensor, codec: str) -> No
     assert tokenizer.encoder_version.startswith(f"{described}, ffmpeg ")
 
 
-def test_an_encoder_that_ffmpeg_lacks_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_encoder_that_ffmpeg_lacks_names_the_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toklab.tokenizers.baselines.codec.has_encoder", lambda encoder: False)
     with pytest.raises(TokenizerError, match=r"without libvvenc; set IMAGEIO_FFMPEG_EXE .*--enable-libvvenc"):
         make("libvvenc")
@@ -172,7 +172,7 @@ def test_every_codec_has_cards_at_the_same_bits() -> None:
         for codec in CODECS
     }
     assert set(map(frozenset, bits.values())) == {frozenset({12, 15, 18, 64})}
-    assert all(card.parameters["preset"] in card.title for card in cards)
+    assert all(card.parameters["preset"] in card.spec.title for card in cards)
 
 
 def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:

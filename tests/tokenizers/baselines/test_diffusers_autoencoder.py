@@ -50,11 +50,11 @@ LARGE_TILE = {"allegro"}
 
 
 def official_cards() -> list[str]:
-    return [name for name, card in load_cards().items() if card.family == "diffusers"]
+    return [name for name, card in load_cards().items() if card.spec.family == "diffusers"]
 
 
 def clip_for(card: Any, num_frames: int) -> torch.Tensor:
-    size = max(64, card.size_multiple)
+    size = max(64, card.spec.size_multiple)
     generator = torch.Generator().manual_seed(num_frames)
     return torch.rand(1, 3, num_frames, size, size, generator=generator) * 2 - 1
 
@@ -75,7 +75,7 @@ def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name:
     tokenizer = build_on_meta(card)
     count = sum(parameter.numel() for parameter in torch.nn.ModuleList(tokenizer.modules().values()).parameters())
     assert round(count / 1e6, 2) == PARAMETERS_IN_MILLIONS[name]
-    num_frames, size = 17 if card.causal else 16, 256
+    num_frames, size = 17 if card.spec.causal else 16, 256
     try:
         latents, reconstruction = round_trip(tokenizer, torch.zeros(1, 3, num_frames, size, size, device="meta"))
     except RuntimeError:
@@ -86,10 +86,10 @@ def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name:
     legal_frames, height, width = tokenizer.legal_shape(num_frames, size, size)
     assert latents.shape == (
         1,
-        card.latent_channels,
-        -(-legal_frames // card.temporal_compression),
-        height // card.spatial_compression,
-        width // card.spatial_compression,
+        card.spec.latent_channels,
+        -(-legal_frames // card.spec.temporal_compression),
+        height // card.spec.spatial_compression,
+        width // card.spec.spatial_compression,
     )
     assert reconstruction.shape == (1, 3, num_frames, size, size)
 
@@ -102,7 +102,7 @@ def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Pa
         clip = clip_for(card, num_frames)
         encoded = tokenizer.encode(clip)
         assert encoded.latents is not None
-        assert encoded.latents.shape[1] == card.latent_channels
+        assert encoded.latents.shape[1] == card.spec.latent_channels
         assert tokenizer.decode(encoded).shape == clip.shape
 
 
@@ -193,13 +193,13 @@ def test_a_failure_leaves_nothing_behind_for_the_next_clip(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("parameters", "problem"),
     [
-        ({}, "autoencoder is missing"),
-        ({"autoencoder": "AutoencoderKLWan", "tile": True}, "tile unknown"),
+        ({}, "missing autoencoder"),
+        ({"autoencoder": "AutoencoderKLWan", "tile": True}, "unknown tile"),
         ({"autoencoder": "AutoencoderKLFuture"}, "--upgrade"),
         ({"autoencoder": "utils"}, "has no utils"),
         ({"autoencoder": "AutoencoderKLWan", "config": {"bass_dim": 4}}, "takes no bass_dim"),
         ({"autoencoder": "AutoencoderKLWan", "attributes": {"use_tilling": True}}, "no attribute use_tilling"),
-        ({"autoencoder": "AutoencoderKLWan", "frames": "both"}, "clip or images"),
+        ({"autoencoder": "AutoencoderKLWan", "frames": "both"}, "frames must be one of clip, images"),
         ({"autoencoder": "AutoencoderKLWan", "config_file": "nowhere/config.json"}, "nowhere/config.json"),
     ],
 )

@@ -10,7 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toklab.bench.conformance.selftest import compare_golden
-from toklab.tokenizers.cdt.golden import golden_config, golden_outputs, recipe_state
+from toklab.tokenizers.cdt.config import CDTConfig
+from toklab.tokenizers.cdt.golden import golden_outputs, golden_parameters, recipe_state
 from toklab.tokenizers.cdt.model import CDTModel
 from toklab.tokenizers.cdt.schedule import sampling_steps, signal_shares
 from toklab.tokenizers.golden import UnsupportedGolden
@@ -43,7 +44,7 @@ def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
 def test_regenerated_weights_have_the_stored_checksum(shared: Path, name: str) -> None:
     config = json.loads((shared / "goldens" / "cdt" / name / "config.json").read_text())
     with torch.device("meta"):
-        model = CDTModel(golden_config(config))
+        model = CDTModel(CDTConfig.from_parameters(golden_parameters(config)))
     state = recipe_state(model, config["weight_seed"])
     total = sum(float(value.double().sum()) for value in state.values())
     squares = sum(float(value.double().square().sum()) for value in state.values())

@@ -166,12 +166,12 @@ def test_state_keys(make_model: MakeModel) -> None:
 
 def test_illegal_parameters_are_refused() -> None:
     for parameters, message in (
-        ({"ratio": 12}, "ratio is one of 4, 8, 16"),
-        ({"architecture": "deep"}, "architecture is one of progressive, direct"),
-        ({"norm": "layer"}, "norm is one of rms, group"),
+        ({"ratio": 12}, "ratio must be one of 4, 8, 16"),
+        ({"architecture": "deep"}, "architecture must be one of progressive, direct"),
+        ({"norm": "layer"}, "norm must be one of rms, group"),
         ({"ch": 7}, "take a multiple of 4 up to 32"),
         ({"ch": 36}, "ch=36 doesn't"),
-        ({"depth": 1}, "unknown progressive parameter depth"),
+        ({"depth": 1}, "unknown depth"),
     ):
         with pytest.raises(TokenizerError, match=message):
             ProgressiveConfig.from_parameters(parameters)

@@ -15,7 +15,7 @@ def test_shipped_recipes_are_valid_and_named_like_their_files(name: str) -> None
     recipe = load_recipe(name)
     assert recipe.name == name
     assert recipe.description
-    assert initial_card(recipe).title
+    assert initial_card(recipe).spec.title
     if recipe.init:
         assert recipe.init in shipped_recipes()
 

@@ -78,5 +78,5 @@ def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -
 
 def test_every_released_model_has_a_card() -> None:
     cards = load_cards()
-    released = {name for name, card in cards.items() if card.family == "vidtok" and card.checkpoint.repository}
+    released = {name for name, card in cards.items() if card.spec.family == "vidtok" and card.checkpoint.repository}
     assert released == set(ROWS)

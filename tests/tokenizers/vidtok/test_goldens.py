@@ -11,7 +11,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 from toklab.tokenizers.golden import UnsupportedGolden
-from toklab.tokenizers.vidtok.golden import golden_config, golden_outputs
+from toklab.tokenizers.vidtok.config import VidTokConfig
+from toklab.tokenizers.vidtok.golden import golden_outputs, golden_parameters
 from toklab.tokenizers.vidtok.model import VidTokModel
 
 pytestmark = pytest.mark.goldens
@@ -47,7 +48,7 @@ def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
 @pytest.mark.parametrize("name", golden_names())
 def test_frame_counts_equal_the_official_ones(shared: Path, name: str) -> None:
     config = json.loads((shared / "goldens" / "vidtok" / name / "config.json").read_text())
-    model = VidTokModel(golden_config(config)).eval()
+    model = VidTokModel(VidTokConfig.from_parameters(golden_parameters(config))).eval()
     size = model.config.spatial_factor
     for num_frames, official in config["frame_table"].items():
         if "error" in official or int(num_frames) > 20:
@@ -62,7 +63,7 @@ def test_frame_counts_equal_the_official_ones(shared: Path, name: str) -> None:
 def test_kl_is_the_official_loss(shared: Path) -> None:
     folder = shared / "goldens" / "vidtok" / "kl_causal_488_nrb2"
     config = json.loads((folder / "config.json").read_text())
-    model = VidTokModel(golden_config(config))
+    model = VidTokModel(VidTokConfig.from_parameters(golden_parameters(config)))
     features = load_file(folder / "io.safetensors")["enc_out"]
     quantization = model.regularization(features)
     loss = model.regularization.loss_terms(features, quantization)["kl"]

@@ -7,12 +7,10 @@ from typing import Any
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.vidtok import context
 from toklab.tokenizers.vidtok.model import VidTokModel
-from toklab.tokenizers.vidtok.streaming import decode_stream, encode_stream, reconstruct_stream, regroup
+from toklab.tokenizers.vidtok.streaming import decode_stream, encode_stream, reconstruct_stream
 from torch import Tensor
 
 ModelFactory = Callable[..., VidTokModel]
@@ -110,14 +108,3 @@ def test_what_can_not_be_streamed_is_refused(tiny_model: ModelFactory) -> None:
         next(encode_stream(tiny_model(), [video], 6))
     with pytest.raises(TokenizerError, match="networks only"):
         next(decode_stream(tiny_model(), [torch.zeros(1, 4, 2, 2, 2)], 8, "official"))
-
-
-@given(st.lists(st.integers(1, 9), min_size=1, max_size=6), st.integers(1, 5))
-def test_regrouping_keeps_every_frame(lengths: list[int], following: int) -> None:
-    total = sum(lengths)
-    pieces = torch.arange(total).view(1, 1, -1).split(lengths, 2)
-    blocks = list(regroup(pieces, 1, following))
-    assert torch.cat([block for block, _, _ in blocks], 2).flatten().tolist() == list(range(total))
-    assert [starts for _, starts, _ in blocks] == [True] + [False] * (len(blocks) - 1)
-    assert [ends for _, _, ends in blocks] == [False] * (len(blocks) - 1) + [True]
-    assert all(block.shape[2] == following for block, _, _ in blocks[1:-1])

@@ -3,66 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
-from ...networks.ldm.adapter import check_agreement
-from ...state_dict import load_checkpoint
+from ...interface import Encoded
+from ...network_adapter import NetworkTokenizer
+from ...networks.quantizers.interface import Quantizer
 from .checkpoint import model_state
 from .config import CosmosConfig
 from .model import CosmosModel
 
 
-class CosmosTokenizer(VideoTokenizer):
-    """A Cosmos variant. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
+class CosmosTokenizer(NetworkTokenizer[CosmosConfig, CosmosModel]):
+    """A Cosmos variant; raises :class:`TokenizerError` too if diffusers isn't installed."""
 
-    Args:
-        spec: what the card says.
-        parameters: the card's constructor parameters, see :class:`CosmosConfig`.
-        settings: how it is run.
+    config_type = CosmosConfig
 
-    Raises:
-        TokenizerError: if the parameters are wrong or contradict the spec, or diffusers isn't installed.
-    """
+    def _build(self) -> CosmosModel:
+        return CosmosModel(self.config)
 
-    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
-        super().__init__(spec, settings)
-        self.config = CosmosConfig.from_parameters(parameters)
-        check_agreement(
-            spec,
-            {
-                "regularizer": "fsq" if self.config.levels else "ae",
-                "temporal_compression": self.config.temporal_compression,
-                "spatial_compression": self.config.spatial_compression,
-                "latent_channels": self.config.latent_channels,
-                "codebook_levels": self.config.levels,
-            },
-        )
-        with torch.device("meta"):
-            self.model = CosmosModel(self.config)
-        self._prepare()
+    def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return model_state(checkpoint, self.config)
 
-    def load_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take the weights of an official archive, in float32 on the CPU; those it never calls are left out.
-
-        Raises:
-            TokenizerError: if it is the checkpoint of another model.
-        """
-        load_checkpoint(self.model, model_state(state, self.config), self.spec.name)
+    def _prepare(self) -> None:
         self.model.place_wavelets()
-        self._prepare()
-
-    def init_random(self, seed: int) -> None:
-        """Draw weights by torch's rules of initialization, the same for a seed on every machine."""
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            torch.manual_seed(seed)
-            self.model = CosmosModel(self.config)
-        self.spec = replace(self.spec, weights=f"random (seed {seed}, torch's initialization)")
-        self._prepare()
+        super()._prepare()
 
     def modules(self) -> dict[str, nn.Module]:
         """Encoder and decoder with their sides of the bottleneck, and the quantizer."""
@@ -72,26 +38,13 @@ class CosmosTokenizer(VideoTokenizer):
             "regularizer": self.model.quantizer,
         }
 
-    def _prepare(self) -> None:
-        self.model.eval().requires_grad_(False)
-        self.model.to(dtype=self.dtype)
+    @property
+    def regularizer(self) -> Quantizer:
+        """The quantizer of DV; of CV, which has none, what leaves features as they are."""
+        return self.model.quantizer
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        quantization = self.model.quantizer(self.model.encode(self._with_weights(video)))
-        return Encoded(
-            latents=quantization.latents,
-            codes=quantization.codes,
-            codebook_sizes=self.model.quantizer.codebook_sizes,
-        )
+        return self._encoded(self.model.encode(self._with_weights(video)), generators)
 
     def _decode(self, encoded: Encoded) -> Tensor:
-        latents = encoded.latents
-        if latents is None:
-            latents = self.model.quantizer.latents_of(encoded.codes)
-        return self.model.decode(self._with_weights(latents.to(self.dtype)))
-
-    def _with_weights(self, x: Tensor) -> Tensor:
-        """``x``, once it is known that there are weights for it."""
-        if not x.is_meta and next(self.model.parameters()).is_meta:
-            raise TokenizerError(f"{self.spec.name} has no weights yet: call load_state or init_random")
-        return x
+        return self.model.decode(self._latents(encoded).to(self.dtype))

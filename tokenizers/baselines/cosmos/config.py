@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...interface import TokenizerError
-from ...networks.ldm.parameters import config_from
+from ...card import config_from
+from ...errors import TokenizerError
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,17 @@ class CosmosConfig:
     def widths(self) -> tuple[int, ...]:
         """Channels of each level."""
         return tuple(self.channels * multiple for multiple in self.channels_mult)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "fsq" if self.levels else "ae",
+            "temporal_compression": self.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.latent_channels,
+            "codebook_levels": self.levels,
+        }
 
     @property
     def uncalled_modules(self) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ...adapters import install_command
-from ...interface import TokenizerError
+from ...errors import TokenizerError
 from ...networks.quantizers.fsq import FSQuantizer
 from ...networks.quantizers.identity import IdentityQuantizer
 from ...networks.quantizers.interface import Quantizer

@@ -11,7 +11,9 @@ from torch import Tensor, nn
 from torch.jit import ScriptModule
 
 from ...checkpoints import load_torchscript
-from ...interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
+from ...errors import TokenizerError
+from ...interface import Encoded, VideoTokenizer
+from ...spec import InferenceSettings, TokenizerSpec
 
 
 class CosmosTorchScriptTokenizer(VideoTokenizer):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from ...interface import TokenizerError
+from ...card import config_from
+from ...errors import TokenizerError
 from ...networks.ldm.chunks import OfficialTiling
-from ...networks.ldm.parameters import config_from
 
 Variant = Literal["sd", "sd3"]
 
@@ -100,6 +100,16 @@ class CVVAEConfig:
     def spatial_compression(self) -> int:
         """Pixels along an edge that a latent position stands for."""
         return 2 ** (self.num_levels - 1)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "temporal_compression": self.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.z_channels,
+        }
 
     def tiling(self, height: int, width: int, *, decodes: bool) -> OfficialTiling | None:
         """How frames of ``height`` × ``width`` pixels are cut; ``None``: they go through whole."""

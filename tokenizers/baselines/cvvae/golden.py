@@ -7,10 +7,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...golden import UnsupportedGolden
-from ...interface import TokenizerSpec
+from ...golden import ClipGoldens, latent_and_recon, refuse_others
 from .adapter import CVVAETokenizer
-from .config import CVVAEConfig
 
 _READ = {
     "sd": ("ch", "ch_mult", "num_res_blocks", "z_channels"),
@@ -43,54 +41,15 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
     given = {**config.get("full_defaults", {}), **config["arch"]}
-    for name, value in _FIXED.items():
-        if given.get(name, value) != value:
-            raise UnsupportedGolden(f"{name} = {given[name]}")
+    refuse_others(given, _FIXED)
     variant = "sd3" if "block_out_channels" in given else "sd"
     return {"variant": variant} | {
         name: given[name] or 0 for name in (*_READ[variant], *_READ_BY_BOTH) if name in given
     }
 
 
-@torch.no_grad()
-def golden_outputs(
-    config: dict[str, Any], state: dict[str, Tensor], inputs: dict[str, Tensor], case: str
-) -> dict[str, Tensor]:
-    """Every tensor of a case, by its name in the golden file.
-
-    Args:
-        config: the folder's ``config.json``.
-        state: weights under the official names.
-        inputs: ``input`` and, where it is stored, ``input_long``, each (B, 3, T, H, W).
-        case: the name of the golden file, ``io``.
-
-    Raises:
-        UnsupportedGolden: for a case or parameters that don't exist here.
-    """
-    if case != "io":
-        raise UnsupportedGolden(f"case {case}")
-    tokenizer = _tokenizer(golden_parameters(config))
-    tokenizer.load_state(state)
-    video = inputs["input"]
-    outputs = {"moments": torch.cat(list(tokenizer.encode_moments([video])), 2)}
-    for suffix, clip in {"": video, "_1frame": video[:, :, :1], "_long": inputs.get("input_long")}.items():
-        if clip is not None:
-            encoded = tokenizer.encode(clip)
-            assert encoded.latents is not None
-            outputs |= {f"latent{suffix}": encoded.latents, f"recon{suffix}": tokenizer.decode(encoded)}
-    return outputs
+def _outputs(tokenizer: CVVAETokenizer, clip: Tensor) -> dict[str, Tensor]:
+    return {"moments": torch.cat(list(tokenizer.encode_moments([clip])), 2), **latent_and_recon(tokenizer, clip)}
 
 
-def _tokenizer(parameters: dict[str, Any]) -> CVVAETokenizer:
-    built = CVVAEConfig.from_parameters(parameters)
-    spec = TokenizerSpec(
-        name="golden",
-        family="cvvae",
-        title="CV-VAE",
-        regularizer="kl",
-        causal=True,
-        temporal_compression=built.temporal_compression,
-        spatial_compression=built.spatial_compression,
-        latent_channels=built.z_channels,
-    )
-    return CVVAETokenizer(spec, parameters)
+golden_outputs = ClipGoldens(CVVAETokenizer, golden_parameters, _outputs)

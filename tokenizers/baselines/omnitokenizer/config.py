@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from ...interface import TokenizerError
-from ...networks.ldm.parameters import config_from
+from ...card import config_from
+from ...errors import TokenizerError
 
 BLOCKS = "tw"
 """Kinds of spatial layers: ``t``: attention over the whole frame; ``w``: attention within windows."""
@@ -70,3 +70,15 @@ class OmniTokenizerConfig:
     def num_moments(self) -> int:
         """Channels before the regularizer: mean and log-variance of a VAE, else those of the latent."""
         return self.codebook_dim * (2 if self.use_vae else 1)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl" if self.use_vae else "vq",
+            "temporal_compression": self.temporal_patch_size,
+            "spatial_compression": self.patch_size,
+            "latent_channels": self.codebook_dim,
+            "codebook_size": None if self.use_vae else self.n_codes,
+            "size_multiple": self.size_multiple,
+        }

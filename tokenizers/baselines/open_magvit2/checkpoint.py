@@ -6,9 +6,6 @@ from collections.abc import Mapping
 
 from torch import Tensor
 
-from ...state_dict import assign_state
-from .model import OpenMagvit2Model
-
 EMA_PREFIX = "model_ema."
 NETWORKS = ("encoder.", "decoder.")
 """The checkpoint's other tensors are the loss with its discriminator, and counters."""
@@ -27,12 +24,3 @@ def model_state(checkpoint: Mapping[str, Tensor], names: list[str]) -> dict[str,
     if all(key in checkpoint for key in averaged.values()):
         return {name: checkpoint[key] for name, key in averaged.items()}
     return {name: value for name, value in checkpoint.items() if name.startswith(NETWORKS)}
-
-
-def load_checkpoint(model: OpenMagvit2Model, checkpoint: Mapping[str, Tensor], name: str) -> None:
-    """Replace every weight of ``model`` by the checkpoint's, in float32.
-
-    Raises:
-        TokenizerError: if the checkpoint is another model's.
-    """
-    assign_state(model, model_state(checkpoint, list(model.state_dict())), name)

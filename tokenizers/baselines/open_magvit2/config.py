@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
-from ...interface import TokenizerError
+from ...card import config_from
+from ...errors import TokenizerError
 from ...networks.magvit2.config import TrunkConfig
+from ...spec import FrameRule
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,7 @@ class OpenMagvit2Config:
         Raises:
             TokenizerError: on an unknown parameter, or a width that can't be split into the groups.
         """
-        known = [f.name for f in fields(cls)]
-        if unknown := sorted(set(parameters) - set(known)):
-            raise TokenizerError(f"unknown Open-MAGVIT2 parameter {', '.join(unknown)}; there are: {', '.join(known)}")
-        values = dict(parameters)
-        if "ch_mult" in values:
-            values["ch_mult"] = tuple(values["ch_mult"])
-        config = cls(**values)
+        config = config_from(cls, parameters, "Open-MAGVIT2")
         if odd := [width for width in config.trunk.widths if width % config.num_groups]:
             raise TokenizerError(f"Open-MAGVIT2: num_groups={config.num_groups} doesn't divide the width {odd[0]}")
         return config
@@ -49,3 +45,16 @@ class OpenMagvit2Config:
     def trunk(self) -> TrunkConfig:
         """The size of encoder and decoder."""
         return TrunkConfig(self.ch, self.ch_mult, self.num_res_blocks, self.in_channels, self.out_ch)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "lfq",
+            "temporal_compression": self.trunk.temporal_compression,
+            "spatial_compression": self.trunk.spatial_compression,
+            "latent_channels": self.z_channels,
+            "codebook_size": 2**self.z_channels,
+            "frame_rule": FrameRule(self.trunk.temporal_compression, 1),
+            "size_multiple": self.trunk.spatial_compression,
+        }

@@ -2,48 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded, InferenceSettings, TokenizerSpec
-from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
-from ...vidtok.streaming import regroup
+from ...interface import Encoded
+from ...network_adapter import NetworkTokenizer
+from ...streaming import StreamingTokenizer, regroup
 from .config import OpenSoraConfig
 from .model import OpenSoraModel
 
 
-class OpenSoraTokenizer(PortedTokenizer):
+class OpenSoraTokenizer(NetworkTokenizer[OpenSoraConfig, OpenSoraModel], StreamingTokenizer):
     """Works in independent chunks of ``micro_frame_size`` frames; any number of frames is legal.
 
-    Args:
-        spec: what the card says.
-        parameters: the card's constructor parameters, see :class:`OpenSoraConfig`.
-        settings: the general ones.
-
-    Raises:
-        TokenizerError: if diffusers is missing, or the parameters are wrong or contradict the spec.
+    Raises :class:`TokenizerError` too if diffusers is missing.
     """
 
-    model: OpenSoraModel
+    config_type = OpenSoraConfig
 
-    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
-        self.config = OpenSoraConfig.from_parameters(parameters)
-        check_agreement(
-            spec,
-            {
-                "regularizer": "kl",
-                "temporal_compression": self.config.temporal.temporal_compression,
-                "spatial_compression": self.config.spatial_compression,
-                "latent_channels": self.config.temporal.embed_dim,
-            },
-        )
-        super().__init__(spec, settings)
-
-    def _build(self) -> nn.Module:
+    def _build(self) -> OpenSoraModel:
         return OpenSoraModel(self.config)
 
     @property
@@ -60,9 +40,9 @@ class OpenSoraTokenizer(PortedTokenizer):
     ) -> Iterator[Encoded]:
         size = self.config.micro_frame_size
         for chunk, _, _ in regroup(map(self._with_weights, frames), size, size):
-            image_latents = self._latents(self.model.spatial_moments(chunk), generators)
+            image_latents = self._quantized(self.model.spatial_moments(chunk), generators).latents
             encoded = self._encoded(self.model.temporal_moments(image_latents), generators)
-            yield replace(encoded, latents=self.model.normalize(given_latents(encoded)))
+            yield replace(encoded, latents=self.model.normalize(self._latents(encoded)))
 
     def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
         num_frames = 0
@@ -71,7 +51,7 @@ class OpenSoraTokenizer(PortedTokenizer):
             nonlocal num_frames
             for piece in encoded:
                 num_frames += piece.num_frames
-                yield self._with_weights(given_latents(piece).to(self.dtype))
+                yield self._latents(piece).to(self.dtype)
 
         size = self.config.micro_frame_size
         num_latents = -(-size // self.spec.temporal_compression)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ...interface import TokenizerError
-from ...networks.ldm.parameters import config_from
+from ...card import config_from
+from ...errors import TokenizerError
 
 
 @dataclass(frozen=True)
@@ -74,6 +74,16 @@ class OpenSoraConfig:
     def spatial_compression(self) -> int:
         """Pixels along an edge that a latent position stands for."""
         return 2 ** (len(self.spatial["block_out_channels"]) - 1)
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "temporal_compression": self.temporal.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.temporal.embed_dim,
+        }
 
     def _check(self) -> None:
         temporal = self.temporal

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ...adapters import install_command
-from ...interface import TokenizerError
+from ...errors import TokenizerError
 from .config import OpenSoraConfig
 from .temporal import TemporalAutoencoder
 

@@ -8,8 +8,10 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ...interface import GENERAL_SETTINGS, Encoded, InferenceSettings, TokenizerSpec
-from ...networks.ldm.adapter import PortedTokenizer, check_agreement, given_latents
+from ...interface import Encoded
+from ...network_adapter import NetworkTokenizer
+from ...spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
+from ...streaming import StreamingTokenizer
 from .chunked import ChunkRule, chunk_rules
 from .config import CausalVAEConfig
 from .model import CausalVAEModel
@@ -18,7 +20,7 @@ PARALLEL_PREFIX = "module."
 """What distributed training puts before the names of averaged weights."""
 
 
-class CausalVAETokenizer(PortedTokenizer):
+class CausalVAETokenizer(NetworkTokenizer[CausalVAEConfig, CausalVAEModel], StreamingTokenizer):
     """Takes clips whole, or in the official chunks and tiles where the settings name them.
 
     Args:
@@ -28,7 +30,7 @@ class CausalVAETokenizer(PortedTokenizer):
             ``chunk_frames`` 28, ``tile_size`` 512 and ``tile_overlap`` 64.
 
     Raises:
-        TokenizerError: if the parameters are wrong or contradict the spec, or the network can't honour the settings.
+        TokenizerError: as the base class, and if chunks or tiles don't fit the network.
     """
 
     looks_ahead = "trilinear upsampling in time, and group norms over the whole clip"
@@ -40,27 +42,17 @@ class CausalVAETokenizer(PortedTokenizer):
         "tile_overlap",
     }
 
-    model: CausalVAEModel
+    config_type = CausalVAEConfig
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
-        self.config = CausalVAEConfig.from_parameters(parameters)
-        check_agreement(
-            spec,
-            {
-                "regularizer": "kl",
-                "temporal_compression": self.config.temporal_compression,
-                "spatial_compression": self.config.spatial_compression,
-                "latent_channels": self.config.embed_dim,
-            },
-        )
-        super().__init__(spec, settings)
+        super().__init__(spec, parameters, settings)
         chunk_rules(self.settings, spec)
 
-    def _build(self) -> nn.Module:
+    def _build(self) -> CausalVAEModel:
         return CausalVAEModel(self.config)
 
-    def _own_names(self, state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return {name.removeprefix(PARALLEL_PREFIX): value for name, value in state.items()}
+    def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+        return {name.removeprefix(PARALLEL_PREFIX): value for name, value in checkpoint.items()}
 
     def modules(self) -> dict[str, nn.Module]:
         """Encoder and decoder, each with its convolution at the latent."""
@@ -88,4 +80,4 @@ class CausalVAETokenizer(PortedTokenizer):
 
     def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[Tensor]:
         _, decoding = chunk_rules(self.settings, self.spec)
-        return self.decode_latents((given_latents(piece).to(self.dtype) for piece in encoded), decoding)
+        return self.decode_latents((self._latents(piece).to(self.dtype) for piece in encoded), decoding)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from ...interface import InferenceSettings, TokenizerError, TokenizerSpec
+from ...errors import TokenizerError
 from ...networks.ldm.chunks import Chunk, OfficialTiling, overlapping_chunks, run_chunks
+from ...spec import InferenceSettings, TokenizerSpec
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...interface import TokenizerError
-from ...networks.ldm.parameters import config_from
+from ...card import config_from
+from ...errors import TokenizerError
 
 RESNET_BLOCKS = ("ResnetBlock2D", "ResnetBlock3D")
 DOWNSAMPLINGS = ("", "Downsample", "Spatial2xTime2x3DDownsample")
@@ -102,3 +102,13 @@ class CausalVAEConfig:
     def spatial_compression(self) -> int:
         """Pixels along an edge that a latent position stands for."""
         return 2**self._num_downsamplings
+
+    @property
+    def spec_fields(self) -> dict[str, Any]:
+        """What a card's spec must say of the network."""
+        return {
+            "regularizer": "kl",
+            "temporal_compression": self.temporal_compression,
+            "spatial_compression": self.spatial_compression,
+            "latent_channels": self.embed_dim,
+        }

@@ -8,12 +8,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...golden import UnsupportedGolden
-from ...interface import TokenizerSpec
+from ...golden import ClipGoldens, golden_tokenizer, latent_and_recon, refuse_others
 from ...networks.ldm.chunks import OfficialTiling
 from .adapter import CausalVAETokenizer
 from .chunked import ChunkRule
 from .config import CausalVAEConfig
+
+TILED_INPUT = "input_tiled"
 
 _FIXED = {
     "attn_resolutions": [],
@@ -41,41 +42,33 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
     given = config["arch"]
-    for name, value in _FIXED.items():
-        if given.get(name, value) != value:
-            raise UnsupportedGolden(f"{name} = {given[name]}")
+    refuse_others(given, _FIXED)
     return {f.name: given[f.name] for f in fields(CausalVAEConfig) if f.name in given}
+
+
+def _outputs(tokenizer: CausalVAETokenizer, clip: Tensor) -> dict[str, Tensor]:
+    return {"moments": tokenizer.model.encode(clip), **latent_and_recon(tokenizer, clip)}
+
+
+_WHOLE_CLIPS = ClipGoldens(CausalVAETokenizer, golden_parameters, _outputs)
 
 
 @torch.no_grad()
 def golden_outputs(
     config: dict[str, Any], state: dict[str, Tensor], inputs: dict[str, Tensor], case: str
 ) -> dict[str, Tensor]:
-    """Every tensor of a case, by its name in the golden file.
-
-    Args:
-        config: the folder's ``config.json``.
-        state: weights under the official names.
-        inputs: ``input``, and ``input_tiled`` or ``input_long`` where they are stored, each (B, 3, T, H, W).
-        case: the name of the golden file, ``io``.
+    """Every tensor of a case, by its name in the golden file; ``input_tiled`` goes through in the tiles of ``config``.
 
     Raises:
         UnsupportedGolden: for a case or parameters that don't exist here.
     """
-    if case != "io":
-        raise UnsupportedGolden(f"case {case}")
-    tokenizer = _tokenizer(golden_parameters(config))
-    tokenizer.load_state(state)
-    video = inputs["input"]
-    outputs = {"moments": tokenizer.model.encode(video)}
-    for suffix, clip in {"": video, "_1frame": video[:, :, :1], "_long": inputs.get("input_long")}.items():
-        if clip is not None:
-            encoded = tokenizer.encode(clip)
-            assert encoded.latents is not None
-            outputs |= {f"latent{suffix}": encoded.latents, f"recon{suffix}": tokenizer.decode(encoded)}
-    if "input_tiled" in inputs:
+    whole = {name: value for name, value in inputs.items() if name != TILED_INPUT}
+    outputs = _WHOLE_CLIPS(config, state, whole, case)
+    if TILED_INPUT in inputs:
+        tokenizer = golden_tokenizer(CausalVAETokenizer, golden_parameters(config))
+        tokenizer.load_state(state)
         encoding, decoding = _tiling_rules(config["tiling"])
-        latents = torch.cat(list(tokenizer.encode_moments([inputs["input_tiled"]], encoding)), 2).chunk(2, 1)[0]
+        latents = torch.cat(list(tokenizer.encode_moments([inputs[TILED_INPUT]], encoding)), 2).chunk(2, 1)[0]
         outputs["latent_tiled"] = latents
         outputs["recon_tiled"] = torch.cat(list(tokenizer.decode_latents([latents], decoding)), 2)
     return outputs
@@ -94,18 +87,3 @@ def _tiling_rules(tiling: dict[str, Any]) -> tuple[ChunkRule, ChunkRule]:
         ChunkRule(tiling["tile_sample_min_size_t"] - 1, tiles(size, latent_size)),
         ChunkRule(tiling["tile_latent_min_size_t"] - 1, tiles(latent_size, size)),
     )
-
-
-def _tokenizer(parameters: dict[str, Any]) -> CausalVAETokenizer:
-    built = CausalVAEConfig.from_parameters(parameters)
-    spec = TokenizerSpec(
-        name="golden",
-        family="opensora_plan",
-        title="Open-Sora-Plan",
-        regularizer="kl",
-        causal=True,
-        temporal_compression=built.temporal_compression,
-        spatial_compression=built.spatial_compression,
-        latent_channels=built.embed_dim,
-    )
-    return CausalVAETokenizer(spec, parameters)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ...vidtok.streaming import regroup
+from ...streaming import regroup
 
 
 class Chunk(NamedTuple):

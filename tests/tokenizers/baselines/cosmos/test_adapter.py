@@ -96,7 +96,7 @@ def test_another_models_weights_are_refused() -> None:
         tokenizer.load_state({"encoder.conv_in.0.conv3d.weight": torch.zeros(3)})
 
 
-def test_without_diffusers_the_cure_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers.models.autoencoders.autoencoder_kl_cosmos", None)
     with pytest.raises(TokenizerError, match=r"pip install 'toklab\[diffusers\]'"):
         build("cosmos-tiny-cv")

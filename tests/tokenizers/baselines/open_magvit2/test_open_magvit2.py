@@ -95,7 +95,7 @@ def test_without_weights_there_is_no_output() -> None:
 
 
 def test_wrong_parameters_and_settings_are_refused() -> None:
-    with pytest.raises(TokenizerError, match="unknown Open-MAGVIT2 parameter depth"):
+    with pytest.raises(TokenizerError, match="unknown depth"):
         OpenMagvit2Config.from_parameters({"depth": 2})
     with pytest.raises(TokenizerError, match="num_groups=32 doesn't divide"):
         OpenMagvit2Config.from_parameters({"ch": 8})

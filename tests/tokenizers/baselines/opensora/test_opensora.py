@@ -81,7 +81,7 @@ def test_time_is_causal_but_for_its_norms() -> None:
         torch.testing.assert_close(autoencoder.decode(z, 16)[:, :, :8], autoencoder.decode(changed, 16)[:, :, :8])
 
 
-def test_without_diffusers_the_cure_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers.models.autoencoders.autoencoder_kl", None)
     with pytest.raises(TokenizerError, match=r"can't be imported.*pip install 'toklab\[diffusers\]'"):
         build_on_meta(load_cards()["opensora-tiny"])

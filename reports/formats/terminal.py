@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 from rich import box
 from rich.cells import cell_len
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .table import Cell, Column, ResultsTable
+from ..tables.columns import Column
+from ..tables.table import Cell, ResultsTable
 
 MINIMUM_TITLE_WIDTH, MAXIMUM_TITLE_WIDTH = 22, 34
 """Columns of the terminal that the row titles get: as many as don't split the table further; they wrap at blanks."""
@@ -22,7 +22,7 @@ GAP = 2
 _STYLES = {"best": "bold", "second": "underline", "": ""}
 
 
-def terminal_table(table: ResultsTable, width: int) -> RenderableType:
+def render_table(table: ResultsTable, width: int) -> RenderableType:
     """What rich prints for a table in a terminal ``width`` columns wide.
 
     Where the columns don't fit, the table is split into several that repeat the first two columns, at the edge of a
@@ -41,19 +41,6 @@ def terminal_table(table: ResultsTable, width: int) -> RenderableType:
         parts.append(Text(table.caption))
     parts += [Text(f"{note.mark} {note.text}", style="dim") for note in table.footnotes]
     return Group(*parts)
-
-
-def render_terminal(table: ResultsTable, width: int = 100, *, styled: bool = False) -> str:
-    """The table as text ``width`` columns wide; ``styled`` sets best and second figures by escape codes."""
-    return print_to_text(terminal_table(table, width), width, styled=styled)
-
-
-def print_to_text(renderable: RenderableType, width: int, *, styled: bool = False) -> str:
-    """What rich would print, as text without trailing blanks."""
-    file = io.StringIO()
-    console = Console(file=file, width=width, force_terminal=styled, color_system="standard" if styled else None)
-    console.print(renderable)
-    return "".join(f"{line.rstrip()}\n" for line in file.getvalue().splitlines())
 
 
 def _split(table: ResultsTable, left: int) -> list[list[int]]:

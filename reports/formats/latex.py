@@ -1,4 +1,4 @@
-"""Tables as LaTeX (booktabs), and a document around them that compiles by itself.
+"""LaTeX: tables with booktabs, and a document around them that compiles by itself.
 
 What is written needs no Unicode support: everything outside ASCII that toklab prints is spelled in commands. Brackets
 are wrapped in braces, or one that follows a line break would be read as the break's optional argument.
@@ -10,9 +10,10 @@ import itertools
 import unicodedata
 from collections.abc import Sequence
 
-import pandas as pd
-
-from .table import Cell, ResultsTable, Row
+from ..charts.radar import CAPTION
+from ..tables.plain import PlainTable
+from ..tables.table import Cell, ResultsTable, Row
+from .interface import Report
 
 _COMMANDS = {
     "\\": r"\textbackslash{}",
@@ -62,7 +63,43 @@ PREAMBLE = r"""\documentclass{article}
 \usepackage{booktabs}
 \usepackage{graphicx}
 """
-"""What the document needs, and :func:`render_latex` with it: booktabs and graphicx."""
+"""What the document needs, and :func:`render_table` with it: booktabs and graphicx."""
+
+
+def report_files(report: Report) -> dict[str, str]:
+    """``table.tex``, to be included, and ``report.tex``, which compiles beside ``radar.pdf`` and the other charts."""
+    return {"table.tex": render_table(report.table), "report.tex": render_report(report)}
+
+
+def render_report(report: Report) -> str:
+    """The report as one document."""
+    parts = [r"\section{Results}", r"Table~\ref{tab:results} holds all figures.", render_table(report.table)]
+    if report.radar:
+        parts += [
+            r"Figure~\ref{fig:radar} compares the tokenizers of each kind.",
+            r"\begin{figure*}[t]",
+            r"\centering\includegraphics[width=\textwidth]{radar.pdf}",
+            rf"\caption{{{escape_latex(CAPTION)}}}",
+            r"\label{fig:radar}",
+            r"\end{figure*}",
+        ]
+    else:
+        parts.append(escape_latex(f"No radar charts: {report.radar_missing}."))
+    for chart in report.charts:
+        parts += [
+            r"\begin{figure}[t]",
+            rf"\centering\includegraphics[width=\linewidth]{{{chart.name}.pdf}}",
+            *([] if chart.table is None else [r"\par\medskip", render_plain(chart.table)]),
+            rf"\caption{{{escape_latex(chart.caption)}}}",
+            r"\end{figure}",
+        ]
+    parts += [r"\section{Methods}", escape_latex(" ".join(report.methods))]
+    if report.provenance:
+        parts.append(_list([f"{name}: {value}" for name, value in report.provenance]))
+    if report.accounting.rows:
+        parts += [r"\section{Accounting}", _list(_sentences(report.accounting))]
+    parts += [r"\section{Failures}", _list(_sentences(report.failures)) if report.failures.rows else "None."]
+    return render_document(report.title, "\n".join(parts))
 
 
 def escape_latex(text: str) -> str:
@@ -77,7 +114,7 @@ def escape_latex(text: str) -> str:
     return "".join(escaped)
 
 
-def render_latex(table: ResultsTable, label: str = "tab:results") -> str:
+def render_table(table: ResultsTable, label: str = "tab:results") -> str:
     r"""The table as a ``table*`` environment with caption and footnotes, for ``booktabs`` and ``graphicx``.
 
     It is scaled down to the text's width where it is wider. ``label`` is what ``\ref`` takes.
@@ -105,14 +142,17 @@ def render_latex(table: ResultsTable, label: str = "tab:results") -> str:
     return "\n".join([*lines, r"\end{table*}", ""])
 
 
-def frame_to_latex(frame: pd.DataFrame) -> str:
-    """A plain data frame of text as a ``tabular``, scaled down to the line's width where it is wider."""
-    headings = " & ".join(escape_latex(str(name).replace("_", " ")) for name in frame.columns)
-    body = [" & ".join(escape_latex(str(value)) for value in row) for row in frame.to_numpy()]
+def render_plain(table: PlainTable) -> str:
+    """A plain table as a ``tabular``, scaled down to the line's width where it is wider; the first column to the left.
+
+    The others are to the right, whatever the table says.
+    """
+    headings = " & ".join(map(escape_latex, table.columns))
+    body = [" & ".join(map(escape_latex, row)) for row in table.texts]
     return "\n".join(
         [
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
-            rf"\begin{{tabular}}{{l{'r' * (len(frame.columns) - 1)}}}",
+            rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
             r"\toprule",
             rf"{headings} \\",
             r"\midrule",
@@ -123,7 +163,7 @@ def frame_to_latex(frame: pd.DataFrame) -> str:
     )
 
 
-def latex_document(title: str, body: str) -> str:
+def render_document(title: str, body: str) -> str:
     """A document that compiles by itself around a body of LaTeX."""
     begin = [rf"\title{{{escape_latex(title)}}}", r"\author{}", r"\date{}", r"\begin{document}", r"\maketitle"]
     return PREAMBLE + "\n".join([*begin, body, r"\end{document}", ""])
@@ -165,3 +205,12 @@ def _superscript(marks: Sequence[str]) -> str:
 def _mark(mark: str) -> str:
     """A footnote's mark in mathematics."""
     return mark if mark.isascii() else "".join(_COMMANDS[char].strip("$") for char in mark)
+
+
+def _sentences(table: PlainTable) -> list[str]:
+    """Each row as ``name value; name value``, without empty cells."""
+    return ["; ".join(f"{n} {t}" for n, t in zip(table.columns, row, strict=True) if t) for row in table.texts]
+
+
+def _list(items: Sequence[str]) -> str:
+    return "\n".join([r"\begin{itemize}", *(rf"\item {escape_latex(item)}" for item in items), r"\end{itemize}"])

@@ -1,25 +1,32 @@
-"""Tables as CSV: plain numbers in full precision, for programs rather than for print."""
+"""CSV: plain numbers in full precision, for programs rather than for print."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pandas as pd
 
-from ..schema import read_figures
-from .table import ResultsTable
+from ..schema import Figure, results_frame
+from ..tables.table import ResultsTable
+from .interface import Report
 
 _FACTS = ("group", "system", "label", "regularizer", "weights", "origin")
 
 
-def render_csv_long(frame: pd.DataFrame) -> str:
-    """The results table as it is: one line a figure, all columns of the schema.
+def report_files(report: Report) -> dict[str, str]:
+    """``table.csv``, one line a figure, and ``table_wide.csv``, one line a printed row."""
+    return {"table.csv": render_figures(report.figures), "table_wide.csv": render_table(report.table)}
 
-    Raises :class:`~.schema.TableError` if the frame isn't a results table.
+
+def render_figures(figures: Sequence[Figure]) -> str:
+    """One line a figure, with the columns of :mod:`toklab.reports.schema`.
+
+    Raises :class:`~..schema.TableError` on what :func:`~..schema.results_frame` refuses.
     """
-    read_figures(frame)
-    return frame.to_csv(index=False, lineterminator="\n")
+    return results_frame(figures).to_csv(index=False, lineterminator="\n")
 
 
-def render_csv_wide(table: ResultsTable) -> str:
+def render_table(table: ResultsTable) -> str:
     """One line a printed row, with ``dataset/protocol/hash/metric`` as column names, empty parts left out.
 
     Each figure stands under its own protocol and metric, also where the printed table marks it as foreign to its

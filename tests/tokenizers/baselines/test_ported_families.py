@@ -1,4 +1,4 @@
-"""What holds for every family ported onto the shared parts: goldens, sizes, lengths, streams, weights."""
+"""What holds for every ported KL autoencoder: goldens, sizes, lengths, streams, weights."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from ported_tokenizers import TINY_CARDS, clip, ported
+from ported_tokenizers import TINY_CARDS, PortedTokenizer, clip, ported
 from safetensors import safe_open
 from toklab.bench.catalog.complexity import count_multiply_adds
 from toklab.bench.conformance.selftest import compare_golden
@@ -15,7 +15,6 @@ from toklab.tokenizers.baselines.cvvae.adapter import CVVAETokenizer
 from toklab.tokenizers.baselines.cvvae.checkpoint import official_name
 from toklab.tokenizers.catalog import build_on_meta, load_cards
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
-from toklab.tokenizers.networks.ldm.adapter import PortedTokenizer
 from toklab.tokenizers.streaming import join_encoded
 
 GOLDENS = ("cvvae_sd", "cvvae_sd3", "opensora_v1_2", "opensoraplan_v1_2")

@@ -1,0 +1,46 @@
+"""A chart with its points, and drawings as files: equal drawings are equal bytes."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import matplotlib
+import pandas as pd
+from matplotlib.figure import Figure
+
+from ..tables.plain import PlainTable
+
+PNG_DPI = 200
+"""Resolution of pixel images."""
+
+# Without dates and random identifiers, equal drawings are equal files.
+_UNDATED = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": None}
+
+
+@dataclass(frozen=True)
+class Chart:
+    """A chart beside the table, with the points it shows."""
+
+    name: str
+    """Of its files, without suffix."""
+    caption: str
+    """One sentence."""
+    drawing: Figure
+    points: pd.DataFrame
+    table: PlainTable | None = None
+    """Text to print below the chart; ``None``: nothing."""
+
+    def files(self) -> dict[str, bytes]:
+        """``NAME.png``, ``NAME.pdf`` and ``NAME.csv``, its points."""
+        images = {f"{self.name}.{kind}": picture(self.drawing, kind) for kind in ("png", "pdf")}
+        points = self.points.to_csv(index=False, lineterminator="\n")
+        return images | {f"{self.name}.csv": points.encode()}
+
+
+def picture(drawing: Figure, kind: str) -> bytes:
+    """A drawing as ``png`` (at :data:`PNG_DPI`), ``pdf`` or ``svg``."""
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.hashsalt": "toklab"}):
+        drawing.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=_UNDATED[kind])
+    return buffer.getvalue()

@@ -1,0 +1,1 @@
+"""How each format prints tables and whole reports; one module a format."""

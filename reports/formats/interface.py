@@ -1,0 +1,65 @@
+"""What a format gets, a :class:`Report`, and what it gives, files by name: all that a new one has to know."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..charts.pictures import Chart
+from ..charts.radar import RadarChart
+from ..schema import Figure
+from ..tables.plain import PlainTable
+from ..tables.table import ResultsTable
+
+
+@dataclass(frozen=True)
+class KeptClip:
+    """A clip whose reconstructions were kept, for a reader to see."""
+
+    dataset: str
+    protocol: str
+    protocol_hash: str
+    source: str
+    """The source video."""
+    window: int
+    """Which of its windows, from 0."""
+    reference: Path
+    """What the tokenizers got, as lossless video."""
+    reconstructions: Mapping[str, Path]
+    """Label of a tokenizer → what it made of that: as many frames of the same size."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """A report before any format prints it; pure data, so that a format measures and draws nothing."""
+
+    title: str
+    figures: tuple[Figure, ...]
+    """Every figure in full precision, measured ones first."""
+    table: ResultsTable
+    """The figures arranged for print: sections, ranks, caption and footnotes."""
+    radar: RadarChart | None
+    radar_missing: str
+    """Why there are no radar charts; empty where there are."""
+    charts: tuple[Chart, ...]
+    """Further charts with their points."""
+    attachments: Mapping[str, bytes]
+    """Files written beside any format's, by name: ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` where
+    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart. Formats name or embed them."""
+    methods: tuple[str, ...]
+    """Sentences."""
+    provenance: tuple[tuple[str, str], ...]
+    """Names and values: machine, versions, settings, …"""
+    accounting: PlainTable
+    """Windows requested, scored and failed, one row a tokenizer and dataset."""
+    failures: PlainTable
+    """Failed windows with their reasons."""
+    clips: tuple[KeptClip, ...]
+
+
+ReportFormat = Callable[[Report], Mapping[str, str | bytes]]
+"""A format: from a report to the contents of its files, by their paths in the report's folder (``paper/main.tex``).
+
+Text is written as UTF-8. Whatever is raised, nothing was written yet.
+"""

@@ -1,0 +1,101 @@
+"""Plain tables: text under headings, for the terminal, as Markdown or as CSV.
+
+Tables of figures, with ranks and footnotes, are :mod:`.table`'s.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+WIDEST_LINE = 1000
+"""Terminal columns a table may take: text is there to be copied, and a cut figure is worse than a wrapped line."""
+
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\|*_`<>[]"})
+_RULES = {"l": ":--", "r": "--:"}
+_LITERAL_RULES = {"l": "---", "r": "---:"}
+
+
+class TableFormat(StrEnum):
+    """How a plain table is printed."""
+
+    terminal = "terminal"
+    markdown = "markdown"
+    csv = "csv"
+
+
+@dataclass(frozen=True)
+class PlainTable:
+    """Headings, rows and what is printed below them."""
+
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    """One cell for each column; ``None`` is printed as nothing."""
+    alignment: str = ""
+    """``l`` or ``r`` for each column; columns beyond its end are aligned left."""
+    notes: Sequence[str] = ()
+    """Lines below the table on the terminal and in Markdown; CSV has none."""
+
+    @property
+    def sides(self) -> str:
+        """``l`` or ``r`` for every column."""
+        return self.alignment.ljust(len(self.columns), "l")
+
+    @property
+    def texts(self) -> list[list[str]]:
+        """The cells as text."""
+        return [["" if cell is None else str(cell) for cell in row] for row in self.rows]
+
+
+def to_terminal(table: PlainTable, *, ruled: bool = False) -> str:
+    """The table as aligned text, as wide as it needs to be; ``ruled`` sets a line below the headings."""
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    grid = Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False)
+    for heading, side in zip(table.columns, table.sides, strict=True):
+        grid.add_column(Text(heading), justify="right" if side == "r" else "left", no_wrap=True)
+    for row in table.texts:
+        grid.add_row(*map(Text, row))
+    console = Console(file=io.StringIO(), width=WIDEST_LINE, force_terminal=False, color_system=None)
+    with console.capture() as capture:
+        console.print(grid)
+    return "\n".join([*(line.rstrip() for line in capture.get().splitlines()), *table.notes])
+
+
+def to_markdown(table: PlainTable, *, literal: bool = False) -> str:
+    """The table with pipes, notes as paragraphs; ``literal`` leaves text as it is, so that names can be copied."""
+    if literal:
+        return "\n\n".join([_pipes(table.columns, table.texts, table.sides, _LITERAL_RULES), *table.notes])
+    headings = [escape_markdown(heading) for heading in table.columns]
+    body = [[escape_markdown(text) for text in row] for row in table.texts]
+    return "\n\n".join([pipe_table(headings, body, table.sides), *map(escape_markdown, table.notes)])
+
+
+def to_csv(table: PlainTable) -> str:
+    """The table as CSV without its notes."""
+    file = io.StringIO()
+    writer = csv.writer(file, lineterminator="\n")
+    writer.writerow(table.columns)
+    writer.writerows(table.rows)
+    return file.getvalue().removesuffix("\n")
+
+
+def escape_markdown(text: str) -> str:
+    """Make text stand for itself in a table cell or paragraph."""
+    return " ".join(text.split()).translate(_ESCAPED)
+
+
+def pipe_table(headings: Sequence[str], body: Iterable[Sequence[str]], alignment: str) -> str:
+    """Rows of cells in Markdown as a table; ``alignment`` has one of ``l`` and ``r`` for each column."""
+    return _pipes(headings, body, alignment, _RULES)
+
+
+def _pipes(headings: Sequence[str], body: Iterable[Sequence[str]], alignment: str, rules: Mapping[str, str]) -> str:
+    rule = [rules[side] for side in alignment]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in (headings, rule, *body))

@@ -1,0 +1,35 @@
+"""What a run folder hands to its report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from toklab.bench.analysis.results import read_results
+from toklab.bench.analysis.run_report import kept_clips
+from toklab.bench.ledger.ledger import Ledger
+
+
+def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", ("average", "signs"), keep_reconstructions=2)
+    with Ledger(tmp_path / "run") as ledger:
+        results = read_results(ledger)
+    clips = kept_clips(tmp_path / "run", results)
+    assert len(clips) == 2
+    assert {(clip.dataset, clip.protocol_hash) for clip in clips} == {
+        (result.cell.dataset, result.cell.protocol_hash) for result in results
+    }
+    for clip in clips:
+        assert list(clip.reconstructions) == ["average", "signs"]
+        files = [clip.reference, *clip.reconstructions.values()]
+        assert len({path.name for path in files}) == 1
+        assert len(set(files)) == 3
+    clips[0].reference.unlink()
+    assert kept_clips(tmp_path / "run", results) == clips[1:]
+
+
+def test_without_reconstructions_there_are_no_clips(run_suite: Callable[..., Any], tmp_path: Path) -> None:
+    run_suite(tmp_path / "run", keep_reconstructions=0)
+    with Ledger(tmp_path / "run") as ledger:
+        assert kept_clips(tmp_path / "run", read_results(ledger)) == []
