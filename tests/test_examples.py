@@ -14,7 +14,6 @@ from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -143,9 +142,10 @@ def test_the_script_loads_a_run(
     plt.close("all")
     printed = capsys.readouterr().out
     assert "bicubic-16chn" in printed
-    matrix = pd.read_csv(tmp_path / "figures.csv").set_index("label")
+    with (tmp_path / "figures.csv").open(newline="") as file:
+        matrix = {row["label"]: row for row in csv.DictReader(file)}
     (psnr,) = run.table().query("label == 'bicubic-4chn' and metric == 'psnr'")["value"]
-    assert matrix.loc["bicubic-4chn", "psnr"] == pytest.approx(psnr)
+    assert float(matrix["bicubic-4chn"]["psnr"]) == pytest.approx(psnr)
     with Image.open(tmp_path / "quality_against_bits.png") as picture:
         assert min(picture.size) > 400
-    assert open_run("runs/demo").table()["metric"].nunique() == 4
+    assert set(open_run("runs/demo").table()["metric"]) == {"psnr", "ssim", "bpp", "lpips-vgg"}
