@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from toklab.bench import open_run
 from toklab.bench.metrics import METRICS
 from toklab.datasets.catalog import DATASETS
 from toklab.datasets.video_writer import write_video
+from toklab.reports.registry import FORMATS
 from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_on_meta
 from wheels import build_wheel, install_wheel
@@ -148,6 +150,7 @@ class Reader:
                 # As pip would, but without the network and without touching the environment of the tests.
                 install_wheel(build_wheel(self.folder / source, self.folder.parent), self._site)
                 self._monkeypatch.setenv("PYTHONPATH", str(self._site))
+                self._monkeypatch.syspath_prepend(self._site)
             case ["toklab", *arguments]:
                 self._call(command, [str(Path(sys.executable).with_name("toklab")), *arguments])
             case ["python3", script, *arguments] if script.endswith(".py"):
@@ -167,7 +170,7 @@ def documents_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     monkeypatch.setenv("TOKLAB_CACHE", str(documents_cache))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     folder = tmp_path / "folder"
@@ -175,7 +178,10 @@ def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatc
     write_stripes(folder / "clip.mp4", 3)
     for speed, name in enumerate("abc", start=1):
         write_stripes(folder / "clips" / f"{name}.mp4", speed)
-    return Reader(folder, monkeypatch)
+    formats = dict(FORMATS)
+    yield Reader(folder, monkeypatch)
+    FORMATS.clear()
+    FORMATS.update(formats)
 
 
 def write_stripes(path: Path, speed: int) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import json
+import math
 import os
 import runpy
 import shutil
@@ -20,6 +22,7 @@ from PIL import Image
 from toklab.bench import evaluate, open_run, run_suite
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.video_writer import write_video
+from toklab.reports.registry import FORMATS
 from wheels import build_wheel, install_wheel
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
@@ -107,6 +110,17 @@ def test_the_metric_measures_brightness(monkeypatch: pytest.MonkeyPatch) -> None
     (figure,) = results.table().to_dict("records")
     assert figure["value"] == pytest.approx(0.1)
     assert (figure["n"], figure["counted"]) == (4, "frames")
+
+
+def test_the_format_writes_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(EXAMPLES / "plugin")
+    monkeypatch.setitem(FORMATS, "jsonl", "toklab_example.json_lines:report_files")
+    run = open_run(shutil.copytree(Path(__file__).parent / "data" / "run_format_1", tmp_path / "run"))
+    run.report("jsonl", out=tmp_path / "report")
+    lines = [json.loads(line) for line in (tmp_path / "report" / "figures.jsonl").read_text().splitlines()]
+    expected = run.table()[["label", "metric", "value"]].to_dict("records")
+    assert [(line["label"], line["metric"]) for line in lines] == [(row["label"], row["metric"]) for row in expected]
+    assert [line["value"] for line in lines] == [None if math.isnan(row["value"]) else row["value"] for row in expected]
 
 
 class Brighter:
