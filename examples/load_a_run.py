@@ -12,30 +12,30 @@ run = open_run("runs/demo")
 print(run)
 
 # %% Figures: one line for each tokenizer and metric
-figures = run.table()
-figures = figures[figures["value"].notna()]
-print(figures[["label", "metric", "value", "low", "high", "n", "counted"]].to_string(index=False))
+figures = run.table().dropna(subset=["value"])
+print(figures.to_string(columns=["label", "metric", "value", "low", "high", "n", "counted"], index=False))
 
 # %% The same as a matrix, one row for each tokenizer
 matrix = figures.pivot_table(index=["group", "label"], columns="metric", values="value")
 matrix.to_csv("figures.csv")
 
 # %% Quality against bits, with 95 % intervals
-points, axes = figures.set_index(["label", "metric"]), plt.subplots(layout="constrained")[1]
-for label in figures["label"].unique():
-    quality, bits = points.loc[(label, "psnr")], points.loc[(label, "bpp"), "value"]
-    error = [[quality["value"] - quality["low"]], [quality["high"] - quality["value"]]]
-    axes.errorbar(bits, quality["value"], yerr=error, fmt="o", capsize=3, label=label)
+figure, axes = plt.subplots(layout="constrained")
+for label, own in figures.groupby("label"):
+    by_metric = own.set_index("metric")
+    bits, quality = by_metric["value"]["bpp"], by_metric["value"]["psnr"]
+    error = [[quality - by_metric["low"]["psnr"]], [by_metric["high"]["psnr"] - quality]]
+    axes.errorbar(bits, quality, yerr=error, fmt="o", capsize=3, label=label)
 axes.set(xlabel="bits per pixel", ylabel="PSNR (dB)", xscale="log")
 axes.legend()
-axes.figure.savefig("quality_against_bits.png", dpi=150)
+figure.savefig("quality_against_bits.png", dpi=150)
 
 # %% Every window: where is the first tokenizer at its worst?
-windows = run.windows().query("metric == 'psnr'")
-worst = windows[windows["label"] == figures["label"].iloc[0]].nsmallest(5, "value")
-print(worst[["source", "window", "value"]].to_string(index=False))
+labels = list(figures["label"].unique())
+psnr = run.windows().query("metric == 'psnr' and label == @labels[0]")
+print(psnr.sort_values("value").head().to_string(columns=["source", "window", "value"], index=False))
 
-# %% Two tokenizers on the same windows
-first, second = figures["label"].unique()[:2]
-print(run.compare(first, second)[["metric", "difference", "low", "high", "better"]].to_string(index=False))
+# %% The first two tokenizers on the same windows
+differences = run.compare(labels[0], labels[1])
+print(differences.to_string(columns=["metric", "difference", "low", "high", "better"], index=False))
 plt.show()

@@ -16,6 +16,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
 from configparser import ConfigParser
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,9 +24,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from toklab.bench import open_run
 from toklab.bench.metrics import METRICS
 from toklab.datasets.catalog import DATASETS
 from toklab.datasets.video_writer import write_video
+from toklab.reports.registry import FORMATS
 from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_on_meta
 from wheels import build_wheel, install_wheel
@@ -147,6 +150,7 @@ class Reader:
                 # As pip would, but without the network and without touching the environment of the tests.
                 install_wheel(build_wheel(self.folder / source, self.folder.parent), self._site)
                 self._monkeypatch.setenv("PYTHONPATH", str(self._site))
+                self._monkeypatch.syspath_prepend(self._site)
             case ["toklab", *arguments]:
                 self._call(command, [str(Path(sys.executable).with_name("toklab")), *arguments])
             case ["python3", script, *arguments] if script.endswith(".py"):
@@ -166,7 +170,7 @@ def documents_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
     monkeypatch.setenv("TOKLAB_CACHE", str(documents_cache))
     monkeypatch.setenv("MPLBACKEND", "Agg")
     folder = tmp_path / "folder"
@@ -174,7 +178,10 @@ def reader(tmp_path: Path, documents_cache: Path, monkeypatch: pytest.MonkeyPatc
     write_stripes(folder / "clip.mp4", 3)
     for speed, name in enumerate("abc", start=1):
         write_stripes(folder / "clips" / f"{name}.mp4", speed)
-    return Reader(folder, monkeypatch)
+    formats = dict(FORMATS)
+    yield Reader(folder, monkeypatch)
+    FORMATS.clear()
+    FORMATS.update(formats)
 
 
 def write_stripes(path: Path, speed: int) -> None:
@@ -221,6 +228,18 @@ def test_links_to_files_lead_somewhere(document: Path) -> None:
 def test_files_that_are_named_exist(document: Path) -> None:
     named = re.findall(r"`((?:bench|tokenizers|datasets|reports|tests|docs|examples)/[\w./-]*)`", document.read_text())
     assert not [name for name in named if not (ROOT / name).exists()]
+
+
+def test_the_columns_in_the_docs_are_the_columns(tmp_path: Path) -> None:
+    run = open_run(shutil.copytree(ROOT / "tests" / "data" / "run_format_1", tmp_path / "run"))
+    first, second = run.table()["label"].unique()[:2]
+    frames = {name: getattr(run, name)() for name in ("table", "windows", "failures", "accounting")}
+    frames["compare"] = run.compare(first, second)
+    sections = re.split(r"^### `(\w+)\(.*$", (ROOT / "docs" / "python.md").read_text(), flags=re.MULTILINE)[1:]
+    documented = dict(zip(sections[::2], sections[1::2], strict=True))
+    for name, frame in frames.items():
+        rows = re.findall(r"^\| (`.*?) \| ", documented[name], flags=re.MULTILINE)
+        assert [column for row in rows for column in re.findall(r"`(\w+)`", row)] == list(frame.columns), name
 
 
 def test_the_conventions_are_those_of_metrics_that_exist() -> None:

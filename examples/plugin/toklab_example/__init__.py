@@ -1,1 +1,1 @@
-"""An example of a package that adds a tokenizer, cards, a metric and a dataset to toklab."""
+"""An example of a package that adds a tokenizer, a card, a metric, a dataset and a report format to toklab."""

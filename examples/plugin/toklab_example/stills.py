@@ -17,4 +17,4 @@ class StillsDataset(Dataset):
 
     def sources(self) -> list[VideoSource]:
         """The files, sorted by name."""
-        return [VideoSource(path.name, path, kind="image", fps=1.0) for path in sorted(self._root.glob("*.png"))]
+        return [VideoSource(path.name, path, kind="image", fps=24.0) for path in sorted(self._root.glob("*.png"))]
