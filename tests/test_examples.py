@@ -118,7 +118,7 @@ def test_the_format_writes_every_figure(tmp_path: Path, monkeypatch: pytest.Monk
     run = open_run(shutil.copytree(Path(__file__).parent / "data" / "run_format_1", tmp_path / "run"))
     run.report("jsonl", out=tmp_path / "report")
     lines = [json.loads(line) for line in (tmp_path / "report" / "figures.jsonl").read_text().splitlines()]
-    expected = run.table()[["label", "metric", "value"]].to_dict("records")
+    expected = run.table().to_dict("records")
     assert [(line["label"], line["metric"]) for line in lines] == [(row["label"], row["metric"]) for row in expected]
     assert [line["value"] for line in lines] == [None if math.isnan(row["value"]) else row["value"] for row in expected]
 
