@@ -251,9 +251,11 @@ class VideoTokenizer(ABC):
         """Decode to the size of the clip that was encoded: (B, 3, T, H, W), float32, not clamped.
 
         Raises:
-            TokenizerError: if the model gives another number of frames, or another size, than went in.
+            TokenizerError: if the model gives another number of frames, or another size, than went in, or integers.
         """
         video = self._decode(encoded)
+        if not video.is_floating_point():
+            raise TokenizerError(f"{self.spec.name} returned {video.dtype}; return floats in [-1, 1]")
         legal = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
         if video.ndim != 5 or tuple(video.shape) != (encoded.batch_size, 3, *legal):
             raise TokenizerError(

@@ -65,6 +65,9 @@ def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int | Non
     except Exception as error:
         reason = f"it can't run on the meta device: {type(error).__name__}: {error}"
         return replace(parameters, reason=reason)
+    if not encoder or not decoder:
+        part = "encoder" if not encoder else "decoder"
+        return replace(parameters, reason=f"its {part} computed nothing at {num_frames}×{height}×{width}")
     return replace(parameters, macs_total=encoder + decoder, macs_encoder=encoder, macs_decoder=decoder)
 
 

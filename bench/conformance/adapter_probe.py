@@ -65,6 +65,8 @@ class Probe:
     device: torch.device
     side: int
     """Height and width of the clips."""
+    fresh: Callable[[], VideoTokenizer] | None = None
+    """Builds the tokenizer once more, from its card or plugin; ``None`` where that can't be done."""
 
     @property
     def step(self) -> int:

@@ -125,7 +125,6 @@ def check_lengths(probe: Probe) -> Judgement:
     problems = []
     for shape in shapes:
         video = probe.clip(shape[0], 0, *shape[1:])
-        untouched = video.clone()
         try:
             decoded = probe.run(video).video
         except Exception as error:
@@ -134,13 +133,37 @@ def check_lengths(probe: Probe) -> Judgement:
             continue
         if decoded.shape != video.shape:
             problems.append(f"{_words(shape)} come back as {tuple(decoded.shape)}")
-        elif not torch.equal(video, untouched):
-            problems.append(f"{_words(shape)}: the clip itself was changed")
     return _failed("; ".join(problems)) if problems else Judgement(Verdict.passed, f"{len(shapes)} shapes")
 
 
 def _words(shape: tuple[int, int, int]) -> str:
     return f"{shape[0]} frames of {shape[1]}×{shape[2]}"
+
+
+def check_input(probe: Probe) -> Judgement:
+    """It leaves its input alone, and gives back memory of its own."""
+    video = probe.clip(probe.legal_length(probe.first + probe.step))
+    given = video.clone()
+    decoded = probe.run(given).video
+    if not torch.equal(given, video):
+        return _failed("the clip itself was changed; work on a copy, as with video = video * 2")
+    if decoded.untyped_storage().data_ptr() == given.untyped_storage().data_ptr():
+        return _failed("the reconstruction shares its memory with the clip")
+    return PASSED
+
+
+def check_memoryless(probe: Probe) -> Judgement:
+    """A fresh instance decodes the same from what encode returned: the decoder remembers nothing of the encoder."""
+    if probe.fresh is None:
+        return Judgement(Verdict.skipped, "no second instance could be built")
+    video = probe.clip(probe.legal_length(probe.first + probe.step))
+    first = probe.run(video)
+    with torch.random.fork_rng():
+        again = probe.fresh().decode(first.encoded)
+    difference = tensor_difference(first.video, again, exact=True)
+    return (
+        _failed(f"a fresh instance decodes the same encoding to another clip: {difference}") if difference else PASSED
+    )
 
 
 def check_causality(probe: Probe) -> Judgement:
@@ -274,6 +297,8 @@ def check_memory(probe: Probe) -> Judgement:
 RULES: dict[str, Callable[[Probe], Judgement]] = {
     "spec": check_spec,
     "lengths": check_lengths,
+    "input": check_input,
+    "fresh decoder": check_memoryless,
     "causality": check_causality,
     "determinism": check_determinism,
     "noise": check_noise,

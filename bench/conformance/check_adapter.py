@@ -35,7 +35,10 @@ class Finding:
 
 
 def check_adapter(
-    tokenizer: VideoTokenizer, device: str | torch.device = "cpu", side: int | None = None
+    tokenizer: VideoTokenizer,
+    device: str | torch.device = "cpu",
+    side: int | None = None,
+    fresh: Callable[[], VideoTokenizer] | None = None,
 ) -> Iterator[Finding]:
     """Hold a tokenizer to every rule, and give each finding as it comes; a rule that raises has failed.
 
@@ -43,6 +46,7 @@ def check_adapter(
         tokenizer: ready to run on ``device``.
         device: where clips go.
         side: height and width of the clips in pixels; the smallest legal one of at least 32 if not given.
+        fresh: builds the tokenizer once more, for the rule that its decoder remembers nothing.
 
     Raises:
         TokenizerError: if ``side`` isn't legal for the tokenizer.
@@ -50,7 +54,7 @@ def check_adapter(
     multiple = tokenizer.spec.size_multiple
     if side is not None and side % multiple:
         raise TokenizerError(f"{tokenizer.spec.name} takes sides that are multiples of {multiple}, not {side}")
-    probe = Probe(tokenizer, torch.device(device), side or math.ceil(SMALLEST_SIDE / multiple) * multiple)
+    probe = Probe(tokenizer, torch.device(device), side or math.ceil(SMALLEST_SIDE / multiple) * multiple, fresh)
     for name, rule in RULES.items():
         try:
             judgement = rule(probe)
@@ -82,13 +86,14 @@ def check_named(
         ValueError: if there is no such tokenizer, or it can't be built.
     """
     settings = InferenceSettings.from_mapping(parse_assignments(list(assignments)))
-    tokenizer = catalog.tokenizers(card_folders).entry(name).build(settings, device)
+    entry = catalog.tokenizers(card_folders).entry(name)
+    tokenizer = entry.build(settings, device)
     counts = dict.fromkeys(Verdict, 0)
-    for finding in check_adapter(tokenizer, device, side):
+    for finding in check_adapter(tokenizer, device, side, lambda: entry.build(settings, device)):
         verdict, why = finding.judgement.verdict, finding.judgement.why
         counts[verdict] += 1
-        say(f"{verdict:4}  {finding.rule:11}  {finding.demand}")
+        say(f"{verdict:4}  {finding.rule:13}  {finding.demand}")
         if why:
-            say(f"{'':19}{why}")
+            say(f"{'':21}{why}")
     say(", ".join(f"{count} {verdict}" for verdict, count in counts.items() if count))
     return not counts[Verdict.failed]

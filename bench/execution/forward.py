@@ -31,6 +31,10 @@ class OutOfMemory(RuntimeError):
     """The batch didn't fit into the device's memory."""
 
 
+class RuleBroken(ValueError):
+    """What a tokenizer did to its input, or gave back, that makes its figures worthless."""
+
+
 @dataclass(frozen=True)
 class ForwardResult:
     """A batch after encode and decode."""
@@ -110,18 +114,24 @@ def _timing(
 def forward(tokenizer: VideoTokenizer, clips: list[Clip], device: torch.device) -> ForwardResult:
     """Encode and decode clips of one shape as one batch; each clip has its own noise generator.
 
+    The tokenizer gets a copy of the clips, so that nothing it does reaches the reference.
+
     Raises:
         OutOfMemory: if the batch doesn't fit.
+        RuleBroken: if the tokenizer changed what it was given, or gives back what can't be a reconstruction of its own.
     """
     generators = [_noise_generator(tokenizer, clip) for clip in clips]
     with _memory_errors_as_out_of_memory(device):
         reference = torch.stack([clip.video for clip in clips]).to(device)
+        given = reference.clone()
         _reset_peak(device)
         start = _synchronized_seconds(device)
-        encoded = tokenizer.encode(reference, generators)
+        encoded = tokenizer.encode(given, generators)
         middle = _synchronized_seconds(device)
         reconstruction = tokenizer.decode(encoded)
         end = _synchronized_seconds(device)
+        check_untouched(given, reference)
+        check_reconstruction(reconstruction, given)
     timing = _timing(middle - start, end - middle, len(clips), encoded.num_tokens, device)
     return ForwardResult(reference, reconstruction, encoded, timing)
 
@@ -133,16 +143,19 @@ def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.
 
     Raises:
         OutOfMemory: if a piece doesn't fit.
+        RuleBroken: as :func:`forward`.
         UnreadableVideo: if a piece can't be decoded.
     """
     references: list[Tensor] = []
+    given: list[Tensor] = []
     encodings: deque[Encoded] = deque()
     num_tokens = 0
 
     def frames() -> Iterator[Tensor]:
         for piece in clip.pieces():
             references.append(piece.unsqueeze(0).to(device))
-            yield references[-1]
+            given.append(references[-1].clone())
+            yield given[-1]
 
     def noted(stream: Iterable[Encoded]) -> Iterator[Encoded]:
         nonlocal num_tokens
@@ -157,11 +170,29 @@ def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.
     decoder = _Stopwatch(tokenizer.decode_stream(noted(encoder)), device)
     with _memory_errors_as_out_of_memory(device):
         for reconstruction in decoder:
-            reference = torch.cat(references, 2)
+            reference, copies = torch.cat(references, 2), torch.cat(given, 2)
             num_frames = reconstruction.shape[2]
+            check_untouched(copies[:, :, :num_frames], reference[:, :, :num_frames])
+            for piece in given:
+                check_reconstruction(reconstruction, piece)
             references[:] = [reference[:, :, num_frames:]]
+            given[:] = [copies[:, :, num_frames:]]
             timing = _timing(encoder.seconds - source.seconds, decoder.seconds - encoder.seconds, 1, num_tokens, device)
             yield ForwardResult(reference[:, :, :num_frames], reconstruction, encodings.popleft(), timing)
+
+
+def check_untouched(given: Tensor, reference: Tensor) -> None:
+    """Raise :class:`RuleBroken` if a tokenizer changed the clips that it was given a copy of."""
+    if not torch.equal(given, reference):
+        raise RuleBroken("the tokenizer changed the clip that it was given; work on a copy, as with video = video * 2")
+
+
+def check_reconstruction(reconstruction: Tensor, given: Tensor) -> None:
+    """Raise :class:`RuleBroken` unless a reconstruction is on its clip's device and in memory of its own."""
+    if reconstruction.device != given.device:
+        raise RuleBroken(f"the reconstruction is on {reconstruction.device}, the clip on {given.device}")
+    if reconstruction.untyped_storage().data_ptr() == given.untyped_storage().data_ptr():
+        raise RuleBroken("the reconstruction shares its memory with the clip; return a tensor of its own")
 
 
 class _Stopwatch(Iterator[Item]):

@@ -31,6 +31,10 @@ PACKAGES = (
 """Packages whose version can change a figure."""
 
 
+PLACE_IN_CHECKOUT = Path("bench", "execution", "provenance.py")
+"""Where this module lies in toklab's own repository."""
+
+
 def package_versions() -> dict[str, str]:
     """Installed version of each of :data:`PACKAGES`; absent ones are left out."""
     versions = {}
@@ -63,17 +67,22 @@ def machine_identity(device: torch.device) -> str:
     return f"{device_name(device)}{threads}, torch {torch.__version__}"
 
 
-def git_state(folder: Path) -> dict[str, Any]:
-    """Commit and dirty flag of the checkout that holds ``folder``; empty outside a checkout or without git."""
+def git_state(file: Path = Path(__file__)) -> dict[str, Any]:
+    """Commit and dirty flag of toklab's own checkout; empty where toklab doesn't run from one, or without git.
+
+    Args:
+        file: this module, as it is imported; somebody's repository that toklab is installed in isn't toklab's.
+    """
+    file = file.resolve()
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+            ["git", "-C", str(file.parent), *arguments], capture_output=True, text=True, check=True, timeout=10
         ).stdout.strip()
 
     try:
         top = Path(git("rev-parse", "--show-toplevel"))
-        if not (top / "pyproject.toml").is_file():
+        if top.resolve() / PLACE_IN_CHECKOUT != file:
             return {}
         return {"commit": git("rev-parse", "HEAD"), "dirty": bool(git("status", "--porcelain"))}
     except (OSError, subprocess.SubprocessError):
@@ -105,5 +114,5 @@ def collect(device: torch.device) -> dict[str, Any]:
         "tf32": torch.backends.cuda.matmul.allow_tf32,
         "ffmpeg": imageio_ffmpeg.get_ffmpeg_version(),
         "command": sys.argv,
-        **git_state(Path(__file__).resolve().parent),
+        **git_state(),
     }

@@ -49,7 +49,7 @@ def examine() -> list[Finding]:
 def _versions() -> Iterator[Finding]:
     versions = provenance.package_versions()
     yield Finding("versions", "ok", ", ".join(f"{name} {version}" for name, version in versions.items()))
-    state = provenance.git_state(Path(__file__).resolve().parent)
+    state = provenance.git_state()
     if state:
         yield Finding("checkout", "ok", f"commit {state['commit'][:12]}{', with changes' if state['dirty'] else ''}")
 

@@ -102,6 +102,37 @@ class MemoryHungry(Average):
         return super()._encode(video, generators)
 
 
+class InPlace(Average):
+    """Blackens the clip that it is given, and reconstructs black."""
+
+    name = "in-place"
+
+    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
+        return super()._encode(video.mul_(0), generators)
+
+
+class Echo(Average):
+    """Gives back the memory of the clip that it was given."""
+
+    name = "echo"
+
+    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
+        self._video = video
+        return super()._encode(video, generators)
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        return self._video
+
+
+class Bytes(Average):
+    """Returns 8-bit frames."""
+
+    name = "bytes"
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        return ((super()._decode(encoded) + 1) * 127.5).to(torch.uint8)
+
+
 class KilledAfter(Average):
     """Kills its own process at the window whose number the file TOKLAB_TEST_KILL names; counts its calls there."""
 
@@ -130,6 +161,9 @@ ALL = {
     "wrong-length": "WrongLength",
     "hungry": "MemoryHungry",
     "killed": "KilledAfter",
+    "in-place": "InPlace",
+    "echo": "Echo",
+    "bytes": "Bytes",
     "unbuildable": "cannot_be_built",
 }
 

@@ -60,6 +60,29 @@ class ChangesItsInput(Average):
         return super()._encode(video.mul_(0.5), generators)
 
 
+class GivesItsInputBack(Average):
+    """Decodes to the very clip that it was given."""
+
+    def _encode(self, video: Tensor, generators: Generators) -> Encoded:
+        self._video = video
+        return super()._encode(video, generators)
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        return self._video
+
+
+class Remembers(Average):
+    """Decodes to what the encoder saw, not to what it returned."""
+
+    def _encode(self, video: Tensor, generators: Generators) -> Encoded:
+        self._video = video.clone()
+        return super()._encode(video, generators)
+
+    def _decode(self, encoded: Encoded) -> Tensor:
+        remembered = getattr(self, "_video", None)
+        return super()._decode(encoded) if remembered is None else remembered.clone()
+
+
 class LooksAhead(Average):
     """Adds the mean of all frames to each."""
 
@@ -200,7 +223,9 @@ BROKEN: dict[type[VideoTokenizer], str] = {
     CodesOutOfRange: "spec",
     WrongCodebook: "spec",
     WrongLength: "lengths",
-    ChangesItsInput: "lengths",
+    ChangesItsInput: "input",
+    GivesItsInputBack: "input",
+    Remembers: "fresh decoder",
     LooksAhead: "causality",
     DrawsFromTheGlobalGenerator: "determinism",
     Noisy: "noise",

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,6 +141,21 @@ class DiffusersTokenizer(VideoTokenizer):
     def modules(self) -> dict[str, nn.Module]:
         """Encoder, decoder, and what lies between them, such as ``quant_conv``."""
         return {name: module for name, module in self.model.named_children() if any(True for _ in module.parameters())}
+
+    def legal_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
+        """The smallest legal (T, H, W) that holds a clip; of a class that works in fixed tiles, one that they cover.
+
+        Such a class leaves zeros wherever no whole tile fits.
+        """
+        if not self.options.tiling or not hasattr(self.model, "kernel"):
+            return super().legal_shape(num_frames, height, width)
+        frames, rows, columns = (
+            tile + max(0, math.ceil((size - tile) / stride)) * stride
+            for size, tile, stride in zip(
+                (num_frames, height, width), self.model.kernel, self.model.stride, strict=True
+            )
+        )
+        return frames, rows, columns
 
     def _build(self) -> Any:
         try:

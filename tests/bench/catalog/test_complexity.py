@@ -6,9 +6,12 @@ import csv
 from pathlib import Path
 
 import pytest
+from fake_tokenizers import Average
 from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.catalog.complexity import Complexity, measure_complexity, measure_facts
+from toklab.bench.catalog.in_memory import InMemoryTokenizer
 from toklab.datasets.protocol import load_protocol
+from torch import nn
 
 
 def test_released_model_has_the_published_size() -> None:
@@ -51,3 +54,23 @@ def test_without_networks_nothing_is_counted(name: str) -> None:
     counted = measure_complexity(tokenizers().entry(name), 17, 64, 64)
     assert counted == Complexity(reason="it has no networks")
     assert counted.facts() == {}
+
+
+class Idle(Average):
+    """Has a network, and doesn't run it."""
+
+    def modules(self) -> dict[str, nn.Module]:
+        return {"encoder": nn.Conv3d(3, 3, 1)}
+
+
+def test_a_network_that_computes_nothing_is_an_error_and_not_a_zero() -> None:
+    counted = measure_complexity(InMemoryTokenizer(Idle()), 5, 32, 32)
+    assert counted.macs_total is None
+    assert counted.reason == "its encoder computed nothing at 5×32×32"
+
+
+@pytest.mark.slow
+def test_what_is_padded_counts_as_it_runs() -> None:
+    counted = measure_complexity(tokenizers().entry("allegro"), 16, 256, 256)
+    assert counted.macs_encoder is not None
+    assert counted.macs_encoder > 1e12

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from rule_breakers import BROKEN, SOUND, WARNED
@@ -19,20 +21,23 @@ TINY = [
 ]
 
 
-def verdicts(tokenizer: VideoTokenizer) -> dict[str, tuple[Verdict, str]]:
-    return {finding.rule: (finding.judgement.verdict, finding.judgement.why) for finding in check_adapter(tokenizer)}
+def verdicts(
+    tokenizer: VideoTokenizer, fresh: Callable[[], VideoTokenizer] | None = None
+) -> dict[str, tuple[Verdict, str]]:
+    findings = check_adapter(tokenizer, fresh=fresh)
+    return {finding.rule: (finding.judgement.verdict, finding.judgement.why) for finding in findings}
 
 
 @pytest.mark.parametrize("fake", SOUND, ids=lambda fake: fake.__name__)
 def test_sound_tokenizers_pass(fake: type[VideoTokenizer]) -> None:
-    found = verdicts(fake())  # type: ignore[call-arg]
+    found = verdicts(fake(), fake)  # type: ignore[call-arg, arg-type]
     assert set(found) == set(RULES)
     assert {rule: why for rule, (verdict, why) in found.items() if verdict in (Verdict.failed, Verdict.warned)} == {}
 
 
 @pytest.mark.parametrize(("fake", "rule"), BROKEN.items(), ids=lambda value: getattr(value, "__name__", value))
 def test_each_broken_rule_is_found(fake: type[VideoTokenizer], rule: str) -> None:
-    verdict, why = verdicts(fake())[rule]  # type: ignore[call-arg]
+    verdict, why = verdicts(fake(), fake)[rule]  # type: ignore[call-arg, arg-type]
     assert verdict is Verdict.failed
     assert why
 
@@ -46,7 +51,8 @@ def test_what_is_no_fault_is_told(fake: type[VideoTokenizer], rule: str) -> None
 
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_card_passes(name: str) -> None:
-    found = verdicts(build_tokenizer(load_cards()[name]))
+    card = load_cards()[name]
+    found = verdicts(build_tokenizer(card), lambda: build_tokenizer(card))
     assert {rule: why for rule, (verdict, why) in found.items() if verdict is Verdict.failed} == {}
 
 
@@ -77,10 +83,10 @@ def test_lines_end_in_a_count_and_tell_whether_a_rule_is_broken(monkeypatch: pyt
     monkeypatch.setenv("TOKLAB_PLUGINS", "mean=rule_breakers:LooksAhead,sound=rule_breakers:Average")
     lines: list[str] = []
     assert not check_named("mean", (), [], "cpu", None, lines.append)
-    assert lines[-1] == "8 pass, 1 FAIL"
+    assert lines[-1] == "10 pass, 1 FAIL"
     assert sum(line.startswith("FAIL  causality") for line in lines) == 1
     assert check_named("sound", (), [], "cpu", None, lines.append)
-    assert lines[-1] == "9 pass"
+    assert lines[-1] == "11 pass"
 
 
 def test_the_command_ends_with_a_status(monkeypatch: pytest.MonkeyPatch) -> None:

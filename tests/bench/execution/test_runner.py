@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import subprocess
@@ -116,6 +117,21 @@ def test_bad_tokenizers_fail_window_by_window_and_the_others_go_on(tmp_path: Pat
     assert "instead of" in reasons_given
     failed = next(cell for cell in progress.finished if cell.tokenizer == "unbuildable")
     assert "lacks what it needs" in failed.reason
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [("in-place", "changed the clip"), ("echo", "shares its memory"), ("bytes", "returned torch.uint8")],
+)
+@pytest.mark.parametrize("batch_size", [1, 3])
+def test_a_tokenizer_that_touches_its_reference_has_no_figure(
+    tmp_path: Path, run_suite: Callable, name: str, reason: str, batch_size: int
+) -> None:
+    summary, _ = run_suite(tmp_path / "run", (name, "average"), ("psnr",), batch_size=batch_size)
+    assert (summary.failed_cells, summary.failed_windows) == (0, NUM_WINDOWS)
+    assert all(reason in given for _, _, given in reasons(tmp_path / "run"))
+    assert math.isnan(values(tmp_path / "run")[name, "psnr"])
+    assert values(tmp_path / "run")["average", "psnr"] < 30
 
 
 def test_out_of_memory_halves_the_batch(tmp_path: Path, run_suite: Callable) -> None:
