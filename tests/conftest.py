@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,37 @@ from hypothesis import HealthCheck, settings
 # How long an example takes says nothing about the code: a cold start or a loaded machine must not fail a test.
 settings.register_profile("toklab", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("toklab")
+
+SLOW_S = 2.0
+"""Seconds of processor time, those of child processes included, from which on a test is to be marked slow."""
+
+
+def _processor_seconds() -> float:
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    """Note the processor time of every test: it depends little on what else the machine does."""
+    start = _processor_seconds()
+    try:
+        return (yield)
+    finally:
+        item.user_properties.append(("processor_seconds", _processor_seconds() - start))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the tests that make the fast loop slow; nothing fails, for no test may depend on time."""
+    spent = {
+        report.nodeid: dict(report.user_properties).get("processor_seconds", 0.0)
+        for report in terminalreporter.stats.get("passed", [])
+        if report.when == "call" and "slow" not in report.keywords
+    }
+    if late := sorted((name for name in spent if spent[name] > SLOW_S), key=lambda name: -spent[name]):
+        terminalreporter.section(f"more than {SLOW_S:g} s of processor time, to be marked slow")
+        for name in late:
+            terminalreporter.write_line(f"{spent[name]:6.1f} s  {name}")
 
 
 @pytest.fixture(scope="session")

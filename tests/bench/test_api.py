@@ -71,6 +71,7 @@ def rows_of(results: tuple[CellResults, ...]) -> Iterator[tuple[Any, ...]]:
             yield row.source, row.window, row.content_id, row.frame_ids, row.status, measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vidtok-tiny-kl-4chn", "cdt-tiny-base"])
 def test_a_model_in_memory_measures_what_the_command_measures(name: str, tmp_path: Path, video_folder: Path) -> None:
     tokenizer = build_tokenizer(load_cards()[name], InferenceSettings(posterior="sample", seed=3))
@@ -217,6 +218,7 @@ def test_what_is_kept_is_gone_on_with(tmp_path: Path) -> None:
     assert len({row.run_id for row in result.rows}) == 2
 
 
+@pytest.mark.slow
 def test_files_by_name(video_folder: Path) -> None:
     names = ["c.mp4", "a.mp4"]
     run = evaluate(

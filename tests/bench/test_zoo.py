@@ -86,6 +86,7 @@ def test_a_card_tells_where_its_weights_come_from(name: str) -> None:
     assert card.training.command.startswith(f"toklab train {recipe.name}")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_the_weights_are_as_good_as_the_card_says(name: str, clips: list[Tensor]) -> None:
     card = card_of(name)

@@ -16,6 +16,7 @@ def _frames(num_frames: int) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (num_frames, 48, 64, 3), dtype=np.uint8)
 
 
+@pytest.mark.slow
 def test_good_and_bad_files_of_a_folder(tmp_path: Path) -> None:
     write_video(tmp_path / "good.mp4", _frames(20), 30)
     write_video(tmp_path / "slow.mp4", _frames(8), 12)
@@ -37,6 +38,7 @@ def test_good_and_bad_files_of_a_folder(tmp_path: Path) -> None:
     assert all(row.reason for row in rows.values() if row.state != "ok")
 
 
+@pytest.mark.slow
 def test_a_sequence_of_the_wrong_length_and_the_missing_ones(tmp_path: Path) -> None:
     write_video(tmp_path / "videoSRC01.mp4", _frames(10), 30)
     write_video(tmp_path / "videoSRC17.mp4", _frames(120), 24)

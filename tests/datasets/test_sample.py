@@ -71,6 +71,7 @@ def test_two_generations_are_the_same_bytes(two_clips: tuple[SampleClip, ...], t
     assert first == second
 
 
+@pytest.mark.slow
 def test_clips_are_made_once_and_damaged_ones_again(two_clips: tuple[SampleClip, ...], tmp_path: Path) -> None:
     calls: list[tuple[int, int]] = []
     dataset = SampleDataset(tmp_path, progress=lambda done, total: calls.append((done, total)))

@@ -47,6 +47,7 @@ def _has_ended(pid: int) -> bool:
     return False
 
 
+@pytest.mark.slow
 def test_clips_come_in_order_and_equal_what_the_reader_and_the_protocol_give(sources: list[VideoSource]) -> None:
     with ClipStream(sources, PROTOCOL, causal=True) as stream:
         clips = [clip for clip in stream if isinstance(clip, Clip)]
@@ -62,6 +63,7 @@ def test_clips_come_in_order_and_equal_what_the_reader_and_the_protocol_give(sou
         assert clip.num_windows == (4 if clip.source == "a" else 2)
 
 
+@pytest.mark.slow
 def test_a_plan_tells_windows_before_anything_is_decoded(sources: list[VideoSource]) -> None:
     with ClipStream(sources, PROTOCOL, causal=False) as stream:
         plans = stream.plan()
@@ -70,6 +72,7 @@ def test_a_plan_tells_windows_before_anything_is_decoded(sources: list[VideoSour
     assert [plan.fps for plan in plans if isinstance(plan, SourcePlan)] == [30, 30]
 
 
+@pytest.mark.slow
 def test_long_windows_come_in_pieces_that_make_up_the_whole(sources: list[VideoSource], tmp_path: Path) -> None:
     protocol = load_protocol("vidtok-long").derive(height=64, width=128)
     with ClipStream(sources, protocol, causal=True) as stream:
@@ -91,6 +94,7 @@ def test_long_windows_come_in_pieces_that_make_up_the_whole(sources: list[VideoS
         assert torch.equal(pieces[3].video, wholes[1].video)
 
 
+@pytest.mark.slow
 def test_skipped_windows_are_counted_and_limits_hold(sources: list[VideoSource]) -> None:
     def skip(source: str, content: str, window: object) -> bool:
         return source == "a" and len(content) == 64 and getattr(window, "index", None) in (0, 2)
@@ -104,6 +108,7 @@ def test_skipped_windows_are_counted_and_limits_hold(sources: list[VideoSource])
         assert stream.num_windows_total == 3
 
 
+@pytest.mark.slow
 def test_what_cannot_be_read_is_a_failure_with_its_reason(tmp_path: Path) -> None:
     whole = write_numbered(tmp_path / "whole.mp4", 30)
     write_numbered(tmp_path / "one-frame.mp4", 1)
@@ -134,6 +139,7 @@ def test_what_cannot_be_read_is_a_failure_with_its_reason(tmp_path: Path) -> Non
     assert "of 68" in late[3].reason
 
 
+@pytest.mark.slow
 def test_a_frame_that_decord_breaks_off_at_is_left_to_pyav(tmp_path: Path) -> None:
     path = write_numbered(tmp_path / "damaged.mp4", 102, "-c:v", "libx264", "-g", "30", "-movflags", "+faststart")
     content = bytearray(path.read_bytes())
@@ -148,6 +154,7 @@ def test_a_frame_that_decord_breaks_off_at_is_left_to_pyav(tmp_path: Path) -> No
     assert {kind for kind, _ in ends[0]} == {Clip, FailedClip}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "reason"), [("hang", "timed out after 10 s"), ("crash", "SIGSEGV"), ("raise", "faulty")]
 )
@@ -163,6 +170,7 @@ def test_a_fault_in_the_decoding_process_fails_its_window_only(
     assert all(reason in clip.reason for clip in given if isinstance(clip, FailedClip))
 
 
+@pytest.mark.slow
 def test_a_source_that_keeps_crashing_is_given_up(sources: list[VideoSource]) -> None:
     with ClipStream(sources, faulty_protocol("crash", 0, 59), causal=True) as stream:
         reasons = [clip.reason for clip in stream if isinstance(clip, FailedClip) and clip.source == "a"]
@@ -170,6 +178,7 @@ def test_a_source_that_keeps_crashing_is_given_up(sources: list[VideoSource]) ->
     assert "not tried" in reasons[2]
 
 
+@pytest.mark.slow
 def test_leaving_early_stops_thread_and_process(sources: list[VideoSource]) -> None:
     stream = ClipStream(sources, PROTOCOL, causal=True, prefetch=1)
     process = _process_of(stream, next(iter(stream)))
@@ -186,6 +195,7 @@ def _process_of(stream: ClipStream, _clip: object) -> int:
     return process.pid
 
 
+@pytest.mark.slow
 def test_closing_ends_a_hang_and_leaves_no_false_failure(sources: list[VideoSource]) -> None:
     stream = ClipStream(sources, faulty_protocol("hang", 17, 17), causal=True, timeout_s=HANG_S)
     first = next(iter(stream))
@@ -197,6 +207,7 @@ def test_closing_ends_a_hang_and_leaves_no_false_failure(sources: list[VideoSour
     stream.close()
 
 
+@pytest.mark.slow
 def test_no_more_clips_than_prefetch_wait(sources: list[VideoSource], monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
     original = DecodeWorker.decode
@@ -216,6 +227,7 @@ def test_no_more_clips_than_prefetch_wait(sources: list[VideoSource], monkeypatc
             assert len(started) == ahead
 
 
+@pytest.mark.slow
 def test_cached_windows_are_not_decoded_again(
     sources: list[VideoSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -249,6 +261,7 @@ os.kill(os.getpid(), 9)
 """
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_a_killed_parent_whose_main_module_is_not_guarded(sources: list[VideoSource]) -> None:
     command = [sys.executable, "-", str(sources[1].path)]
     parent = subprocess.run(command, input=ORPHAN, text=True, capture_output=True)
@@ -256,6 +269,7 @@ def test_the_process_ends_with_a_killed_parent_whose_main_module_is_not_guarded(
     assert _has_ended(int(parent.stdout))
 
 
+@pytest.mark.slow
 def test_a_worker_starts_again_after_its_end(sources: list[VideoSource]) -> None:
     worker = DecodeWorker(timeout_s=60)
     facts = worker.probe(sources[0])

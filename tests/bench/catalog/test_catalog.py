@@ -55,6 +55,7 @@ def run(code: str, site: Path, folder: Path) -> str:
     return finished.stdout
 
 
+@pytest.mark.slow
 def test_an_installed_package_is_found(tmp_path: Path) -> None:
     copy = tmp_path / "source"
     shutil.copytree(EXAMPLE, copy)

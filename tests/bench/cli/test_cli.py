@@ -47,6 +47,7 @@ def test_every_command_has_help_with_an_example(toklab: INVOKE, command: str) ->
     assert "Example" in output
 
 
+@pytest.mark.slow
 def test_the_installed_command_prints_errors_in_one_line_and_exits_with_2() -> None:
     command = Path(sys.executable).with_name("toklab")
     result = subprocess.run([command, "run", "demoo"], capture_output=True, text=True)
@@ -93,6 +94,7 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_run_prints_the_table_and_remembers_the_suite(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
 ) -> None:
@@ -105,6 +107,7 @@ def test_run_prints_the_table_and_remembers_the_suite(
     assert (tmp_path / "run" / "suite.json").is_file()
 
 
+@pytest.mark.slow
 def test_failures_set_the_exit_code(toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path) -> None:
     code, output = toklab(
         *("run", "-t", "nan", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1"),
@@ -114,6 +117,7 @@ def test_failures_set_the_exit_code(toklab: INVOKE, fake_tokenizers: None, video
     assert "1 windows failed" in output
 
 
+@pytest.mark.slow
 def test_a_tokenizer_without_its_checkpoint_is_reported_with_the_command_that_mends_it(
     toklab: INVOKE, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -155,6 +159,7 @@ def test_compare_runs_with_themselves_gives_no_difference(toklab: INVOKE, run_fo
     assert all(float(row.split(",")[position]) == 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_compare_refuses_two_protocols(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
 ) -> None:
@@ -205,6 +210,7 @@ def test_doctor_names_what_is_missing_and_the_cure(toklab: INVOKE) -> None:
     assert "toklab weights pull fvd-i3d" in output
 
 
+@pytest.mark.slow
 def test_data_list_and_check(toklab: INVOKE, video_folder: Path) -> None:
     (video_folder / "zero.mp4").write_bytes(b"")
     code, output = toklab("data", "list", video_folder)
@@ -220,6 +226,7 @@ def test_weights_path_exits_with_1_and_the_cure(toklab: INVOKE) -> None:
     assert "toklab weights pull lpips-vgg" in output
 
 
+@pytest.mark.slow
 def test_reconstruct_writes_a_side_by_side_video(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
 ) -> None:

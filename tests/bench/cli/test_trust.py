@@ -30,6 +30,7 @@ also = { path = "decoder.jit" }
 """
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_a_run_with_unknown_archives_needs_the_users_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(TRUST_VARIABLE, "")

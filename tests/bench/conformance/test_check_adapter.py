@@ -49,6 +49,7 @@ def test_what_is_no_fault_is_told(fake: type[VideoTokenizer], rule: str) -> None
     assert Verdict.failed not in {verdict for verdict, _ in found.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_card_passes(name: str) -> None:
     card = load_cards()[name]
@@ -56,6 +57,7 @@ def test_every_tiny_card_passes(name: str) -> None:
     assert {rule: why for rule, (verdict, why) in found.items() if verdict is Verdict.failed} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vidtok-tiny-kl-4chn", "vidtok-tiny-fsq-32768"])
 def test_chunks_and_sampled_posteriors_pass(name: str) -> None:
     settings = InferenceSettings(posterior="sample", chunk_frames=4)
@@ -64,6 +66,7 @@ def test_chunks_and_sampled_posteriors_pass(name: str) -> None:
     assert bool(found["noise"][1]) == ("kl" in name)
 
 
+@pytest.mark.slow
 def test_a_codec_passes() -> None:
     found = verdicts(build_tokenizer(load_cards()["h264-32768"]))
     assert {rule for rule, (verdict, _) in found.items() if verdict is not Verdict.passed} == {"causality"}
@@ -79,6 +82,7 @@ def test_sizes_must_be_legal_and_the_global_generator_is_left_alone() -> None:
     assert torch.equal(state, torch.random.get_rng_state())
 
 
+@pytest.mark.slow
 def test_lines_end_in_a_count_and_tell_whether_a_rule_is_broken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKLAB_PLUGINS", "mean=rule_breakers:LooksAhead,sound=rule_breakers:Average")
     lines: list[str] = []
@@ -89,6 +93,7 @@ def test_lines_end_in_a_count_and_tell_whether_a_rule_is_broken(monkeypatch: pyt
     assert lines[-1] == "11 pass"
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_a_status(monkeypatch: pytest.MonkeyPatch) -> None:
     runner = CliRunner()
     assert runner.invoke(app, ["check-adapter", "bicubic-4chn", "--size", "40"]).exit_code == 0

@@ -38,6 +38,7 @@ def failure(source: str, of: int) -> FailedClip:
     return FailedClip(source, "0" * 64, Window(0, tuple(range(of))), "pyav", f"{source} is damaged")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [DISCRETE, CONTINUOUS])
 def test_pieces_give_the_figures_of_the_whole(
     name: str, tmp_path: Path, make_video: Callable, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
@@ -70,6 +71,7 @@ def test_pieces_give_the_figures_of_the_whole(
     assert len(kept[10]) == 2
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_window(monkeypatch: pytest.MonkeyPatch) -> None:
     tokenizer = tokenizers().entry(DISCRETE).build(InferenceSettings(chunk_frames=8))
     assert isinstance(tokenizer, StreamingTokenizer)

@@ -216,6 +216,7 @@ def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite
     assert cell.settings["posterior"] == "mode"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kill_at", [1, 4])
 def test_kill_and_resume_give_the_same_table(
     tmp_path: Path, video_folder: Path, fake_tokenizers: None, kill_at: int

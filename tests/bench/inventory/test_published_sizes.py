@@ -21,6 +21,7 @@ def table5() -> list[dict[str, str]]:
     return read_rows(published_size_table(5, (), "csv", None, 64, 64).splitlines())
 
 
+@pytest.mark.slow
 def test_three_rows_of_table_5_are_rounded_otherwise(table5: list[dict[str, str]]) -> None:
     printed = read_rows(files("toklab.reports.published").joinpath("vidtok_table5.csv").read_text().splitlines())
     assert [row["params_published"] for row in table5] == [row["params_m"] for row in printed]
@@ -43,6 +44,7 @@ def test_parameters_of_table_5_are_the_official_counts(shared: Path, table5: lis
         assert row["params_published"] == counts["paper_params_M"]
 
 
+@pytest.mark.slow
 def test_multiply_adds_are_compared_at_the_size_of_the_paper_alone() -> None:
     rows = read_rows(published_size_table(2, (), "csv", None, 256, 256).splitlines())
     assert [row["macs_published"] for row in rows] == ["16.98", "7.17", "10.18", "10.35"]
@@ -62,6 +64,7 @@ def test_rows_that_differ_are_marked_and_explained(format_: str) -> None:
     assert text.count("†") == 2
 
 
+@pytest.mark.slow
 def test_rows_of_table_1_tell_the_unit_that_the_paper_used() -> None:
     lines = published_size_table(1, (), "terminal", None, 64, 64).splitlines()
     notes = [line for line in lines if line.startswith("†")]

@@ -72,7 +72,7 @@ def test_pull_goes_into_the_named_folder(weight: WeightFile, monkeypatch: pytest
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (CONTENT[:-1], "bytes where"),
+        (CONTENT[:-1], "bytes instead of"),
         (CONTENT + b"x", "more than"),
         (b"x" + CONTENT[1:], "SHA-256"),
     ],

@@ -91,6 +91,7 @@ def stages(tmp_path: Path, write_recipe: RecipeWriter) -> Callable[[str], Path]:
     return train
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_every_shipped_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -> None:
     path = stages(name)
@@ -106,6 +107,7 @@ def test_every_shipped_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -
     assert measured["psnr"] == pytest.approx(card.training.psnr, abs=0.06)
 
 
+@pytest.mark.slow
 def test_a_grown_model_starts_from_its_base_and_leaves_it_as_it_was(stages, tmp_path: Path) -> None:
     path = stages("progressive-8x")
     grown = build_tokenizer(load_cards([path.parent])["progressive-small-8x"])
@@ -115,6 +117,7 @@ def test_a_grown_model_starts_from_its_base_and_leaves_it_as_it_was(stages, tmp_
         assert torch.equal(state[key], value), key
 
 
+@pytest.mark.slow
 def test_the_second_stage_leaves_the_encoder_as_it_was(stages, tmp_path: Path) -> None:
     path = stages("vidtok-kl-4chn-two-stage")
     second = build_tokenizer(load_cards([path.parent])["vidtok-small-kl-4chn-two-stage"])

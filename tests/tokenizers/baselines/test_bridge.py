@@ -110,6 +110,7 @@ def clip() -> torch.Tensor:
     return small.repeat_interleave(4, 3).repeat_interleave(4, 4)
 
 
+@pytest.mark.slow
 def test_a_checkout_runs_in_a_process_of_its_own(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
     tokenizer = make()
     tokenizer.init_random(0)
@@ -119,6 +120,7 @@ def test_a_checkout_runs_in_a_process_of_its_own(make: Callable[..., BridgeToken
     torch.testing.assert_close(tokenizer.decode(encoded), clip, rtol=0, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_card_brings_checkpoint_and_checkout(checkout: Path, clip: torch.Tensor, tmp_path: Path) -> None:
     save_file({"gain": torch.tensor([2.0])}, tmp_path / "pool.safetensors")
     card = tmp_path / "pool.toml"
@@ -140,6 +142,7 @@ def test_a_card_brings_checkpoint_and_checkout(checkout: Path, clip: torch.Tenso
     torch.testing.assert_close(in_half.latents.float(), 2 * pooled, rtol=0.02, atol=0.02)
 
 
+@pytest.mark.slow
 def test_an_error_of_the_code_is_ours_and_the_process_goes_on(
     make: Callable[..., BridgeTokenizer], clip: torch.Tensor
 ) -> None:
@@ -150,6 +153,7 @@ def test_an_error_of_the_code_is_ours_and_the_process_goes_on(
     assert tokenizer.encode(clip).num_frames == 5
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
     tokenizer = make(decode="leave")
     tokenizer.init_random(0)
@@ -157,6 +161,7 @@ def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTok
         tokenizer.decode(tokenizer.encode(clip))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
@@ -189,11 +194,13 @@ def test_wrong_parameters_are_named(
         make(**changes)
 
 
+@pytest.mark.slow
 def test_weights_of_another_model_are_refused(make: Callable[..., BridgeTokenizer]) -> None:
     with pytest.raises(TokenizerError, match="Missing key"):
         make().load_state({"bias": torch.zeros(1)})
 
 
+@pytest.mark.slow
 def test_a_wrong_path_into_the_result_is_named(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
     tokenizer = make(latents="latent_dist.mode()")
     tokenizer.init_random(0)
@@ -201,6 +208,7 @@ def test_a_wrong_path_into_the_result_is_named(make: Callable[..., BridgeTokeniz
         tokenizer.encode(clip)
 
 
+@pytest.mark.slow
 def test_the_process_ends_with_its_tokenizer(make: Callable[..., BridgeTokenizer]) -> None:
     tokenizer = make()
     tokenizer.init_random(0)

@@ -79,6 +79,7 @@ def test_colours_survive(codec: str) -> None:
     assert psnr(decoded[..., inside], video[..., inside]) > 38
 
 
+@pytest.mark.slow
 @every_codec
 def test_two_encodings_are_equal_and_a_batch_is_its_clips(clip: Tensor, codec: str) -> None:
     tokenizer = make(codec)
