@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 from toklab.datasets.check import check_dataset
 from toklab.datasets.folder import FolderDataset
 from toklab.datasets.mcl_jcv import MclJcvDataset
