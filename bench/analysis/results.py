@@ -14,6 +14,7 @@ import pandas as pd
 from ...reports.schema import results_frame
 from ..catalog.catalog import metrics
 from ..ledger.ledger import Ledger, unpack_arrays
+from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..planning.cell import reference_identity
@@ -26,13 +27,33 @@ class CellResults:
 
     cell: CellRecord
     rows: list[Row]
+    """Of the windows that the plan names; of all windows where an older ledger has no plan."""
     measurements: Mapping[tuple[str, int], Mapping[str, Measurement]]
     references: Mapping[tuple[str, str], bytes]
+    num_outside: int = 0
+    """Windows that the ledger holds beyond the plan, and that no figure counts."""
+    missing_shards: tuple[str, ...] = ()
+    """Shards of the plan that nobody has run, as ``2/4``."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
         """Read a cell's rows and measurements; ``references`` come from ``ledger.reference_measurements()``."""
-        return cls(cell, ledger.rows(cell.cell_id), ledger.measurements(cell.cell_id), references)
+        rows, plan = ledger.rows(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
+        inside, outside = (rows, []) if plan is None else plan.split(rows)
+        missing = () if plan is None else plan.missing_shards
+        return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the windows they rest on."""
+        place = f"{self.cell.label} on {self.cell.dataset}"
+        found = []
+        if self.num_outside:
+            counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
+            found.append(f"{place}: {counted} outside the plan not counted")
+        if self.missing_shards:
+            found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
+        return tuple(found)
 
     def scored(self) -> list[Row]:
         """Rows of windows that were scored."""
@@ -200,7 +221,7 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
 
 
 def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a cell: windows requested, scored, failed and not yet run; videos missing from the dataset."""
+    """One row a cell: windows requested, scored, failed, not yet run, kept but not planned; videos missing."""
     records = []
     for result in results:
         cell, status = result.cell, Counter(row.status for row in result.rows)
@@ -213,6 +234,7 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
                 "scored": status["scored"],
                 "failed": status["failed"],
                 "not_run": max(0, cell.planned - status["scored"] - status["failed"]),
+                "outside_plan": result.num_outside,
                 "missing_videos": len(cell.missing),
                 "readers": ", ".join(sorted({row.reader for row in result.rows if row.reader})),
                 "status": cell.status,

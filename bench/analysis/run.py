@@ -77,7 +77,7 @@ class Run(RunResults):
         return failures_frame(self.results)
 
     def accounting(self) -> pd.DataFrame:
-        """One line a cell: windows requested, scored, failed and not run; videos missing; why a cell failed."""
+        """One line a cell: windows requested, scored, failed, not run, outside the plan; why a cell failed."""
         return accounting_frame(self.results)
 
     def report(

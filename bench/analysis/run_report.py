@@ -85,6 +85,9 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
                 highlight=False,
                 markup=False,
             )
+    for result in run.results:
+        for remark in result.remarks:
+            console.print(remark, highlight=False, markup=False)
 
 
 def write_run_report(
@@ -116,6 +119,7 @@ def write_run_report(
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
+        remarks=[remark for result in run.results for remark in result.remarks],
         charts=run_charts(run.results, figures),
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from ...datasets.interface import Dataset, FailedClip, Window
 from ...datasets.stream import SourcePlan
+from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
 
 
@@ -33,6 +34,15 @@ class DatasetWindows:
         ]
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
+
+    def planned(self) -> frozenset[PlannedWindow]:
+        """Every window as a plan names it, unreadable sources included."""
+        readable = [(p.source.key, p.content_id, w) for p in self.plans if isinstance(p, SourcePlan) for w in p.windows]
+        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
+        return frozenset(
+            (source, window.index, clip_digest(content_id, window.frame_ids))
+            for source, content_id, window in (*readable, *unreadable)
+        )
 
     def clips(self) -> list[str]:
         """Identity of every clip."""

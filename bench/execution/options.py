@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
 
@@ -36,3 +37,8 @@ class RunOptions:
     retry_failed: bool = False
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
+
+    def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
+        """The plan of a cell whose windows, under these options, are ``windows``."""
+        limits = {} if self.limit is None else {"limit": self.limit}
+        return Plan({self.shard.index: windows}, self.shard.count, limits)

@@ -17,6 +17,7 @@ from ...tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from ..catalog.catalog import tokenizers
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..ledger.ledger import Ledger
+from ..ledger.plans import planned_rows
 from ..ledger.records import CellRecord, RunRecord
 from ..planning.cell import Cell
 from . import provenance
@@ -101,7 +102,7 @@ class Runner:
             row.status == "failed"
             for cell in finished
             if cell.status == "finished"
-            for row in self.ledger.rows(cell.cell_id)
+            for row in planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))[0]
         )
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from .ledger import Ledger, LedgerError
+from .plans import Plan, plan_file, read_plan, write_plan
 from .records import CellRecord, ReferenceMeasurement
 
 
@@ -51,6 +52,7 @@ def _copy(source: Ledger, merged: Ledger) -> None:
     references = source.reference_measurements().items()
     merged.record(*(ReferenceMeasurement(clip, name, arrays) for (clip, name), arrays in references))
     for cell in source.cells():
+        plan = _joined_plan(source, merged, cell.cell_id)
         known = merged.cell(cell.cell_id)
         present = {row.key for row in merged.rows(cell.cell_id)}
         rows = [row for row in source.rows(cell.cell_id) if row.key not in present]
@@ -58,9 +60,23 @@ def _copy(source: Ledger, merged: Ledger) -> None:
             merged.record(cell)
         else:
             shared = len(source.rows(cell.cell_id)) - len(rows)
-            merged.update_cell(cell.cell_id, **_joined(known, cell), planned=known.planned + cell.planned - shared)
+            planned = known.planned + cell.planned - shared if plan is None else len(plan.windows)
+            merged.update_cell(cell.cell_id, **_joined(known, cell), planned=planned)
         measurements = source.measurements(cell.cell_id)
         merged.record(*rows, *(m for key in measurements for m in measurements[key].values()))
+
+
+def _joined_plan(source: Ledger, merged: Ledger, cell_id: str) -> Plan | None:
+    """The plan of a cell over the folders so far, written into the merged one; ``None`` if an older one has none."""
+    plan = read_plan(source.folder, cell_id)
+    if merged.cell(cell_id) is not None:
+        before = read_plan(merged.folder, cell_id)
+        plan = None if plan is None or before is None else before.joined(plan)
+    if plan is None:
+        plan_file(merged.folder, cell_id).unlink(missing_ok=True)
+    else:
+        write_plan(merged.folder, cell_id, plan)
+    return plan
 
 
 def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
