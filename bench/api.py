@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..datasets.catalog import parse_dataset
 from ..datasets.files import FilesDataset
 from ..datasets.folder import FolderDataset
 from ..datasets.interface import Dataset
+from ..datasets.names import root_identity
 from ..datasets.protocol import Protocol, load_protocol
 from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
@@ -27,10 +27,11 @@ from .execution.runner import Runner
 from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
+from .planning.datasets import plan_dataset
 from .planning.suite import DEFAULT_METRICS, Suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
-"""A dataset's name (``sample``, ``mcl-jcv:/data/mcl``), a path, several paths, or clips (3, T, H, W) in memory."""
+"""A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
 
 
 class EvaluationError(RuntimeError):
@@ -110,9 +111,10 @@ def evaluate(
         model: a :class:`~toklab.tokenizers.interface.VideoTokenizer`, or any object with ``encode`` and ``decode`` that
             take and give videos (B, 3, T, H, W) in [-1, 1]; see
             :class:`~toklab.bench.catalog.in_memory.WrappedTokenizer`.
-        videos: name of a dataset (``"sample"``, ``"mcl-jcv:/data/mcl"``), path of a folder or a file, several paths, or
-            clips in memory (3, T, H, W), uint8 or float in [-1, 1]. Clips in memory are measured whole and as they
-            are, under the protocol ``tensors``.
+        videos: name of a dataset (``"sample"``, ``"mcl-jcv:/data/mcl"``), path of a folder or a file, a folder under a
+            name that survives a move (``"clips=folder:/data/clips"``), several paths, or clips in memory
+            (3, T, H, W), uint8 or float in [-1, 1]. Clips in memory are measured whole and as they are, under the
+            protocol ``tensors``.
         metrics: names, as in ``toklab list metrics``.
         protocol: name, TOML file or value; not for clips in memory.
         device: where to run; where the model is if not given.
@@ -187,19 +189,21 @@ def _evaluate(
 
 
 def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
-    """Name, root and dataset of what the user gives."""
+    """Identity, root and dataset of what the user gives."""
     if isinstance(videos, (str, Path)):
-        if isinstance(videos, str) and videos.partition(":")[0] in datasets():
-            name, root = parse_dataset(videos)
-            return name, root, datasets().get(name)(root)
+        if isinstance(videos, str) and videos.partition(":")[0].rpartition("=")[2] in datasets():
+            planned = plan_dataset(videos)
+            return planned.identity, planned.root, datasets().get(planned.kind)(planned.root)
         if not Path(videos).exists():
             known = ", ".join(datasets())
             raise FileNotFoundError(f"{videos} is neither a path that exists nor a dataset; datasets are {known}")
-        return FolderDataset.name, Path(videos), FolderDataset(Path(videos))
+        root = Path(videos)
+        return root_identity(FolderDataset.name, root), root, FolderDataset(root)
     given = list(videos)
     if given and all(isinstance(item, (str, Path)) for item in given):
         paths = [Path(item) for item in given if isinstance(item, (str, Path))]
-        return FilesDataset.name, None, FilesDataset(paths)
+        files = FilesDataset(paths)
+        return root_identity(files.name, files.root), None, files
     return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
 
 

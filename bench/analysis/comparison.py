@@ -142,7 +142,7 @@ def _windows(results: CellResults, metric: Metric, keys: set[tuple[str, int]]) -
 
 def _row(one: Side, other: Side, metric: Metric, outcome: PairedDifference) -> dict[str, object]:
     return {
-        "dataset": one.results.cell.dataset,
+        "dataset": one.results.dataset,
         "metric": metric.name,
         "title": metric.title,
         "unit": metric.unit,

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
+from ...datasets.names import display_names
 from ...reports.schema import results_frame
-from ..catalog.catalog import metrics
+from ..catalog.catalog import datasets, metrics
 from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
@@ -33,6 +34,8 @@ class CellResults:
     num_outside: int = 0
     """Windows that the ledger holds beyond the plan, and that no figure counts."""
     missing_shards: tuple[str, ...] = ()
+    dataset: str = ""
+    """What reports call the dataset; unique among the cells that were read together."""
     """Shards of the plan that nobody has run, as ``2/4``."""
 
     @classmethod
@@ -46,7 +49,7 @@ class CellResults:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the figures must know of the windows they rest on."""
-        place = f"{self.cell.label} on {self.cell.dataset}"
+        place = f"{self.cell.label} on {self.dataset}"
         found = []
         if self.num_outside:
             counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
@@ -136,7 +139,13 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return [CellResults.read(ledger, cell, references) for cell in ledger.cells()]
+    return name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()])
+
+
+def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
+    names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
+    return [replace(result, dataset=names[result.cell.dataset]) for result in results]
 
 
 def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
@@ -185,7 +194,7 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
         "regularizer": cell.spec.get("regularizer_label", ""),
         "group": cell.spec.get("comparison_group", "other"),
         "weights": cell.spec.get("weights", "none"),
-        "dataset": cell.dataset,
+        "dataset": result.dataset,
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,
         "metric": metric.name,
@@ -228,7 +237,7 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
         records.append(
             {
                 "label": cell.label,
-                "dataset": cell.dataset,
+                "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
                 "scored": status["scored"],
@@ -249,7 +258,7 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a failed window: which, and why."""
     columns = ["label", "dataset", "source", "window", "reader", "reason"]
     records = [
-        (result.cell.label, result.cell.dataset, row.source, row.window, row.reader, row.reason)
+        (result.cell.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
         for row in result.rows
         if row.status == "failed"

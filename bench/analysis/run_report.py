@@ -45,7 +45,7 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
-                key = (cell.dataset, cell.protocol_hash, row.source, row.window)
+                key = (result.dataset, cell.protocol_hash, row.source, row.window)
                 clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
@@ -133,6 +133,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
     last = runs[-1] if runs else {}
     cells = [result.cell for result in results]
     return {
+        "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
         "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},

@@ -32,7 +32,10 @@ TokenizerOption = Annotated[
 DatasetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--dataset", "-d", help="Dataset, with its place if need be: `sample`, `folder:clips/`, `mcl-jcv:/data/mcl`."
+        "--dataset",
+        "-d",
+        help="Dataset, with its place if need be: `sample`, `mcl-jcv:/data/mcl`, `folder:clips/`; a folder under "
+        "a name of your own, which survives a move: `clips=folder:/data/clips`.",
     ),
 ]
 ProtocolOption = Annotated[str | None, typer.Option("--protocol", "-p", help="Protocol: a name or a TOML file.")]

@@ -24,7 +24,7 @@ from .dataset_windows import DatasetWindows, cut_plans
 from .options import RunOptions
 
 OpenDataset = Callable[[str, Path | None], Dataset]
-"""Gives the dataset of a name and a root."""
+"""Gives the dataset of a name in the catalog and a root."""
 SkipWindow = Callable[[str, str, Window], bool]
 """Whether a window of a source, by key and content, needs no decoding."""
 StreamedClip = Clip | FailedClip
@@ -75,7 +75,7 @@ class Preparation:
         """
         key = (cell.dataset, cell.root, cell.protocol.hash, spec.causal)
         if key not in self._windows:
-            dataset = self._open_dataset(cell.dataset, cell.root)
+            dataset = self._open_dataset(cell.dataset_kind or cell.dataset, cell.root)
             self._say(f"looking through {cell.dataset}")
             with self.stream(cell, dataset, causal=spec.causal) as stream:
                 plans = cut_plans(stream.plan(), self.options.limit)

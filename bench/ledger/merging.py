@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...datasets.names import is_root_identity
 from .ledger import Ledger, LedgerError
 from .plans import Plan, plan_file, read_plan, write_plan
 from .records import CellRecord, ReferenceMeasurement
@@ -18,12 +19,14 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
     from different frames is an error, and nothing is written then.
 
     Raises:
-        LedgerError: if ``target`` holds a ledger already, or two folders contradict each other.
+        LedgerError: if ``target`` holds a ledger already, two folders contradict each other, or they ran on
+            unnamed folders at different places.
     """
     if target.exists() and any(target.iterdir()):
         raise LedgerError(f"{target} exists and is not empty; merge into a new folder")
     sources = [Ledger(folder) for folder in folders]
     try:
+        _check_datasets(sources)
         _check_agreement(sources)
         with Ledger(target, write=True) as merged:
             for source in sources:
@@ -34,6 +37,19 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
     finally:
         for source in sources:
             source.close()
+
+
+def _check_datasets(sources: Sequence[Ledger]) -> None:
+    """Refuse folders that may be copies of one dataset at two places, which nobody can tell."""
+    places = [{cell.dataset for cell in source.cells() if is_root_identity(cell.dataset)} for source in sources]
+    for number, one in enumerate(places):
+        for other in places[number + 1 :]:
+            if one and other and not (one <= other or other <= one):
+                named = " and ".join(sorted(one ^ other))
+                raise LedgerError(
+                    f"{named} are two datasets; if they are one, "
+                    "give it a name when it is run: --dataset NAME=folder:PATH"
+                )
 
 
 def _check_agreement(sources: Sequence[Ledger]) -> None:
