@@ -152,6 +152,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
 
     Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
+    A cell that failed takes the place of none that was measured.
     """
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for result in results:
@@ -165,7 +166,9 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
                 known = rows.setdefault((row["label"], "", "", name), general)
                 if known is general or known["value"] == row["value"] or math.isnan(row["value"]):
                     continue
-            rows[row["label"], row["dataset"], row["protocol_hash"], name] = row
+            place = (row["label"], row["dataset"], row["protocol_hash"], name)
+            if place not in rows or result.cell.status != "failed":
+                rows[place] = row
     return results_frame(rows.values())
 
 

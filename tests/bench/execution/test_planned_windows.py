@@ -73,3 +73,15 @@ def test_shards_in_one_folder_add_up(tmp_path: Path, run_suite: Callable) -> Non
     assert counts(tmp_path / "run") == (NUM_WINDOWS, NUM_WINDOWS, 0)
     run_suite(tmp_path / "whole", metrics=("psnr",))
     assert figure(tmp_path / "run") == figure(tmp_path / "whole")
+
+
+def test_a_later_failure_of_the_cell_leaves_its_figures(
+    tmp_path: Path, run_suite: Callable, video_folder: Path
+) -> None:
+    run_suite(tmp_path / "run", metrics=("psnr",))
+    before = figure(tmp_path / "run")
+    for video in video_folder.iterdir():
+        video.unlink()
+    assert run_suite(tmp_path / "run", metrics=("psnr",))[0].exit_code == 1
+    assert figure(tmp_path / "run") == before
+    assert list(open_run(tmp_path / "run").accounting()["status"]) == ["finished", "failed"]
