@@ -58,6 +58,7 @@ def run_suite(
     device: str = "auto",
     batch_size: int = 1,
     limit: int | None = None,
+    limit_videos: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Run a suite, as ``toklab run SUITE`` does; run it again to go on where it stopped.
@@ -71,7 +72,8 @@ def run_suite(
         cards: folders with cards of your own.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
         batch_size: windows in a forward pass.
-        limit: at most so many windows a dataset.
+        limit: at most so many windows a dataset, spread over its videos.
+        limit_videos: only the first so many videos of a dataset.
         progress: whether a bar is shown on standard error.
 
     Returns:
@@ -85,7 +87,7 @@ def run_suite(
     changes = {name: tuple(values) for name, values in given.items() if values is not None}
     chosen = Suite.model_validate({**chosen.model_dump(), **changes})
     folder = Path("runs") / chosen.name if out is None else Path(out)
-    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit)
+    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit, limit_videos=limit_videos)
     run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
     return open_run(folder)
 
@@ -99,6 +101,7 @@ def evaluate(
     device: str | None = None,
     batch_size: int = 1,
     limit: int | None = None,
+    limit_videos: int | None = None,
     out: str | Path | None = None,
     progress: bool = True,
     **spec: Any,
@@ -119,7 +122,8 @@ def evaluate(
         protocol: name, TOML file or value; not for clips in memory.
         device: where to run; where the model is if not given.
         batch_size: windows in a forward pass.
-        limit: at most so many windows.
+        limit: at most so many windows, spread over the videos.
+        limit_videos: only the first so many videos.
         out: run folder to keep the measurements in, and to go on with; nothing is kept on disk if not given.
         progress: whether a bar is shown on standard error.
         spec: fields of :class:`~toklab.tokenizers.spec.TokenizerSpec` for models that aren't a ``VideoTokenizer``:
@@ -147,7 +151,11 @@ def evaluate(
         settings_without_effect(tokenizer.spec.regularizer),
     )
     options = RunOptions(
-        device=device or str(_device_of(tokenizer)), batch_size=batch_size, limit=limit, keep_reconstructions=0
+        device=device or str(_device_of(tokenizer)),
+        batch_size=batch_size,
+        limit=limit,
+        limit_videos=limit_videos,
+        keep_reconstructions=0,
     )
     if out is not None:
         return _evaluate(tokenizer, cell, dataset, options, Path(out), progress)

@@ -73,13 +73,14 @@ class CellResults:
             reference = reference_identity(row.content_id, row.frame_ids, self.cell.protocol_hash)
             found.append(
                 MeasuredWindow(
-                    source=row.source,
+                    source=row.content_id,
                     window=row.window,
                     num_frames=len(row.frame_ids),
                     arrays=unpack_arrays(measurement.arrays) if measurement else {},
                     reference_arrays=unpack_arrays(self.references.get((reference, metric.measurement_key), b"")),
                     timing=row.timing,
                     machine=row.machine,
+                    file=row.source,
                 )
             )
         return found

@@ -51,6 +51,10 @@ SettingOption = Annotated[
         "--set", help="Inference setting: `posterior=sample`; commas give one row for each value: `seed=0,1,2`."
     ),
 ]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="At most so many windows a dataset, spread over its videos.")
+]
+LimitVideosOption = Annotated[int | None, typer.Option(min=1, help="Only the first so many videos of a dataset.")]
 CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
 
 
@@ -93,7 +97,8 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
     prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many windows a dataset.")] = None,
+    limit: LimitOption = None,
+    limit_videos: LimitVideosOption = None,
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")
     ] = None,
@@ -134,6 +139,7 @@ def run(
         prefetch=prefetch,
         timeout_s=timeout,
         limit=limit,
+        limit_videos=limit_videos,
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
@@ -167,6 +173,8 @@ def plan(
     metric: MetricOption = None,
     set_: SettingOption = None,
     cards: CardsOption = None,
+    limit: LimitOption = None,
+    limit_videos: LimitVideosOption = None,
 ) -> None:
     """Show what a run would do: its cells, protocol and metrics. Nothing is run.
 
@@ -183,6 +191,9 @@ def plan(
     for cell in cells:
         typer.echo(f"  {cell.label} on {cell.dataset}")
     typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+    given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
+    if limits := [words.format(number) for number, words in given if number]:
+        typer.echo(f"of each dataset: {'; '.join(limits)}")
 
 
 def merge(

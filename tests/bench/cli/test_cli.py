@@ -93,6 +93,11 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_names_the_limits(toklab: INVOKE) -> None:
+    _, output = toklab("plan", "demo", "-t", "bicubic-4chn", "--limit", "4", "--limit-videos", "2")
+    assert "of each dataset: the first 2 videos; at most 4 windows, spread over the videos" in output
+
+
 def test_run_prints_the_table_and_remembers_the_suite(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
 ) -> None:
