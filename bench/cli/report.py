@@ -64,7 +64,8 @@ def compare(
 ) -> None:
     """Compare tokenizers on the windows they share, with paired 95 % bootstrap intervals clustered by video.
 
-    The first is compared with each of the others. Figures under different protocols are refused.
+    The first is compared with each of the others, dataset by dataset and protocol by protocol. What has no counterpart,
+    and timings of two machines, are left out and listed.
 
     Examples:
 
@@ -72,11 +73,14 @@ def compare(
 
         toklab compare runs/before runs/after
     """
-    from ...reports.tables.comparison import render_comparison
+    from ...reports.tables.comparison import LEFT_OUT, render_comparison
     from ..analysis.comparison import compare_items
 
     frame = compare_items(items, run, metric)
     typer.echo(render_comparison(frame, format_.value))
+    if format_ == TableFormat.csv:
+        for sentence in frame.attrs[LEFT_OUT]:
+            typer.echo(f"left out: {sentence}", err=True)
 
 
 def register(app: typer.Typer) -> None:
