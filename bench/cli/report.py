@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,23 @@ def print_run(folder: Path, *, across_protocols: bool = False) -> None:
     from ..analysis.run_report import terminal_report
 
     terminal_report(RunResults.read(folder), across_protocols=across_protocols)
+
+
+def print_next(folder: Path) -> None:
+    """Name a run folder, and the commands that go on from it."""
+    from ..analysis.results import RunResults
+
+    typer.echo(f"\nrun folder: {folder}")
+    typer.echo(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
+    first: dict[tuple[str, str], str] = {}
+    for result in RunResults.read(folder).results:
+        if not result.scored():
+            continue
+        known = first.setdefault((result.cell.dataset, result.cell.protocol_hash), result.cell.label)
+        if known != result.cell.label:
+            command = ["toklab", "compare", known, result.cell.label, "--run", str(folder)]
+            typer.echo(f"      {shlex.join(command)}")
+            return
 
 
 def report(

@@ -91,7 +91,9 @@ def run(
     metric: MetricOption = None,
     set_: SettingOption = None,
     cards: CardsOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/SUITE].")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/SUITE; a new one without a suite].")
+    ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
@@ -109,7 +111,7 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
 ) -> None:
-    """Run a suite, or tokenizers on a dataset. Run it again to go on where it stopped.
+    """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 
     Every window's measurements are kept in the run folder; the table is printed at the end. Exit code 0: every window
     was scored; 1: a window or a tokenizer failed (the reasons are in the report); 2: the command can't be understood.
@@ -125,9 +127,9 @@ def run(
     import torch
 
     from ..execution.options import RunOptions, resolve_device
-    from ..execution.session import run_into
+    from ..execution.session import claim_folder, run_into
     from ..planning.plan import Shard
-    from .report import print_run
+    from .report import print_next, print_run
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if threads:
@@ -144,9 +146,14 @@ def run(
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
     )
-    folder = out or Path("runs") / chosen.name
+    if suite is None and out is None:
+        folder = claim_folder(chosen, cards or [])
+        typer.echo(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+    else:
+        folder = out or Path("runs") / chosen.name
     summary = run_into(folder, chosen, options, card_folders=cards or [])
     print_run(folder)
+    print_next(folder)
     if summary.exit_code:
         typer.echo(
             f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
@@ -207,10 +214,11 @@ def merge(
         toklab merge runs/part1 runs/part2 --out runs/whole
     """
     from ..ledger.merging import merge_runs
-    from .report import print_run
+    from .report import print_next, print_run
 
     merge_runs(runs, out)
     print_run(out)
+    print_next(out)
 
 
 def register(app: typer.Typer) -> None:
