@@ -11,10 +11,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..datasets.catalog import parse_dataset
 from ..datasets.files import FilesDataset
 from ..datasets.folder import FolderDataset
 from ..datasets.interface import Dataset
+from ..datasets.names import root_identity
 from ..datasets.protocol import Protocol, load_protocol
 from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
@@ -27,10 +27,11 @@ from .execution.runner import Runner
 from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
+from .planning.datasets import plan_dataset
 from .planning.suite import DEFAULT_METRICS, Suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
-"""A dataset's name (``sample``, ``mcl-jcv:/data/mcl``), a path, several paths, or clips (3, T, H, W) in memory."""
+"""A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
 
 
 class EvaluationError(RuntimeError):
@@ -57,6 +58,7 @@ def run_suite(
     device: str = "auto",
     batch_size: int = 1,
     limit: int | None = None,
+    limit_videos: int | None = None,
     progress: bool = True,
 ) -> Run:
     """Run a suite, as ``toklab run SUITE`` does; run it again to go on where it stopped.
@@ -70,7 +72,8 @@ def run_suite(
         cards: folders with cards of your own.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
         batch_size: windows in a forward pass.
-        limit: at most so many windows a dataset.
+        limit: at most so many windows a dataset, spread over its videos.
+        limit_videos: only the first so many videos of a dataset.
         progress: whether a bar is shown on standard error.
 
     Returns:
@@ -84,7 +87,7 @@ def run_suite(
     changes = {name: tuple(values) for name, values in given.items() if values is not None}
     chosen = Suite.model_validate({**chosen.model_dump(), **changes})
     folder = Path("runs") / chosen.name if out is None else Path(out)
-    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit)
+    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit, limit_videos=limit_videos)
     run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
     return open_run(folder)
 
@@ -98,6 +101,7 @@ def evaluate(
     device: str | None = None,
     batch_size: int = 1,
     limit: int | None = None,
+    limit_videos: int | None = None,
     out: str | Path | None = None,
     progress: bool = True,
     **spec: Any,
@@ -110,14 +114,16 @@ def evaluate(
         model: a :class:`~toklab.tokenizers.interface.VideoTokenizer`, or any object with ``encode`` and ``decode`` that
             take and give videos (B, 3, T, H, W) in [-1, 1]; see
             :class:`~toklab.bench.catalog.in_memory.WrappedTokenizer`.
-        videos: name of a dataset (``"sample"``, ``"mcl-jcv:/data/mcl"``), path of a folder or a file, several paths, or
-            clips in memory (3, T, H, W), uint8 or float in [-1, 1]. Clips in memory are measured whole and as they
-            are, under the protocol ``tensors``.
+        videos: name of a dataset (``"sample"``, ``"mcl-jcv:/data/mcl"``), path of a folder or a file, a folder under a
+            name that survives a move (``"clips=folder:/data/clips"``), several paths, or clips in memory
+            (3, T, H, W), uint8 or float in [-1, 1]. Clips in memory are measured whole and as they are, under the
+            protocol ``tensors``.
         metrics: names, as in ``toklab list metrics``.
         protocol: name, TOML file or value; not for clips in memory.
         device: where to run; where the model is if not given.
         batch_size: windows in a forward pass.
-        limit: at most so many windows.
+        limit: at most so many windows, spread over the videos.
+        limit_videos: only the first so many videos.
         out: run folder to keep the measurements in, and to go on with; nothing is kept on disk if not given.
         progress: whether a bar is shown on standard error.
         spec: fields of :class:`~toklab.tokenizers.spec.TokenizerSpec` for models that aren't a ``VideoTokenizer``:
@@ -145,7 +151,11 @@ def evaluate(
         settings_without_effect(tokenizer.spec.regularizer),
     )
     options = RunOptions(
-        device=device or str(_device_of(tokenizer)), batch_size=batch_size, limit=limit, keep_reconstructions=0
+        device=device or str(_device_of(tokenizer)),
+        batch_size=batch_size,
+        limit=limit,
+        limit_videos=limit_videos,
+        keep_reconstructions=0,
     )
     if out is not None:
         return _evaluate(tokenizer, cell, dataset, options, Path(out), progress)
@@ -187,19 +197,21 @@ def _evaluate(
 
 
 def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
-    """Name, root and dataset of what the user gives."""
+    """Identity, root and dataset of what the user gives."""
     if isinstance(videos, (str, Path)):
-        if isinstance(videos, str) and videos.partition(":")[0] in datasets():
-            name, root = parse_dataset(videos)
-            return name, root, datasets().get(name)(root)
+        if isinstance(videos, str) and videos.partition(":")[0].rpartition("=")[2] in datasets():
+            planned = plan_dataset(videos)
+            return planned.identity, planned.root, datasets().get(planned.kind)(planned.root)
         if not Path(videos).exists():
             known = ", ".join(datasets())
             raise FileNotFoundError(f"{videos} is neither a path that exists nor a dataset; datasets are {known}")
-        return FolderDataset.name, Path(videos), FolderDataset(Path(videos))
+        root = Path(videos)
+        return root_identity(FolderDataset.name, root), root, FolderDataset(root)
     given = list(videos)
     if given and all(isinstance(item, (str, Path)) for item in given):
         paths = [Path(item) for item in given if isinstance(item, (str, Path))]
-        return FilesDataset.name, None, FilesDataset(paths)
+        files = FilesDataset(paths)
+        return root_identity(files.name, files.root), None, files
     return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
+
+from .names import GIVEN_NAME
 
 DATASETS = {
     "folder": ".folder:FolderDataset",
@@ -14,13 +17,26 @@ DATASETS = {
 """Name → ``module:class`` below ``toklab.datasets``; each class takes ``root: Path | None``."""
 
 
-def parse_dataset(text: str) -> tuple[str, Path | None]:
-    """Split ``name`` or ``name:root`` as a command line gives it: ``folder:clips`` → ``("folder", Path("clips"))``.
+class DatasetChoice(NamedTuple):
+    """A dataset as a command line gives it."""
+
+    kind: str
+    """Name in the catalog."""
+    root: Path | None
+    """Where it lies; ``None``: at its default place."""
+    name: str = ""
+    """The name that the user gives it; empty if none."""
+
+
+def parse_dataset(text: str) -> DatasetChoice:
+    """Split ``KIND``, ``KIND:ROOT`` or ``NAME=KIND:ROOT``: ``clips=folder:/a`` is ``/a``, of kind folder, as clips.
 
     Raises:
-        ValueError: if the name, or the root after a colon, is empty.
+        ValueError: if the kind, or the root after a colon, is empty, or the name has other than letters, digits
+            and ``.+-_``.
     """
-    name, colon, root = text.partition(":")
-    if not name or (colon and not root):
-        raise ValueError(f"a dataset is written NAME or NAME:FOLDER, not {text!r}")
-    return name, Path(root) if root else None
+    head, colon, root = text.partition(":")
+    name, equals, kind = head.rpartition("=")
+    if not kind or (colon and not root) or (equals and not GIVEN_NAME.fullmatch(name)):
+        raise ValueError(f"a dataset is written NAME, NAME:FOLDER or OWN-NAME=folder:FOLDER, not {text!r}")
+    return DatasetChoice(kind, Path(root) if root else None, name)

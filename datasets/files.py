@@ -14,10 +14,22 @@ class FilesDataset(Dataset):
     """Some videos, or folders of them. Keys are paths relative to the folder that holds them all."""
 
     name = "files"
+    named_by_root = True
 
     def __init__(self, paths: Sequence[Path]):
         """Args: paths of at least one file or folder."""
         self._paths = tuple(Path(path) for path in paths)
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds them all, or the folders of them.
+
+        Raises:
+            DatasetUnavailable: if there is none.
+        """
+        if not self._paths:
+            raise DatasetUnavailable("no file was given", "Give at least one")
+        return Path(os.path.commonpath([path.absolute().parent for path in self._paths]))
 
     def sources(self) -> list[VideoSource]:
         """Every video, sorted by key.
@@ -25,9 +37,7 @@ class FilesDataset(Dataset):
         Raises:
             DatasetUnavailable: if a path doesn't exist or holds no video, or there is none at all.
         """
-        if not self._paths:
-            raise DatasetUnavailable("no file was given", "Give at least one")
-        common = Path(os.path.commonpath([path.absolute().parent for path in self._paths]))
+        common = self.root
         found: dict[str, VideoSource] = {}
         for path in self._paths:
             for source in FolderDataset(path).sources():

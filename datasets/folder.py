@@ -34,6 +34,7 @@ class FolderDataset(Dataset):
     """
 
     name = "folder"
+    named_by_root = True
 
     def __init__(self, root: Path | None = None):
         self._root = root
@@ -61,6 +62,7 @@ class ImagesDataset(Dataset):
     """
 
     name = "images"
+    named_by_root = True
 
     def __init__(self, root: Path | None = None):
         self._root = root

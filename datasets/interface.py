@@ -115,6 +115,8 @@ class Dataset(ABC):
     """A set of videos under one name."""
 
     name: str
+    named_by_root: bool = False
+    """Whether two roots are two datasets, as of a folder of anybody's videos; an official dataset may lie anywhere."""
 
     @abstractmethod
     def sources(self) -> list[VideoSource]:

@@ -120,6 +120,10 @@ class ClipStream:
         planned = sum(len(plan.windows) for plan in plans if isinstance(plan, SourcePlan))
         return planned if self._max_clips is None else min(planned, self._max_clips)
 
+    def plans(self) -> Iterator[SourcePlan | FailedClip]:
+        """Every source in turn, opened when it is asked for, with its windows, whatever ``max_clips`` is."""
+        return map(self._plan_source, self._sources)
+
     def plan(self) -> list[SourcePlan | FailedClip]:
         """Open every source that the stream will come to, and cut its windows, without decoding them.
 

@@ -90,16 +90,15 @@ class TensorStream:
         self,
         clips: Sequence[TensorClip],
         *,
-        max_clips: int | None = None,
         skip: Callable[[str, str, Window], bool] | None = None,
     ):
-        """Args: the clips; at most so many of them; and which windows are left out, by key, content and window."""
-        self._clips = clips[:max_clips]
+        """Args: the clips; and which windows are left out, by key, content and window."""
+        self._clips = clips
         self._skip = skip
 
-    def plan(self) -> list[SourcePlan | FailedClip]:
+    def plans(self) -> Iterator[SourcePlan | FailedClip]:
         """Every clip as a source of one window."""
-        return [clip.plan for clip in self._clips]
+        return (clip.plan for clip in self._clips)
 
     def __iter__(self) -> Iterator[Clip | FailedClip]:
         for clip in self._clips:

@@ -26,6 +26,7 @@ def compose_report(
     *,
     accounting: pd.DataFrame | None = None,
     failures: pd.DataFrame | None = None,
+    remarks: Sequence[str] = (),
     charts: Sequence[Chart] = (),
     clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
@@ -40,6 +41,7 @@ def compose_report(
         provenance: machine, versions, settings, …: names to values, nested at will.
         accounting: windows requested, scored and failed, one row a tokenizer and dataset.
         failures: failed windows with their reasons.
+        remarks: what a reader must know of the windows that the figures rest on; printed with the methods.
         charts: further charts.
         clips: clips whose reconstructions were kept.
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
@@ -59,7 +61,7 @@ def compose_report(
         radar_missing=radar_missing,
         charts=tuple(charts),
         attachments=_attachments(radar, charts),
-        methods=tuple(_methods(figures)),
+        methods=(*_methods(figures), *(f"{remark}." for remark in remarks)),
         provenance=tuple(_flatten(provenance)),
         accounting=_plain(accounting),
         failures=_plain(failures),

@@ -40,13 +40,17 @@ def run_charts(results: Sequence[CellResults], figures: Sequence[Figure]) -> lis
     """
     groups: dict[tuple[str, str], list[CellResults]] = {}
     for result in results:
-        groups.setdefault((result.cell.dataset, result.cell.protocol_hash), []).append(result)
+        groups.setdefault((result.dataset, result.cell.protocol_hash), []).append(result)
     charts: list[Chart] = []
+    suffixes: list[str] = []
     for (dataset, protocol_hash), group in groups.items():
         suffix, place = "", f"on {dataset}, protocol {group[0].cell.protocol['name']}"
         if len(groups) > 1:
             several = sum(name == dataset for name, _ in groups) > 1
             suffix = re.sub(r"[^A-Za-z0-9]+", "-", f"-{dataset}-{protocol_hash if several else ''}").rstrip("-")
+            alike = suffixes.count(suffix)
+            suffixes.append(suffix)
+            suffix += f"-{alike + 1}" if alike else ""
         charts += _curves(group, suffix, place)
         here = [figure for figure in figures if (figure.dataset, figure.protocol_hash) == (dataset, protocol_hash)]
         charts += _rate_distortion(here, dataset, suffix, place)

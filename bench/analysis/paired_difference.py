@@ -28,7 +28,7 @@ class PairedDifference:
     windows_shared: int
     """Windows that both have."""
     sources_shared: int
-    """Source videos of those windows."""
+    """Source videos of those windows, copies of one video counted once."""
     note: str = ""
     """Warnings of the two figures."""
 
@@ -64,7 +64,7 @@ def paired_difference(
         high=None if interval is None else interval.high,
         probability_a_better=_probability_better(metric, interval),
         windows_shared=len(shared),
-        sources_shared=len({source for source, _ in shared}),
+        sources_shared=len({window.source for window in kept_a}),
         note="; ".join(dict.fromkeys(note for note in (estimate_a.note, estimate_b.note) if note)),
     )
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
 import pandas as pd
 
+from ...datasets.names import display_names
 from ...reports.schema import results_frame
-from ..catalog.catalog import metrics
+from ..catalog.catalog import datasets, metrics
 from ..ledger.ledger import Ledger, unpack_arrays
+from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..planning.cell import reference_identity
@@ -26,13 +28,35 @@ class CellResults:
 
     cell: CellRecord
     rows: list[Row]
+    """Of the windows that the plan names; of all windows where an older ledger has no plan."""
     measurements: Mapping[tuple[str, int], Mapping[str, Measurement]]
     references: Mapping[tuple[str, str], bytes]
+    num_outside: int = 0
+    """Windows that the ledger holds beyond the plan, and that no figure counts."""
+    missing_shards: tuple[str, ...] = ()
+    dataset: str = ""
+    """What reports call the dataset; unique among the cells that were read together."""
+    """Shards of the plan that nobody has run, as ``2/4``."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
         """Read a cell's rows and measurements; ``references`` come from ``ledger.reference_measurements()``."""
-        return cls(cell, ledger.rows(cell.cell_id), ledger.measurements(cell.cell_id), references)
+        rows, plan = ledger.rows(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
+        inside, outside = (rows, []) if plan is None else plan.split(rows)
+        missing = () if plan is None else plan.missing_shards
+        return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the figures must know of the windows they rest on."""
+        place = f"{self.cell.label} on {self.dataset}"
+        found = []
+        if self.num_outside:
+            counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
+            found.append(f"{place}: {counted} outside the plan not counted")
+        if self.missing_shards:
+            found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
+        return tuple(found)
 
     def scored(self) -> list[Row]:
         """Rows of windows that were scored."""
@@ -49,13 +73,14 @@ class CellResults:
             reference = reference_identity(row.content_id, row.frame_ids, self.cell.protocol_hash)
             found.append(
                 MeasuredWindow(
-                    source=row.source,
+                    source=row.content_id,
                     window=row.window,
                     num_frames=len(row.frame_ids),
                     arrays=unpack_arrays(measurement.arrays) if measurement else {},
                     reference_arrays=unpack_arrays(self.references.get((reference, metric.measurement_key), b"")),
                     timing=row.timing,
                     machine=row.machine,
+                    file=row.source,
                 )
             )
         return found
@@ -115,13 +140,20 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return [CellResults.read(ledger, cell, references) for cell in ledger.cells()]
+    return name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()])
+
+
+def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
+    names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
+    return [replace(result, dataset=names[result.cell.dataset]) for result in results]
 
 
 def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
 
     Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
+    A cell that failed takes the place of none that was measured.
     """
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for result in results:
@@ -135,7 +167,9 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
                 known = rows.setdefault((row["label"], "", "", name), general)
                 if known is general or known["value"] == row["value"] or math.isnan(row["value"]):
                     continue
-            rows[row["label"], row["dataset"], row["protocol_hash"], name] = row
+            place = (row["label"], row["dataset"], row["protocol_hash"], name)
+            if place not in rows or result.cell.status != "failed":
+                rows[place] = row
     return results_frame(rows.values())
 
 
@@ -164,7 +198,7 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
         "regularizer": cell.spec.get("regularizer_label", ""),
         "group": cell.spec.get("comparison_group", "other"),
         "weights": cell.spec.get("weights", "none"),
-        "dataset": cell.dataset,
+        "dataset": result.dataset,
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,
         "metric": metric.name,
@@ -200,19 +234,20 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
 
 
 def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a cell: windows requested, scored, failed and not yet run; videos missing from the dataset."""
+    """One row a cell: windows requested, scored, failed, not yet run, kept but not planned; videos missing."""
     records = []
     for result in results:
         cell, status = result.cell, Counter(row.status for row in result.rows)
         records.append(
             {
                 "label": cell.label,
-                "dataset": cell.dataset,
+                "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
                 "scored": status["scored"],
                 "failed": status["failed"],
                 "not_run": max(0, cell.planned - status["scored"] - status["failed"]),
+                "outside_plan": result.num_outside,
                 "missing_videos": len(cell.missing),
                 "readers": ", ".join(sorted({row.reader for row in result.rows if row.reader})),
                 "status": cell.status,
@@ -227,7 +262,7 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a failed window: which, and why."""
     columns = ["label", "dataset", "source", "window", "reader", "reason"]
     records = [
-        (result.cell.label, result.cell.dataset, row.source, row.window, row.reader, row.reason)
+        (result.cell.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
         for row in result.rows
         if row.status == "failed"

@@ -65,7 +65,8 @@ class Run(RunResults):
 
         Columns: ``a``, ``b``, ``dataset``, ``metric``, ``title``, ``unit``, ``direction``, ``decimals``, ``value_a``
         and ``value_b`` on the shared windows, ``difference`` (a − b) with ``low`` and ``high``, ``windows_shared``,
-        ``count`` (videos), ``better`` (the better label, empty where it isn't clear), ``note``.
+        ``count`` (videos), ``better`` (the better label, empty where it isn't clear), ``note``. ``attrs["left_out"]``
+        lists what has no counterpart.
 
         Raises:
             ComparisonError: if a label is unknown, or nothing can be compared.
@@ -77,7 +78,7 @@ class Run(RunResults):
         return failures_frame(self.results)
 
     def accounting(self) -> pd.DataFrame:
-        """One line a cell: windows requested, scored, failed and not run; videos missing; why a cell failed."""
+        """One line a cell: windows requested, scored, failed, not run, outside the plan; why a cell failed."""
         return accounting_frame(self.results)
 
     def report(

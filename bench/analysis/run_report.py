@@ -45,7 +45,7 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
-                key = (cell.dataset, cell.protocol_hash, row.source, row.window)
+                key = (result.dataset, cell.protocol_hash, row.source, row.window)
                 clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
@@ -85,6 +85,9 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
                 highlight=False,
                 markup=False,
             )
+    for result in run.results:
+        for remark in result.remarks:
+            console.print(remark, highlight=False, markup=False)
 
 
 def write_run_report(
@@ -116,6 +119,7 @@ def write_run_report(
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
+        remarks=[remark for result in run.results for remark in result.remarks],
         charts=run_charts(run.results, figures),
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
@@ -129,6 +133,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
     last = runs[-1] if runs else {}
     cells = [result.cell for result in results]
     return {
+        "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
         "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},

@@ -44,7 +44,7 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
     place = {
         "label": cell.label,
         "tokenizer": cell.tokenizer,
-        "dataset": cell.dataset,
+        "dataset": result.dataset,
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,
     }

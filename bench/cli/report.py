@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -24,6 +25,23 @@ def print_run(folder: Path, *, across_protocols: bool = False) -> None:
     from ..analysis.run_report import terminal_report
 
     terminal_report(RunResults.read(folder), across_protocols=across_protocols)
+
+
+def print_next(folder: Path) -> None:
+    """Name a run folder, and the commands that go on from it."""
+    from ..analysis.results import RunResults
+
+    typer.echo(f"\nrun folder: {folder}")
+    typer.echo(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
+    first: dict[tuple[str, str], str] = {}
+    for result in RunResults.read(folder).results:
+        if not result.scored():
+            continue
+        known = first.setdefault((result.cell.dataset, result.cell.protocol_hash), result.cell.label)
+        if known != result.cell.label:
+            command = ["toklab", "compare", known, result.cell.label, "--run", str(folder)]
+            typer.echo(f"      {shlex.join(command)}")
+            return
 
 
 def report(
@@ -64,7 +82,8 @@ def compare(
 ) -> None:
     """Compare tokenizers on the windows they share, with paired 95 % bootstrap intervals clustered by video.
 
-    The first is compared with each of the others. Figures under different protocols are refused.
+    The first is compared with each of the others, dataset by dataset and protocol by protocol. What has no counterpart,
+    and timings of two machines, are left out and listed.
 
     Examples:
 
@@ -72,11 +91,14 @@ def compare(
 
         toklab compare runs/before runs/after
     """
-    from ...reports.tables.comparison import render_comparison
+    from ...reports.tables.comparison import LEFT_OUT, render_comparison
     from ..analysis.comparison import compare_items
 
     frame = compare_items(items, run, metric)
     typer.echo(render_comparison(frame, format_.value))
+    if format_ == TableFormat.csv:
+        for sentence in frame.attrs[LEFT_OUT]:
+            typer.echo(f"left out: {sentence}", err=True)
 
 
 def register(app: typer.Typer) -> None:

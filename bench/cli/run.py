@@ -32,7 +32,10 @@ TokenizerOption = Annotated[
 DatasetOption = Annotated[
     list[str] | None,
     typer.Option(
-        "--dataset", "-d", help="Dataset, with its place if need be: `sample`, `folder:clips/`, `mcl-jcv:/data/mcl`."
+        "--dataset",
+        "-d",
+        help="Dataset, with its place if need be: `sample`, `mcl-jcv:/data/mcl`, `folder:clips/`; a folder under "
+        "a name of your own, which survives a move: `clips=folder:/data/clips`.",
     ),
 ]
 ProtocolOption = Annotated[str | None, typer.Option("--protocol", "-p", help="Protocol: a name or a TOML file.")]
@@ -48,6 +51,10 @@ SettingOption = Annotated[
         "--set", help="Inference setting: `posterior=sample`; commas give one row for each value: `seed=0,1,2`."
     ),
 ]
+LimitOption = Annotated[
+    int | None, typer.Option(min=1, help="At most so many windows a dataset, spread over its videos.")
+]
+LimitVideosOption = Annotated[int | None, typer.Option(min=1, help="Only the first so many videos of a dataset.")]
 CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
 
 
@@ -84,13 +91,16 @@ def run(
     metric: MetricOption = None,
     set_: SettingOption = None,
     cards: CardsOption = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/SUITE].")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Run folder [default: runs/SUITE; a new one without a suite].")
+    ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
     prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
-    limit: Annotated[int | None, typer.Option(min=1, help="At most so many windows a dataset.")] = None,
+    limit: LimitOption = None,
+    limit_videos: LimitVideosOption = None,
     shard: Annotated[
         str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")
     ] = None,
@@ -101,7 +111,7 @@ def run(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
 ) -> None:
-    """Run a suite, or tokenizers on a dataset. Run it again to go on where it stopped.
+    """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 
     Every window's measurements are kept in the run folder; the table is printed at the end. Exit code 0: every window
     was scored; 1: a window or a tokenizer failed (the reasons are in the report); 2: the command can't be understood.
@@ -117,9 +127,9 @@ def run(
     import torch
 
     from ..execution.options import RunOptions, resolve_device
-    from ..execution.session import run_into
+    from ..execution.session import claim_folder, run_into
     from ..planning.plan import Shard
-    from .report import print_run
+    from .report import print_next, print_run
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if threads:
@@ -131,13 +141,19 @@ def run(
         prefetch=prefetch,
         timeout_s=timeout,
         limit=limit,
+        limit_videos=limit_videos,
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
     )
-    folder = out or Path("runs") / chosen.name
+    if suite is None and out is None:
+        folder = claim_folder(chosen, cards or [])
+        typer.echo(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+    else:
+        folder = out or Path("runs") / chosen.name
     summary = run_into(folder, chosen, options, card_folders=cards or [])
     print_run(folder)
+    print_next(folder)
     if summary.exit_code:
         typer.echo(
             f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
@@ -164,6 +180,8 @@ def plan(
     metric: MetricOption = None,
     set_: SettingOption = None,
     cards: CardsOption = None,
+    limit: LimitOption = None,
+    limit_videos: LimitVideosOption = None,
 ) -> None:
     """Show what a run would do: its cells, protocol and metrics. Nothing is run.
 
@@ -180,6 +198,9 @@ def plan(
     for cell in cells:
         typer.echo(f"  {cell.label} on {cell.dataset}")
     typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+    given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
+    if limits := [words.format(number) for number, words in given if number]:
+        typer.echo(f"of each dataset: {'; '.join(limits)}")
 
 
 def merge(
@@ -193,10 +214,11 @@ def merge(
         toklab merge runs/part1 runs/part2 --out runs/whole
     """
     from ..ledger.merging import merge_runs
-    from .report import print_run
+    from .report import print_next, print_run
 
     merge_runs(runs, out)
     print_run(out)
+    print_next(out)
 
 
 def register(app: typer.Typer) -> None:

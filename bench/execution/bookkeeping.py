@@ -9,6 +9,7 @@ from ...datasets.stream import SourcePlan
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
 from ..ledger.ledger import Ledger
+from ..ledger.plans import read_plan, write_plan
 from ..ledger.records import CellRecord
 from ..metrics.interface import Metric, Unavailable
 from ..planning.cell import Cell
@@ -35,8 +36,10 @@ class Bookkeeping:
         spec: TokenizerSpec,
         windows: DatasetWindows,
     ) -> None:
-        """Record a cell that is about to run; one that is known keeps its facts and earlier metrics."""
+        """Record a cell that is about to run, with its plan; one that is known keeps its facts and earlier metrics."""
         known = self._ledger.cell(cell_id)
+        plan = self._preparation.options.plan(windows.planned()).after(read_plan(self._ledger.folder, cell_id))
+        write_plan(self._ledger.folder, cell_id, plan)
         asked = {name: self._preparation.metric(name) for name in cell.metrics}
         record = _describe(
             cell,
@@ -47,7 +50,7 @@ class Bookkeeping:
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
             unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
-            planned=windows.count,
+            planned=len(plan.windows),
         )
         self._forget_failed_cells(record)
         if known is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...datasets.interface import Dataset, FailedClip, Window
 from ...datasets.stream import SourcePlan
+from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
 
 
@@ -34,18 +36,50 @@ class DatasetWindows:
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
 
+    def planned(self) -> frozenset[PlannedWindow]:
+        """Every window as a plan names it, unreadable sources included."""
+        readable = [(p.source.key, p.content_id, w) for p in self.plans if isinstance(p, SourcePlan) for w in p.windows]
+        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
+        return frozenset(
+            (source, window.index, clip_digest(content_id, window.frame_ids))
+            for source, content_id, window in (*readable, *unreadable)
+        )
+
     def clips(self) -> list[str]:
         """Identity of every clip."""
         plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
         return [clip_identity(plan.content_id, window.frame_ids) for plan in plans for window in plan.windows]
 
 
-def cut_plans(plans: list[SourcePlan | FailedClip], limit: int | None) -> list[SourcePlan | FailedClip]:
-    """Plans without the windows beyond ``limit``."""
-    cut: list[SourcePlan | FailedClip] = []
-    for plan in plans:
-        if isinstance(plan, SourcePlan) and limit is not None:
-            plan = replace(plan, windows=plan.windows[:limit])
-            limit -= len(plan.windows)
-        cut.append(plan)
-    return cut
+def cut_plans(
+    plans: Iterable[SourcePlan | FailedClip], limit: int | None, limit_videos: int | None = None
+) -> list[SourcePlan | FailedClip]:
+    """The first ``limit_videos`` plans, with at most ``limit`` windows in all, spread over the videos.
+
+    The first window of each video is taken, then the second of each, and so on, videos in their order. No more plans
+    are drawn from ``plans`` than it takes; sources among them that can't be opened stay, beside the limit.
+    """
+    taken: list[SourcePlan | FailedClip] = []
+    lengths: list[int] = []
+    for plan in itertools.islice(plans, limit_videos):
+        taken.append(plan)
+        lengths.append(len(plan.windows) if isinstance(plan, SourcePlan) else 0)
+        if limit is not None and sum(length > 0 for length in lengths) >= limit:
+            break
+    if limit is None:
+        return taken
+    shares = _spread(lengths, limit)
+    return [
+        replace(plan, windows=plan.windows[:share]) if isinstance(plan, SourcePlan) else plan
+        for plan, share in zip(taken, shares, strict=True)
+    ]
+
+
+def _spread(lengths: Sequence[int], limit: int) -> list[int]:
+    """How many of each video's windows are taken, round by round, until there are ``limit`` or no more."""
+    shares = [0] * len(lengths)
+    while limit > 0 and (open_ones := [i for i, length in enumerate(lengths) if shares[i] < length]):
+        for index in open_ones[:limit]:
+            shares[index] += 1
+        limit -= len(open_ones)
+    return shares

@@ -7,6 +7,7 @@ from typing import Literal
 
 import torch
 
+from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
 
@@ -29,10 +30,18 @@ class RunOptions:
     timeout_s: float = 120.0
     """Seconds after which a decoding child is killed."""
     limit: int | None = None
-    """At most so many windows a dataset."""
+    """At most so many windows of a dataset, or of a shard of it, spread over its videos."""
+    limit_videos: int | None = None
+    """Only the first so many videos of a dataset, or of a shard of it."""
     shard: Shard = field(default_factory=Shard)
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
+
+    def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
+        """The plan of a cell whose windows, under these options, are ``windows``."""
+        given = {"limit": self.limit, "limit_videos": self.limit_videos}
+        limits = {name: value for name, value in given.items() if value is not None}
+        return Plan({self.shard.index: windows}, self.shard.count, limits)

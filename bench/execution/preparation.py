@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from ...datasets.cache import ClipCache
-from ...datasets.interface import Clip, Dataset, FailedClip, Window
+from ...datasets.interface import Clip, Dataset, FailedClip, VideoSource, Window
 from ...datasets.readers.worker import DecodeWorker
-from ...datasets.stream import ClipStream
-from ...datasets.tensors import TensorDataset, TensorStream
+from ...datasets.stream import ClipStream, SourcePlan
+from ...datasets.tensors import TensorClip, TensorDataset, TensorStream
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.catalog import datasets, metrics
 from ..catalog.complexity import measure_facts
@@ -24,7 +24,7 @@ from .dataset_windows import DatasetWindows, cut_plans
 from .options import RunOptions
 
 OpenDataset = Callable[[str, Path | None], Dataset]
-"""Gives the dataset of a name and a root."""
+"""Gives the dataset of a name in the catalog and a root."""
 SkipWindow = Callable[[str, str, Window], bool]
 """Whether a window of a source, by key and content, needs no decoding."""
 StreamedClip = Clip | FailedClip
@@ -75,10 +75,12 @@ class Preparation:
         """
         key = (cell.dataset, cell.root, cell.protocol.hash, spec.causal)
         if key not in self._windows:
-            dataset = self._open_dataset(cell.dataset, cell.root)
+            dataset = self._open_dataset(cell.dataset_kind or cell.dataset, cell.root)
             self._say(f"looking through {cell.dataset}")
-            with self.stream(cell, dataset, causal=spec.causal) as stream:
-                plans = cut_plans(stream.plan(), self.options.limit)
+            shard = self.options.shard
+            sources = dataset.clips if isinstance(dataset, TensorDataset) else dataset.sources()
+            with self._stream(cell, shard.of(sources), causal=spec.causal) as stream:
+                plans = cut_plans(stream.plans(), self.options.limit, self.options.limit_videos)
             missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
             self._windows[key] = DatasetWindows(dataset, plans, missing)
         return self._windows[key]
@@ -86,24 +88,47 @@ class Preparation:
     def stream(
         self,
         cell: Cell,
-        dataset: Dataset,
+        windows: DatasetWindows,
+        *,
+        causal: bool,
+        skip: SkipWindow,
+        piece_frames: int | None = None,
+    ) -> ClipStream | TensorStream:
+        """The planned clips of a dataset in order, without the windows that ``skip`` names."""
+        planned = {
+            plan.source.key: {window.index for window in plan.windows}
+            for plan in windows.plans
+            if isinstance(plan, SourcePlan)
+        }
+
+        def skip_unplanned(source: str, content: str, window: Window) -> bool:
+            return window.index not in planned.get(source, ()) or skip(source, content, window)
+
+        keys = {plan.source if isinstance(plan, FailedClip) else plan.source.key for plan in windows.plans}
+        dataset = windows.dataset
+        sources = dataset.clips if isinstance(dataset, TensorDataset) else dataset.sources()
+        chosen = [source for source in sources if source.key in keys]
+        return self._stream(cell, chosen, causal=causal, skip=skip_unplanned, piece_frames=piece_frames)
+
+    def _stream(
+        self,
+        cell: Cell,
+        sources: Sequence[VideoSource | TensorClip],
         *,
         causal: bool,
         skip: SkipWindow | None = None,
         piece_frames: int | None = None,
     ) -> ClipStream | TensorStream:
-        """The clips of a dataset in order, those of this run's shard, without the windows that ``skip`` names."""
-        shard = self.options.shard
-        if isinstance(dataset, TensorDataset):
-            return TensorStream(shard.of(dataset.clips), max_clips=self.options.limit, skip=skip)
+        clips = [source for source in sources if isinstance(source, TensorClip)]
+        if clips:
+            return TensorStream(clips, skip=skip)
         return ClipStream(
-            shard.of(dataset.sources()),
+            [source for source in sources if isinstance(source, VideoSource)],
             cell.protocol,
             causal=causal,
             reader=self.options.reader,
             prefetch=self.options.prefetch,
             cache=self._cache,
-            max_clips=self.options.limit,
             skip=skip,
             worker=self._worker,
             piece_frames=piece_frames,

@@ -17,6 +17,7 @@ from ...tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from ..catalog.catalog import tokenizers
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..ledger.ledger import Ledger
+from ..ledger.plans import planned_rows
 from ..ledger.records import CellRecord, RunRecord
 from ..planning.cell import Cell
 from . import provenance
@@ -97,13 +98,13 @@ class Runner:
             self._preparation.close()
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
-        failed_windows = sum(
-            row.status == "failed"
-            for cell in finished
-            if cell.status == "finished"
-            for row in self.ledger.rows(cell.cell_id)
-        )
+        failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows)
+
+    def _num_failed(self, cell: CellRecord) -> int:
+        """Planned windows that have no score, for whatever reason."""
+        rows, _ = planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))
+        return cell.planned - sum(row.status == "scored" for row in rows)
 
     def _run_cell(self, cell: Cell, run_id: str, number: int, of: int) -> CellRecord:
         entry = self._catalog.entry(cell.tokenizer)
@@ -125,7 +126,7 @@ class Runner:
         if tokenizer is not None:
             with self._preparation.stream(
                 cell,
-                windows.dataset,
+                windows,
                 causal=spec.causal,
                 skip=evaluation.needs_nothing,
                 piece_frames=evaluation.piece_frames(tokenizer),

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import date
 from pathlib import Path
 
+from ...datasets.names import display_names
 from ..ledger.ledger import Ledger
 from ..planning.plan import plan_cells
 from ..planning.suite import Suite, write_suite
@@ -18,6 +22,26 @@ from .terminal_progress import TerminalProgress
 def listener(*, on_terminal: bool) -> AbstractContextManager[Progress]:
     """Who hears how a run goes on: a bar on the terminal, or nobody."""
     return TerminalProgress() if on_terminal else nullcontext(SilentProgress())
+
+
+def claim_folder(suite: Suite, card_folders: Sequence[Path] = (), parent: Path = Path("runs")) -> Path:
+    """Make a folder for a run without a name: ``DATASET-DATE-N`` below ``parent``, with the first N that is free.
+
+    Raises:
+        ValueError: (a subclass) if the suite names what doesn't exist; no folder is made then.
+    """
+    names = list(display_names(cell.dataset for cell in plan_cells(suite, card_folders)).values())
+    others = f"-and-{len(names) - 1}-more" if len(names) > 1 else ""
+    stem = re.sub(r"[^\w.+-]+", "-", names[0]).strip("-") or "folder"
+    parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        folder = parent / f"{stem}{others}-{date.today().isoformat()}-{number}"
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            continue
+        return folder
+    raise AssertionError("numbers don't end")
 
 
 def run_into(

@@ -16,12 +16,12 @@ Reader = Literal["auto", "decord", "pyav"]
 
 
 def open_dataset(text: str) -> Dataset:
-    """The dataset that ``NAME``, ``NAME:FOLDER`` or the path of a folder stands for."""
+    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for."""
     registry = datasets()
-    name, root = parse_dataset(text)
-    if name not in registry and Path(text).exists():
-        name, root = "folder", Path(text)
-    return registry.get(name)(root)
+    if text.partition(":")[0].rpartition("=")[2] not in registry and Path(text).exists():
+        return registry.get("folder")(Path(text))
+    kind, root, _ = parse_dataset(text)
+    return registry.get(kind)(root)
 
 
 def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]:

@@ -1,38 +1,67 @@
-"""Merging run folders: shards of one run into one whole."""
+"""Merging run folders: shards of one run into one whole.
+
+The order of the folders decides nothing: a window that one of them scored beats its failure in another, and so does a
+measurement, and a cell. Where two scored the same window, the first one's row is kept.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import os
+import shutil
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from ...datasets.interface import WHOLE_SOURCE
+from ...datasets.names import is_root_identity
 from .ledger import Ledger, LedgerError
-from .records import CellRecord, ReferenceMeasurement
+from .plans import Plan, plan_file, read_plan, write_plan
+from .records import CellRecord, Measurement, ReferenceMeasurement, Row
 
 
 def merge_runs(folders: Sequence[Path], target: Path) -> None:
-    """Merge the ledgers of ``folders`` into a new one at ``target``.
+    """Merge the ledgers of ``folders`` into a new one at ``target``, which appears whole or not at all.
 
     Windows of different folders must be different windows, or the same computation: a window that two folders scored
     from different frames is an error, and nothing is written then.
 
     Raises:
-        LedgerError: if ``target`` holds a ledger already, or two folders contradict each other.
+        LedgerError: if ``target`` holds a ledger already, two folders contradict each other, or they ran on
+            unnamed folders at different places.
     """
     if target.exists() and any(target.iterdir()):
         raise LedgerError(f"{target} exists and is not empty; merge into a new folder")
-    sources = [Ledger(folder) for folder in folders]
+    sources: list[Ledger] = []
+    target.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = target.parent / f".{target.name}.{os.getpid()}.unfinished"
     try:
+        for folder in folders:
+            sources.append(Ledger(folder))
+        _check_datasets(sources)
         _check_agreement(sources)
-        with Ledger(target, write=True) as merged:
+        with Ledger(unfinished, write=True) as merged:
             for source in sources:
                 _copy(source, merged)
             for cell in merged.cells():
-                if cell.status == "finished":
-                    merged.compact(cell.cell_id)
+                _settle(cell, merged)
+        unfinished.replace(target)
     finally:
         for source in sources:
             source.close()
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _check_datasets(sources: Sequence[Ledger]) -> None:
+    """Refuse folders that may be copies of one dataset at two places, which nobody can tell."""
+    places = [{cell.dataset for cell in source.cells() if is_root_identity(cell.dataset)} for source in sources]
+    for number, one in enumerate(places):
+        for other in places[number + 1 :]:
+            if one and other and not (one <= other or other <= one):
+                named = " and ".join(sorted(one ^ other))
+                raise LedgerError(
+                    f"{named} are two datasets; if they are one, "
+                    "give it a name when it is run: --dataset NAME=folder:PATH"
+                )
 
 
 def _check_agreement(sources: Sequence[Ledger]) -> None:
@@ -41,36 +70,99 @@ def _check_agreement(sources: Sequence[Ledger]) -> None:
         for cell in source.cells():
             for row in source.rows(cell.cell_id):
                 clip = (row.content_id, row.frame_ids)
-                if seen.setdefault((row.cell_id, *row.key), clip) != clip:
+                if row.window != WHOLE_SOURCE and seen.setdefault((row.cell_id, *row.key), clip) != clip:
                     raise LedgerError(f"{source.folder}: {row.source}, window {row.window}, differs from another run's")
 
 
 def _copy(source: Ledger, merged: Ledger) -> None:
-    """Add one ledger's records; windows that are there already stay as they are."""
+    """Add one ledger's records; what was scored there already stays as it is."""
     merged.record(*source.runs())
     references = source.reference_measurements().items()
     merged.record(*(ReferenceMeasurement(clip, name, arrays) for (clip, name), arrays in references))
     for cell in source.cells():
         known = merged.cell(cell.cell_id)
-        present = {row.key for row in merged.rows(cell.cell_id)}
-        rows = [row for row in source.rows(cell.cell_id) if row.key not in present]
+        present = {row.key: row for row in merged.rows(cell.cell_id)}
+        rows = source.rows(cell.cell_id)
         if known is None:
             merged.record(cell)
+            plan = read_plan(source.folder, cell.cell_id)
         else:
-            shared = len(source.rows(cell.cell_id)) - len(rows)
-            merged.update_cell(cell.cell_id, **_joined(known, cell), planned=known.planned + cell.planned - shared)
-        measurements = source.measurements(cell.cell_id)
-        merged.record(*rows, *(m for key in measurements for m in measurements[key].values()))
+            plan = _joined_plan(source, merged, cell.cell_id)
+            shared = sum(row.key in present for row in rows)
+            planned = known.planned + cell.planned - shared if plan is None else len(plan.windows)
+            merged.update_cell(cell.cell_id, **_joined(known, cell), planned=planned)
+        _keep_plan(merged, cell.cell_id, plan)
+        merged.record(*_better_rows(rows, present), *_better_measurements(source, merged, cell.cell_id))
+
+
+def _better_rows(rows: Sequence[Row], present: dict[tuple[str, int], Row]) -> Iterator[Row]:
+    """Rows that nobody has, or that are scored where the one that is there failed."""
+    for row in rows:
+        known = present.get(row.key)
+        if known is None or (known.status == "failed" and row.status == "scored"):
+            yield row
+
+
+def _better_measurements(source: Ledger, merged: Ledger, cell_id: str) -> Iterator[Measurement]:
+    """Measurements that nobody has, or that are good where the one that is there failed."""
+    present = merged.measurements(cell_id)
+    for key, found in source.measurements(cell_id).items():
+        for name, measurement in found.items():
+            known = present.get(key, {}).get(name)
+            if known is None or (known.reason and not measurement.reason):
+                yield measurement
+
+
+def _settle(cell: CellRecord, merged: Ledger) -> None:
+    """What only the whole can tell of a cell: failures that another folder made good, and whether it is finished."""
+    same = ("label", "dataset", "protocol_hash")
+    others = [c for c in merged.cells() if all(getattr(c, name) == getattr(cell, name) for name in same)]
+    if cell.status == "failed":
+        if any(other.status != "failed" for other in others):
+            merged.forget_cell(cell.cell_id)
+        return
+    rows = merged.rows(cell.cell_id)
+    opened = {row.source for row in rows if row.window != WHOLE_SOURCE}
+    mended = [row.key for row in rows if row.window == WHOLE_SOURCE and row.source in opened]
+    plan = read_plan(merged.folder, cell.cell_id)
+    if mended:
+        merged.forget_rows(cell.cell_id, mended)
+        if plan is not None:
+            kept = {
+                index: frozenset(window for window in windows if window[:2] not in mended)
+                for index, windows in plan.parts.items()
+            }
+            plan = replace(plan, parts=kept)
+            write_plan(merged.folder, cell.cell_id, plan)
+            merged.update_cell(cell.cell_id, planned=len(plan.windows))
+    if cell.status == "finished":
+        merged.compact(cell.cell_id)
+
+
+def _keep_plan(merged: Ledger, cell_id: str, plan: Plan | None) -> None:
+    if plan is None:
+        plan_file(merged.folder, cell_id).unlink(missing_ok=True)
+    else:
+        write_plan(merged.folder, cell_id, plan)
+
+
+def _joined_plan(source: Ledger, merged: Ledger, cell_id: str) -> Plan | None:
+    """The plan of a cell over the folders so far; ``None`` if an older one has none."""
+    plan, before = read_plan(source.folder, cell_id), read_plan(merged.folder, cell_id)
+    return None if plan is None or before is None else before.joined(plan)
 
 
 def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
-    statuses = {first.status, second.status}
+    """Fields of a cell that is in two folders; it failed only where it failed in both."""
+    if first.status == "failed" and second.status != "failed":
+        first, second = second, first
+    statuses = {cell.status for cell in (first, second) if cell.status != "failed"}
     joined = replace(
         first,
         metrics=tuple(dict.fromkeys((*first.metrics, *second.metrics))),
         missing=tuple(sorted({*first.missing, *second.missing})),
-        unavailable={**first.unavailable, **second.unavailable},
-        facts={**first.facts, **second.facts},
-        status="open" if "open" in statuses else "finished",
+        unavailable={**second.unavailable, **first.unavailable},
+        facts={**second.facts, **first.facts},
+        status="open" if "open" in statuses else "finished" if statuses else "failed",
     )
     return {name: value for name, value in vars(joined).items() if name not in ("cell_id", "planned")}

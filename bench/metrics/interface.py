@@ -51,7 +51,7 @@ class MeasuredWindow:
     """One scored window as the ledger gives it back."""
 
     source: str
-    """Identity of the source video; windows of one source are one cluster."""
+    """Identity of the source video's content; windows of one source, or of copies of it, are one cluster."""
     window: int
     """Index of the window in its source."""
     num_frames: int
@@ -63,11 +63,13 @@ class MeasuredWindow:
     """``encode_s``, ``decode_s``, ``batch_size``, ``warm`` (0 or 1), ``peak_bytes``, ``num_tokens``."""
     machine: str = ""
     """Identity of the machine that measured the window."""
+    file: str = ""
+    """Key of the video in its dataset, where it isn't ``source``; copies of one video differ in it."""
 
     @property
     def key(self) -> tuple[str, int]:
-        """What rows are sorted and matched by."""
-        return (self.source, self.window)
+        """What rows are matched by."""
+        return (self.file or self.source, self.window)
 
 
 @dataclass(frozen=True)

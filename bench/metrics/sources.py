@@ -10,8 +10,8 @@ from .interface import MeasuredWindow, Metric
 
 
 def sorted_windows(windows: Iterable[MeasuredWindow]) -> list[MeasuredWindow]:
-    """Windows by source and index: the order every sum and every resample goes by."""
-    return sorted(windows, key=lambda window: window.key)
+    """Windows by source, file and index: the order every sum and every resample goes by."""
+    return sorted(windows, key=lambda window: (window.source, *window.key))
 
 
 def windows_by_source(windows: Iterable[MeasuredWindow]) -> list[list[MeasuredWindow]]:

@@ -34,7 +34,7 @@ class Cell:
     tokenizer: str
     """Name of a card or plugin."""
     dataset: str
-    """Name of the dataset."""
+    """Identity of the dataset: its name, or kind and resolved root of a folder without one."""
     root: Path | None
     """Where the dataset lies; not part of the identity."""
     protocol: Protocol
@@ -44,6 +44,8 @@ class Cell:
 
     settings_without_effect: frozenset[str] = frozenset()
     """Settings that the tokenizer doesn't use; they are part of the identity, but not of the label."""
+    dataset_kind: str = ""
+    """The dataset's name in the catalog, where it isn't ``dataset``; not part of the identity."""
 
     @property
     def label(self) -> str:

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
-from ...datasets.catalog import parse_dataset
 from ...datasets.protocol import load_protocol
 from ...tokenizers.interface import InferenceSettings
-from ..catalog.catalog import datasets, metrics, tokenizers
+from ..catalog.catalog import metrics, tokenizers
 from ..catalog.tokenizer_entry import CardTokenizer
 from .cell import Cell, settings_without_effect
+from .datasets import plan_datasets
 from .suite import Suite
 
 ItemT = TypeVar("ItemT")
@@ -45,7 +45,8 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     ``card_folders`` stands in for a tokenizer, it is run in its place, under its own name.
 
     Raises:
-        ValueError: (a subclass) naming an unknown tokenizer, dataset, metric, protocol or setting.
+        ValueError: (a subclass) naming an unknown tokenizer, dataset, metric, protocol or setting, or two datasets
+            of one name.
     """
     protocol = load_protocol(suite.protocol)
     if suite.protocol_changes:
@@ -60,12 +61,19 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
     for name in suite.metrics:
         metrics().check(name)
     cells: dict[tuple[str, str, str], Cell] = {}
-    for text in suite.datasets:
-        dataset, root = parse_dataset(text)
-        datasets().check(dataset)
+    for dataset in plan_datasets(suite.datasets):
         for name in chosen:
             for values in suite.combinations():
                 settings = InferenceSettings.from_mapping(values)
-                cell = Cell(name, dataset, root, protocol, settings, suite.metrics, without_effect[name])
-                cells.setdefault((text, name, cell.label), cell)
+                cell = Cell(
+                    name,
+                    dataset.identity,
+                    dataset.root,
+                    protocol,
+                    settings,
+                    suite.metrics,
+                    without_effect[name],
+                    dataset.kind,
+                )
+                cells.setdefault((dataset.identity, name, cell.label), cell)
     return list(cells.values())

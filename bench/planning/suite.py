@@ -45,7 +45,7 @@ class Suite(BaseModel):
     title: str = ""
     """One line for `toklab list suites` and the report's heading."""
     datasets: tuple[str, ...] = Field(min_length=1)
-    """Names, with a root where it isn't the default: ``mcl-jcv``, ``folder:/data/clips``."""
+    """Names, with a root if need be: ``mcl-jcv``, ``folder:/data/clips``, ``own=folder:/data/clips``."""
     protocol: str = "vidtok"
     """Name of a shipped protocol, or path of a TOML file."""
     protocol_changes: dict[str, Scalar] = {}

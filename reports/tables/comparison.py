@@ -22,6 +22,9 @@ COLUMNS = (
 )  # fmt: skip
 """What a comparison must have."""
 
+LEFT_OUT = "left_out"
+"""Name among the frame's ``attrs`` of a list of sentences: what was not compared, and why."""
+
 HEADINGS = ("Dataset", "Metric", "A", "B", "A − B", "95 % interval", "Windows", "Videos", "Better")
 """What is printed of it."""
 
@@ -31,6 +34,8 @@ ALIGNMENT = "llrrrrrrl"
 
 def render_comparison(frame: pd.DataFrame, format: str = "terminal") -> str:
     """A comparison as ``terminal`` text, ``markdown`` or ``csv`` (plain numbers in full precision).
+
+    Below the first two stands what was left out.
 
     Raises :class:`~..schema.TableError` on an unknown format or missing columns.
     """
@@ -44,12 +49,15 @@ def render_comparison(frame: pd.DataFrame, format: str = "terminal") -> str:
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in cast(list[dict[str, Any]], frame.to_dict("records")):
         pairs.setdefault((row["a"], row["b"]), []).append(row)
+    left_out = [f"left out: {sentence}" for sentence in frame.attrs.get(LEFT_OUT, ())]
     if format == TableFormat.markdown:
+        listed = "".join(f"\n{escape_markdown(line)}<br>" for line in left_out)
         return "\n".join(
             f"A: {escape_markdown(a)}<br>\nB: {escape_markdown(b)}\n\n{to_markdown(_table(rows))}\n"
             for (a, b), rows in pairs.items()
-        )
-    return "".join(f"A: {a}\nB: {b}\n{to_terminal(_table(rows), ruled=True)}\n" for (a, b), rows in pairs.items())
+        ) + (f"{listed}\n" if listed else "")
+    shown = [f"A: {a}\nB: {b}\n{to_terminal(_table(rows), ruled=True)}\n" for (a, b), rows in pairs.items()]
+    return "".join((*shown, *(f"{line}\n" for line in left_out)))
 
 
 def _table(rows: list[dict[str, Any]]) -> PlainTable:

@@ -97,8 +97,9 @@ def test_what_is_not_there_is_told_with_its_cure(tmp_path: Path) -> None:
 
 
 def test_names_as_a_command_line_gives_them() -> None:
-    assert parse_dataset("sample") == ("sample", None)
-    assert parse_dataset("folder:some/clips") == ("folder", Path("some/clips"))
-    for wrong in ("", ":x", "folder:"):
+    assert parse_dataset("sample") == ("sample", None, "")
+    assert parse_dataset("folder:some/clips") == ("folder", Path("some/clips"), "")
+    assert parse_dataset("own=folder:a=b:c") == ("folder", Path("a=b:c"), "own")
+    for wrong in ("", ":x", "folder:", "=folder:x", "a b=folder:x", "x/y=folder:z", "own="):
         with pytest.raises(ValueError, match="NAME:FOLDER"):
             parse_dataset(wrong)

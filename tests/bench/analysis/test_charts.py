@@ -107,7 +107,7 @@ def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_p
     names = sorted(charts_of(results))
     assert len(names) == 2
     for name, protocol_hash in zip(names, hashes, strict=True):
-        assert name.startswith("psnr_by_position-folder")
+        assert name.startswith("psnr_by_position-videos")
         assert name.endswith(f"-{protocol_hash}")
 
 

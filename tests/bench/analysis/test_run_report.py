@@ -18,7 +18,7 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
     clips = kept_clips(tmp_path / "run", results)
     assert len(clips) == 2
     assert {(clip.dataset, clip.protocol_hash) for clip in clips} == {
-        (result.cell.dataset, result.cell.protocol_hash) for result in results
+        (result.dataset, result.cell.protocol_hash) for result in results
     }
     for clip in clips:
         assert list(clip.reconstructions) == ["average", "signs"]

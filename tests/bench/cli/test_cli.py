@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import av
@@ -94,6 +95,11 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
     assert list(tmp_path.iterdir()) == []
 
 
+def test_plan_names_the_limits(toklab: INVOKE) -> None:
+    _, output = toklab("plan", "demo", "-t", "bicubic-4chn", "--limit", "4", "--limit-videos", "2")
+    assert "of each dataset: the first 2 videos; at most 4 windows, spread over the videos" in output
+
+
 @pytest.mark.slow
 def test_run_prints_the_table_and_remembers_the_suite(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
@@ -105,6 +111,26 @@ def test_run_prints_the_table_and_remembers_the_suite(
     assert code == 0
     assert "PSNR" in output
     assert (tmp_path / "run" / "suite.json").is_file()
+
+
+def test_runs_without_a_suite_have_folders_of_their_own_and_name_them(
+    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    arguments = ("-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1", "--set-protocol", "height=32")
+    outputs = [toklab("run", "-t", "average", "-t", name, *arguments)[1] for name in ("signs", "average")]
+    stem = f"videos-{date.today().isoformat()}"
+    assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == [f"{stem}-1", f"{stem}-2"]
+    for number, output in enumerate(outputs, start=1):
+        assert f"run folder: runs/{stem}-{number}" in output
+        assert f"next: toklab report runs/{stem}-{number}" in output
+    assert f"toklab compare average signs --run runs/{stem}-1" in outputs[0]
+    assert "toklab compare" not in outputs[1]
+    _, output = toklab("run", "-t", "average", *arguments, "--out", f"runs/{stem}-1")
+    assert f"next: toklab report runs/{stem}-1" in output
+    assert len(list((tmp_path / "runs").iterdir())) == 2
+    _, output = toklab("merge", f"runs/{stem}-1", f"runs/{stem}-2", "--out", "runs/merged")
+    assert "next: toklab report runs/merged" in output
 
 
 @pytest.mark.slow

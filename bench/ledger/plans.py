@@ -1,0 +1,138 @@
+"""Plans: exactly which windows the figures of a cell rest on, one file a cell beside the ledger.
+
+A run writes the plan of each of its cells before it computes anything. What the ledger holds beyond the plan, from a
+run without a limit or of a video that is gone, is kept and not counted. Cells of older ledgers have no plan; all their
+windows count.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .ledger import LedgerError
+from .records import Row
+
+FORMAT = 1
+
+PlannedWindow = tuple[str, int, str]
+"""Source, index of the window in it, and digest of its clip."""
+
+
+def clip_digest(content_id: str, frame_ids: tuple[int, ...]) -> str:
+    """What a plan knows a clip by: content of its source and indices of its frames."""
+    return hashlib.sha256(f"{content_id}:{','.join(map(str, frame_ids))}".encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The windows of a cell, shard by shard."""
+
+    parts: Mapping[int, frozenset[PlannedWindow]]
+    """Index of a shard, from 0, to its windows; an unreadable source is one window."""
+    count: int = 1
+    """Shards in all."""
+    limits: Mapping[str, int] = field(default_factory=dict)
+    """Name to value of every limit that each shard was cut by."""
+
+    @property
+    def windows(self) -> frozenset[PlannedWindow]:
+        """The windows of all shards."""
+        return frozenset().union(*self.parts.values())
+
+    @property
+    def missing_shards(self) -> tuple[str, ...]:
+        """Shards that nobody has run, as ``2/4``."""
+        return tuple(f"{index + 1}/{self.count}" for index in range(self.count) if index not in self.parts)
+
+    def after(self, earlier: Plan | None) -> Plan:
+        """This plan with the other shards of the one before it, if both cut the same dataset in the same way."""
+        if earlier is None or (earlier.count, dict(earlier.limits)) != (self.count, dict(self.limits)):
+            return self
+        return Plan({**earlier.parts, **self.parts}, self.count, self.limits)
+
+    def joined(self, other: Plan) -> Plan:
+        """The plan of two run folders that are merged: what either of them planned.
+
+        Raises:
+            LedgerError: if they are shards of different counts, whose union is no whole.
+        """
+        if self.count != other.count and 1 not in (self.count, other.count):
+            raise LedgerError(f"shards of {self.count} and shards of {other.count} don't make a whole")
+        if self.count != other.count:
+            return Plan({0: self.windows | other.windows})
+        parts = {
+            index: self.parts.get(index, frozenset()) | other.parts.get(index, frozenset())
+            for index in sorted({*self.parts, *other.parts})
+        }
+        return Plan(parts, self.count, self.limits if dict(self.limits) == dict(other.limits) else {})
+
+    def split(self, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+        """Rows of the plan's windows, and the others, both in the order they come in."""
+        planned = self.windows
+        inside: list[Row] = []
+        outside: list[Row] = []
+        for row in rows:
+            window = (row.source, row.window, clip_digest(row.content_id, row.frame_ids))
+            (inside if window in planned else outside).append(row)
+        return inside, outside
+
+
+def plan_file(folder: Path, cell_id: str) -> Path:
+    """Where the plan of a cell lies in a run folder."""
+    return folder / f"plan-{cell_id}.json"
+
+
+def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
+    """Replace the plan of a cell, whole or not at all."""
+    parts = {str(index): [list(window) for window in sorted(windows)] for index, windows in sorted(plan.parts.items())}
+    text = json.dumps({"format": FORMAT, "shards": plan.count, "limits": dict(plan.limits), "parts": parts})
+    path = plan_file(folder, cell_id)
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    try:
+        with unfinished.open("w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def read_plan(folder: Path, cell_id: str) -> Plan | None:
+    """The plan of a cell; ``None`` where none was written.
+
+    Raises:
+        LedgerError: if the file is damaged.
+    """
+    path = plan_file(folder, cell_id)
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text())
+        version = found["format"]
+        parts = {int(index): _windows(windows) for index, windows in found["parts"].items()}
+        plan = Plan(parts, int(found["shards"]), dict(found["limits"]))
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise LedgerError(f"{path} is damaged ({error}); delete it, and run again to plan anew") from error
+    if version != FORMAT:
+        raise LedgerError(f"{path} was written with plan format {version}, this is {FORMAT}")
+    return plan
+
+
+def _windows(listed: Sequence[Sequence[str | int]]) -> frozenset[PlannedWindow]:
+    return frozenset((str(source), int(window), str(clip)) for source, window, clip in listed)
+
+
+def planned_rows(folder: Path, cell_id: str, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
+    """Rows that the cell's plan names, and those outside it; without a plan all are named.
+
+    Raises:
+        LedgerError: if the plan is damaged.
+    """
+    plan = read_plan(folder, cell_id)
+    return (list(rows), []) if plan is None else plan.split(rows)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from toklab.bench.analysis.results import RunResults, accounting_frame
+from toklab.bench.ledger import merging
+from toklab.bench.ledger.ledger import Ledger, LedgerError
+from toklab.bench.ledger.merging import merge_runs
+from toklab.bench.ledger.plans import Plan, clip_digest, write_plan
+from toklab.bench.ledger.records import CellRecord, Measurement, Row
+
+CELL = CellRecord(
+    cell_id="c1",
+    tokenizer="t",
+    label="t",
+    spec={"title": "T"},
+    weights="none",
+    dataset="sample",
+    protocol={"name": "p"},
+    protocol_hash="h",
+    settings={},
+    metrics=("psnr",),
+    status="finished",
+    planned=1,
+)
+SCORED = Row("c1", "a.mp4", 0, "ff", (0, 1), 30.0, "pyav", "scored", "", {}, "m", "r")
+FAILED = replace(SCORED, status="failed", reason="out of memory")
+UNREADABLE = replace(FAILED, window=-1, frame_ids=(), content_id="", reason="can't be read")
+GOOD = Measurement("c1", "a.mp4", 0, "frame-mse:v1", b"good")
+BAD = Measurement("c1", "a.mp4", 0, "frame-mse:v1", b"", "MetricError: no")
+
+
+def make(folder: Path, cell: CellRecord, *records: Row | Measurement, shard: tuple[int, int] = (0, 1)) -> Path:
+    with Ledger(folder, write=True) as ledger:
+        ledger.record(cell, *records)
+        rows = [record for record in records if isinstance(record, Row)]
+        windows = frozenset((row.source, row.window, clip_digest(row.content_id, row.frame_ids)) for row in rows)
+        if cell.status != "failed":
+            write_plan(folder, cell.cell_id, Plan({shard[0]: windows}, shard[1]))
+    return folder
+
+
+def merged(folders: Sequence[Path], target: Path) -> list[tuple[CellRecord, list[Row], dict[tuple[str, int], object]]]:
+    merge_runs(folders, target)
+    with Ledger(target) as ledger:
+        return [(cell, ledger.rows(cell.cell_id), dict(ledger.measurements(cell.cell_id))) for cell in ledger.cells()]
+
+
+def counts(folder: Path) -> tuple[int, int, int, int]:
+    (line,) = accounting_frame(RunResults.read(folder).results).to_dict("records")
+    return line["requested"], line["scored"], line["failed"], line["not_run"]
+
+
+def test_scored_beats_failed_in_any_order(tmp_path: Path) -> None:
+    folders = [
+        make(tmp_path / "failed", CELL, FAILED),
+        make(tmp_path / "bad", CELL, SCORED, BAD),
+        make(tmp_path / "good", CELL, SCORED, GOOD),
+        make(tmp_path / "unreadable", CELL, UNREADABLE),
+    ]
+    for number, order in enumerate(itertools.permutations(folders)):
+        ((_, rows, measurements),) = merged(order, tmp_path / f"merged{number}")
+        assert rows == [SCORED]
+        assert measurements == {SCORED.key: {GOOD.measurement_key: GOOD}}
+        assert counts(tmp_path / f"merged{number}") == (1, 1, 0, 0)
+
+
+def test_failed_cells_stay_failed_with_their_reason(tmp_path: Path) -> None:
+    failed = replace(CELL, status="failed", reason="no checkpoint", hint="toklab weights pull t", planned=0)
+    folders = [make(tmp_path / f"part{number}", failed) for number in range(2)]
+    ((cell, rows, _),) = merged(folders, tmp_path / "merged")
+    assert (cell.status, cell.reason, cell.hint, rows) == ("failed", failed.reason, failed.hint, [])
+
+
+def test_a_cell_that_ran_elsewhere_beats_one_that_failed(tmp_path: Path) -> None:
+    failed = replace(CELL, cell_id="c0", status="failed", reason="no checkpoint", planned=0)
+    folders = [make(tmp_path / "failed", failed), make(tmp_path / "ran", CELL, SCORED, GOOD)]
+    for number, order in enumerate((folders, folders[::-1])):
+        ((cell, rows, _),) = merged(order, tmp_path / f"merged{number}")
+        assert (cell.cell_id, cell.status, rows) == ("c1", "finished", [SCORED])
+
+
+def test_missing_shards_are_named(tmp_path: Path) -> None:
+    others = replace(SCORED, source="c.mp4")
+    folders = [
+        make(tmp_path / "part1", CELL, SCORED, GOOD, shard=(0, 3)),
+        make(tmp_path / "part3", CELL, others, replace(GOOD, source="c.mp4"), shard=(2, 3)),
+    ]
+    merged(folders, tmp_path / "merged")
+    (result,) = RunResults.read(tmp_path / "merged").results
+    assert result.missing_shards == ("2/3",)
+    assert len(result.scored()) == 2
+    assert "shards 2/3 not run" in " ".join(result.remarks)
+
+
+def test_a_merge_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = [make(tmp_path / f"part{number}", CELL, SCORED, GOOD) for number in range(2)]
+    monkeypatch.setattr(merging, "_settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        merge_runs(folders, tmp_path / "merged")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part0", "part1"]
+    monkeypatch.undo()
+    (tmp_path / "merged").mkdir()
+    merge_runs(folders, tmp_path / "merged")
+    with pytest.raises(LedgerError, match="not empty"):
+        merge_runs(folders, tmp_path / "merged")
+
+
+def test_frames_of_two_videos_under_one_name_are_refused(tmp_path: Path) -> None:
+    folders = [
+        make(tmp_path / "one", CELL, SCORED),
+        make(tmp_path / "other", CELL, replace(SCORED, content_id="ee")),
+    ]
+    with pytest.raises(LedgerError, match=r"a\.mp4, window 0, differs"):
+        merge_runs(folders, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()

@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from toklab.bench.ledger.ledger import LedgerError
+from toklab.bench.ledger.plans import Plan, clip_digest, plan_file, planned_rows, read_plan, write_plan
+from toklab.bench.ledger.records import Row
+
+ROW = Row("c1", "a.mp4", 0, "ff", (0, 1), 30.0, "pyav", "scored", "", {}, "m", "r")
+A, B = ("a.mp4", 0, clip_digest("ff", (0, 1))), ("b.mp4", 0, "0")
+
+
+def plan(*windows: tuple[str, int, str], index: int = 0, count: int = 1, **limits: int) -> Plan:
+    return Plan({index: frozenset(windows)}, count, limits)
+
+
+def test_a_plan_survives_its_file(tmp_path: Path) -> None:
+    written = Plan({0: frozenset({A}), 2: frozenset({B})}, 3, {"limit": 4})
+    write_plan(tmp_path, "c1", written)
+    assert read_plan(tmp_path, "c1") == written
+    assert [path.name for path in tmp_path.iterdir()] == ["plan-c1.json"]
+    assert written.missing_shards == ("2/3",)
+
+
+def test_rows_of_other_windows_and_of_other_frames_are_outside(tmp_path: Path) -> None:
+    rows = [ROW, replace(ROW, window=1), replace(ROW, source="b.mp4"), replace(ROW, content_id="ee")]
+    assert planned_rows(tmp_path, "c1", rows) == (rows, [])
+    write_plan(tmp_path, "c1", plan(A))
+    assert planned_rows(tmp_path, "c1", rows) == (rows[:1], rows[1:])
+
+
+def test_the_next_run_replaces_the_plan_unless_it_is_another_shard_of_it() -> None:
+    first = plan(A, index=0, count=2, limit=1)
+    assert plan(B, index=1, count=2, limit=1).after(first).windows == {A, B}
+    for other in (plan(B), plan(B, index=0, count=2, limit=1), plan(B, index=1, count=2), plan(B, index=1, count=3)):
+        assert other.after(first).windows == {B}
+    assert plan(B).after(None) == plan(B)
+
+
+def test_joined_plans_name_what_either_names() -> None:
+    whole = plan(A, index=0, count=2).joined(plan(B, index=1, count=2))
+    assert (whole.windows, whole.missing_shards) == ({A, B}, ())
+    assert plan(A, limit=1).joined(plan(B)).windows == {A, B}
+    assert plan(A, index=0, count=2).joined(plan(A, B)).missing_shards == ()
+    with pytest.raises(LedgerError, match="shards of 2 and shards of 3"):
+        plan(A, index=0, count=2).joined(plan(B, index=1, count=3))
+
+
+@pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "shards": 1, "limits": {}, "parts": {"0": [1]}}'])
+def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
+    plan_file(tmp_path, "c1").write_text(text)
+    with pytest.raises(LedgerError, match=r"plan-c1\.json is damaged"):
+        read_plan(tmp_path, "c1")
