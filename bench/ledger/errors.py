@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pyarrow as pa
 
+FILE_NAME = "ledger.sqlite"
+"""The SQLite file in a run folder."""
+
 
 class LedgerError(ValueError):
     """A run folder that can't be opened, is in use, is damaged, or contradicts another."""
@@ -23,6 +26,24 @@ class Damage(Exception):
         self.path = path
         self.what = what
         self.cell_id = cell_id
+
+
+class DamagedLedger(LedgerError):
+    """Damage in a run folder: where, of which cell, and what to do."""
+
+    def __init__(self, damage: Damage, folder: Path, label: str, command: str):
+        self.path = damage.path
+        self.cell_id = damage.cell_id
+        self.label = label
+        self.what = damage.what
+        if damage.path.name != FILE_NAME:
+            self.cure = f"delete it, then `{command}` computes the cell again"
+        elif damage.cell_id:
+            self.cure = f"`toklab verify {folder} --forget-damaged` drops it, then `{command}` computes it again"
+        else:
+            self.cure = f"move {folder} away, then `{command}` computes everything again"
+        cell = f", cell {label}" if label else ""
+        super().__init__(f"{damage.path} is damaged{cell}: {damage.what}; {self.cure}")
 
 
 STORAGE_ERRORS = (

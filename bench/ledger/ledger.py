@@ -18,35 +18,23 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
-import numpy as np
 from filelock import FileLock, Timeout
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
+from .arrays import pack_arrays, unpack_arrays
 from .atomic_files import remove_temporary_files
 from .cell_files import CellFiles
 from .connection import Connection
-from .errors import Damage, LedgerError, storage_errors
+from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
 from .records import CellFile, CellRecord, Measurement, ReferenceMeasurement, Row, RunRecord
 from .tables import PER_CELL, Tables
+from .upgrading import needs_upgrade, upgrade
 
 __all__ = ["FILE_NAME", "Ledger", "LedgerError", "pack_arrays", "unpack_arrays"]
 
-FILE_NAME = "ledger.sqlite"
 ATTEMPTS = 10
 """How often a cell is read again because a writer replaced its file meanwhile."""
 
 FoundT = TypeVar("FoundT", Row, Measurement)
-
-
-def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
-    """Named arrays as bytes (safetensors format)."""
-    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-
-
-def unpack_arrays(packed: bytes) -> dict[str, np.ndarray]:
-    """What :func:`pack_arrays` packed; nothing for an empty value."""
-    return load_arrays(packed) if packed else {}
 
 
 class Ledger:
@@ -75,7 +63,7 @@ class Ledger:
                     self._acquire()
                 self._connection = Connection(self._path, write=write)
                 self._tables = Tables(self._connection, self._path)
-                self._prepare()
+                self._prepare(self._connection.sqlite)
         except BaseException:
             self.close()
             raise
@@ -89,15 +77,15 @@ class Ledger:
             raise LedgerError(f"{self.folder} is in use by another toklab run; wait for it, or end it") from error
         self._lock = lock
 
-    def _prepare(self) -> None:
+    def _prepare(self, sqlite: sqlite3.Connection) -> None:
         """Check the format; a writer brings it up to date and puts right what a kill or the user left."""
         if not self._write:
             self._tables.check_version()
             return
-        if self._tables.needs_upgrade():
+        if needs_upgrade(self._tables):
             with self._tables.transaction(durable=True):
                 earlier = self._tables.version
-                self._tables.upgrade()
+                upgrade(self._tables, sqlite)
                 if earlier < self._tables.version:
                     self._tables.put(
                         CellFile(cell_id, self._files.digest(cell_id)) for cell_id in self._files.present()
@@ -325,21 +313,3 @@ class Ledger:
             tables.put([CellFile(cell_id, digest)])
             for record in PER_CELL:
                 tables.delete_all_of(record, cell_id)
-
-
-class DamagedLedger(LedgerError):
-    """Damage in a run folder: where, of which cell, and what to do."""
-
-    def __init__(self, damage: Damage, folder: Path, label: str, command: str):
-        self.path = damage.path
-        self.cell_id = damage.cell_id
-        self.label = label
-        self.what = damage.what
-        if damage.path.name != FILE_NAME:
-            self.cure = f"delete it, then `{command}` computes the cell again"
-        elif damage.cell_id:
-            self.cure = f"`toklab verify {folder} --forget-damaged` drops it, then `{command}` computes it again"
-        else:
-            self.cure = f"move {folder} away, then `{command}` computes everything again"
-        cell = f", cell {label}" if label else ""
-        super().__init__(f"{damage.path} is damaged{cell}: {damage.what}; {self.cure}")

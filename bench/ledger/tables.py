@@ -20,7 +20,6 @@ from .records import (
     RecordT,
     Row,
     column_types,
-    default_column,
     from_named_columns,
     to_columns,
 )
@@ -104,7 +103,7 @@ class Tables:
         condition, values = ("WHERE cell = ?", (cell_id,)) if record in PER_CELL else ("ORDER BY rowid", ())
         found: list[RecordT] = []
         count, digest = 0, 0
-        names, width = self._columns(record), len(self._columns(record))
+        names, width = self.columns(record), len(self.columns(record))
         decode = from_named_columns(record, names)
         for _, row, total in self._select(record, condition, values, cell_id):
             count, digest = count + 1, digest + total.digest
@@ -125,7 +124,7 @@ class Tables:
 
     def _put(self, record: Any) -> None:
         kind = type(record)
-        table, names = TABLES[kind], self._columns(kind)
+        table, names = TABLES[kind], self.columns(kind)
         by_name = dict(zip(column_types(kind), to_columns(record), strict=True))
         values = [by_name.get(name) for name in names]
         keys = [by_name[name] for name in PRIMARY_KEYS[kind]]
@@ -179,7 +178,7 @@ class Tables:
     def _next_rowid(self, table: str) -> int:
         return self._sqlite.execute(f"SELECT COALESCE(MAX(rowid), 0) + 1 FROM {table}").fetchone()[0]
 
-    def _columns(self, record: type) -> tuple[str, ...]:
+    def columns(self, record: type) -> tuple[str, ...]:
         """The columns a table has, in their order, its CRC left out."""
         if record not in self._stored:
             found = self._sqlite.execute(f"PRAGMA table_info({TABLES[record]})").fetchall()
@@ -189,11 +188,15 @@ class Tables:
             self._stored[record] = names
         return self._stored[record]
 
+    def forget_columns(self, record: type) -> None:
+        """Look again which columns a table has, as some were added."""
+        self._stored.pop(record, None)
+
     def _select(
         self, record: type, condition: str, values: Sequence[Any], cell_id: str
     ) -> Iterator[tuple[int, tuple[Any, ...], Total]]:
         """Rowid, values (then the CRC) and total of every row found, each checked."""
-        names = self._columns(record)
+        names = self.columns(record)
         checked, is_cell = self.is_checked, record is CellRecord
         query = f"SELECT rowid, {', '.join(names)}{', crc' if checked else ''} FROM {TABLES[record]} {condition}"
         header, nothing = _header(names), Total()
@@ -268,48 +271,9 @@ class Tables:
         if self.is_checked != ("totals" in self.table_names()):
             raise Damage(self._path, "its format number and its tables contradict each other")
 
-    def needs_upgrade(self) -> bool:
-        """Whether the ledger is new, of an earlier format, or lacks columns of the records.
-
-        Raises:
-            LedgerError: if a newer version of toklab wrote it.
-            Damage: if its format number is wrong.
-        """
-        names = self.table_names()
-        if self.version != 0 or "totals" in names:
-            self.check_version()
-        if self.version < SCHEMA_VERSION:
-            return True
-        return any(set(column_types(record)) - set(self._columns(record)) for record in TABLES)
-
-    def upgrade(self) -> None:
-        """Bring every table to this format, inside a transaction: nothing is lost, everything gets its checksums."""
-        if self.version == SCHEMA_VERSION:  # columns are missing: what is there must be sound before it is written anew
-            for record in TABLES:
-                for cell_id in self.cell_ids() if record in PER_CELL else [""]:
-                    self.all(record, cell_id)
-        elif "totals" not in self.table_names():
-            self._sqlite.execute(CREATE_TOTALS)
-        for record, table in TABLES.items():
-            columns = ", ".join(f"{name} {kind}" for name, kind in column_types(record).items())
-            key = ", ".join(PRIMARY_KEYS[record])
-            self._sqlite.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, crc INTEGER, PRIMARY KEY ({key}))")
-            self._add_columns(record)
-            self._write_checksums(record)
-        self._sqlite.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-        self.version = SCHEMA_VERSION
-
-    def _add_columns(self, record: type) -> None:
-        present = {name for _, name, *_ in self._sqlite.execute(f"PRAGMA table_info({TABLES[record]})")}
-        for name, kind in {**column_types(record), "crc": "INTEGER"}.items():
-            if name not in present:
-                self._sqlite.execute(f"ALTER TABLE {TABLES[record]} ADD COLUMN {name} {kind}")
-                if name != "crc":
-                    self._sqlite.execute(f"UPDATE {TABLES[record]} SET {name} = ?", (default_column(record, name),))
-        self._stored.pop(record, None)
-
-    def _write_checksums(self, record: type) -> None:
-        table, names = TABLES[record], self._columns(record)
+    def write_checksums(self, record: type) -> None:
+        """Give every row of a table its checksum, and the table its totals, inside a transaction."""
+        table, names = TABLES[record], self.columns(record)
         totals: defaultdict[str, Total] = defaultdict(Total)
         if record not in PER_CELL:
             totals[_scope(record, "")] = Total()

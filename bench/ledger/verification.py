@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from .ledger import DamagedLedger, Ledger, LedgerError, unpack_arrays
+from .arrays import unpack_arrays
+from .errors import DamagedLedger, LedgerError
+from .ledger import Ledger
 from .records import CellRecord
 
 SUITE_FILE = "suite.json"
@@ -127,7 +130,10 @@ def forget_damaged(folder: Path, findings: list[Finding]) -> list[str]:
         if finding.path is not None and finding.path.suffix == ".parquet":
             finding.path.unlink(missing_ok=True)
             dropped.append(str(finding.path))
-    with Ledger(folder, write=True) as ledger:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # that the files just deleted are missing
+        ledger = Ledger(folder, write=True)
+    with ledger:
         for finding in damaged:
             if finding.path == ledger.path:
                 ledger.forget_pending(finding.cell_id)

@@ -11,6 +11,7 @@ import pytest
 from kills import while_writing
 from run_folders import all_of, measured_row, other_cell, read_all, write_run
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
+from toklab.bench.ledger.records import CellRecord
 from toklab.bench.ledger.verification import verify_run
 
 EARLIER_RUN = Path(__file__).parents[2] / "data" / "run_format_1"
@@ -133,3 +134,18 @@ def _remembering(ledger: Ledger, method: Callable[..., Any], committed: list[dic
 
 def _listing(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_column_that_came_later_takes_its_default(tmp_path: Path) -> None:
+    """As of a ledger that a version without the field wrote: readers and writers go on, and all is checked again."""
+    run = write_run(tmp_path / "run")
+    written = all_of(run)
+    with Ledger(run, write=True) as ledger, ledger._tables.transaction():
+        assert ledger._connection is not None
+        ledger._connection.sqlite.execute("ALTER TABLE cells DROP COLUMN unavailable")
+        ledger._tables.forget_columns(CellRecord)
+        ledger._tables.write_checksums(CellRecord)
+    assert all_of(run) == written
+    with Ledger(run, write=True) as ledger:
+        assert read_all(ledger) == written
+    assert all_of(run) == written
