@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from . import data, report, run, show, train, video, weights
+from . import data, report, run, show, train, verify, video, weights
 
 app = typer.Typer(
     name="toklab",
@@ -17,7 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with `toklab run demo`, then `toklab report runs/demo`.",
 )
-for module in (run, report, show, train, video):
+for module in (run, report, verify, show, train, video):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -1,103 +1,118 @@
 """The ledger of a run folder: every window of every cell, append-only, safe to kill at any moment.
 
-Rows are committed to SQLite (write-ahead log) as they come. A finished cell is compacted into one Parquet file by an
-atomic rename, and only then leaves SQLite; reading takes the union, so that a kill between the two loses nothing.
+Rows are committed to SQLite (write-ahead log) as they come. A finished cell is compacted into one Parquet file: it is
+written beside its place, its digest is committed, it takes its place, and only then its rows leave SQLite. Reading
+takes the union, so that a kill between any two of these steps loses nothing. Whatever is read is checked: every record
+of SQLite has a CRC, what belongs together has a count and a digest, and every Parquet file a digest.
 """
 
 from __future__ import annotations
 
-import os
+import shlex
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+import warnings
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.parquet as pq
 from filelock import FileLock, Timeout
-from safetensors.numpy import load as load_arrays
-from safetensors.numpy import save as save_arrays
 
-from .records import (
-    PRIMARY_KEYS,
-    TABLES,
-    CellRecord,
-    Measurement,
-    RecordT,
-    ReferenceMeasurement,
-    Row,
-    RunRecord,
-    column_types,
-    from_columns,
-    to_columns,
-)
+from .arrays import pack_arrays, unpack_arrays
+from .atomic_files import remove_temporary_files
+from .cell_files import CellFiles
+from .connection import Connection
+from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
+from .records import CellFile, CellRecord, Measurement, ReferenceMeasurement, Row, RunRecord
+from .tables import PER_CELL, Tables
+from .upgrading import needs_upgrade, upgrade
 
-SCHEMA_VERSION = 1
-FILE_NAME = "ledger.sqlite"
-CELLS_FOLDER = "cells"
+__all__ = ["FILE_NAME", "Ledger", "LedgerError", "pack_arrays", "unpack_arrays"]
 
+ATTEMPTS = 10
+"""How often a cell is read again because a writer replaced its file meanwhile."""
 
-class LedgerError(ValueError):
-    """A run folder that can't be opened, is in use, or contradicts another."""
-
-
-def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
-    """Named arrays as bytes (safetensors format)."""
-    return save_arrays({name: np.ascontiguousarray(array) for name, array in arrays.items()})
-
-
-def unpack_arrays(packed: bytes) -> dict[str, np.ndarray]:
-    """What :func:`pack_arrays` packed; nothing for an empty value."""
-    return load_arrays(packed) if packed else {}
+FoundT = TypeVar("FoundT", Row, Measurement)
 
 
 class Ledger:
-    """The ledger in ``folder``. With ``write=True`` it is created if need be and locked against other writers."""
+    """The ledger in ``folder``. With ``write=True`` it is created if need be and locked against other writers.
+
+    A ledger of an earlier format is read as it is, and brought to this format by the first writer. Readers create no
+    file, need no right to write, and see a consistent state beside a writer.
+
+    Raises:
+        LedgerError: by every method, if a file is damaged (it names the file, the cell and the command that computes
+            it again), if the disk is full, or another writer is at work.
+    """
 
     def __init__(self, folder: Path, *, write: bool = False):
         self.folder = Path(folder)
-        path = self.folder / FILE_NAME
+        self._path = self.folder / FILE_NAME
         self._lock: FileLock | None = None
-        if write:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock = FileLock(self.folder / ".lock")
-            try:
-                self._lock.acquire(timeout=0)
-            except Timeout as error:
-                raise LedgerError(f"{self.folder} is in use by another toklab run; wait for it, or end it") from error
-        elif not path.is_file():
+        self._connection: Connection | None = None
+        self._write = write
+        self._files = CellFiles(self.folder)
+        if not write and not self._path.is_file():
             raise LedgerError(f"{self.folder} is not a run folder: it holds no {FILE_NAME}. `toklab run` makes one")
         try:
-            self._connection = sqlite3.connect(path, isolation_level=None)
-            self._connection.execute("PRAGMA journal_mode=WAL")
-            self._connection.execute("PRAGMA synchronous=NORMAL")
-            self._create_tables()
-        except sqlite3.DatabaseError as error:
-            self._release()
-            raise LedgerError(f"{path} can't be read as a ledger ({error})") from error
+            with self._explained():
+                if write:
+                    self._acquire()
+                self._connection = Connection(self._path, write=write)
+                self._tables = Tables(self._connection, self._path)
+                self._prepare(self._connection.sqlite)
+        except BaseException:
+            self.close()
+            raise
 
-    def _create_tables(self) -> None:
-        version = self._connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            raise LedgerError(f"{self.folder} was written with ledger format {version}, this is {SCHEMA_VERSION}")
-        for record, table in TABLES.items():
-            columns = ", ".join(f"{name} {kind}" for name, kind in column_types(record).items())
-            key = ", ".join(PRIMARY_KEYS[record])
-            self._connection.execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns}, PRIMARY KEY ({key}))")
-        self._connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+    def _acquire(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise LedgerError(f"{self.folder} is in use by another toklab run; wait for it, or end it") from error
+        self._lock = lock
 
-    def _release(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
+    def _prepare(self, sqlite: sqlite3.Connection) -> None:
+        """Check the format; a writer brings it up to date and puts right what a kill or the user left."""
+        if not self._write:
+            self._tables.check_version()
+            return
+        if needs_upgrade(self._tables):
+            with self._tables.transaction(durable=True):
+                earlier = self._tables.version
+                upgrade(self._tables, sqlite)
+                if earlier < self._tables.version:
+                    self._tables.put(
+                        CellFile(cell_id, self._files.digest(cell_id)) for cell_id in self._files.present()
+                    )
+        remove_temporary_files((self.folder, self._files.folder))
+        for registered in self._tables.all(CellFile):
+            if not self._files.path(registered.cell_id).exists():
+                self._compute_again(registered)
+
+    def _compute_again(self, registered: CellFile) -> None:
+        """Go on without a cell's file that was deleted: its windows are open again."""
+        with self._tables.transaction(durable=True):
+            self._tables.delete(CellFile, "WHERE cell = ?", (registered.cell_id,))
+            if registered.digest:
+                path = self._files.path(registered.cell_id)
+                warnings.warn(f"{path} is missing; its windows are to be computed again", stacklevel=4)
+                found = [cell for cell in self._tables.all(CellRecord) if cell.cell_id == registered.cell_id]
+                self._tables.put(replace(cell, status="open") for cell in found)
 
     def close(self) -> None:
         """Close the file and give the lock back."""
-        self._connection.close()
-        self._release()
+        try:
+            if self._connection is not None:
+                self._connection.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
 
     def __enter__(self) -> Ledger:
         return self
@@ -107,45 +122,69 @@ class Ledger:
     ) -> None:
         self.close()
 
+    @property
+    def path(self) -> Path:
+        """The SQLite file."""
+        return self._path
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether what is read is checked: not in ledgers of format 1."""
+        return self._tables.is_checked
+
+    # Errors
+
     @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._connection.execute("BEGIN IMMEDIATE")
+    def _explained(self) -> Iterator[None]:
+        """Make a :class:`LedgerError` of damage, which says where it is and what to do."""
         try:
-            yield
-        except BaseException:
-            self._connection.execute("ROLLBACK")
-            raise
-        self._connection.execute("COMMIT")
+            with storage_errors(self._path):
+                yield
+        except Damage as damage:
+            raise DamagedLedger(damage, self.folder, *self._label_and_command(damage.cell_id)) from damage
 
-    def _put(self, records: Iterable[Any]) -> None:
-        for record in records:
-            marks = ", ".join("?" for _ in column_types(type(record)))
-            self._connection.execute(
-                f"INSERT OR REPLACE INTO {TABLES[type(record)]} VALUES ({marks})", to_columns(record)
-            )
+    @contextmanager
+    def _reading(self) -> Iterator[Tables]:
+        with self._explained(), self._tables.reading():
+            yield self._tables
 
-    def _get(self, record: type[RecordT], condition: str = "", values: Sequence[Any] = ()) -> list[RecordT]:
-        columns = ", ".join(column_types(record))
-        query = f"SELECT {columns} FROM {TABLES[record]} {condition}"
-        return [from_columns(record, found) for found in self._connection.execute(query, values)]
+    @contextmanager
+    def _writing(self, *, durable: bool = False) -> Iterator[Tables]:
+        with self._explained(), self._tables.transaction(durable=durable):
+            yield self._tables
+
+    def _label_and_command(self, cell_id: str) -> tuple[str, str]:
+        """A cell's label and the command that computes it, as far as they can be read."""
+        label, commands = cell_id, []
+        if hasattr(self, "_tables"):
+            label = self._tables.label(cell_id) if cell_id else ""
+            with suppress(Damage, sqlite3.Error), self._tables.reading():
+                found = (run.provenance.get("command") for run in self._tables.all(RunRecord))
+                commands = [words for words in found if words and words[1:2] == ["run"]]
+        tokenizer = label.partition(" (")[0]
+        fitting = [words for words in commands if tokenizer in words] or commands
+        return label, shlex.join(fitting[-1]) if fitting else f"toklab run … --out {self.folder}"
+
+    # Records
 
     def record(self, *records: RunRecord | CellRecord | Row | Measurement | ReferenceMeasurement) -> None:
         """Commit records in one transaction, replacing those of the same key."""
-        with self._transaction():
-            self._put(records)
+        with self._writing() as tables:
+            tables.put(records)
 
     def runs(self) -> list[RunRecord]:
         """Every invocation, in order of time."""
-        return self._get(RunRecord, "ORDER BY started, run")
+        with self._reading() as tables:
+            return sorted(tables.all(RunRecord), key=lambda run: (run.started, run.run_id))
 
     def cells(self) -> list[CellRecord]:
         """Every cell, in the order of first appearance."""
-        return self._get(CellRecord, "ORDER BY rowid")
+        with self._reading() as tables:
+            return tables.all(CellRecord)
 
     def cell(self, cell_id: str) -> CellRecord | None:
         """One cell, if it is there."""
-        found = self._get(CellRecord, "WHERE cell = ?", (cell_id,))
-        return found[0] if found else None
+        return next((cell for cell in self.cells() if cell.cell_id == cell_id), None)
 
     def update_cell(self, cell_id: str, **changes: Any) -> CellRecord:
         """Change fields of a cell."""
@@ -153,41 +192,89 @@ class Ledger:
         if known is None:
             raise LedgerError(f"{self.folder} holds no cell {cell_id}")
         changed = replace(known, **changes)
-        columns = list(column_types(CellRecord))
-        assignments = ", ".join(f"{name} = ?" for name in columns)
-        with self._transaction():
-            self._connection.execute(f"UPDATE cells SET {assignments} WHERE cell = ?", (*to_columns(changed), cell_id))
+        self.record(changed)
         return changed
 
     def rows(self, cell_id: str) -> list[Row]:
         """All rows of a cell, compacted or not, sorted by source and window."""
-        rows = {row.key: row for row in self._compacted_rows(cell_id)}
-        rows.update({row.key: row for row in self._get(Row, "WHERE cell = ?", (cell_id,))})
-        return [rows[key] for key in sorted(rows)]
+        return self._rows(cell_id)[0]
 
     def measurements(self, cell_id: str) -> dict[tuple[str, int], dict[str, Measurement]]:
         """Measurements of a cell by row key, then by measurement."""
+        compacted, pending, _ = self._contents(cell_id, Measurement, self._files.measurements)
         found: dict[tuple[str, int], dict[str, Measurement]] = {}
-        pending = self._get(Measurement, "WHERE cell = ?", (cell_id,))
-        for measurement in (*self._compacted_measurements(cell_id), *pending):
+        for measurement in (*compacted, *pending):
             found.setdefault((measurement.source, measurement.window), {})[measurement.measurement_key] = measurement
         return found
 
     def reference_measurements(self) -> dict[tuple[str, str], bytes]:
         """Arrays that belong to references, by (clip, measurement key)."""
-        return {(r.clip, r.measurement_key): r.arrays for r in self._get(ReferenceMeasurement)}
+        with self._reading() as tables:
+            return {(r.clip, r.measurement_key): r.arrays for r in tables.all(ReferenceMeasurement)}
 
     def has_reference(self, clip: str, measurement_key: str) -> bool:
         """Whether the reference of a clip was measured already."""
-        query = "SELECT 1 FROM reference_measurements WHERE clip = ? AND measurement = ?"
-        return self._connection.execute(query, (clip, measurement_key)).fetchone() is not None
+        with self._explained():
+            return self._tables.has(ReferenceMeasurement, (clip, measurement_key))
+
+    def files(self) -> list[CellFile]:
+        """The Parquet files that are part of the ledger; none in format 1, which doesn't register them."""
+        if not self.is_checked:
+            return []
+        with self._reading() as tables:
+            return tables.all(CellFile)
+
+    def stray_files(self) -> list[Path]:
+        """Parquet files that aren't part of the ledger: a kill came before they were deleted."""
+        known = {file.cell_id for file in self.files()}
+        return [self._files.path(name) for name in self._files.present() if self.is_checked and name not in known]
+
+    def cell_ids(self) -> list[str]:
+        """Every cell that anything in the ledger belongs to, without a check."""
+        with self._reading() as tables:
+            return tables.cell_ids()
+
+    def _rows(self, cell_id: str) -> tuple[list[Row], str]:
+        """Rows of a cell, and the digest of its file."""
+        compacted, pending, digest = self._contents(cell_id, Row, self._files.rows)
+        rows = {row.key: row for row in (*compacted, *pending)}
+        return [rows[key] for key in sorted(rows)], digest
+
+    def _contents(
+        self, cell_id: str, record: type[FoundT], read: Callable[..., tuple[list[FoundT], str]]
+    ) -> tuple[list[FoundT], list[FoundT], str]:
+        """What a cell's file holds, what SQLite holds of it, and the file's digest, all of one moment."""
+        for attempt in range(ATTEMPTS):
+            with self._reading() as tables:
+                registered = self._file_of(cell_id)
+                pending = tables.all(record, cell_id)
+            with self._explained():
+                try:
+                    compacted, digest = read(cell_id, registered, checked=tables.is_checked)
+                except Damage:
+                    # Beside a writer, the file may be newer than what was read of SQLite.
+                    with tables.reading():
+                        if attempt == ATTEMPTS - 1 or self._file_of(cell_id) == registered:
+                            raise
+                    continue
+                return compacted, pending, digest
+        raise AssertionError("the last attempt returns or raises")
+
+    def _file_of(self, cell_id: str) -> CellFile | None:
+        """What a cell's file must be, inside a transaction."""
+        return next((file for file in self.files() if file.cell_id == cell_id), None)
+
+    # Whole cells
 
     def forget_cell(self, cell_id: str) -> None:
         """Drop a cell with everything that belongs to it."""
-        with self._transaction():
-            for table in ("cells", "rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
-            self._parquet(cell_id).unlink(missing_ok=True)
+        with self._writing(durable=True) as tables:
+            for record in (CellRecord, CellFile):
+                tables.delete(record, "WHERE cell = ?", (cell_id,))
+            for record in PER_CELL:
+                tables.delete_all_of(record, cell_id)
+        # Only now: a file that isn't registered is never read, but a registered one must be there.
+        self._files.remove(self._files.path(cell_id))
 
     def forget_rows(self, cell_id: str, keys: Iterable[tuple[str, int]]) -> None:
         """Drop rows, with their measurements, that are to be computed again."""
@@ -196,70 +283,33 @@ class Ledger:
             return
         kept_rows = [row for row in self.rows(cell_id) if row.key not in keys]
         kept = [m for key, found in self.measurements(cell_id).items() if key not in keys for m in found.values()]
-        with self._transaction():
-            for table in ("rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
-            self._put([*kept_rows, *kept])
-            self._parquet(cell_id).unlink(missing_ok=True)
+        with self._writing(durable=True) as tables:
+            for record in PER_CELL:
+                tables.delete_all_of(record, cell_id)
+            tables.put([*kept_rows, *kept])
+            tables.delete(CellFile, "WHERE cell = ?", (cell_id,))
+        self._files.remove(self._files.path(cell_id))
 
-    def _parquet(self, cell_id: str) -> Path:
-        return self.folder / CELLS_FOLDER / f"{cell_id}.parquet"
+    def forget_pending(self, cell_id: str) -> None:
+        """Drop what SQLite holds of a cell, damaged or not: its windows are open again, and its file stays."""
+        with self._writing() as tables:
+            for record in PER_CELL:
+                tables.delete_all_of(record, cell_id)
+            tables.put(replace(cell, status="open") for cell in tables.all(CellRecord) if cell.cell_id == cell_id)
 
     def compact(self, cell_id: str) -> None:
         """Move a cell's rows and measurements into one Parquet file, written whole or not at all."""
-        rows, measurements = self.rows(cell_id), self.measurements(cell_id)
-        names = list(column_types(Row))
-        columns: dict[str, list[Any]] = {name: [] for name in names}
-        columns["measurements"] = []
-        for row in rows:
-            for name, value in zip(names, to_columns(row), strict=True):
-                columns[name].append(value)
-            found = measurements.get(row.key, {})
-            columns["measurements"].append(
-                [{"measurement": m.measurement_key, "arrays": m.arrays, "reason": m.reason} for m in found.values()]
-            )
-        path = self._parquet(cell_id)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+        (rows, current), measurements = self._rows(cell_id), self.measurements(cell_id)
+        with self._explained(), storage_errors(self._files.path(cell_id)):
+            unfinished, digest = self._files.write(cell_id, rows, measurements)
         try:
-            pq.write_table(pa.table(columns, schema=PARQUET_SCHEMA), unfinished, compression="zstd")
-            unfinished.replace(path)
+            with self._writing(durable=True) as tables:
+                tables.put([CellFile(cell_id, current, digest)])
+            with self._explained(), storage_errors(self._files.path(cell_id)):
+                self._files.replace(unfinished, cell_id)
         finally:
-            unfinished.unlink(missing_ok=True)
-        with self._transaction():
-            for table in ("rows", "measurements"):
-                self._connection.execute(f"DELETE FROM {table} WHERE cell = ?", (cell_id,))
-
-    def _read_parquet(self, cell_id: str, columns: list[str]) -> list[dict[str, Any]]:
-        path = self._parquet(cell_id)
-        if not path.is_file():
-            return []
-        try:
-            return pq.read_table(path, columns=columns).to_pylist()
-        except pa.ArrowInvalid as error:
-            raise LedgerError(f"{path} is damaged ({error}); delete it and run again to recompute the cell") from error
-
-    def _compacted_rows(self, cell_id: str) -> list[Row]:
-        names = list(column_types(Row))
-        return [from_columns(Row, tuple(found[n] for n in names)) for found in self._read_parquet(cell_id, names)]
-
-    def _compacted_measurements(self, cell_id: str) -> list[Measurement]:
-        found = self._read_parquet(cell_id, ["source", "window", "measurements"])
-        return [
-            Measurement(cell_id, row["source"], row["window"], kept["measurement"], kept["arrays"], kept["reason"])
-            for row in found
-            for kept in row["measurements"]
-        ]
-
-
-PARQUET_TYPES = {"TEXT": pa.string(), "INTEGER": pa.int64(), "REAL": pa.float64(), "BLOB": pa.binary()}
-PARQUET_SCHEMA = pa.schema(
-    [pa.field(name, PARQUET_TYPES[kind]) for name, kind in column_types(Row).items()]
-    + [
-        pa.field(
-            "measurements",
-            pa.list_(pa.struct([("measurement", pa.string()), ("arrays", pa.binary()), ("reason", pa.string())])),
-        )
-    ]
-)
-"""Columns of a compacted cell: those of :class:`Row`, and the row's measurements as a list."""
+            self._files.remove(unfinished)
+        with self._writing(durable=True) as tables:
+            tables.put([CellFile(cell_id, digest)])
+            for record in PER_CELL:
+                tables.delete_all_of(record, cell_id)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import Field, dataclass, field, fields
+from collections.abc import Callable, Sequence
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cache
 from typing import Any, Literal, TypeVar, get_type_hints
 
 RecordT = TypeVar("RecordT")
@@ -128,12 +130,24 @@ class ReferenceMeasurement:
     arrays: bytes
 
 
+@dataclass(frozen=True)
+class CellFile:
+    """The Parquet file of a compacted cell, as it must be."""
+
+    cell_id: str = field(metadata={"column": "cell"})
+    digest: str
+    """Digest of the whole file; empty while the first one is written."""
+    next_digest: str = ""
+    """Digest of the file that is about to take its place; until the next commit either may be there."""
+
+
 PRIMARY_KEYS: dict[type, tuple[str, ...]] = {
     RunRecord: ("run",),
     CellRecord: ("cell",),
     Row: ("cell", "source", "window"),
     Measurement: ("cell", "source", "window", "measurement"),
     ReferenceMeasurement: ("clip", "measurement"),
+    CellFile: ("cell",),
 }
 """The tables of the ledger, and the columns that identify a row of each."""
 
@@ -143,9 +157,11 @@ TABLES: dict[type, str] = {
     Row: "rows",
     Measurement: "measurements",
     ReferenceMeasurement: "reference_measurements",
+    CellFile: "cell_files",
 }
 
 
+@cache
 def column_types(record: type) -> dict[str, str]:
     """SQL type of every column of a record class, in order."""
     hints = get_type_hints(record)
@@ -157,19 +173,52 @@ def column_types(record: type) -> dict[str, str]:
 
 def to_columns(record: Any) -> tuple[Any, ...]:
     """Values of a record as SQLite takes them; collections become JSON."""
-    values = (getattr(record, f.name) for f in fields(record))
-    return tuple(json.dumps(v, sort_keys=True) if isinstance(v, (dict, tuple, list)) else v for v in values)
+    return tuple(_to_column(getattr(record, f.name)) for f in fields(record))
 
 
 def from_columns(record: type[RecordT], values: tuple[Any, ...]) -> RecordT:
     """The record that :func:`to_columns` made these values from."""
+    return from_named_columns(record, tuple(column_types(record)))(values)
+
+
+def default_column(record: type, name: str) -> Any:
+    """What a column holds in records that were written before it was there.
+
+    Raises:
+        ValueError: if the field has no default.
+    """
+    described = next(f for f in fields(record) if column_name(f) == name)
+    if described.default is not MISSING:
+        return _to_column(described.default)
+    if described.default_factory is not MISSING:
+        return _to_column(described.default_factory())
+    raise ValueError(f"the ledger has no column {name}, and {record.__name__} no default for it")
+
+
+def from_named_columns(record: type[RecordT], names: Sequence[str]) -> Callable[[Sequence[Any]], RecordT]:
+    """What makes a record of the values of some columns; those that aren't there take the field's default."""
+    decoders = _decoders(record)
+    known = [(place, *decoders[name]) for place, name in enumerate(names) if name in decoders]
+
+    def decode(values: Sequence[Any]) -> RecordT:
+        return record(
+            **{name: values[place] if decoder is None else decoder(values[place]) for place, name, decoder in known}
+        )
+
+    return decode
+
+
+@cache
+def _decoders(record: type) -> dict[str, tuple[str, Callable[[Any], Any] | None]]:
+    """Field of every column, and what makes its value of the column's."""
     hints = get_type_hints(record)
-    decoded: dict[str, Any] = {}
-    for name, value in zip(hints, values, strict=True):
-        kind = str(hints[name])
-        if kind.startswith("dict"):
-            value = json.loads(value)
-        elif kind.startswith("tuple"):
-            value = tuple(json.loads(value))
-        decoded[name] = value
-    return record(**decoded)
+    kinds = {"dict": json.loads, "tupl": _tuple_from_json}
+    return {column_name(f): (f.name, kinds.get(str(hints[f.name])[:4])) for f in fields(record)}
+
+
+def _tuple_from_json(text: str) -> tuple[Any, ...]:
+    return tuple(json.loads(text))
+
+
+def _to_column(value: Any) -> Any:
+    return json.dumps(value, sort_keys=True) if isinstance(value, (dict, tuple, list)) else value

@@ -11,6 +11,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from ..ledger.atomic_files import write_text
+from ..ledger.errors import full_disk, is_full
+
 Scalar = str | int | float | bool
 
 
@@ -107,8 +110,17 @@ def read_suite(folder: Path) -> Suite | None:
 
 
 def write_suite(folder: Path, suite: Suite) -> None:
-    """Remember what a run folder was run with."""
-    (folder / SUITE_FILE).write_text(suite.model_dump_json(indent=1))
+    """Remember what a run folder was run with, written whole or not at all.
+
+    Raises:
+        LedgerError: if the disk is full; the earlier file stays.
+    """
+    try:
+        write_text(folder / SUITE_FILE, suite.model_dump_json(indent=1))
+    except OSError as error:
+        if is_full(error):
+            raise full_disk(folder / SUITE_FILE) from error
+        raise
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

@@ -36,7 +36,19 @@ def run_folder(tmp_path: Path, run_suite: Callable) -> Path:
 
 def commands() -> list[str]:
     return [
-        *("run", "plan", "merge", "report", "compare", "list", "complexity", "doctor", "selftest", "reconstruct"),
+        *(
+            "run",
+            "plan",
+            "merge",
+            "report",
+            "verify",
+            "compare",
+            "list",
+            "complexity",
+            "doctor",
+            "selftest",
+            "reconstruct",
+        ),
         *("data list", "data check", "weights list", "weights pull", "weights path"),
     ]
 

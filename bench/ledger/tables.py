@@ -1,0 +1,294 @@
+"""The tables of a ledger: every row with a CRC, and what belongs together with a count and a digest."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from .checksums import Total, crc, encode
+from .connection import Connection
+from .errors import Damage, LedgerError
+from .records import (
+    PRIMARY_KEYS,
+    TABLES,
+    CellRecord,
+    Measurement,
+    RecordT,
+    Row,
+    column_types,
+    from_named_columns,
+    to_columns,
+)
+
+SCHEMA_VERSION = 2
+UNCHECKED_VERSION = 1
+"""The first format: no CRC, no totals; Parquet files aren't registered."""
+
+PER_CELL: tuple[type, ...] = (Row, Measurement)
+"""Records with a total for each cell; the others have one for the whole table."""
+
+CREATE_TOTALS = "CREATE TABLE totals (scope TEXT PRIMARY KEY, count INTEGER, digest TEXT, crc INTEGER)"
+TOTALS_HEADER = b"totals"
+
+
+class Tables:
+    """Reads and writes records through a connection, and checks everything that it reads."""
+
+    def __init__(self, connection: Connection, path: Path):
+        self._connection = connection
+        self._sqlite = connection.sqlite
+        self._path = path
+        self._stored: dict[type, tuple[str, ...]] = {}
+        self._changes: defaultdict[str, Total] = defaultdict(Total)
+        self.version: int = self._sqlite.execute("PRAGMA user_version").fetchone()[0]
+
+    @property
+    def is_checked(self) -> bool:
+        """Whether the rows have checksums."""
+        return self.version != UNCHECKED_VERSION
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[None]:
+        """Everything inside is committed, with the totals, or nothing.
+
+        Args:
+            durable: wait until it is on the disk, as files are deleted that only this commit makes superfluous.
+        """
+        if durable:
+            self._connection.set_durable(True)
+        try:
+            self._sqlite.execute("BEGIN IMMEDIATE")
+            self._changes.clear()
+            try:
+                yield
+                self._write_totals()
+                self._sqlite.execute("COMMIT")
+            except BaseException:
+                # A full disk has rolled back already.
+                with suppress(sqlite3.Error):
+                    if self._sqlite.in_transaction:
+                        self._sqlite.execute("ROLLBACK")
+                raise
+        finally:
+            if durable:
+                self._connection.set_durable(False)
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Everything inside sees one state, whatever a writer does meanwhile."""
+        if self._sqlite.in_transaction:
+            yield
+            return
+        self._sqlite.execute("BEGIN")
+        try:
+            yield
+        finally:
+            if self._sqlite.in_transaction:
+                self._sqlite.execute("ROLLBACK")
+
+    # Records
+
+    def all(self, record: type[RecordT], cell_id: str = "") -> list[RecordT]:
+        """The records of a table, or of one cell, in order of first appearance, checked one by one and together.
+
+        Raises:
+            Damage: if a record is damaged, is missing, or is there twice.
+        """
+        condition, values = ("WHERE cell = ?", (cell_id,)) if record in PER_CELL else ("ORDER BY rowid", ())
+        found: list[RecordT] = []
+        count, digest = 0, 0
+        names, width = self.columns(record), len(self.columns(record))
+        decode = from_named_columns(record, names)
+        for _, row, total in self._select(record, condition, values, cell_id):
+            count, digest = count + 1, digest + total.digest
+            try:
+                found.append(decode(row[:width]))
+            except (ValueError, TypeError) as error:
+                raise Damage(
+                    self._path, f"a record of {TABLES[record]} can't be understood ({error})", cell_id
+                ) from error
+        if self.is_checked:
+            self._compare(record, cell_id, Total() + Total(count, digest))
+        return found
+
+    def put(self, records: Iterable[Any]) -> None:
+        """Add records inside a transaction, in place of those of the same key."""
+        for record in records:
+            self._put(record)
+
+    def _put(self, record: Any) -> None:
+        kind = type(record)
+        table, names = TABLES[kind], self.columns(kind)
+        by_name = dict(zip(column_types(kind), to_columns(record), strict=True))
+        values = [by_name.get(name) for name in names]
+        keys = [by_name[name] for name in PRIMARY_KEYS[kind]]
+        scope = _scope(kind, by_name.get("cell", ""))
+        condition = "WHERE " + " AND ".join(f"{name} = ?" for name in PRIMARY_KEYS[kind])
+        known = list(self._select(kind, condition, keys, by_name.get("cell", "")))
+        if known:
+            rowid, _, total = known[0]
+            self._changes[scope] -= total
+        else:
+            rowid = self._next_rowid(table) if kind is CellRecord else None
+        encoded = encode(_header(names), [*values, rowid] if kind is CellRecord else values)
+        self._changes[scope] += Total.of(encoded)
+        marks = ", ".join("?" for _ in range(len(names) + 2))
+        self._sqlite.execute(
+            f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(names)}, crc) VALUES ({marks})",
+            (rowid, *values, crc(encoded)),
+        )
+
+    def delete(self, record: type, condition: str, values: Sequence[Any], cell_id: str = "") -> None:
+        """Delete records inside a transaction."""
+        for rowid, _, total in self._select(record, condition, values, cell_id):
+            self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE rowid = ?", (rowid,))
+            self._changes[_scope(record, cell_id)] -= total
+
+    def delete_all_of(self, record: type, cell_id: str) -> None:
+        """Delete a cell's rows or measurements inside a transaction, damaged ones too."""
+        self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE cell = ?", (cell_id,))
+        self._sqlite.execute("DELETE FROM totals WHERE scope = ?", (_scope(record, cell_id),))
+        self._changes.pop(_scope(record, cell_id), None)
+
+    def has(self, record: type, keys: Sequence[Any]) -> bool:
+        """Whether there is a record of a key."""
+        condition = " AND ".join(f"{name} = ?" for name in PRIMARY_KEYS[record])
+        return self._sqlite.execute(f"SELECT 1 FROM {TABLES[record]} WHERE {condition}", keys).fetchone() is not None
+
+    def cell_ids(self) -> list[str]:
+        """Every cell that any table names, without a check."""
+        tables = ("cells", "rows", "measurements", *(("cell_files",) if self.is_checked else ()))
+        query = " UNION ".join(f"SELECT cell FROM {table}" for table in tables)
+        return sorted(str(found) for (found,) in self._sqlite.execute(query))
+
+    def label(self, cell_id: str) -> str:
+        """A cell's label, as far as it can be read."""
+        with suppress(sqlite3.Error):
+            found = self._sqlite.execute("SELECT label FROM cells WHERE cell = ?", (cell_id,)).fetchone()
+            if found:
+                return str(found[0])
+        return cell_id
+
+    def _next_rowid(self, table: str) -> int:
+        return self._sqlite.execute(f"SELECT COALESCE(MAX(rowid), 0) + 1 FROM {table}").fetchone()[0]
+
+    def columns(self, record: type) -> tuple[str, ...]:
+        """The columns a table has, in their order, its CRC left out."""
+        if record not in self._stored:
+            found = self._sqlite.execute(f"PRAGMA table_info({TABLES[record]})").fetchall()
+            names = tuple(name for _, name, *_ in found if name != "crc")
+            if not set(PRIMARY_KEYS[record]) <= set(names):
+                raise Damage(self._path, f"the table {TABLES[record]} is missing or damaged")
+            self._stored[record] = names
+        return self._stored[record]
+
+    def forget_columns(self, record: type) -> None:
+        """Look again which columns a table has, as some were added."""
+        self._stored.pop(record, None)
+
+    def _select(
+        self, record: type, condition: str, values: Sequence[Any], cell_id: str
+    ) -> Iterator[tuple[int, tuple[Any, ...], Total]]:
+        """Rowid, values (then the CRC) and total of every row found, each checked."""
+        names = self.columns(record)
+        checked, is_cell = self.is_checked, record is CellRecord
+        query = f"SELECT rowid, {', '.join(names)}{', crc' if checked else ''} FROM {TABLES[record]} {condition}"
+        header, nothing = _header(names), Total()
+        for rowid, *row in self._sqlite.execute(query, values).fetchall():
+            if not checked:
+                yield rowid, tuple(row), nothing
+                continue
+            # The order of the cells is that of a report, so their places are checked too.
+            encoded = encode(header, [*row[:-1], rowid] if is_cell else row[:-1])
+            if crc(encoded) != row[-1]:
+                key = "/".join(str(row[names.index(name)]) for name in PRIMARY_KEYS[record])
+                raise Damage(
+                    self._path, f"the record {key!r} of the table {TABLES[record]} has a wrong checksum", cell_id
+                )
+            yield rowid, tuple(row), Total.of(encoded)
+
+    # Totals
+
+    def _compare(self, record: type, cell_id: str, found: Total) -> None:
+        kept = self._total(_scope(record, cell_id))
+        if kept is None and record not in PER_CELL:
+            raise Damage(self._path, f"the total of the table {TABLES[record]} is missing")
+        written = kept or Total()
+        if found != written:
+            what = f"the table {TABLES[record]} holds {found.count} records where {written.count} were written"
+            if found.count == written.count:
+                what = f"the table {TABLES[record]} holds other records than those that were written"
+            raise Damage(self._path, what, cell_id)
+
+    def _total(self, scope: str) -> Total | None:
+        found = self._sqlite.execute(
+            "SELECT scope, count, digest, crc FROM totals WHERE scope = ?", (scope,)
+        ).fetchall()
+        if not found:
+            return None
+        *values, kept = found[0]
+        if len(found) > 1 or crc(encode(TOTALS_HEADER, values)) != kept:
+            raise Damage(self._path, f"the total {scope!r} has a wrong checksum", scope.partition(" ")[2])
+        return Total(values[1], int(values[2], 16))
+
+    def _write_totals(self) -> None:
+        for scope, change in self._changes.items():
+            self._write_total(scope, (self._total(scope) or Total()) + change)
+        self._changes.clear()
+
+    def _write_total(self, scope: str, total: Total) -> None:
+        values = (scope, total.count, f"{total.digest:032x}")
+        self._sqlite.execute(
+            "INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)", (*values, crc(encode(TOTALS_HEADER, values)))
+        )
+
+    # Formats
+
+    def table_names(self) -> set[str]:
+        """The tables that there are."""
+        return {name for (name,) in self._sqlite.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+
+    def check_version(self) -> None:
+        """Check that this version of toklab can read the ledger.
+
+        Raises:
+            LedgerError: if a newer one wrote it.
+            Damage: if it is no whole ledger.
+        """
+        if self.version > SCHEMA_VERSION or self.version < 0:
+            raise LedgerError(
+                f"{self._path.parent} was written with ledger format {self.version}, this is {SCHEMA_VERSION}; "
+                f"install the version of toklab that wrote it"
+            )
+        if self.version == 0:
+            raise Damage(self._path, "it holds no whole ledger")
+        if self.is_checked != ("totals" in self.table_names()):
+            raise Damage(self._path, "its format number and its tables contradict each other")
+
+    def write_checksums(self, record: type) -> None:
+        """Give every row of a table its checksum, and the table its totals, inside a transaction."""
+        table, names = TABLES[record], self.columns(record)
+        totals: defaultdict[str, Total] = defaultdict(Total)
+        if record not in PER_CELL:
+            totals[_scope(record, "")] = Total()
+        for rowid, *values in self._sqlite.execute(f"SELECT rowid, {', '.join(names)} FROM {table}").fetchall():
+            encoded = encode(_header(names), [*values, rowid] if record is CellRecord else values)
+            cell_id = str(values[names.index("cell")]) if record in PER_CELL else ""
+            totals[_scope(record, cell_id)] += Total.of(encoded)
+            self._sqlite.execute(f"UPDATE {table} SET crc = ? WHERE rowid = ?", (crc(encoded), rowid))
+        for scope, total in totals.items():
+            self._write_total(scope, total)
+
+
+def _scope(record: type, cell_id: str) -> str:
+    return f"{TABLES[record]} {cell_id}" if record in PER_CELL else TABLES[record]
+
+
+def _header(names: Sequence[str]) -> bytes:
+    return ",".join(names).encode()

@@ -1,0 +1,152 @@
+"""Readers need no right to write, leave no file behind, and see whole states beside a writer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kills import while_writing
+from run_folders import CELL, all_of, measured_row, write_run
+from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
+
+EARLIER_RUN = Path(__file__).parents[2] / "data" / "run_format_1"
+NOBODY = 65534
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="forks, and takes rights away as POSIX has them")
+
+
+@pytest.fixture
+def public_folder() -> Iterator[Path]:
+    """A folder that other users may look into, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp(prefix="toklab-test-"))
+    folder.chmod(0o755)
+    yield folder
+    for path in (folder, *folder.rglob("*")):
+        if path.is_dir():
+            path.chmod(0o755)
+    shutil.rmtree(folder)
+
+
+def in_child(work: Callable[[], object]) -> int:
+    """Run something in a forked process; its id."""
+    child = os.fork()
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException as error:
+        print(repr(error), file=sys.stderr)
+        os._exit(1)
+
+
+def succeeds_without_rights(folder: Path, work: Callable[[], object]) -> bool:
+    """Whether something can be done by who may only read a folder."""
+    for path in (*folder.rglob("*"), folder):
+        path.chmod(0o555 if path.is_dir() else 0o444)
+
+    def as_another_user() -> None:
+        if os.geteuid() == 0:
+            os.setgid(NOBODY)
+            os.setuid(NOBODY)
+        with pytest.raises(PermissionError):
+            (folder / "new").write_text("")
+        work()
+
+    return os.waitstatus_to_exitcode(os.waitpid(in_child(as_another_user), 0)[1]) == 0
+
+
+def equals(folder: Path, written: object) -> Callable[[], None]:
+    def check() -> None:
+        assert all_of(folder) == written
+
+    return check
+
+
+def test_a_closed_run_opens_in_a_folder_that_cannot_be_written(public_folder: Path) -> None:
+    run = write_run(public_folder / "run")
+    assert not list(run.glob(f"{FILE_NAME}-*"))
+    assert succeeds_without_rights(run, equals(run, all_of(run)))
+
+
+def test_an_earlier_run_opens_in_a_folder_that_cannot_be_written(public_folder: Path) -> None:
+    run = Path(shutil.copytree(EARLIER_RUN, public_folder / "run"))
+    assert succeeds_without_rights(run, equals(run, all_of(run)))
+    assert not list(run.glob(f"{FILE_NAME}-*"))
+
+
+@pytest.mark.parametrize("shared_memory", [True, False])
+def test_a_killed_run_opens_in_a_folder_that_cannot_be_written(public_folder: Path, shared_memory: bool) -> None:
+    run = write_run(public_folder / "run")
+    killed = while_writing(run, public_folder / "killed", lambda ledger: ledger.record(*measured_row("c1", 50)))
+    folder = next(folder for before, folder in reversed(killed) if (folder / f"{FILE_NAME}-wal").is_file())
+    if not shared_memory:
+        (folder / f"{FILE_NAME}-shm").unlink()
+    written = all_of(folder)
+    assert len(written["rows"]["c1"]) == 7
+    assert succeeds_without_rights(folder, equals(folder, written))
+
+
+def test_a_writer_without_rights_is_told(public_folder: Path) -> None:
+    run = write_run(public_folder / "run")
+
+    def write() -> None:
+        with pytest.raises(LedgerError, match="can't be opened"):
+            Ledger(run, write=True)
+
+    assert succeeds_without_rights(run, write)
+
+
+def test_a_reader_beside_a_writer_sees_whole_states(tmp_path: Path) -> None:
+    """Rows and measurements of one commit come together, whether the cell is being compacted or not."""
+
+    def write() -> None:
+        with Ledger(tmp_path, write=True) as ledger:
+            ledger.record(CELL)
+            for window in range(10_000):
+                ledger.record(*measured_row("c1", window))
+                if window % 5 == 0:
+                    ledger.compact("c1")
+                if window % 7 == 0:
+                    ledger.forget_rows("c1", [("a.mp4", window)])
+
+    with Ledger(tmp_path, write=True) as ledger:
+        ledger.record(CELL)
+    child = in_child(write)
+    try:
+        most = 0
+        for _ in range(100):
+            with Ledger(tmp_path) as ledger:
+                measurements = ledger.measurements("c1")
+                assert all(len(found) == 2 for found in measurements.values())
+                rows = ledger.rows("c1")
+                assert len(rows) >= len(measurements) - 1
+                most = max(most, len(rows))
+    finally:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    assert most > 5
+    with Ledger(tmp_path) as ledger:
+        rows, measurements = ledger.rows("c1"), ledger.measurements("c1")
+    assert {row.key for row in rows} == set(measurements)
+
+
+def test_a_reader_stays_valid_while_a_writer_comes_and_goes(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    with Ledger(run) as reader:
+        assert len(reader.rows("c2")) == 6
+        with Ledger(run, write=True) as ledger:
+            assert len(reader.rows("c2")) == 6
+            ledger.record(*measured_row("c2", 10))
+            assert len(reader.rows("c2")) == 7
+            ledger.compact("c2")
+            assert len(reader.rows("c2")) == 7
+        assert len(reader.rows("c2")) == 7
+    assert len(all_of(run)["rows"]["c2"]) == 7
+    Ledger(run, write=True).close()
+    assert not list(run.glob(f"{FILE_NAME}-*"))
