@@ -34,9 +34,9 @@ class CellResults:
     num_outside: int = 0
     """Windows that the ledger holds beyond the plan, and that no figure counts."""
     missing_shards: tuple[str, ...] = ()
+    """Shards of the plan that nobody has run, as ``2/4``."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
-    """Shards of the plan that nobody has run, as ``2/4``."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:

@@ -48,7 +48,7 @@ class CellRecord:
     weights: str
     """Identity of the weights: ``sha256:…``, ``random:SEED`` or ``none``."""
     dataset: str
-    """Name of the dataset."""
+    """Identity of the dataset: its name, or kind and resolved root of an unnamed folder."""
     protocol: dict[str, Any]
     """The protocol's fields, its name among them."""
     protocol_hash: str
