@@ -10,7 +10,7 @@ import torch
 from toklab.bench.conformance.check_adapter import check_adapter
 from toklab.tokenizers.baselines.diffusers_autoencoder import DiffusersTokenizer
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
-from toklab.tokenizers.interface import InferenceSettings, TokenizerError, VideoTokenizer
+from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec, VideoTokenizer
 from toklab.tokenizers.vidtok.adapter import VidTokTokenizer
 
 diffusers = pytest.importorskip("diffusers", reason="the extra [diffusers] isn't installed")
@@ -53,8 +53,8 @@ def official_cards() -> list[str]:
     return [name for name, card in load_cards().items() if card.spec.family == "diffusers"]
 
 
-def clip_for(card: Any, num_frames: int) -> torch.Tensor:
-    size = max(64, card.spec.size_multiple)
+def clip_for(spec: TokenizerSpec, num_frames: int) -> torch.Tensor:
+    size = max(64, spec.size_multiple)
     generator = torch.Generator().manual_seed(num_frames)
     return torch.rand(1, 3, num_frames, size, size, generator=generator) * 2 - 1
 
@@ -99,7 +99,7 @@ def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Pa
     card = tiny_card(name, tmp_path)
     tokenizer = build_tokenizer(card)
     for num_frames in (1, 4, 9):
-        clip = clip_for(card, num_frames)
+        clip = clip_for(card.spec, num_frames)
         encoded = tokenizer.encode(clip)
         assert encoded.latents is not None
         assert encoded.latents.shape[1] == card.spec.latent_channels
@@ -115,7 +115,7 @@ def test_a_tiny_one_keeps_the_rules_of_adapters(name: str, tmp_path: Path) -> No
 def test_allegro_pads_a_clip_to_its_tile(tmp_path: Path) -> None:
     card = tiny_card("allegro", tmp_path)
     tokenizer = build_tokenizer(card)
-    clip = clip_for(card, 16)
+    clip = clip_for(card.spec, 16)
     assert tokenizer.legal_shape(*clip.shape[2:]) == (24, 320, 320)
     assert tokenizer.legal_shape(25, 320, 321) == (40, 320, 560)
     reconstruction = tokenizer.decode(tokenizer.encode(clip))
@@ -158,7 +158,7 @@ def test_vidtok_of_diffusers_and_ours_agree_on_the_same_weights(name: str, tmp_p
     card = load_cards()[name]
     ours = VidTokTokenizer(card.spec, {**card.parameters, **small})
     ours.load_state(theirs.model.state_dict())
-    clip = clip_for(card, 17)
+    clip = clip_for(card.spec, 17)
     expected, encoded = theirs.encode(clip), ours.encode(clip)
     assert encoded.latents is not None
     assert expected.latents is not None
@@ -172,7 +172,7 @@ def test_posterior_samples_follow_the_generators_of_the_clips(tmp_path: Path) ->
     card = tiny_card("svd", tmp_path)
     tokenizer = build_tokenizer(card, InferenceSettings(posterior="sample"))
     mean = build_tokenizer(card)
-    clips = clip_for(card, 3).repeat(2, 1, 1, 1, 1)
+    clips = clip_for(card.spec, 3).repeat(2, 1, 1, 1, 1)
     two = tokenizer.encode(clips, [torch.Generator().manual_seed(seed) for seed in (1, 2)])
     one = tokenizer.encode(clips[:1], [torch.Generator().manual_seed(2)])
     assert two.latents is not None

@@ -67,7 +67,9 @@ class CosmosModel(nn.Module):
 
 def _autoencoder_class() -> Any:
     try:
-        from diffusers.models.autoencoders.autoencoder_kl_cosmos import AutoencoderKLCosmos
+        # Constants of that module would stay on the meta device, where networks are built, for its other users too.
+        with torch.device("cpu"):
+            from diffusers.models.autoencoders.autoencoder_kl_cosmos import AutoencoderKLCosmos
     except ImportError as error:
         raise TokenizerError(
             f"Cosmos tokenizers take their networks from diffusers: {install_command('diffusers')} ({error})"

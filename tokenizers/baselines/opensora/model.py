@@ -83,7 +83,9 @@ class OpenSoraModel(nn.Module):
 
 def _build_image_autoencoder(config: OpenSoraConfig) -> nn.Module:
     try:
-        from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+        # Constants of that module would stay on the meta device, where networks are built, for its other users too.
+        with torch.device("cpu"):
+            from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     except ImportError as error:
         raise TokenizerError(
             f"Open-Sora's image autoencoder is diffusers' AutoencoderKL, which can't be imported ({error}): "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -100,6 +101,16 @@ def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setitem(sys.modules, "diffusers.models.autoencoders.autoencoder_kl_cosmos", None)
     with pytest.raises(TokenizerError, match=r"pip install 'toklab\[diffusers\]'"):
         build("cosmos-tiny-cv")
+
+
+def test_a_network_built_without_memory_leaves_the_module_of_diffusers_usable() -> None:
+    code = """
+from toklab.tokenizers.catalog import build_on_meta, load_cards
+build_on_meta(load_cards()["cosmos-tiny-cv"])
+from diffusers.models.autoencoders.autoencoder_kl_cosmos import CosmosPatchEmbed3d
+print(CosmosPatchEmbed3d(4, "haar").wavelets.device)
+"""
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "cpu\n"
 
 
 def test_without_weights_it_says_so() -> None:
