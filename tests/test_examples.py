@@ -57,6 +57,7 @@ def toklab(site: Path, tmp_path: Path) -> Toklab:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "names"),
     [
@@ -133,6 +134,7 @@ class Brighter:
         return latents + 0.2
 
 
+@pytest.mark.slow
 def test_the_script_loads_a_run(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

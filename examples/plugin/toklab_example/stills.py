@@ -9,6 +9,7 @@ class StillsDataset(Dataset):
     """Every PNG file directly in the folder ``root``."""
 
     name = "example-stills"
+    named_by_root = True
 
     def __init__(self, root: Path | None):
         if root is None:
