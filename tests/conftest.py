@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("toklab", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("toklab")
 
-SLOW_S = 2.0
+SLOW_S = 1.0
 """Seconds of processor time, those of child processes included, from which on a test is to be marked slow."""
 
 

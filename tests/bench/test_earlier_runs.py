@@ -52,6 +52,7 @@ def test_comparisons_are_those_of_then(earlier_run: Path) -> None:
             assert pair[column] == pytest.approx(then[key][column], rel=1e-12)
 
 
+@pytest.mark.slow
 def test_it_reports(earlier_run: Path, tmp_path: Path) -> None:
     written = open_run(earlier_run).report("md", "csv", out=tmp_path / "report")
     assert tmp_path / "report" / "report.md" in written

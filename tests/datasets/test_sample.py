@@ -50,6 +50,7 @@ def test_the_cut_is_hard_and_inside_the_first_window() -> None:
     assert changes.max() > 2 * np.sort(changes)[-2]
 
 
+@pytest.mark.slow
 def test_clips_are_real_video_files_of_two_windows(two_clips: tuple[SampleClip, ...], tmp_path: Path) -> None:
     sources = SampleDataset(tmp_path).sources()
     assert [source.key for source in sources] == sorted(clip.file_name for clip in two_clips)
@@ -64,6 +65,7 @@ def test_clips_are_real_video_files_of_two_windows(two_clips: tuple[SampleClip, 
         assert 10 * np.log10(255**2 / error) > 33
 
 
+@pytest.mark.slow
 def test_two_generations_are_the_same_bytes(two_clips: tuple[SampleClip, ...], tmp_path: Path) -> None:
     first, second = (
         [source.path.read_bytes() for source in SampleDataset(tmp_path / name).sources()] for name in ("one", "two")

@@ -61,6 +61,7 @@ def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tm
     assert rates == pytest.approx({"signs": 3 / 64, "average": 48 / 64})
 
 
+@pytest.mark.slow
 def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("signs",), METRICS)
     out = tmp_path / "report"
@@ -75,6 +76,7 @@ def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..
     assert (out / "codebook.csv").read_text().startswith("label,windows,tokens,utilization,bound,entries\nsigns,1,")
 
 
+@pytest.mark.slow
 def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     settings = {"seed": [3, 0], "posterior": ["mode", "sample"]}
     run_suite(tmp_path / "run", ("noisy",), ("bpp", "psnr"), settings=settings)

@@ -170,6 +170,7 @@ def test_a_tokenizer_without_its_checkpoint_is_reported_with_the_command_that_me
     assert "157.5" in output  # its parameters are known without it
 
 
+@pytest.mark.slow
 def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
     code, _ = toklab("report", run_folder)
     assert code == 0

@@ -28,6 +28,7 @@ def verdicts(
     return {finding.rule: (finding.judgement.verdict, finding.judgement.why) for finding in findings}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fake", SOUND, ids=lambda fake: fake.__name__)
 def test_sound_tokenizers_pass(fake: type[VideoTokenizer]) -> None:
     found = verdicts(fake(), fake)  # type: ignore[call-arg, arg-type]
@@ -35,6 +36,7 @@ def test_sound_tokenizers_pass(fake: type[VideoTokenizer]) -> None:
     assert {rule: why for rule, (verdict, why) in found.items() if verdict in (Verdict.failed, Verdict.warned)} == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fake", "rule"), BROKEN.items(), ids=lambda value: getattr(value, "__name__", value))
 def test_each_broken_rule_is_found(fake: type[VideoTokenizer], rule: str) -> None:
     verdict, why = verdicts(fake(), fake)[rule]  # type: ignore[call-arg, arg-type]
@@ -42,6 +44,7 @@ def test_each_broken_rule_is_found(fake: type[VideoTokenizer], rule: str) -> Non
     assert why
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("fake", "rule"), WARNED.items(), ids=lambda value: getattr(value, "__name__", value))
 def test_what_is_no_fault_is_told(fake: type[VideoTokenizer], rule: str) -> None:
     found = verdicts(fake())  # type: ignore[call-arg]
@@ -74,6 +77,7 @@ def test_a_codec_passes() -> None:
     assert found["causality"][0] is Verdict.skipped
 
 
+@pytest.mark.slow
 def test_sizes_must_be_legal_and_the_global_generator_is_left_alone() -> None:
     tokenizer = SOUND[0]()  # type: ignore[call-arg]
     with pytest.raises(TokenizerError, match="multiples of 8, not 33"):

@@ -90,6 +90,7 @@ def test_memory_does_not_grow_with_the_window(monkeypatch: pytest.MonkeyPatch) -
     assert max(held.values()) < 1.05 * held[4]
 
 
+@pytest.mark.slow
 def test_metrics_that_need_the_whole_window_get_it(tmp_path: Path, make_video: Callable, run_suite: Callable) -> None:
     make_video(tmp_path / "whole-videos" / "long.mp4", 81)
     summary, progress = run_suite(

@@ -12,6 +12,7 @@ from toklab.bench.execution.reconstructions import choose_windows, to_uint8
 from toklab.datasets.video_writer import write_video
 
 
+@pytest.mark.slow
 @given(st.sets(st.text(min_size=1), min_size=1), st.integers(0, 10))
 def test_the_choice_depends_on_the_clips_only(clips: set[str], keep: int) -> None:
     chosen = choose_windows(sorted(clips), keep)

@@ -56,6 +56,7 @@ def test_multiply_adds_are_compared_at_the_size_of_the_paper_alone() -> None:
     assert [row["params_published"] for row in small] == ["245", "142", "126", "157"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", ["terminal", "markdown"])
 def test_rows_that_differ_are_marked_and_explained(format_: str) -> None:
     text = published_size_table(2, (), format_, None, 64, 64)

@@ -128,6 +128,7 @@ def test_the_second_stage_leaves_the_encoder_as_it_was(stages, tmp_path: Path) -
     assert not all(torch.equal(x, y) for x, y in pairs)
 
 
+@pytest.mark.slow
 def test_the_weights_of_an_init_that_is_not_there_are_asked_for(
     write_recipe: RecipeWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -136,6 +137,7 @@ def test_the_weights_of_an_init_that_is_not_there_are_asked_for(
         run_training(write_recipe("progressive-8x"), TrainingOptions(tmp_path / "out" / "progressive-8x"))
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
     write_recipe: RecipeWriter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -75,6 +75,7 @@ def _source(path: Path) -> VideoSource:
     return VideoSource(path.name, path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ENCODED, *CUTS])
 def test_every_frame_is_the_one_that_ffmpeg_shows(videos: Path, name: str) -> None:
     expected = numbers_by_ffmpeg(videos / name)

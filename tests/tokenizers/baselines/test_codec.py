@@ -40,6 +40,7 @@ def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * ((a - b) / 2).pow(2).mean().log10())
 
 
+@pytest.mark.slow
 @every_codec
 def test_the_stream_takes_the_bits_of_the_latent_or_says_why_not(clip: Tensor, codec: str) -> None:
     tokenizer = make(codec, bits_per_latent_position=64)
@@ -54,6 +55,7 @@ def test_the_stream_takes_the_bits_of_the_latent_or_says_why_not(clip: Tensor, c
     assert psnr(tokenizer.decode(encoded), clip) > 20
 
 
+@pytest.mark.slow
 @every_codec
 def test_more_bits_give_a_better_clip(clip: Tensor, codec: str) -> None:
     tokenizers = [make(codec, bits_per_latent_position=bits) for bits in (20, 40, 80)]

@@ -37,6 +37,7 @@ def count_parameters(tokenizer: VideoTokenizer) -> tuple[int, ...]:
     return tuple(sum(p.numel() for p in module.parameters()) for module in tokenizer.modules().values())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_ablations_weigh_and_compute_what_table_2_prints(name: str) -> None:
     params_m, macs_t = PUBLISHED[name]

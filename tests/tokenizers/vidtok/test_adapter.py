@@ -113,6 +113,7 @@ def narrow(name: str, settings: InferenceSettings | None = None) -> VidTokTokeni
     return tokenizer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", V1_1)
 def test_chunks_give_what_the_whole_clip_gives_for_any_length(name: str) -> None:
     whole = narrow(name)
@@ -157,6 +158,7 @@ def test_a_stream_gives_what_encode_and_decode_give() -> None:
     torch.testing.assert_close(decoded, tokenizer.decode(encoded), atol=1e-5, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_state_of_a_stream_does_not_grow() -> None:
     tokenizer = narrow("vidtok_kl_causal_488_4chn_v1_1", InferenceSettings(chunk_frames=8, tile_size=16))
     frames = (torch.zeros(1, 3, 8, 24, 24) for _ in range(20))

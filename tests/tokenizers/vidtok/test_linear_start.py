@@ -33,6 +33,7 @@ def quality(model: VidTokModel, clips: torch.Tensor) -> float:
     return measured
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
 def test_a_model_starts_far_better_than_from_random_weights(regularizer: dict[str, Any], z_channels: int) -> None:
     torch.manual_seed(0)
@@ -59,6 +60,7 @@ def test_other_variants_are_refused() -> None:
         linear_start(model, smooth_clips(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
 def test_another_bottleneck_keeps_the_trunk_and_the_picture(regularizer: dict[str, Any], z_channels: int) -> None:
     torch.manual_seed(0)

@@ -75,6 +75,7 @@ def test_training_gradients_reach_every_weight(tiny_model: ModelFactory, variant
     assert without == []
 
 
+@pytest.mark.slow
 def test_inference_in_pieces_equals_the_differentiable_pass(
     tiny_model: ModelFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
