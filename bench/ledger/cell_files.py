@@ -65,11 +65,9 @@ class CellFiles:
         unfinished = temporary_path(self.path(cell_id))
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
-            with unfinished.open("w+b") as file:
-                pq.write_table(pa.table(columns, schema=PARQUET_SCHEMA), file, compression="zstd")
-                file.flush()
+            pq.write_table(pa.table(columns, schema=PARQUET_SCHEMA), unfinished, compression="zstd")
+            with unfinished.open("r+b") as file:
                 os.fsync(file.fileno())
-                file.seek(0)
                 return unfinished, file_digest(file)
         except BaseException:
             self.remove(unfinished)
@@ -148,8 +146,10 @@ class CellFiles:
                 raise Damage(path, "its content isn't what was written", cell_id)
             file.seek(0)
             try:
-                present = pq.read_schema(file).names
-                file.seek(0)
-                return pq.read_table(file, columns=[name for name in columns if name in present]), digest
+                # In this thread alone: one of Arrow's that still held Python's file at the end would abort the process.
+                parquet = pq.ParquetFile(file, pre_buffer=False)
+                present = parquet.schema_arrow.names
+                table = parquet.read(columns=[name for name in columns if name in present], use_threads=False)
+                return table, digest
             except (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError) as error:
                 raise Damage(path, str(error), cell_id) from error
