@@ -90,7 +90,7 @@ RunSuite = Callable[..., tuple[RunSummary, SilentProgress]]
 @pytest.fixture(scope="session")
 def worker() -> Iterator[DecodeWorker]:
     """One decoding process for all runs, as starting one takes seconds."""
-    worker = DecodeWorker(60.0)
+    worker = DecodeWorker(600.0)
     yield worker
     worker.close()
 

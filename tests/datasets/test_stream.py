@@ -271,7 +271,7 @@ def test_the_process_ends_with_a_killed_parent_whose_main_module_is_not_guarded(
 
 @pytest.mark.slow
 def test_a_worker_starts_again_after_its_end(sources: list[VideoSource]) -> None:
-    worker = DecodeWorker(timeout_s=60)
+    worker = DecodeWorker(timeout_s=600)
     facts = worker.probe(sources[0])
     worker.kill()
     with pytest.raises(WorkerLost, match="SIGKILL"):
