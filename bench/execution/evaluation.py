@@ -109,10 +109,11 @@ class Evaluation:
             if len(clips) == 1:
                 self._commit_failure(clips[0], _reason(error))
                 return
-            self.batch_size = max(1, len(clips) // 2)
-            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
-            for start in range(0, len(clips), self.batch_size):
-                self._evaluate(tokenizer, clips[start : start + self.batch_size])
+            # The halves may halve the batch size again.
+            half = self.batch_size = max(1, len(clips) // 2)
+            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {half}")
+            for start in range(0, len(clips), half):
+                self._evaluate(tokenizer, clips[start : start + half])
             return
         except Exception as error:
             if len(clips) == 1:

@@ -140,6 +140,7 @@ def test_out_of_memory_halves_the_batch(tmp_path: Path, run_suite: Callable) -> 
     assert any("out of memory" in message for message in progress.messages)
     with Ledger(tmp_path / "run") as ledger:
         rows = ledger.rows(ledger.cells()[0].cell_id)
+    assert len(rows) == NUM_WINDOWS
     assert {row.timing["batch_size"] for row in rows} == {1.0}
 
 
