@@ -6,30 +6,15 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from run_folders import CELL, ROW
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError, pack_arrays, unpack_arrays
 from toklab.bench.ledger.records import (
-    CellRecord,
     Measurement,
     ReferenceMeasurement,
-    Row,
     RunRecord,
     from_columns,
     to_columns,
 )
-
-CELL = CellRecord(
-    cell_id="c1",
-    tokenizer="t",
-    label="t (seed=1)",
-    spec={"title": "T"},
-    weights="none",
-    dataset="folder",
-    protocol={"name": "p"},
-    protocol_hash="h",
-    settings={"seed": 1},
-    metrics=("psnr", "ssim"),
-)
-ROW = Row("c1", "a.mp4", 0, "ff", (0, 1, 1), 29.97, "pyav", "scored", "", {"encode_s": 0.5}, "m", "r")
 
 
 def measurement(window: int, name: str = "frame-mse:v1") -> Measurement:
