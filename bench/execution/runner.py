@@ -27,7 +27,7 @@ from .evaluation import Evaluation, KnownWindow
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
-from .reconstructions import ReconstructionKeeper, choose_windows
+from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
 from .throughput_pass import ThroughputPass
 
 CLIP_CACHE_FOLDER = "clip-cache"
@@ -85,6 +85,7 @@ class Runner:
         """Run every cell; a cell that can't run is recorded as failed, and the others go on."""
         record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
         self.ledger.record(record)
+        remove_unfinished(self.ledger.folder)
         finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         if len(cells) > 1:
