@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import shutil
 import sys
 import tempfile
@@ -30,6 +31,8 @@ from kinds import KINDS
 LIMIT_S = 120.0
 """Seconds without an end that are a hang."""
 PREPARE_S = 600.0
+MEMORY = 16 << 30
+"""Bytes of address space of a process that tries faults, so that none takes the machine's."""
 
 
 class Campaign:
@@ -84,6 +87,7 @@ class Campaign:
                 child.end()
 
     def _attempt(self, kind: FaultKind, folder: Path, numbers: Sequence[int], say: Callable[[Any], None]) -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         for number in numbers:
             scratch = Path(tempfile.mkdtemp(dir=self._scratch))
             rng = np.random.default_rng([self._seed, zlib.crc32(kind.name.encode()), number])

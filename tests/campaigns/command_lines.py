@@ -56,6 +56,11 @@ FITTING: dict[str, tuple[str, ...]] = {
     "recipe": ("garbage.toml", "missing.toml"),
     "videos": ("videos", "missing"),
     "name": ("lpips-vgg", "fvd-i3d"),
+    "reader": ("auto", "pyav", "decord"),
+    "kind": ("tokenizers", "datasets", "metrics", "suites"),
+    "device": ("cpu", "auto", "cuda:7", "meta"),
+    **dict.fromkeys(("batch_size", "prefetch", "limit", "limit_videos", "threads", "timeout", "keep_recon"), NUMBERS),
+    **dict.fromkeys(("height", "width", "frames", "windows", "steps", "size", "table"), NUMBERS),
 }
 """What fits a parameter of a name."""
 COMMANDS = (
@@ -137,10 +142,6 @@ def random_command(rng: np.random.Generator) -> list[str]:
 def random_value(parameter: Any, rng: np.random.Generator) -> str:
     """A value for a parameter: one that fits, in two of three cases."""
     fitting = FITTING.get(parameter.name or "", ())
-    if parameter.type.name in ("integer", "integer range", "float", "float range"):
-        fitting = NUMBERS
-    if parameter.type.name == "choice":
-        fitting = tuple(str(getattr(choice, "value", choice)) for choice in parameter.type.choices)
     if fitting and rng.random() < 0.67:
         return fitting[int(rng.integers(0, len(fitting)))]
     return WORDS[int(rng.integers(0, len(WORDS)))]
