@@ -37,6 +37,8 @@ class CellResults:
     """Shards of the plan that nobody has run, as ``2/4``."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
+    qualifier: str = ""
+    """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
@@ -47,9 +49,14 @@ class CellResults:
         return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
 
     @property
+    def label(self) -> str:
+        """What reports call the tokenizer; unique among the measured cells of a dataset and protocol."""
+        return f"{self.cell.label}, {self.qualifier}" if self.qualifier else self.cell.label
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the figures must know of the windows they rest on."""
-        place = f"{self.cell.label} on {self.dataset}"
+        place = f"{self.label} on {self.dataset}"
         found = []
         if self.num_outside:
             counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
@@ -140,7 +147,22 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()])
+    return name_versions(name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()]))
+
+
+def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
+    versions: dict[tuple[str, str, str], list[CellResults]] = {}
+    for result in results:
+        if result.cell.status != "failed":
+            versions.setdefault((result.cell.label, result.cell.dataset, result.cell.protocol_hash), []).append(result)
+    qualifiers: dict[str, str] = {}
+    for alike in versions.values():
+        if len(alike) > 1:
+            different_weights = len({result.cell.weights for result in alike}) == len(alike)
+            for cell in (result.cell for result in alike):
+                qualifiers[cell.cell_id] = cell.weights[:19] if different_weights else f"cell {cell.cell_id[:8]}"
+    return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
 
 
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
@@ -194,7 +216,7 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,
-        "label": cell.label,
+        "label": result.label,
         "regularizer": cell.spec.get("regularizer_label", ""),
         "group": cell.spec.get("comparison_group", "other"),
         "weights": cell.spec.get("weights", "none"),
@@ -240,7 +262,7 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
         cell, status = result.cell, Counter(row.status for row in result.rows)
         records.append(
             {
-                "label": cell.label,
+                "label": result.label,
                 "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
@@ -262,7 +284,7 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a failed window: which, and why."""
     columns = ["label", "dataset", "source", "window", "reader", "reason"]
     records = [
-        (result.cell.label, result.dataset, row.source, row.window, row.reader, row.reason)
+        (result.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
         for row in result.rows
         if row.status == "failed"

@@ -46,7 +46,7 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window)
-                clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
+                clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
         for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
