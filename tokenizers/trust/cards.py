@@ -50,7 +50,7 @@ def require_trust(card: Card) -> None:
 
 
 def require_own_adapter(card: Card, adapter: Any) -> None:
-    """Raise :class:`UntrustedCard` where an untrusted card's adapter is another package's, found in a module of ours."""
+    """Raise :class:`UntrustedCard` where an untrusted card's adapter is one that a module of ours merely imports."""
     is_own = str(getattr(adapter, "__module__", "")).startswith(f"{PACKAGE}.")
     if not is_own and not is_trusted(card):
         raise UntrustedCard(

@@ -69,9 +69,8 @@ def test_a_name_that_our_module_merely_imports_is_no_adapter(read: Callable[...,
 
 def test_an_installed_package_is_trusted(read: Callable[..., Card], tmp_path: Path) -> None:
     read(adapter="'.checkpoints:Path'")
-    with pytest.raises(Exception) as raised:
+    with pytest.raises(TypeError, match="expected str"):
         build_on_meta(read_cards(tmp_path, trusted=True)[0])
-    assert not isinstance(raised.value, UntrustedCard)
 
 
 def test_what_toklab_ships_needs_no_word_and_names_no_code(monkeypatch: pytest.MonkeyPatch) -> None:
