@@ -41,6 +41,7 @@ FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "streaming tiling",
         "interface",
         "checkpoints card_file",
+        "trust",
         "card",
         "adapters spec",
         "errors",

@@ -136,7 +136,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
-        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
+        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
         "machines": sorted({row.machine for result in results for row in result.rows}),
         "versions": last.get("versions", {}),
         "ffmpeg": last.get("ffmpeg", ""),

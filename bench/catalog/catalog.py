@@ -46,7 +46,7 @@ class TokenizerCatalog:
                 self._add_plugin(FactoryTokenizer(plugin))
                 continue
             try:
-                found = read_cards(plugin.card_folder())
+                found = read_cards(plugin.card_folder(), trusted=True)
             except (ImportError, CardError) as error:
                 self._registry.report_broken(plugin.name, plugin.origin, f"{type(error).__name__}: {error}")
                 continue

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .trust import TrustOption
+from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
     from ..planning.cell import Cell
@@ -110,6 +110,7 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ...reports.tables.plain import TableFormat
+from .trust import TrustCardsOption, TrustOption
 
 
 class Kind(StrEnum):
@@ -46,6 +47,7 @@ def complexity(
     height: Annotated[int, typer.Option(min=1)] = 256,
     width: Annotated[int, typer.Option(min=1)] = 256,
     table: Annotated[int | None, typer.Option(help="Table of the VidTok paper, 1, 2 or 5, beside its figures.")] = None,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Count parameters and multiply-adds on the meta device: no weights, no download, seconds.
 
@@ -120,6 +122,8 @@ def check_adapter(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
     ] = None,
+    trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Hold a tokenizer to the contract: lengths, causality, determinism, batches, NaN, memory, what its spec says.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .trust import TrustOption
+from .trust import TrustCardsOption, TrustOption
 
 
 def reconstruct(
@@ -24,6 +24,7 @@ def reconstruct(
     device: Annotated[str, typer.Option()] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
     trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Reconstruct a video and see it beside the original: labelled panes, error maps, PSNR of every frame.
 
