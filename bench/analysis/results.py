@@ -112,6 +112,9 @@ class CellResults:
             if not self.scored():
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
+        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
+        if metric.name in self.cell.unavailable and not any(window.arrays for window in windows):
+            return Unavailable(*self.cell.unavailable[metric.name])
         return metric.aggregate(windows, self.cell.facts)
 
 

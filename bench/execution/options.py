@@ -40,6 +40,9 @@ class RunOptions:
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
 
+    timing_s: float = 60.0
+    """Seconds for the throughput pass, shared by the tokenizers of a run."""
+
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""
         given = {"limit": self.limit, "limit_videos": self.limit_videos}
