@@ -13,7 +13,9 @@ import pandas as pd
 
 from ...datasets.names import display_names
 from ...reports.schema import results_frame
-from ..catalog.catalog import datasets, metrics
+from ..catalog.broken_metric import BrokenMetric, figure, find_metric
+from ..catalog.catalog import datasets
+from ..catalog.plugin_code import plugin_code
 from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
@@ -93,29 +95,33 @@ class CellResults:
         return found
 
     def reasons(self, metric: Metric) -> Counter[str]:
-        """Why the metric failed on windows that were scored otherwise."""
+        """Why the metric has nothing of windows that were scored otherwise."""
         found = (self.measurements.get(row.key, {}).get(metric.measurement_key) for row in self.scored())
-        return Counter(m.reason for m in found if m is not None and m.reason)
+        measures = metric.needs not in ("timing", "model")
+        absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
+        return Counter(reason for m in found if (reason := absent if m is None else m.reason))
 
     def evaluate(self, metric: Metric) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none."""
+        if isinstance(metric, BrokenMetric):
+            return metric.why
         if metric.needs == "model" and self.cell.facts:
-            return metric.aggregate([], self.cell.facts)
+            return figure(metric, [], self.cell.facts)
         if self.cell.status == "failed":
             return Unavailable(self.cell.reason, "" if self.cell.hint in self.cell.reason else self.cell.hint)
         windows = self.windows(metric)
         if not windows:
-            if reasons := self.reasons(metric):
-                return Unavailable(reasons.most_common(1)[0][0], "")
             if metric.name in self.cell.unavailable:
                 return Unavailable(*self.cell.unavailable[metric.name])
+            if reasons := self.reasons(metric):
+                return Unavailable(reasons.most_common(1)[0][0], "")
             if not self.scored():
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
         # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
         if metric.name in self.cell.unavailable and not any(window.arrays for window in windows):
             return Unavailable(*self.cell.unavailable[metric.name])
-        return metric.aggregate(windows, self.cell.facts)
+        return figure(metric, windows, self.cell.facts)
 
 
 @dataclass(frozen=True)
@@ -183,7 +189,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     rows: dict[tuple[str, ...], dict[str, Any]] = {}
     for result in results:
         for name in result.cell.metrics:
-            metric = metrics().get(name)()
+            metric = find_metric(name)
             if not measures_anything_of(metric, result.cell):
                 continue
             row = table_row(result, metric)
@@ -200,7 +206,12 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
 
 def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
     """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
-    return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
+    try:
+        with plugin_code():
+            return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
+    except Exception:
+        # The metric's line says that it is unavailable, and why.
+        return True
 
 
 def _spec_of(cell: CellRecord) -> Any:
