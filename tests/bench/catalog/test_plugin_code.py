@@ -34,6 +34,11 @@ def state() -> list[object]:
     ]
 
 
+def _change_and_exit() -> None:
+    change_everything()
+    raise SystemExit(3)
+
+
 def test_the_process_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     before = state()
@@ -42,8 +47,7 @@ def test_the_process_is_as_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         torch.backends.fp32_precision = "tf32"
     assert state() == before
     with pytest.raises(PluginStopped, match="SystemExit: 3"), plugin_code():
-        change_everything()
-        raise SystemExit(3)
+        _change_and_exit()
     assert state() == before
     assert torch.zeros(1).dtype == torch.float32
 
@@ -63,7 +67,7 @@ def test_errors_pass_as_they_are() -> None:
 
 
 def test_what_is_no_error_becomes_one() -> None:
-    with pytest.raises(PluginStopped, match="^Stop$"), plugin_code():
+    with pytest.raises(PluginStopped, match=r"^Stop$"), plugin_code():
         raise Stop
     with pytest.raises(PluginStopped, match="GeneratorExit"), plugin_code():
         raise GeneratorExit
@@ -73,10 +77,9 @@ def test_the_users_interrupt_passes_and_a_plugins_own_does_not(handled: None) ->
     with pytest.raises(PluginStopped, match="KeyboardInterrupt"), plugin_code():
         raise KeyboardInterrupt
     with pytest.raises(UserInterrupt), plugin_code():
-        os.kill(os.getpid(), signal.SIGINT)
-        signal.sigtimedwait([], 5)
+        signal.raise_signal(signal.SIGINT)
     # A second one leaves the cleaning up alone.
-    os.kill(os.getpid(), signal.SIGINT)
+    signal.raise_signal(signal.SIGINT)
 
 
 def test_without_the_handler_an_interrupt_is_the_users() -> None:

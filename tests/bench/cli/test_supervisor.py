@@ -51,7 +51,7 @@ CARD = """
 
 @pytest.mark.slow
 def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
-    tmp_path: Path, make_video: Callable[[Path, int], Path]
+    tmp_path: Path, make_video: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One run of all of them: some raise what is no error, some end the process or hang, some change the process."""
     make_video(tmp_path / "videos" / "a.mp4", 17)
@@ -70,12 +70,8 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
         *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--cards", "cards"),
         *("--forward-timeout", "20"),
     ]
-    environment = {
-        **os.environ,
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": str(SUPPORT),
-        "TOKLAB_PLUGINS": hostile_plugins.plugins_variable(),
-    }
+    monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
     finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
     assert finished.returncode == 1, finished.stderr
     assert "Traceback" not in finished.stderr
