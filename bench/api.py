@@ -136,6 +136,11 @@ def evaluate(
         EvaluationError: if nothing could be measured.
         ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
     """
+    if "forward_timeout" in spec:
+        raise ValueError(
+            "evaluate runs the model in this process, which nothing can end from within: leave out forward_timeout, "
+            "or use toklab run --forward-timeout"
+        )
     tokenizer = as_tokenizer(model, **spec)
     name, root, dataset = _find_videos(videos)
     in_memory = isinstance(dataset, TensorDataset)

@@ -159,7 +159,6 @@ def run(
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
-        forward_timeout_s=forward_timeout,
     )
     if watched.past.folder:
         folder = Path(watched.past.folder)

@@ -23,7 +23,7 @@ from ..execution.supervision import VARIABLE, Past
 
 POLL_S = 0.2
 """How often the child is looked at while it says nothing: another process may keep its pipe open."""
-GRACE_S = 30.0
+GRACE_S = 10.0
 """How long a child may take to end after it said what the run came to: a plugin's thread could keep it for ever."""
 INTERRUPTED = 130
 """Exit code typer ends with when the user interrupts."""

@@ -37,8 +37,6 @@ class RunOptions:
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
-    forward_timeout_s: float | None = None
-    """Seconds after which a forward pass is given up, where a supervisor or another process can be ended."""
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
 
