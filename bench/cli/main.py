@@ -7,7 +7,9 @@ import sys
 
 import typer
 
+from ...reports.text import printable
 from . import data, report, run, show, train, verify, video, weights
+from .output import fit_streams, say
 
 app = typer.Typer(
     name="toklab",
@@ -29,15 +31,17 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Entry point: errors that the user can fix are one line on standard error and exit code 2."""
+    fit_streams()
     try:
         app()
     except (ValueError, OSError, sqlite3.Error) as error:
         from rich.console import Console
-        from rich.markup import escape
+        from rich.text import Text
 
-        Console(stderr=True).print(f"[bold red]toklab:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("toklab:", "bold red"), f" {printable(str(error))}")
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            print("toklab: interrupted; give the same command again to go on where it stopped", file=sys.stderr)
+            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
         raise

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from .output import say
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
@@ -149,14 +150,14 @@ def run(
     )
     if suite is None and out is None:
         folder = claim_folder(chosen, cards or [])
-        typer.echo(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
     else:
         folder = out or Path("runs") / chosen.name
     summary = run_into(folder, chosen, options, card_folders=cards or [])
     print_run(folder)
     print_next(folder)
     if summary.exit_code:
-        typer.echo(
+        say(
             f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
             f"`toklab report {folder}` gives the reasons.",
             err=True,
@@ -195,13 +196,13 @@ def plan(
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
     protocol_value = cells[0].protocol
-    typer.echo(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
+    say(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
     for cell in cells:
-        typer.echo(f"  {cell.label} on {cell.dataset}")
-    typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+        say(f"  {cell.label} on {cell.dataset}")
+    say(f"metrics: {', '.join(chosen.metrics)}")
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
-        typer.echo(f"of each dataset: {'; '.join(limits)}")
+        say(f"of each dataset: {'; '.join(limits)}")
 
 
 def merge(

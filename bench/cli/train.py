@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...reports.text import printable
+from .output import say
+
 if TYPE_CHECKING:
     from ...tokenizers.training.loop import Progress as TrainingProgress
 
@@ -69,7 +72,7 @@ def train(
     )
     with _TrainingBar() as bar:
         card = run_training(recipe, options, steps=steps, on_progress=bar.show, on_message=bar.message)
-    typer.echo(str(card))
+    say(str(card))
 
 
 class _TrainingBar:
@@ -112,7 +115,7 @@ class _TrainingBar:
 
     def message(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, style="dim", highlight=False, markup=False)
+        self.console.print(printable(text), style="dim", highlight=False, markup=False)
 
     def show(self, progress: TrainingProgress) -> None:
         """Move the bar."""

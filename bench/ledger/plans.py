@@ -113,7 +113,7 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
         parts = {int(index): _windows(windows) for index, windows in found["parts"].items()}
         plan = Plan(parts, int(found["shards"]), dict(found["limits"]))

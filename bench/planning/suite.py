@@ -74,7 +74,7 @@ def shipped_suites() -> dict[str, Suite]:
     """The suites inside the package, by name."""
     folder = resources.files("toklab.bench.suites")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {suite.name: suite for suite in (parse_suite(f.read_text(), f.name) for f in files)}
+    return {suite.name: suite for suite in (parse_suite(f.read_text(encoding="utf-8"), f.name) for f in files)}
 
 
 def parse_suite(text: str, origin: str) -> Suite:
@@ -94,7 +94,7 @@ def load_suite(name: str) -> Suite:
         path = Path(name)
         if not path.is_file():
             raise SuiteError(f"there is no suite file {path}")
-        return parse_suite(path.read_text(), str(path))
+        return parse_suite(path.read_text(encoding="utf-8"), str(path))
     suites = shipped_suites()
     if name not in suites:
         near = difflib.get_close_matches(name, suites, n=1)
@@ -106,7 +106,7 @@ def load_suite(name: str) -> Suite:
 def read_suite(folder: Path) -> Suite | None:
     """The suite a run folder was last run with; ``None`` for a merged folder."""
     path = folder / SUITE_FILE
-    return Suite.model_validate_json(path.read_text()) if path.is_file() else None
+    return Suite.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def write_suite(folder: Path, suite: Suite) -> None:
