@@ -24,9 +24,10 @@ def list_(dataset: DatasetArgument) -> None:
 
         toklab data list sample
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import open_dataset
 
-    opened = open_dataset(dataset)
+    opened = open_dataset(escape_name(dataset))
     for source in opened.sources():
         say(f"{source.kind:7}{source.key}")
     missing = opened.missing()
@@ -47,9 +48,10 @@ def check(
 
         toklab data check folder:clips/ --protocol vidtok
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import check_table
 
-    text, unreadable = check_table(dataset, reader, protocol)
+    text, unreadable = check_table(escape_name(dataset), reader, protocol)
     say(text)
     if unreadable:
         raise typer.Exit(1)

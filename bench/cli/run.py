@@ -68,19 +68,22 @@ def _suite(
     metric: list[str] | None,
     settings: list[str] | None,
 ) -> Suite:
-    from ..planning.suite import DEFAULT_METRICS, Suite, SuiteError, load_suite, parse_assignments
+    from ...datasets.names import escape_name
+    from ..planning.suite import DEFAULT_METRICS, SuiteError, check_suite, load_suite, parse_assignments
 
     if name is None and not (tokenizer and dataset):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
     base = load_suite(name).model_dump() if name else {"name": "custom", "metrics": DEFAULT_METRICS}
-    given = {"tokenizers": tokenizer, "datasets": dataset, "protocol": protocol, "metrics": metric}
+    # A path may hold bytes that aren't UTF-8, which no suite can.
+    roots = [escape_name(text) for text in dataset or ()]
+    given = {"tokenizers": tokenizer, "datasets": roots, "protocol": protocol, "metrics": metric}
     base.update({key: value for key, value in given.items() if value})
     changes = parse_assignments(protocol_changes or [])
     if any(isinstance(value, list) for value in changes.values()):
         raise SuiteError("--set-protocol takes one value; for several protocols run several times")
     base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
     base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
-    return Suite.model_validate(base)
+    return check_suite(base, f"the suite {name}" if name else "the command")
 
 
 def run(

@@ -137,8 +137,9 @@ def check_adapter(
         toklab check-adapter my-vidtok --cards cards --set chunk_frames=16
     """
     from ..conformance.check_adapter import check_named
+    from ..execution.options import resolve_device
 
-    if not check_named(tokenizer, tuple(cards or ()), set_ or [], device, size, say):
+    if not check_named(tokenizer, tuple(cards or ()), set_ or [], resolve_device(device), size, say):
         raise typer.Exit(1)
 
 

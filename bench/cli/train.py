@@ -10,6 +10,7 @@ import typer
 
 from ...reports.text import printable
 from .output import say
+from .trust import TrustCardsOption
 
 if TYPE_CHECKING:
     from ...tokenizers.training.loop import Progress as TrainingProgress
@@ -32,6 +33,7 @@ def train(
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's events too.")] = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Train a tokenizer and write its weights, its card and the log into a folder.
 
@@ -50,6 +52,7 @@ def train(
     """
     import torch
 
+    from ..execution.options import resolve_device
     from ..training.training import TrainingOptions, run_training
 
     if threads:
@@ -66,7 +69,7 @@ def train(
         data=data,
         init=init,
         resume=resume,
-        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        device=resolve_device(device),
         tensorboard=tensorboard,
         command=command,
     )

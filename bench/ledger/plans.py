@@ -94,7 +94,7 @@ def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
     path = plan_file(folder, cell_id)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with unfinished.open("w") as file:
+        with unfinished.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
