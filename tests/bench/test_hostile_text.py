@@ -39,7 +39,7 @@ def folder(tmp_path: Path, make_video: Callable[..., Path]) -> Path:
     video, clips = make_video(tmp_path / "plain.mp4"), tmp_path / os.fsdecode(b"clips \xff\n[b]")
     clips.mkdir()
     for name in NAMES:
-        shutil.copy(video, os.path.join(os.fsencode(clips), name))
+        shutil.copy(video, clips / os.fsdecode(name))
     os.mkfifo(clips / "pipe.mp4")
     return clips
 
