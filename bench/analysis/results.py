@@ -13,6 +13,7 @@ import pandas as pd
 
 from ...datasets.names import display_names
 from ...reports.schema import results_frame
+from ...reports.text import one_line
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric
 from ..catalog.catalog import datasets
 from ..catalog.plugin_code import plugin_code
@@ -177,7 +178,7 @@ def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
     names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
-    return [replace(result, dataset=names[result.cell.dataset]) for result in results]
+    return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
 
 
 def results_table(results: Iterable[CellResults]) -> pd.DataFrame:

@@ -17,6 +17,7 @@ from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
+from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
@@ -79,17 +80,16 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
     for row in accounting_frame(run.results).to_dict("records"):
         if row["status"] == "failed":
             message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
-            console.print(message, style="red", highlight=False, markup=False)
+            console.print(one_line(message), style="red", highlight=False, markup=False)
         elif row["failed"] or row["not_run"] or row["missing_videos"]:
-            console.print(
+            message = (
                 f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
-                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
-                highlight=False,
-                markup=False,
+                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
+            console.print(one_line(message), highlight=False, markup=False)
     for result in run.results:
         for remark in result.remarks:
-            console.print(remark, highlight=False, markup=False)
+            console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
 

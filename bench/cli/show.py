@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from ...reports.tables.plain import TableFormat
+from .output import say
 from .trust import TrustCardsOption, TrustOption
 
 
@@ -36,7 +37,7 @@ def list_(
     """
     from ..inventory.listing import listing
 
-    typer.echo(listing(kind.value, tuple(cards or ())))
+    say(listing(kind.value, tuple(cards or ())))
 
 
 def complexity(
@@ -68,9 +69,9 @@ def complexity(
             raise typer.BadParameter("a table names its tokenizers itself", param_hint="--table")
         if table not in SIZE_TABLES:
             raise typer.BadParameter(f"tables with sizes are {', '.join(map(str, SIZE_TABLES))}", param_hint="--table")
-        typer.echo(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
+        say(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
         return
-    typer.echo(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
+    say(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
 
 
 def doctor() -> None:
@@ -84,9 +85,9 @@ def doctor() -> None:
 
     for finding in examine():
         mark = {"ok": "[ok]     ", "missing": "[missing]", "broken": "[broken] "}[finding.state]
-        typer.echo(f"{mark} {finding.subject}: {finding.text}")
+        say(f"{mark} {finding.subject}: {finding.text}")
         if finding.hint:
-            typer.echo(f"            {finding.hint}")
+            say(f"            {finding.hint}")
 
 
 def selftest(
@@ -108,7 +109,7 @@ def selftest(
     """
     from ..conformance.selftest import run_selftest
 
-    if not run_selftest(goldens or [], typer.echo):
+    if not run_selftest(goldens or [], say):
         raise typer.Exit(1)
 
 
@@ -136,8 +137,9 @@ def check_adapter(
         toklab check-adapter my-vidtok --cards cards --set chunk_frames=16
     """
     from ..conformance.check_adapter import check_named
+    from ..execution.options import resolve_device
 
-    if not check_named(tokenizer, tuple(cards or ()), set_ or [], device, size, typer.echo):
+    if not check_named(tokenizer, tuple(cards or ()), set_ or [], resolve_device(device), size, say):
         raise typer.Exit(1)
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .output import say
 from .trust import TrustCardsOption, TrustOption
 
 
@@ -47,8 +48,8 @@ def reconstruct(
         device=device,
     )
     for label, psnr in summary.items():
-        typer.echo(f"{label}: {psnr:.2f} dB")
-    typer.echo(str(out))
+        say(f"{label}: {psnr:.2f} dB")
+    say(str(out))
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 app = typer.Typer(
     help="Weights of metrics and tokenizers: what is here, where, and how to get the rest.", no_args_is_help=True
 )
@@ -21,7 +23,7 @@ def list_() -> None:
     """
     from ..inventory.weight_catalog import weights_table
 
-    typer.echo(weights_table())
+    say(weights_table())
 
 
 @app.command()
@@ -39,7 +41,7 @@ def pull(
     from ..inventory.weight_catalog import pull_weights
 
     for item in name:
-        typer.echo(str(pull_weights(item)))
+        say(str(pull_weights(item)))
 
 
 @app.command()
@@ -54,9 +56,9 @@ def path(name: Annotated[str, typer.Argument(help="A metric, weight file or toke
 
     found, hint = find_weights(name)
     if found is None:
-        typer.echo(hint, err=True)
+        say(hint, err=True)
         raise typer.Exit(1)
-    typer.echo(str(found))
+    say(str(found))
 
 
 @app.command()
@@ -82,6 +84,6 @@ def lock(
     if update and not name:
         raise typer.BadParameter("name the tokenizers whose files have changed", param_hint="--update")
     text, changed = lock_table(name or [], update=update)
-    typer.echo(text)
+    say(text)
     if changed:
         raise typer.Exit(1)
