@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ...datasets.interface import Dataset, FailedClip, Window
+from ...datasets.interface import FailedClip, VideoSource, Window
 from ...datasets.stream import SourcePlan
+from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
 
@@ -16,7 +17,7 @@ from ..planning.cell import clip_identity
 class DatasetWindows:
     """A dataset's sources and windows under a protocol, planned once and shared by the cells that use them."""
 
-    dataset: Dataset
+    sources: Sequence[VideoSource | TensorClip]
     plans: list[SourcePlan | FailedClip]
     missing: tuple[str, ...]
 

@@ -252,9 +252,11 @@ def _is_enough(timings: Sequence[Mapping[str, float]]) -> bool:
 
 
 def is_stable(seconds: Sequence[float]) -> bool:
-    """Whether the interval of the median lies within :data:`HALF_WIDTH` of it."""
-    interval, median = median_interval(seconds), float(np.median(seconds))
-    return interval is not None and max(median - interval[0], interval[1] - median) <= HALF_WIDTH * median
+    """Whether the median has an interval, and it lies within :data:`HALF_WIDTH` of the median."""
+    found = median_interval(np.array(seconds))
+    if found.low is None or found.high is None:
+        return False
+    return max(found.value - found.low, found.high - found.value) <= HALF_WIDTH * found.value
 
 
 def _measurement_key(metrics: Sequence[Metric]) -> str:

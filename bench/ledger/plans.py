@@ -102,7 +102,7 @@ def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
     path = plan_file(folder, cell_id)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with unfinished.open("w") as file:
+        with unfinished.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -121,7 +121,7 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
         if version == FORMAT and found.pop("digest") != _digest(found):
             raise ValueError("its content isn't what was written")

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..schema import Figure, group_order, group_title
+from ..text import one_line
 from .columns import Column, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .ranking import Rank, rank_figures
@@ -114,7 +115,9 @@ def build_table(
         ]
         sections.append(Section(group_title(group), tuple(printed)))
     ranked = any(cell.rank for section in sections for row in section.rows for cell in row.cells)
-    return ResultsTable(title, _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed())
+    return ResultsTable(
+        one_line(title), _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed()
+    )
 
 
 def _rank_section(rows: list[ArrangedRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
