@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 os.environ["OMP_NUM_THREADS"] = "1"  # before torch: a process with threads can't be forked
+sys.path.insert(1, str(Path(__file__).parents[1] / "support"))
 
 import numpy as np
 import torch
@@ -31,6 +32,8 @@ from kinds import KINDS
 LIMIT_S = 120.0
 """Seconds without an end that are a hang."""
 PREPARE_S = 600.0
+ALL_SHARES = 10_000
+"""What the shares of all kinds add up to."""
 MEMORY = 16 << 30
 """Bytes of address space of a process that tries faults, so that none takes the machine's."""
 
@@ -46,7 +49,8 @@ class Campaign:
 
     def run(self, num_faults: int, say: Callable[[str], None]) -> None:
         """Try so many faults in all, those that were tried before among them."""
-        for kind, count in zip(self._kinds, shares(self._kinds, num_faults), strict=True):
+        for kind in self._kinds:
+            count = count_of(kind, num_faults)
             open_ones = [number for number in range(count) if not self.journal.has(kind.name, self._seed, number)]
             if not open_ones:
                 continue
@@ -100,11 +104,9 @@ class Campaign:
             say(outcome)
 
 
-def shares(kinds: Sequence[FaultKind], num_faults: int) -> list[int]:
-    """How many faults of each kind there are, in proportion to their shares; they add up."""
-    total = sum(kind.share for kind in kinds)
-    ends = np.cumsum([kind.share for kind in kinds]) * num_faults // total
-    return np.diff(ends, prepend=0).tolist()
+def count_of(kind: FaultKind, num_faults: int) -> int:
+    """How many of so many faults in all are of a kind; it doesn't depend on the other kinds."""
+    return kind.share * num_faults // ALL_SHARES
 
 
 def _prepare(kind: FaultKind, folder: Path) -> str:
