@@ -20,12 +20,12 @@ else:
     ReportFormat = StrEnum("ReportFormat", {name: name for name in FORMATS})
 
 
-def print_run(folder: Path, *, across_protocols: bool = False) -> None:
-    """Print a run folder's table on the terminal."""
+def print_run(folder: Path, *, across_protocols: bool = False) -> bool:
+    """Print a run folder's table on the terminal; whether the code of a metric in it fails."""
     from ..analysis.results import RunResults
     from ..analysis.run_report import terminal_report
 
-    terminal_report(RunResults.read(folder), across_protocols=across_protocols)
+    return terminal_report(RunResults.read(folder), across_protocols=across_protocols)
 
 
 def print_next(folder: Path) -> None:
@@ -70,9 +70,11 @@ def report(
     written = write_run_report(
         RunResults.read(run), out, format_ or (), published=published, across_protocols=across_protocols
     )
-    print_run(run, across_protocols=across_protocols)
+    broken = print_run(run, across_protocols=across_protocols)
     for path in written:
         say(str(path))
+    if broken:
+        raise typer.Exit(1)
 
 
 def compare(

@@ -103,6 +103,10 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
     prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
+    forward_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds before a tokenizer that hangs is given up [default: no limit]."),
+    ] = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
     shard: Annotated[
@@ -119,7 +123,11 @@ def run(
     """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 
     Every window's measurements are kept in the run folder; the table is printed at the end. Exit code 0: every window
-    was scored; 1: a window or a tokenizer failed (the reasons are in the report); 2: the command can't be understood.
+    was scored; 1: a window, a tokenizer or a metric's own code failed (the reasons are in the report); 2: the command
+    can't be understood.
+
+    The run is a process of its own. Where it ends early, or a forward pass takes longer than `--forward-timeout`, its
+    window and tokenizer have failed, and the run goes on with the next one.
 
     Examples:
 
@@ -133,12 +141,17 @@ def run(
 
     from ..execution.options import RunOptions, resolve_device
     from ..execution.session import claim_folder, run_into
+    from ..execution.supervision import absolute, supervision
     from ..planning.plan import Shard
     from .report import print_next, print_run
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if threads:
         torch.set_num_threads(threads)
+    watched = supervision()
+    if forward_timeout is not None and not watched.is_active:
+        raise ValueError("--forward-timeout takes the command toklab itself: nothing can end a process from within")
+    watched.tell(forward_timeout=forward_timeout)
     options = RunOptions(
         device=resolve_device(device),
         reader=reader.value,
@@ -150,22 +163,31 @@ def run(
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
+        forward_timeout_s=forward_timeout,
     )
-    if suite is None and out is None:
+    if watched.past.folder:
+        folder = Path(watched.past.folder)
+    elif suite is None and out is None:
         folder = claim_folder(chosen, cards or [])
         say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
     else:
         folder = out or Path("runs") / chosen.name
-    summary = run_into(folder, chosen, options, card_folders=cards or [])
-    print_run(folder)
+    watched.tell(folder=str(folder))
+    # Plugins may change the working directory at any moment.
+    place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
+    summary = run_into(place, chosen, options, card_folders=card_folders, supervision=watched)
+    broken = print_run(place)
     print_next(folder)
+    watched.is_done = True
     if summary.exit_code:
+        counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
+        counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
         say(
-            f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
-            f"`toklab report {folder}` gives the reasons.",
+            f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
             err=True,
         )
-        raise typer.Exit(summary.exit_code)
+    if summary.exit_code or broken:
+        raise typer.Exit(1)
 
 
 def _parse_keep(text: str) -> int | None:

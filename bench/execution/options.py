@@ -38,7 +38,7 @@ class RunOptions:
     """How a run is executed; none of it changes what is measured.
 
     Raises:
-        ValueError: if ``timeout_s`` is no finite number of seconds that a timer takes.
+        ValueError: if a time limit is no finite number of seconds that a timer takes.
     """
 
     device: str = "cpu"
@@ -56,15 +56,21 @@ class RunOptions:
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
+    forward_timeout_s: float | None = None
+    """Seconds after which a forward pass is given up, where a supervisor or another process can be ended."""
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
+    timing_s: float = 60.0
+    """Seconds for the throughput pass, shared by the tokenizers of a run."""
 
     def __post_init__(self) -> None:
         # NaN is neither smaller nor larger.
-        if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
-            raise ValueError(
-                f"--timeout {self.timeout_s:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): --timeout 600"
-            )
+        given = {"--timeout": self.timeout_s, "--forward-timeout": self.forward_timeout_s}
+        for option, seconds in given.items():
+            if seconds is not None and not 0 < seconds <= LONGEST_TIMEOUT_S:
+                raise ValueError(
+                    f"{option} {seconds:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): {option} 600"
+                )
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

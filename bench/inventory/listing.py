@@ -15,7 +15,7 @@ from ...reports.tables.plain import PlainTable, to_terminal
 from ...tokenizers.adapters import install_command
 from ...tokenizers.trust.cards import OPTION, is_trusted, named_code
 from ..catalog import catalog
-from ..catalog.registry import BrokenPlugin, RegistryError
+from ..catalog.registry import BrokenPlugin
 from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
 
 READY = "ready"
@@ -104,14 +104,17 @@ def _datasets() -> str:
 
 
 def _metrics() -> str:
+    from ..catalog.broken_metric import BrokenMetric, availability, find_metric
+
     registry = catalog.metrics()
     rows: list[tuple[str, ...]] = []
     for name in registry:
-        try:
-            metric = registry.get(name)()
-        except RegistryError:
+        metric = find_metric(name)
+        if isinstance(metric, BrokenMetric):
+            if name not in {plugin.name for plugin in registry.broken}:
+                registry.report_broken(name, registry.origin(name), metric.why.reason)
             continue
-        unavailable = metric.unavailable()
+        unavailable = availability(metric)
         state = READY if unavailable is None else unavailable.hint
         better = {"higher": "↑", "lower": "↓", "none": ""}[metric.direction]
         rows.append((name, better, metric.unit, state, metric.convention))

@@ -61,6 +61,10 @@ class Section:
     rows: tuple[Row, ...]
 
 
+NOT_SHARED = ("repetitions",)
+"""What each figure counts for itself: fewer than another figure has are no part of a whole, and its note says it."""
+
+
 @dataclass(frozen=True)
 class ResultsTable:
     """A table ready to be rendered."""
@@ -183,7 +187,9 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:
         for index, figure in draft.figures.items():
-            if figure.origin == "measured" and figure.is_available and figure.count and columns[index].is_home(figure):
+            if figure.counted in NOT_SHARED or not columns[index].is_home(figure):
+                continue
+            if figure.origin == "measured" and figure.is_available and figure.count:
                 counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
     return counts
 
