@@ -145,7 +145,7 @@ def evaluate(
         tokenizer.spec.name,
         name,
         root,
-        TENSOR_PROTOCOL if in_memory else protocol if isinstance(protocol, Protocol) else load_protocol(protocol),
+        TENSOR_PROTOCOL if in_memory else _protocol_of(protocol).on(dataset),
         tokenizer.settings,
         _checked_metrics(metrics),
         settings_without_effect(tokenizer.spec.regularizer),
@@ -213,6 +213,10 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
         files = FilesDataset(paths)
         return root_identity(files.name, files.root), None, files
     return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
+
+
+def _protocol_of(protocol: str | Path | Protocol) -> Protocol:
+    return protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
 
 
 def _checked_metrics(names: Sequence[str]) -> tuple[str, ...]:

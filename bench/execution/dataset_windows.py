@@ -19,6 +19,8 @@ class DatasetWindows:
     dataset: Dataset
     plans: list[SourcePlan | FailedClip]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the videos, such as wrong lengths."""
 
     @property
     def count(self) -> int:
@@ -83,3 +85,14 @@ def _spread(lengths: Sequence[int], limit: int) -> list[int]:
             shares[index] += 1
         limit -= len(open_ones)
     return shares
+
+
+def length_notes(dataset: Dataset, plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
+    """Videos that haven't as many frames as the dataset says: ``key: …``."""
+    found = []
+    for plan in plans:
+        if isinstance(plan, SourcePlan):
+            expected = dataset.expected_num_frames(plan.source.key)
+            if expected not in (None, plan.num_frames):
+                found.append(f"{plan.source.key}: {plan.num_frames} frames where the dataset gives {expected}")
+    return tuple(found)

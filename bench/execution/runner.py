@@ -161,6 +161,7 @@ class Runner:
                 row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(cell_id)
             },
             retry_failed=self.options.retry_failed,
+            on_corrupt=self.options.on_corrupt,
         )
 
 
