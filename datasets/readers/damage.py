@@ -17,14 +17,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import av
 import av.logging
 import numpy as np
 from av.codec.codec import UnknownCodecError
 from av.error import FFmpegError
+from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
+from av.video.plane import VideoPlane
 
 from .container import open_container
 
@@ -33,7 +35,7 @@ ERROR_DETECTION = "crccheck+bitstream+buffer"
 SECOND_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9", "hevc": "hevc"}
 """Codecs that FFmpeg decodes without checks, and what decodes them a second time."""
 WAVEFRONT_THREADS = 2
-PRECISE = ("h264", "hevc", "vp9", "av1")
+PRECISE = ("h264", "hevc", "av1")
 """Codecs whose arithmetic coding loses its way after nearly every flipped bit, so that it shows in the same group."""
 IMPRECISE_PROFILE = "Baseline"
 """The profile of H.264 without arithmetic coding."""
@@ -159,23 +161,24 @@ def _decode(path: Path, options: dict[str, str], decoder: str = "", num_threads:
     group = group_start = num_packets = 0
     group_of: dict[int, int] = {}
     with container:
-        context = stream.codec_context
+        context: VideoCodecContext = stream.codec_context
         is_precise = stream.codec.canonical_name in PRECISE and IMPRECISE_PROFILE not in (context.profile or "")
         if decoder:
-            context = av.CodecContext.create(decoder, "r")
+            context = cast(VideoCodecContext, av.CodecContext.create(decoder, "r"))
             context.extradata = stream.codec_context.extradata
         context.thread_count = num_threads
         context.thread_type = "SLICE"
         context.options = {"err_detect": ERROR_DETECTION, **options}
         packets = container.demux(stream)
-        is_last = False
+        failure, is_last = next(iter(errors), ""), False
         while not is_last:
             frames: list[VideoFrame] = []
-            failure = next(iter(errors), "")
             with _logged_errors() as errors:
                 try:
                     packet = next(packets)
                     is_last = packet.size == 0
+                    if packet.is_corrupt:
+                        failure = "the container marks a packet as damaged"
                     if packet.pts is not None:
                         # Packets without a time can't be told apart later: they stay in the group that is open.
                         is_new = (is_precise and packet.is_keyframe) or num_packets - group_start >= LONGEST_GROUP
@@ -188,11 +191,10 @@ def _decode(path: Path, options: dict[str, str], decoder: str = "", num_threads:
                 except StopIteration:
                     return
                 except (FFmpegError, EOFError) as error:
-                    failure = error.strerror or type(error).__name__
-            if packet.is_corrupt:
-                failure = failure or "the container marks a packet as damaged"
+                    failure = str(getattr(error, "strerror", "") or type(error).__name__)
             if sign := next(iter(errors), failure):
                 yield _Decoded(None, group, sign)
+            failure = ""
             for frame in frames:
                 marked = "the decoder marks a frame as damaged" if frame.is_corrupt else ""
                 known = group if frame.pts is None else group_of.pop(frame.pts, group)
@@ -207,7 +209,7 @@ def _logged_errors() -> Iterator[list[str]]:
     av.logging.set_level(av.logging.ERROR)
     av.logging.set_skip_repeated(False)
     try:
-        with av.logging.Capture() as lines:
+        with av.logging.Capture(local=False) as lines:
             yield found
     finally:
         av.logging.set_level(level)
@@ -227,6 +229,6 @@ def _same_pixels(first: VideoFrame, second: VideoFrame) -> bool:
     )
 
 
-def _pixels(plane: av.video.plane.VideoPlane, sample_bytes: int) -> np.ndarray:
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+def _pixels(plane: VideoPlane, sample_bytes: int) -> np.ndarray:
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     return rows[: plane.height, : plane.width * sample_bytes]

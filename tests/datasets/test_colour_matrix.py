@@ -53,7 +53,7 @@ def test_a_copy_of_a_raw_sequence_has_its_colours(
     _write(tmp_path, RED["bt709"])
     colours = [_colour(MclJcvDataset(tmp_path / name), AS_IT_IS, worker, reader) for name in ("raw", "coded")]
     assert np.abs(np.array(colours) - [255, 0, 0]).max() <= 2
-    assert np.abs(np.subtract(*colours)).max() <= 1
+    assert np.abs(np.subtract(colours[0], colours[1])).max() <= 1
 
 
 @pytest.mark.parametrize("matrix", ["bt709", "bt601"])

@@ -19,7 +19,7 @@ NUM_FRAMES = 16
 GROUP = 8
 LAST = 10**6
 SILENT = "log-level=none"
-CHECKED = ["h264.mp4", "hevc.mp4", "vp9.webm", "av1.mp4"]
+CHECKED = ["h264.mp4", "hevc.mp4", "av1.mp4"]
 """In which hardly a flipped bit goes unnoticed."""
 ENCODED = {
     "h264.mp4": ("-c:v", "libx264", "-g", str(GROUP), "-pix_fmt", "yuv420p"),
@@ -88,8 +88,10 @@ def test_hardly_a_wrong_window_goes_unnoticed_after_three_flipped_bits(videos: P
         path.write_bytes(_flipped(data, [generator.randrange(len(data) * 8) for _ in range(3)]))
         windows = _windows(path, "auto")
         num_failed += any(window is None for window in windows)
-        pairs = zip(windows, right, strict=True)
-        num_unnoticed += any(window is not None and not np.array_equal(window, other) for window, other in pairs)
+        num_unnoticed += any(
+            window is not None and expected is not None and not np.array_equal(window, expected)
+            for window, expected in zip(windows, right, strict=True)
+        )
     assert num_failed >= 8
     assert num_unnoticed <= 1
 
@@ -119,7 +121,7 @@ def test_frames_before_the_damaged_group_of_pictures_stay_reliable(videos: Path,
     assert watch.damage_through(0) is None
 
 
-@pytest.mark.parametrize("name", ["h264-baseline.mp4", "mpeg4.avi"])
+@pytest.mark.parametrize("name", ["h264-baseline.mp4", "vp9.webm", "vp8.webm", "mpeg4.avi"])
 def test_where_much_goes_unnoticed_the_frames_before_are_not_relied_on(videos: Path, tmp_path: Path, name: str) -> None:
     path = tmp_path / name
     path.write_bytes((videos / name).read_bytes())
