@@ -14,6 +14,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from .names import escape_unprintable
+
 SourceKind = Literal["video", "yuv", "images", "image"]
 
 ColourMatrix = Literal["bt709", "bt601"]
@@ -53,6 +55,10 @@ class VideoSource:
     height: int | None = None
     colour_matrix: ColourMatrix | None = None
     """Matrix that turns YCbCr into RGB where the file names none; ``None``: BT.709 for raw video, else BT.601."""
+
+    def __post_init__(self) -> None:
+        # Keys are kept in ledgers and printed. A dataset that escapes names itself keeps those of two files apart.
+        object.__setattr__(self, "key", escape_unprintable(self.key))
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from .identity import content_id
 from .interface import Dataset, UnreadableVideo, VideoSource
+from .names import unescape_name
 
 LOCK_NAME = "toklab.lock"
 """The file beside the data: in the dataset's folder."""
@@ -44,7 +45,7 @@ class Lock:
     def with_missing(self, sources: Sequence[VideoSource]) -> list[VideoSource]:
         """The sources, and one for each locked video that isn't there any more, which can't be opened; sorted."""
         present = {source.key for source in sources}
-        missing = [VideoSource(key, self.path.parent / key) for key in self.videos if key not in present]
+        missing = [VideoSource(key, self.path.parent / unescape_name(key)) for key in self.videos if key not in present]
         return sorted((*sources, *missing), key=lambda source: source.key)
 
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from ...datasets.names import is_root_identity
 from ...reports.tables.comparison import LEFT_OUT
-from ..catalog.catalog import metrics
+from ..catalog.broken_metric import BrokenMetric, find_metric
 from ..ledger.ledger import FILE_NAME, Ledger
 from ..metrics.interface import MeasuredWindow, Metric
 from .paired_difference import PairedDifference, paired_difference
@@ -144,11 +144,11 @@ def _pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: st
 
 
 def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
-    found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
+    found = [r for r in results if label in (r.label, r.cell.label)] or [
+        r for r in results if r.cell.tokenizer == label
+    ]
     if not found:
-        raise ComparisonError(
-            f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}"
-        )
+        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.label for r in results}))}")
     return found
 
 
@@ -206,10 +206,13 @@ def _compare(one: Side, other: Side, names: Sequence[str] | None, left_out: list
     cells = one.results.cell, other.results.cell
     same = _same_clips(one.results, other.results)
     for name in dict.fromkeys((*cells[0].metrics, *cells[1].metrics)):
-        metric = metrics().get(name)()
+        metric = find_metric(name)
         if metric.needs == "model" or (names and name not in names):
             continue
         place = f"{name} on {one.results.dataset}"
+        if isinstance(metric, BrokenMetric):
+            left_out.append(f"{place}: {metric.why.reason}")
+            continue
         if lacking := [side.name for side, cell in ((one, cells[0]), (other, cells[1])) if name not in cell.metrics]:
             left_out.append(f"{place}: not measured for {', '.join(lacking)}")
             continue

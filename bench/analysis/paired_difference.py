@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..catalog.broken_metric import code_fails, figure
+from ..catalog.plugin_code import plugin_code
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..statistics.intervals import resample_counts
 from ..statistics.pairs import DifferenceInterval, difference_interval
@@ -49,13 +51,17 @@ def paired_difference(
         return Unavailable("the two share no measured window", "run both on the same dataset under the same protocol")
     kept_a = [window for window in windows_a if window.key in shared]
     kept_b = [window for window in windows_b if window.key in shared]
-    estimate_a, estimate_b = metric.aggregate(kept_a, facts_a), metric.aggregate(kept_b, facts_b)
+    estimate_a, estimate_b = figure(metric, kept_a, facts_a), figure(metric, kept_b, facts_b)
     for estimate in (estimate_a, estimate_b):
         if isinstance(estimate, Unavailable):
             return estimate
     assert isinstance(estimate_a, Estimate)
     assert isinstance(estimate_b, Estimate)
-    interval = _interval(metric, kept_a, kept_b)
+    try:
+        with plugin_code():
+            interval = _interval(metric, kept_a, kept_b)
+    except Exception as error:
+        return code_fails(error)
     return PairedDifference(
         value_a=estimate_a.value,
         value_b=estimate_b.value,

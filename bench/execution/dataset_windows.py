@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ...datasets.interface import Dataset, FailedClip, Window
+from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
 from ...datasets.stream import SourcePlan
+from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
 
@@ -16,7 +17,7 @@ from ..planning.cell import clip_identity
 class DatasetWindows:
     """A dataset's sources and windows under a protocol, planned once and shared by the cells that use them."""
 
-    dataset: Dataset
+    sources: Sequence[VideoSource | TensorClip]
     plans: list[SourcePlan | FailedClip]
     missing: tuple[str, ...]
     notes: tuple[str, ...] = ()
@@ -37,6 +38,11 @@ class DatasetWindows:
         ]
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
+
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Source and index of every window that can be read."""
+        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
+        return frozenset((plan.source.key, window.index) for plan in plans for window in plan.windows)
 
     def planned(self) -> frozenset[PlannedWindow]:
         """Every window as a plan names it, unreadable sources included."""

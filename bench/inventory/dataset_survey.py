@@ -10,6 +10,7 @@ from ...datasets.catalog import parse_dataset
 from ...datasets.check import check_dataset
 from ...datasets.interface import Dataset
 from ...datasets.lock import LOCK_NAME, LockError, differences, hash_videos, read_lock, write_lock
+from ...datasets.names import unescape_name
 from ...datasets.protocol import load_protocol
 from ...reports.tables.plain import PlainTable, to_terminal
 from ..catalog.catalog import datasets
@@ -18,10 +19,14 @@ Reader = Literal["auto", "decord", "pyav"]
 
 
 def open_dataset(text: str) -> Dataset:
-    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for."""
+    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for.
+
+    Paths are as :func:`~toklab.datasets.names.escape_name` gives them.
+    """
     registry = datasets()
-    if text.partition(":")[0].rpartition("=")[2] not in registry and Path(text).exists():
-        return registry.get("folder")(Path(text))
+    path = Path(unescape_name(text))
+    if text.partition(":")[0].rpartition("=")[2] not in registry and path.exists():
+        return registry.get("folder")(path)
     kind, root, _ = parse_dataset(text)
     return registry.get(kind)(root)
 
@@ -79,8 +84,9 @@ def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, d
 
 
 def _lock_place(text: str) -> Path:
-    is_path = text.partition(":")[0].rpartition("=")[2] not in datasets() and Path(text).exists()
-    kind, root = ("folder", Path(text)) if is_path else parse_dataset(text)[:2]
+    path = Path(unescape_name(text))
+    is_path = text.partition(":")[0].rpartition("=")[2] not in datasets() and path.exists()
+    kind, root = ("folder", path) if is_path else parse_dataset(text)[:2]
     data = os.environ.get("TOKLAB_DATA")
     root = root or (Path(data) / kind if data else None)
     if root is None:

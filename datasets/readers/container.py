@@ -72,6 +72,9 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     if not isinstance(stream, VideoStream):
         container.close()
         raise UnreadableVideo(f"{path}: holds no video stream")
+    if getattr(stream, "codec_context", None) is None:
+        container.close()
+        raise UnreadableVideo(f"{path}: no decoder is known for its video stream; it may be damaged")
     return container, stream
 
 
