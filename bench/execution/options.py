@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
 
+from ...datasets.interface import OnCorrupt
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
@@ -63,6 +65,10 @@ class RunOptions:
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
+    lock: Path | None = None
+    """Lock that the dataset is checked against; ``None``: the one beside the data, if there is one."""
+    on_corrupt: OnCorrupt = "fail"
+    """Whether windows with damaged frames fail, or are scored with a note."""
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
     timing_s: float = 60.0

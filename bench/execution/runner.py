@@ -225,6 +225,7 @@ class Runner:
                 for row in self.ledger.rows(cell_id)
             },
             retry_failed=self.options.retry_failed,
+            on_corrupt=self.options.on_corrupt,
             supervision=self.supervision,
         )
 
