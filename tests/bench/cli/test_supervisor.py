@@ -55,7 +55,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
 ) -> None:
     """One run of all of them: some raise what is no error, some end the process or hang, some change the process."""
     make_video(tmp_path / "videos" / "a.mp4", 17)
-    make_video(tmp_path / "videos" / "b.mp4", 17)
+    make_video(tmp_path / "videos" / "b.mp4", 16)
     checkout = tmp_path / "cards" / "checkout"
     checkout.mkdir(parents=True)
     (checkout / "hanging.py").write_text(textwrap.dedent(HANGING_CHECKOUT))
