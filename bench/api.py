@@ -14,7 +14,7 @@ from torch import Tensor
 from ..datasets.files import FilesDataset
 from ..datasets.folder import FolderDataset
 from ..datasets.interface import Dataset
-from ..datasets.names import root_identity
+from ..datasets.names import escape_name, root_identity
 from ..datasets.protocol import Protocol, load_protocol
 from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
@@ -28,7 +28,7 @@ from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
 from .planning.datasets import plan_dataset
-from .planning.suite import DEFAULT_METRICS, Suite, load_suite
+from .planning.suite import DEFAULT_METRICS, Suite, check_suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
 """A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
@@ -84,8 +84,8 @@ def run_suite(
     """
     chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
     given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
-    changes = {name: tuple(values) for name, values in given.items() if values is not None}
-    chosen = Suite.model_validate({**chosen.model_dump(), **changes})
+    changes = {name: tuple(map(escape_name, values)) for name, values in given.items() if values is not None}
+    chosen = check_suite({**chosen.model_dump(), **changes}, f"the suite {chosen.name}")
     folder = Path("runs") / chosen.name if out is None else Path(out)
     options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit, limit_videos=limit_videos)
     run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
@@ -156,7 +156,7 @@ def evaluate(
         settings_without_effect(tokenizer.spec.regularizer),
     )
     options = RunOptions(
-        device=device or str(_device_of(tokenizer)),
+        device=resolve_device(device) if device else str(_device_of(tokenizer)),
         batch_size=batch_size,
         limit=limit,
         limit_videos=limit_videos,
@@ -205,7 +205,7 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
     """Identity, root and dataset of what the user gives."""
     if isinstance(videos, (str, Path)):
         if isinstance(videos, str) and videos.partition(":")[0].rpartition("=")[2] in datasets():
-            planned = plan_dataset(videos)
+            planned = plan_dataset(escape_name(videos))
             return planned.identity, planned.root, datasets().get(planned.kind)(planned.root)
         if not Path(videos).exists():
             known = ", ".join(datasets())

@@ -14,6 +14,8 @@ from typing import Literal
 
 from torch import Tensor
 
+from .names import escape_unprintable
+
 SourceKind = Literal["video", "yuv", "images", "image"]
 
 WHOLE_SOURCE = -1
@@ -48,6 +50,10 @@ class VideoSource:
     height: int | None = None
     colour_matrix: Literal["bt709", "bt601"] | None = None
     """Conversion matrix of raw video; ``None``: as the file says."""
+
+    def __post_init__(self) -> None:
+        # Keys are kept in ledgers and printed. A dataset that escapes names itself keeps those of two files apart.
+        object.__setattr__(self, "key", escape_unprintable(self.key))
 
 
 @dataclass(frozen=True)

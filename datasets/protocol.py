@@ -28,7 +28,7 @@ class ProtocolError(ValueError):
 class Protocol(BaseModel):
     """Which frames of a video are measured, and at which size. Figures under two hashes are not comparable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     """What reports call it; not part of the hash."""
@@ -209,11 +209,17 @@ def _validate(values: dict[str, Any], origin: str) -> Protocol:
     try:
         return Protocol.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'fields'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ProtocolError(f"{origin}: {problems}") from error
+        problems = dict.fromkeys(_problem(found["type"], found["loc"], found["msg"]) for found in error.errors())
+        raise ProtocolError(f"{origin}: {'; '.join(problems)}") from error
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    """What pydantic found, in words of a protocol."""
+    field = str(place[0]) if place else "fields"
+    if kind == "extra_forbidden":
+        known = list(Protocol.model_fields)
+        return f"{field!r} is no field of a protocol{_near(field, known) or '; there are: ' + ', '.join(known)}"
+    return f"the field {field} is missing" if kind == "missing" else f"{field}: {message.removeprefix('Value error, ')}"
 
 
 def _near(name: str, known: list[str]) -> str:

@@ -144,11 +144,11 @@ def _pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: st
 
 
 def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
-    found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
+    found = [r for r in results if label in (r.label, r.cell.label)] or [
+        r for r in results if r.cell.tokenizer == label
+    ]
     if not found:
-        raise ComparisonError(
-            f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}"
-        )
+        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.label for r in results}))}")
     return found
 
 

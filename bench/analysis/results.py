@@ -13,6 +13,7 @@ import pandas as pd
 
 from ...datasets.names import display_names
 from ...reports.schema import results_frame
+from ...reports.text import one_line
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric
 from ..catalog.catalog import datasets
 from ..catalog.plugin_code import plugin_code
@@ -39,6 +40,8 @@ class CellResults:
     """Shards of the plan that nobody has run, as ``2/4``."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
+    qualifier: str = ""
+    """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
@@ -49,9 +52,14 @@ class CellResults:
         return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
 
     @property
+    def label(self) -> str:
+        """What reports call the tokenizer; unique among the measured cells of a dataset and protocol."""
+        return f"{self.cell.label}, {self.qualifier}" if self.qualifier else self.cell.label
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the figures must know of the windows they rest on."""
-        place = f"{self.cell.label} on {self.dataset}"
+        place = f"{self.label} on {self.dataset}"
         found = []
         if self.num_outside:
             counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
@@ -111,6 +119,9 @@ class CellResults:
             if not self.scored():
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
+        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
+        if metric.name in self.cell.unavailable and not any(window.arrays for window in windows):
+            return Unavailable(*self.cell.unavailable[metric.name])
         return figure(metric, windows, self.cell.facts)
 
 
@@ -146,13 +157,28 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()])
+    return name_versions(name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()]))
+
+
+def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
+    versions: dict[tuple[str, str, str], list[CellResults]] = {}
+    for result in results:
+        if result.cell.status != "failed":
+            versions.setdefault((result.cell.label, result.cell.dataset, result.cell.protocol_hash), []).append(result)
+    qualifiers: dict[str, str] = {}
+    for alike in versions.values():
+        if len(alike) > 1:
+            different_weights = len({result.cell.weights for result in alike}) == len(alike)
+            for cell in (result.cell for result in alike):
+                qualifiers[cell.cell_id] = cell.weights[:19] if different_weights else f"cell {cell.cell_id[:8]}"
+    return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
 
 
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
     names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
-    return [replace(result, dataset=names[result.cell.dataset]) for result in results]
+    return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
 
 
 def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
@@ -205,7 +231,7 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,
-        "label": cell.label,
+        "label": result.label,
         "regularizer": cell.spec.get("regularizer_label", ""),
         "group": cell.spec.get("comparison_group", "other"),
         "weights": cell.spec.get("weights", "none"),
@@ -251,7 +277,7 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
         cell, status = result.cell, Counter(row.status for row in result.rows)
         records.append(
             {
-                "label": cell.label,
+                "label": result.label,
                 "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
@@ -273,7 +299,7 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a failed window: which, and why."""
     columns = ["label", "dataset", "source", "window", "reader", "reason"]
     records = [
-        (result.cell.label, result.dataset, row.source, row.window, row.reader, row.reason)
+        (result.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
         for row in result.rows
         if row.status == "failed"

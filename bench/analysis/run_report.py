@@ -17,6 +17,7 @@ from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
+from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
@@ -47,7 +48,7 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window)
-                clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
+                clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
         for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
@@ -79,17 +80,16 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
     for row in accounting_frame(run.results).to_dict("records"):
         if row["status"] == "failed":
             message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
-            console.print(message, style="red", highlight=False, markup=False)
+            console.print(one_line(message), style="red", highlight=False, markup=False)
         elif row["failed"] or row["not_run"] or row["missing_videos"]:
-            console.print(
+            message = (
                 f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
-                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
-                highlight=False,
-                markup=False,
+                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
+            console.print(one_line(message), highlight=False, markup=False)
     for result in run.results:
         for remark in result.remarks:
-            console.print(remark, highlight=False, markup=False)
+            console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
 
@@ -139,7 +139,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
-        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
+        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
         "machines": sorted({row.machine for result in results for row in result.rows}),
         "versions": last.get("versions", {}),
         "ffmpeg": last.get("ffmpeg", ""),

@@ -42,7 +42,7 @@ def window_table(results: Iterable[CellResults]) -> pd.DataFrame:
 def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
     cell = result.cell
     place = {
-        "label": cell.label,
+        "label": result.label,
         "tokenizer": cell.tokenizer,
         "dataset": result.dataset,
         "protocol": cell.protocol["name"],

@@ -47,7 +47,7 @@ class TokenizerCatalog:
                 continue
             try:
                 with plugin_code():
-                    found = read_cards(plugin.card_folder())
+                    found = read_cards(plugin.card_folder(), trusted=True)
             except Exception as error:
                 # The package is imported to find its folder, and may raise anything at all.
                 self._registry.report_broken(plugin.name, plugin.origin, describe(error))

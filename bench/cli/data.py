@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 app = typer.Typer(help="What videos are there, what is missing, what is unreadable.", no_args_is_help=True)
 
 DatasetArgument = Annotated[
@@ -22,15 +24,16 @@ def list_(dataset: DatasetArgument) -> None:
 
         toklab data list sample
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import open_dataset
 
-    opened = open_dataset(dataset)
+    opened = open_dataset(escape_name(dataset))
     for source in opened.sources():
-        typer.echo(f"{source.kind:7}{source.key}")
+        say(f"{source.kind:7}{source.key}")
     missing = opened.missing()
     for item in missing:
-        typer.echo(f"missing {item.key}: {item.reason}")
-    typer.echo(f"{len(opened.sources())} videos, {len(missing)} missing")
+        say(f"missing {item.key}: {item.reason}")
+    say(f"{len(opened.sources())} videos, {len(missing)} missing")
 
 
 @app.command()
@@ -45,9 +48,10 @@ def check(
 
         toklab data check folder:clips/ --protocol vidtok
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import check_table
 
-    text, unreadable = check_table(dataset, reader, protocol)
-    typer.echo(text)
+    text, unreadable = check_table(escape_name(dataset), reader, protocol)
+    say(text)
     if unreadable:
         raise typer.Exit(1)

@@ -9,9 +9,11 @@ import sys
 
 import typer
 
+from ...reports.text import printable
 from ..catalog.plugin_code import interrupt
 from ..execution.supervision import Supervision, supervision
 from . import data, report, run, show, train, verify, video, weights
+from .output import fit_streams, say
 from .supervisor import INTERRUPTED, supervise
 
 app = typer.Typer(
@@ -33,6 +35,7 @@ def main() -> None:
 
     `toklab run` is run in a child process, where this function is called again.
     """
+    fit_streams()
     watched = supervision()
     if watched.is_active:
         _main_of_run(watched)
@@ -47,13 +50,14 @@ def _main() -> None:
         app()
     except (ValueError, OSError, sqlite3.Error) as error:
         from rich.console import Console
-        from rich.markup import escape
+        from rich.text import Text
 
-        Console(stderr=True).print(f"[bold red]toklab:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("toklab:", "bold red"), f" {printable(str(error))}")
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            print("toklab: interrupted; give the same command again to go on where it stopped", file=sys.stderr)
+            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
         raise
 
 
@@ -67,7 +71,7 @@ def _main_of_run(watched: Supervision) -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         if code == 0 and not watched.is_done:
-            print("toklab: something ended the run before it was done", file=sys.stderr)
+            say("toklab: something ended the run before it was done", err=True)
             code = 1
         sys.exit(code)
     finally:

@@ -11,6 +11,7 @@ import typer
 
 from ...reports.registry import FORMATS
 from ...reports.tables.plain import TableFormat
+from .output import say
 
 if TYPE_CHECKING:
     ReportFormat = str
@@ -31,8 +32,8 @@ def print_next(folder: Path) -> None:
     """Name a run folder, and the commands that go on from it."""
     from ..analysis.results import RunResults
 
-    typer.echo(f"\nrun folder: {folder}")
-    typer.echo(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
+    say(f"\nrun folder: {folder}")
+    say(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
     first: dict[tuple[str, str], str] = {}
     for result in RunResults.read(folder).results:
         if not result.scored():
@@ -40,7 +41,7 @@ def print_next(folder: Path) -> None:
         known = first.setdefault((result.cell.dataset, result.cell.protocol_hash), result.cell.label)
         if known != result.cell.label:
             command = ["toklab", "compare", known, result.cell.label, "--run", str(folder)]
-            typer.echo(f"      {shlex.join(command)}")
+            say(f"      {shlex.join(command)}")
             return
 
 
@@ -71,7 +72,7 @@ def report(
     )
     broken = print_run(run, across_protocols=across_protocols)
     for path in written:
-        typer.echo(str(path))
+        say(str(path))
     if broken:
         raise typer.Exit(1)
 
@@ -97,10 +98,10 @@ def compare(
     from ..analysis.comparison import compare_items
 
     frame = compare_items(items, run, metric)
-    typer.echo(render_comparison(frame, format_.value))
+    say(render_comparison(frame, format_.value))
     if format_ == TableFormat.csv:
         for sentence in frame.attrs[LEFT_OUT]:
-            typer.echo(f"left out: {sentence}", err=True)
+            say(f"left out: {sentence}", err=True)
 
 
 def register(app: typer.Typer) -> None:

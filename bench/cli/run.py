@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .trust import TrustOption
+from .output import say
+from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
     from ..planning.cell import Cell
@@ -67,19 +68,22 @@ def _suite(
     metric: list[str] | None,
     settings: list[str] | None,
 ) -> Suite:
-    from ..planning.suite import DEFAULT_METRICS, Suite, SuiteError, load_suite, parse_assignments
+    from ...datasets.names import escape_name
+    from ..planning.suite import DEFAULT_METRICS, SuiteError, check_suite, load_suite, parse_assignments
 
     if name is None and not (tokenizer and dataset):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
     base = load_suite(name).model_dump() if name else {"name": "custom", "metrics": DEFAULT_METRICS}
-    given = {"tokenizers": tokenizer, "datasets": dataset, "protocol": protocol, "metrics": metric}
+    # A path may hold bytes that aren't UTF-8, which no suite can.
+    roots = [escape_name(text) for text in dataset or ()]
+    given = {"tokenizers": tokenizer, "datasets": roots, "protocol": protocol, "metrics": metric}
     base.update({key: value for key, value in given.items() if value})
     changes = parse_assignments(protocol_changes or [])
     if any(isinstance(value, list) for value in changes.values()):
         raise SuiteError("--set-protocol takes one value; for several protocols run several times")
     base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
     base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
-    return Suite.model_validate(base)
+    return check_suite(base, f"the suite {name}" if name else "the command")
 
 
 def run(
@@ -114,6 +118,7 @@ def run(
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 
@@ -163,7 +168,7 @@ def run(
         folder = Path(watched.past.folder)
     elif suite is None and out is None:
         folder = claim_folder(chosen, cards or [])
-        typer.echo(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
     else:
         folder = out or Path("runs") / chosen.name
     watched.tell(folder=str(folder))
@@ -176,7 +181,7 @@ def run(
     if summary.exit_code:
         counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
         counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
-        typer.echo(
+        say(
             f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
             err=True,
         )
@@ -215,13 +220,13 @@ def plan(
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
     protocol_value = cells[0].protocol
-    typer.echo(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
+    say(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
     for cell in cells:
-        typer.echo(f"  {cell.label} on {cell.dataset}")
-    typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+        say(f"  {cell.label} on {cell.dataset}")
+    say(f"metrics: {', '.join(chosen.metrics)}")
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
-        typer.echo(f"of each dataset: {'; '.join(limits)}")
+        say(f"of each dataset: {'; '.join(limits)}")
 
 
 def merge(

@@ -20,6 +20,7 @@ from types import FrameType
 from typing import Any
 
 from ..execution.supervision import VARIABLE, Past
+from .output import say
 
 POLL_S = 0.2
 """How often the child is looked at while it says nothing: another process may keep its pipe open."""
@@ -97,14 +98,14 @@ def supervise() -> int:
         if state.code is not None:
             return state.code
         if not reason:
-            print("toklab: interrupted; give the same command again to go on where it stopped", file=sys.stderr)
+            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
             return INTERRUPTED
         said = state.blame(reason)
         if not said:
             when = "after the last tokenizer" if past.settled else "before the first tokenizer"
-            print(f"toklab: {reason}, {when}; the run isn't done", file=sys.stderr)
+            say(f"toklab: {reason}, {when}; the run isn't done", err=True)
             return 1
-        print(f"toklab: {said}", file=sys.stderr)
+        say(f"toklab: {said}", err=True)
 
 
 class _Child:

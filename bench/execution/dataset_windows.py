@@ -37,6 +37,11 @@ class DatasetWindows:
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
 
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Source and index of every window that can be read."""
+        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
+        return frozenset((plan.source.key, window.index) for plan in plans for window in plan.windows)
+
     def planned(self) -> frozenset[PlannedWindow]:
         """Every window as a plan names it, unreadable sources included."""
         readable = [(p.source.key, p.content_id, w) for p in self.plans if isinstance(p, SourcePlan) for w in p.windows]

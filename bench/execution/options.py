@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,17 +11,35 @@ import torch
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
+LONGEST_TIMEOUT_S = 7 * 24 * 3600.0
+"""Seconds; timers of the operating system don't take any number."""
+
 
 def resolve_device(name: str) -> str:
-    """The device of a name; ``auto`` is the first GPU where there is one, else the CPU."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device of a name; ``auto`` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: if this machine has no such device; with those that it has.
+    """
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if num_gpus else "cpu"
+    there = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
+    there += ["cuda", *(f"cuda:{index}" for index in range(num_gpus))] if num_gpus else []
+    if name not in there:
+        known = re.fullmatch(r"cuda(:\d+)?|mps", name)
+        problem = "this machine has no such device" if known else "there is no such device"
+        raise ValueError(f"--device {name!r}: {problem}; it has: {', '.join(('auto', *there))}")
+    return name
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is executed; none of it changes what is measured."""
+    """How a run is executed; none of it changes what is measured.
+
+    Raises:
+        ValueError: if ``timeout_s`` is no finite number of seconds that a timer takes.
+    """
 
     device: str = "cpu"
     reader: Literal["auto", "decord", "pyav"] = "auto"
@@ -39,6 +58,16 @@ class RunOptions:
     retry_failed: bool = False
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
+
+    timing_s: float = 60.0
+    """Seconds for the throughput pass, shared by the tokenizers of a run."""
+
+    def __post_init__(self) -> None:
+        # NaN is neither smaller nor larger.
+        if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
+            raise ValueError(
+                f"--timeout {self.timeout_s:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): --timeout 600"
+            )
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

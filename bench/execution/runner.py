@@ -31,6 +31,7 @@ from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper, choose_windows
 from .supervision import Supervision
+from .throughput_pass import ThroughputPass
 
 CLIP_CACHE_FOLDER = "clip-cache"
 """Inside the run folder; holds decoded windows while several tokenizers share them."""
@@ -99,6 +100,14 @@ class Runner:
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         if len(cells) > 1:
             self._preparation.share_clips(cache_folder)
+        timing = ThroughputPass(
+            self.ledger,
+            self._preparation,
+            self.progress.message,
+            provenance.machine_identity(self.device),
+            len(cells),
+            self.options.timing_s,
+        )
         try:
             with _exact_float32():
                 for number, cell in enumerate(cells, start=1):
@@ -106,12 +115,14 @@ class Runner:
                         finished.append(known)
                         continue
                     self.supervision.tell(cell=number)
-                    cell_record = self._run_cell(cell, record.run_id, number, len(cells))
+                    cell_record = self._run_cell(cell, record.run_id, number, len(cells), timing)
                     finished.append(cell_record)
                     self.progress.finish(cell_record)
                     self.supervision.tell(settled=cell_record.cell_id)
         finally:
             self._preparation.close()
+        if timing.num_timed:
+            self.progress.message(f"timing took {timing.spent_s:.1f} s")
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
@@ -136,7 +147,7 @@ class Runner:
         rows, _ = planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))
         return cell.planned - sum(row.status == "scored" for row in rows)
 
-    def _run_cell(self, cell: Cell, run_id: str, number: int, of: int) -> CellRecord:
+    def _run_cell(self, cell: Cell, run_id: str, number: int, of: int, timing: ThroughputPass) -> CellRecord:
         entry = self._catalog.entry(cell.tokenizer)
         if reason := self.supervision.past.ended_in.get(str(number)):
             return self._books.fail_ended_cell(cell, entry, reason)
@@ -170,6 +181,18 @@ class Runner:
             ) as stream:
                 evaluation.run_stream(tokenizer, stream)
         self._faulty_metrics |= evaluation.faulty_metrics
+        usable = self._books.usable_metrics(cell, spec)
+        if timing.is_due(usable, windows, {key: known.measurements for key, known in evaluation.known.items()}):
+            timing.time(
+                cell,
+                cell_id,
+                number,
+                lambda: tokenizer or entry.build(cell.settings, self.device),
+                usable,
+                windows,
+                evaluation.batch_size,
+                evaluation.piece_frames,
+            )
         self.ledger.compact(cell_id)
         forget_in_flight(self.ledger.folder)
         return self.ledger.update_cell(cell_id, status="finished")

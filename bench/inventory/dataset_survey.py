@@ -8,6 +8,7 @@ from typing import Literal, cast
 from ...datasets.catalog import parse_dataset
 from ...datasets.check import check_dataset
 from ...datasets.interface import Dataset
+from ...datasets.names import unescape_name
 from ...datasets.protocol import load_protocol
 from ...reports.tables.plain import PlainTable, to_terminal
 from ..catalog.catalog import datasets
@@ -16,10 +17,14 @@ Reader = Literal["auto", "decord", "pyav"]
 
 
 def open_dataset(text: str) -> Dataset:
-    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for."""
+    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for.
+
+    Paths are as :func:`~toklab.datasets.names.escape_name` gives them.
+    """
     registry = datasets()
-    if text.partition(":")[0].rpartition("=")[2] not in registry and Path(text).exists():
-        return registry.get("folder")(Path(text))
+    path = Path(unescape_name(text))
+    if text.partition(":")[0].rpartition("=")[2] not in registry and path.exists():
+        return registry.get("folder")(path)
     kind, root, _ = parse_dataset(text)
     return registry.get(kind)(root)
 

@@ -13,9 +13,10 @@ from typing import Any
 from ...reports.published.card_figures import fullest, published_rows
 from ...reports.tables.plain import PlainTable, to_terminal
 from ...tokenizers.adapters import install_command
+from ...tokenizers.trust.cards import OPTION, is_trusted, named_code
 from ..catalog import catalog
 from ..catalog.registry import BrokenPlugin
-from ..catalog.tokenizer_entry import TokenizerEntry
+from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
 
 READY = "ready"
 PULL = "toklab weights pull"
@@ -79,6 +80,9 @@ def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
     elif hint:
         needs.append("its checkpoint")
         hints.append(f"{entry.name}: {hint}")
+    if isinstance(entry, CardTokenizer) and (code := named_code(entry.card)) and not is_trusted(entry.card):
+        needs.append(OPTION)
+        hints.append(f"{OPTION}: {entry.name} names code that toklab doesn't ship, {code}")
     return (f"needs {' and '.join(needs)}" if needs else READY), hints
 
 

@@ -94,7 +94,7 @@ def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
     path = plan_file(folder, cell_id)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with unfinished.open("w") as file:
+        with unfinished.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -113,7 +113,7 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
         parts = {int(index): _windows(windows) for index, windows in found["parts"].items()}
         plan = Plan(parts, int(found["shards"]), dict(found["limits"]))

@@ -221,4 +221,7 @@ def _tuple_from_json(text: str) -> tuple[Any, ...]:
 
 
 def _to_column(value: Any) -> Any:
+    if isinstance(value, str):
+        # Neither SQLite nor Parquet takes text that no encoding can write, such as a name that isn't UTF-8 in an error.
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value, sort_keys=True) if isinstance(value, (dict, tuple, list)) else value

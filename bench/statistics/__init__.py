@@ -1,1 +1,1 @@
-"""Pure functions on arrays: intervals and paired differences."""
+"""Pure functions on arrays: intervals, paired differences, ranks, medians, figures of counts."""

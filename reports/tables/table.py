@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..schema import Figure, group_order, group_title
+from ..text import one_line
 from .columns import Column, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .ranking import Rank, rank_figures
@@ -58,6 +59,10 @@ class Section:
 
     title: str
     rows: tuple[Row, ...]
+
+
+NOT_SHARED = ("repetitions",)
+"""What each figure counts for itself: fewer than another figure has are no part of a whole, and its note says it."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +115,9 @@ def build_table(
         ]
         sections.append(Section(group_title(group), tuple(printed)))
     ranked = any(cell.rank for section in sections for row in section.rows for cell in row.cells)
-    return ResultsTable(title, _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed())
+    return ResultsTable(
+        one_line(title), _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed()
+    )
 
 
 def _rank_section(rows: list[ArrangedRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
@@ -180,7 +187,9 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:
         for index, figure in draft.figures.items():
-            if figure.origin == "measured" and figure.is_available and figure.count and columns[index].is_home(figure):
+            if figure.counted in NOT_SHARED or not columns[index].is_home(figure):
+                continue
+            if figure.origin == "measured" and figure.is_available and figure.count:
                 counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
     return counts
 

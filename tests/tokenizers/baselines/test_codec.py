@@ -98,6 +98,7 @@ def test_any_length_and_size_comes_back_as_it_was(shape: tuple[int, int, int], c
     assert tokenizer.decode(tokenizer.encode(video)).shape == video.shape
 
 
+@pytest.mark.slow
 @every_codec
 def test_streams_that_cannot_be_small_or_large_enough_say_so(clip: Tensor, codec: str) -> None:
     small = make(codec, bits_per_latent_position=0.1).encode(clip)
