@@ -131,6 +131,8 @@ def test_what_a_child_ended_in_is_tried_no_more() -> None:
         return state.blame("it ended")
 
     assert "without the metric a" in end({"cell": 1}, {"metric": "a"})
+    assert "this tokenizer's speed" in end({"cell": 1}, {"metric": "a"}, {"timing": True})
+    assert past.untimed == {"1": "it ended"}
     assert "next tokenizer" in end({"cell": 1}, {"metric": "a"})
     assert (past.broken_metrics, past.ended_in) == ({"a": "it ended"}, {"1": "it ended"})
     assert end({"cell": 1}, {"metric": "a"}) == ""
