@@ -34,7 +34,7 @@ def change_everything() -> None:
     torch.set_grad_enabled(False)
     torch.set_num_threads(7)
     torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.conv.fp32_precision = "tf32"
+    torch.backends.cudnn.allow_tf32 = not torch.backends.cudnn.allow_tf32
 
 
 class ChangesEverything(Average):
@@ -150,7 +150,7 @@ class Changing(Dataset):
         assert root is not None
         self._root = root
 
-    def sources(self) -> Sequence[VideoSource]:
+    def sources(self) -> list[VideoSource]:
         self.asked += 1
         if self.asked > 1:
             raise SystemExit(0)

@@ -68,7 +68,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     command = [
         *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
         *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--cards", "cards"),
-        *("--forward-timeout", "20"),
+        *("--forward-timeout", "20", "--trust-cards"),
     ]
     monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
