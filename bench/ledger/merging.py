@@ -194,6 +194,7 @@ def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
         first,
         metrics=tuple(dict.fromkeys((*first.metrics, *second.metrics))),
         missing=tuple(sorted({*first.missing, *second.missing})),
+        dataset_notes=tuple(sorted({*first.dataset_notes, *second.dataset_notes})),
         unavailable={**second.unavailable, **first.unavailable},
         facts={**second.facts, **first.facts},
         status="open" if "open" in statuses else "finished" if statuses else "failed",
