@@ -29,6 +29,7 @@ from forks import fork
 from journal import Journal, markdown_table
 from kinds import KINDS
 
+MEMORY_FOLDER = Path("/dev/shm")
 LIMIT_S = 120.0
 """Seconds without an end that are a hang."""
 PREPARE_S = 600.0
@@ -134,7 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if not kinds:
         parser.error(f"kinds are {', '.join(kind.name for kind in KINDS)}")
     torch.set_num_threads(1)
-    with tempfile.TemporaryDirectory(prefix="campaign-") as scratch:
+    # A kill loses nothing that the operating system has: files in memory show the same as on a disk, and faster.
+    memory = str(MEMORY_FOLDER) if MEMORY_FOLDER.is_dir() else None
+    with tempfile.TemporaryDirectory(prefix="campaign-", dir=memory) as scratch:
         campaign = Campaign(chosen.out.resolve(), chosen.seed, kinds, Path(scratch))
         campaign.run(chosen.faults, lambda text: print(text, flush=True))
     entries = campaign.journal.entries

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bit_flips import DamagedRun
 from command_lines import RandomCommand
+from damaged_videos import DamagedLockedVideo, DamagedVideo
 from faults import FaultKind
 from plugin_faults import HostilePlugin
 from process_kills import KilledMerge, KilledRun
@@ -18,4 +19,6 @@ KINDS: tuple[FaultKind, ...] = (
     MistakenFile(),
     RandomCommand(),
     HostilePlugin(),
+    DamagedVideo(),
+    DamagedLockedVideo(),
 )
