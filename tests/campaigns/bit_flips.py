@@ -42,7 +42,7 @@ class DamagedRun(FaultKind):
 
     name = "damage a run"
     tried = "flipped bits, cut ends, zeros or noise in the ledger, its Parquet files, plans or suite; then all is read"
-    share = 4000
+    share = 4400
     per_process = 50
 
     def prepare(self, folder: Path) -> None:

@@ -28,7 +28,7 @@ class KilledRun(FaultKind):
 
     name = "kill a run"
     tried = "SIGKILL to the process of a run at a random moment, 1 to 3 times, then the same run to its end"
-    share = 400
+    share = 310
 
     def prepare(self, folder: Path) -> None:
         videos = tiny_runs.write_videos(folder / VIDEOS)
@@ -65,7 +65,7 @@ class KilledMerge(FaultKind):
 
     name = "kill a merge"
     tried = "SIGKILL to the process of a merge at a random moment, then the same merge to its end"
-    share = 150
+    share = 90
 
     def prepare(self, folder: Path) -> None:
         videos = tiny_runs.write_videos(folder / VIDEOS)

@@ -58,7 +58,7 @@ class MistakenFile(FaultKind):
     tried = (
         "a shipped suite, protocol or card with wrong values, keys, lines or bytes is loaded, and a suite is planned"
     )
-    share = 1800
+    share = 2300
     per_process = 50
 
     def attempt(self, rng: np.random.Generator, folder: Path, scratch: Path) -> Outcome:

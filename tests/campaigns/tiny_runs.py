@@ -71,14 +71,20 @@ def suite(videos: Path) -> Suite:
     )
 
 
-def run(folder: Path, chosen: Suite, shard: Shard | None = None, heard: Callable[[Any], None] | None = None) -> None:
+def run(
+    folder: Path,
+    chosen: Suite,
+    shard: Shard | None = None,
+    heard: Callable[[Any], None] | None = None,
+    worker: DecodeWorker | None = None,
+) -> None:
     """Run a suite into a folder; ``heard`` gets every row and measurement once it is committed."""
     with Ledger(folder, write=True) as ledger:
         write_suite(folder, chosen)
         if heard is not None:
             _report_commits(ledger, heard)
         options = RunOptions(keep_reconstructions=1, shard=shard or Shard(), prefetch=2)
-        Runner(ledger, options, SilentProgress(), worker=InProcessDecoder()).run(plan_cells(chosen))
+        Runner(ledger, options, SilentProgress(), worker=worker or InProcessDecoder()).run(plan_cells(chosen))
 
 
 def _report_commits(ledger: Ledger, heard: Callable[[Any], None]) -> None:
@@ -125,3 +131,24 @@ def _exact(value: Any) -> str:
 def difference(found: dict[str, Any], truth: dict[str, Any]) -> str:
     """Which parts of two contents differ; empty if none do."""
     return ", ".join(name for name in truth if found.get(name) != truth[name])
+
+
+def num_failed(folder: Path) -> int:
+    """Failed windows of a run, and its cells that couldn't run."""
+    with Ledger(folder) as ledger:
+        cells = ledger.cells()
+        failed = sum(row.status == "failed" for cell in cells for row in ledger.rows(cell.cell_id))
+        return failed + sum(cell.status == "failed" for cell in cells)
+
+
+def scored(folder: Path) -> dict[str, dict[tuple[str, int], dict[str, bytes]]]:
+    """For each tokenizer of a run, the measurements of its scored windows."""
+    with Ledger(folder) as ledger:
+        return {
+            cell.tokenizer: {
+                row.key: {name: one.arrays for name, one in ledger.measurements(cell.cell_id).get(row.key, {}).items()}
+                for row in ledger.rows(cell.cell_id)
+                if row.status == "scored"
+            }
+            for cell in ledger.cells()
+        }
