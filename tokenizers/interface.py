@@ -161,8 +161,11 @@ class VideoTokenizer(ABC):
 
     Only what codes for a rate needs them, such as a codec; 0 stands for a clip whose rate is unknown.
     """
-    looks_ahead: str = ""
-    """What lets reconstructions depend on later frames though the spec says causal; empty: nothing does."""
+    looks_ahead: int | None = 0
+    """By how many frames a reconstruction of a causal model may depend on later ones, beyond those of its own latent;
+    ``None``: on all of the clip."""
+    looks_ahead_through: str = ""
+    """What lets it do so, in words."""
 
     def __init__(self, spec: TokenizerSpec, settings: InferenceSettings | None = None):
         """Raises :class:`TokenizerError` if a setting differs from its default that isn't supported."""

@@ -154,7 +154,7 @@ def run(
     """
     import torch
 
-    from ..execution.options import RunOptions, resolve_device
+    from ..execution.options import RunOptions, check_timeout, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import absolute, supervision
     from ..planning.plan import Shard
@@ -166,6 +166,8 @@ def run(
     if threads:
         torch.set_num_threads(threads)
     watched = supervision()
+    if forward_timeout is not None:
+        check_timeout("--forward-timeout", forward_timeout)
     if forward_timeout is not None and not watched.is_active:
         raise ValueError("--forward-timeout takes the command toklab itself: nothing can end a process from within")
     watched.tell(forward_timeout=forward_timeout)

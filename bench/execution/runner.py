@@ -108,6 +108,7 @@ class Runner:
             provenance.machine_identity(self.device),
             len(cells),
             self.options.timing_s,
+            self.supervision,
         )
         try:
             with _exact_float32():
@@ -127,7 +128,7 @@ class Runner:
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
-        broken = self._faulty_metrics | self._preparation.broken_metrics
+        broken = self._faulty_metrics | self._preparation.broken_metrics | timing.failed_metrics
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows, len(broken))
 
     def _forget_unfinished(self) -> None:

@@ -29,14 +29,14 @@ def peak(card: str, num_frames: int, keep: bool = False) -> int:
 @pytest.mark.parametrize("keep", [False, True], ids=["stream", "leak"])
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the peak memory from Linux's /proc")
 def test_a_thousand_frames_take_the_memory_of_33(benchmark, card, keep):
-    """The growth over a short clip is a small part of the frames; where they are all kept, it is seen."""
+    """The growth over a short clip is less than half of what the frames take; where they are all kept, it isn't."""
     baseline = peak(card, 33)
     long = benchmark.pedantic(peak, args=(card, LONG_FRAMES, keep), rounds=1, iterations=1)
     benchmark.extra_info |= {"growth_mib": (long - baseline) >> 20, "frames_mib": LONG_BYTES >> 20}
     if keep:
-        assert long - baseline > 0.7 * LONG_BYTES
+        assert long - baseline > 0.8 * LONG_BYTES
     else:
-        assert long - baseline < 0.2 * LONG_BYTES
+        assert long - baseline < 0.5 * LONG_BYTES
 
 
 @pytest.mark.parametrize("card", CARDS)

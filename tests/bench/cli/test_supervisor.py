@@ -55,7 +55,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
 ) -> None:
     """One run of all of them: some raise what is no error, some end the process or hang, some change the process."""
     make_video(tmp_path / "videos" / "a.mp4", 17)
-    make_video(tmp_path / "videos" / "b.mp4", 17)
+    make_video(tmp_path / "videos" / "b.mp4", 16)
     checkout = tmp_path / "cards" / "checkout"
     checkout.mkdir(parents=True)
     (checkout / "hanging.py").write_text(textwrap.dedent(HANGING_CHECKOUT))
@@ -68,7 +68,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     command = [
         *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
         *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--cards", "cards"),
-        *("--forward-timeout", "20"),
+        *("--forward-timeout", "20", "--trust-cards"),
     ]
     monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
@@ -131,6 +131,8 @@ def test_what_a_child_ended_in_is_tried_no_more() -> None:
         return state.blame("it ended")
 
     assert "without the metric a" in end({"cell": 1}, {"metric": "a"})
+    assert "this tokenizer's speed" in end({"cell": 1}, {"metric": "a"}, {"timing": True})
+    assert past.untimed == {"1": "it ended"}
     assert "next tokenizer" in end({"cell": 1}, {"metric": "a"})
     assert (past.broken_metrics, past.ended_in) == ({"a": "it ended"}, {"1": "it ended"})
     assert end({"cell": 1}, {"metric": "a"}) == ""
