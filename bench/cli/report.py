@@ -96,12 +96,15 @@ def compare(
     """
     from ...reports.tables.comparison import LEFT_OUT, render_comparison
     from ..analysis.comparison import compare_items
+    from ..catalog.broken_metric import CODE_FAILS
 
     frame = compare_items(items, run, metric)
     say(render_comparison(frame, format_.value))
     if format_ == TableFormat.csv:
         for sentence in frame.attrs[LEFT_OUT]:
             say(f"left out: {sentence}", err=True)
+    if any(CODE_FAILS in sentence for sentence in frame.attrs[LEFT_OUT]):
+        raise typer.Exit(1)
 
 
 def register(app: typer.Typer) -> None:

@@ -24,7 +24,7 @@ from .output import say
 
 POLL_S = 0.2
 """How often the child is looked at while it says nothing: another process may keep its pipe open."""
-GRACE_S = 30.0
+GRACE_S = 10.0
 """How long a child may take to end after it said what the run came to: a plugin's thread could keep it for ever."""
 INTERRUPTED = 130
 """Exit code typer ends with when the user interrupts."""
@@ -41,6 +41,8 @@ class State:
     """Number of the cell that it is at; empty before the first and after the last."""
     metric: str = ""
     """The metric whose code runs."""
+    is_timing: bool = False
+    """Whether the speed of the cell is measured, after its windows."""
     limit_s: float | None = None
     """Seconds that a forward pass may take."""
     forward_since: float | None = None
@@ -59,6 +61,8 @@ class State:
                 self.forward_since = time.monotonic() if value else None
             elif name == "forward_timeout":
                 self.limit_s = value
+            elif name == "timing":
+                self.is_timing = bool(value)
             elif name == "metric":
                 self.metric = value or ""
             elif name == "cell":
@@ -83,6 +87,9 @@ class State:
         if self.metric and number and self.metric not in self.past.broken_metrics:
             self.past.broken_metrics[self.metric] = reason
             return f"{reason}; going on without the metric {self.metric}"
+        if self.is_timing and number and number not in self.past.untimed:
+            self.past.untimed[number] = reason
+            return f"{reason}; going on without this tokenizer's speed"
         if number and number not in self.past.ended_in:
             self.past.ended_in[number] = reason
             return f"{reason}; going on with the next tokenizer"

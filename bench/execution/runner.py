@@ -29,7 +29,7 @@ from .evaluation import Evaluation, KnownWindow
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
-from .reconstructions import ReconstructionKeeper, choose_windows
+from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
 from .supervision import Supervision
 from .throughput_pass import ThroughputPass
 
@@ -96,6 +96,7 @@ class Runner:
         record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
         self.ledger.record(record)
         self._forget_unfinished()
+        remove_unfinished(self.ledger.folder)
         finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         if len(cells) > 1:
@@ -107,6 +108,7 @@ class Runner:
             provenance.machine_identity(self.device),
             len(cells),
             self.options.timing_s,
+            self.supervision,
         )
         try:
             with _exact_float32():
@@ -126,7 +128,7 @@ class Runner:
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
-        broken = self._faulty_metrics | self._preparation.broken_metrics
+        broken = self._faulty_metrics | self._preparation.broken_metrics | timing.failed_metrics
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows, len(broken))
 
     def _forget_unfinished(self) -> None:
@@ -224,6 +226,7 @@ class Runner:
                 for row in self.ledger.rows(cell_id)
             },
             retry_failed=self.options.retry_failed,
+            on_corrupt=self.options.on_corrupt,
             supervision=self.supervision,
         )
 

@@ -37,6 +37,8 @@ class Past:
     """Number of each cell that a process ended in, and why it ended."""
     broken_metrics: dict[str, str] = field(default_factory=dict)
     """Metrics that a process ended in, and why it ended."""
+    untimed: dict[str, str] = field(default_factory=dict)
+    """Number of each cell that a process ended in while its speed was measured, and why it ended."""
 
     def to_json(self) -> str:
         """One line."""
@@ -91,6 +93,15 @@ class Supervision:
             yield
         finally:
             self.tell(forward=True)
+
+    @contextmanager
+    def timing(self) -> Iterator[None]:
+        """The speed of a cell is measured inside, after its windows."""
+        self.tell(timing=True)
+        try:
+            yield
+        finally:
+            self.tell(timing=False)
 
     @contextmanager
     def metric(self, name: str) -> Iterator[None]:

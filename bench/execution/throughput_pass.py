@@ -18,6 +18,7 @@ from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
 from ...datasets.stream import SourcePlan
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
+from ..catalog.plugin_code import describe
 from ..ledger.ledger import Ledger, pack_arrays
 from ..ledger.records import Measurement
 from ..metrics.interface import Metric
@@ -28,6 +29,7 @@ from .dataset_windows import DatasetWindows
 from .forward import OutOfMemory, forward, forward_pieces
 from .long_windows import LongClip, gather_pieces
 from .preparation import Preparation
+from .supervision import Supervision
 
 WARM_UPS = 2
 CHECKPOINTS = (6, 9, 12, 15, 20, 30)
@@ -52,13 +54,14 @@ class TimedBatch:
         """Frames of each window."""
         return sum(clip.video.shape[1] for clip in (self.clips if self.are_pieces else self.clips[:1]))
 
-    def run(self, tokenizer: VideoTokenizer, device: torch.device) -> Mapping[str, float]:
+    def run(self, tokenizer: VideoTokenizer, device: torch.device, supervision: Supervision) -> Mapping[str, float]:
         """Encode and decode once; gives ``encode_s``, ``decode_s``, ``batch_size`` and ``num_tokens``."""
         if not self.are_pieces:
-            return forward(tokenizer, list(self.clips), device).timing
+            with supervision.forward():
+                return forward(tokenizer, list(self.clips), device).timing
         assert isinstance(tokenizer, StreamingTokenizer)
         timing: Mapping[str, float] = {}
-        for result in forward_pieces(tokenizer, LongClip(self.clips[0], iter(self.clips[1:])), device):
+        for result in forward_pieces(tokenizer, LongClip(self.clips[0], iter(self.clips[1:])), device, supervision):
             timing = result.timing
         return timing
 
@@ -78,6 +81,7 @@ class ThroughputPass:
         machine: str,
         num_cells: int,
         seconds: float,
+        supervision: Supervision | None = None,
     ):
         """Set up the pass.
 
@@ -88,6 +92,7 @@ class ThroughputPass:
             machine: identity of the machine.
             num_cells: cells of the run, which share the time.
             seconds: for all cells.
+            supervision: tells a supervisor what is done, and what earlier processes of the run ended in.
         """
         self._ledger = ledger
         self._preparation = preparation
@@ -96,10 +101,13 @@ class ThroughputPass:
         self._machine = machine
         self._num_cells = num_cells
         self._seconds = seconds
+        self._supervision = supervision or Supervision()
         self.num_timed = 0
         """Cells that were timed."""
         self.spent_s = 0.0
         """Seconds that it took so far."""
+        self.failed_metrics: set[str] = set()
+        """Metrics that a cell lacks because its timing failed."""
 
     def is_due(
         self, metrics: Sequence[Metric], windows: DatasetWindows, measured: Mapping[tuple[str, int], frozenset[str]]
@@ -143,12 +151,16 @@ class ThroughputPass:
         self._say(f"timing {number} of {self._num_cells}: {cell.label}")
         start = time.perf_counter()
         share = max(0.0, self._seconds - self.spent_s) / max(1, self._num_cells - number + 1)
+        if ended := self._supervision.past.untimed.get(str(number)):
+            self._give_up(cell_id, metrics, ended)
+            return
         try:
-            model = tokenizer()
-            batch = self._batch(cell, windows, places, model.spec.causal, piece_frames(model))
-            repetitions = self._repeat_in_memory(model, batch, start + share)
+            with self._supervision.timing():
+                model = tokenizer()
+                batch = self._batch(cell, windows, places, model.spec.causal, piece_frames(model))
+                repetitions = self._repeat_in_memory(model, batch, start + share)
         except Exception as error:
-            self._give_up(cell_id, metrics, f"{type(error).__name__}: {error}")
+            self._give_up(cell_id, metrics, describe(error))
         else:
             key = _measurement_key(metrics)
             self._ledger.record(Measurement(cell_id, *places[0], key, arrays=pack_arrays(repetitions.to_arrays())))
@@ -163,6 +175,7 @@ class ThroughputPass:
 
     def _give_up(self, cell_id: str, metrics: Sequence[Metric], reason: str) -> None:
         names = [metric.name for metric in metrics if metric.measurement == MEASUREMENT]
+        self.failed_metrics |= set(names)
         reasons = dict.fromkeys(names, (f"the throughput pass failed: {reason}", RETRY))
         known = self._ledger.cell(cell_id)
         assert known is not None
@@ -203,7 +216,7 @@ class ThroughputPass:
             OutOfMemory: if not even one window fits.
         """
         try:
-            timings, warm_ups = repeat(lambda: batch.run(tokenizer, self._device), end)
+            timings, warm_ups = repeat(lambda: batch.run(tokenizer, self._device, self._supervision), end)
         except OutOfMemory:
             if (half := batch.halved()) is None:
                 raise

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fake_tokenizers import Average
-from toklab.bench.metrics.interface import Arrays, Estimate, MeasuredWindow, Metric, WindowBatch
+from toklab.bench.metrics.interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, WindowBatch
 from toklab.datasets.interface import Dataset, VideoSource
 from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerSpec
 from torch import Tensor
@@ -34,7 +34,7 @@ def change_everything() -> None:
     torch.set_grad_enabled(False)
     torch.set_num_threads(7)
     torch.set_float32_matmul_precision("high")
-    torch.backends.cudnn.conv.fp32_precision = "tf32"
+    torch.backends.cudnn.allow_tf32 = not torch.backends.cudnn.allow_tf32
 
 
 class ChangesEverything(Average):
@@ -139,6 +139,24 @@ class ExitsInSources(Dataset):
         raise SystemExit(0)
 
 
+class Changing(Dataset):
+    """Lists its videos once, and ends the program when it is asked again."""
+
+    name = "changing"
+    named_by_root = True
+    asked = 0
+
+    def __init__(self, root: Path | None):
+        assert root is not None
+        self._root = root
+
+    def sources(self) -> list[VideoSource]:
+        self.asked += 1
+        if self.asked > 1:
+            raise SystemExit(0)
+        return [VideoSource(path.name, path) for path in sorted(self._root.glob("*.mp4"))]
+
+
 class Frames(Metric):
     """A sound metric: counts frames."""
 
@@ -194,6 +212,15 @@ class ExitsInResample(Frames):
         raise SystemExit(0)
 
 
+class Refuses(Frames):
+    """Says, as a metric may, that it can't measure a window."""
+
+    name = title = measurement = "refuses"
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        raise MetricError("too few frames")
+
+
 class WithoutATitle(Metric):
     name = "without-a-title"
 
@@ -220,6 +247,7 @@ def plugins_variable() -> str:
         **TOKENIZERS,
         "average": "fake_tokenizers:Average",
         **{f"metrics.{name}": target for name, target in METRICS.items()},
-        f"datasets.{ExitsInSources.name}": "hostile_plugins:ExitsInSources",
+        **{f"datasets.{cls.name}": f"hostile_plugins:{cls.__name__}" for cls in (ExitsInSources, Changing)},
+        "metrics.refuses": "hostile_plugins:Refuses",
     }
     return ",".join(f"{name}={target}" for name, target in found.items())

@@ -118,7 +118,7 @@ def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
     with monkeypatch.context() as patch:
         patch.setattr(throughput_pass, "forward", broken)
         summary, _ = run_suite(tmp_path / "run", ("average",), METRICS)
-    assert summary.exit_code == 0
+    assert summary.exit_code == 1
     rows = {row["metric"]: row for row in _table(tmp_path / "run")}
     assert "the fan is too loud" in rows["throughput-encode"]["note"]
     assert np.isnan(rows["latency"]["value"])
