@@ -156,6 +156,11 @@ class VideoTokenizer(ABC):
 
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS
     """Names of the inference settings that may differ from their default."""
+    clip_fps: Sequence[float] = ()
+    """Frame rate of each clip of the batch, frames/s; set before :meth:`encode` by whoever knows them, empty otherwise.
+
+    Only what codes for a rate needs them, such as a codec; 0 stands for a clip whose rate is unknown.
+    """
     looks_ahead: int | None = 0
     """By how many frames a reconstruction of a causal model may depend on later ones, beyond those of its own latent;
     ``None``: on all of the clip."""

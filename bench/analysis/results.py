@@ -66,7 +66,10 @@ class CellResults:
             found.append(f"{place}: {counted} outside the plan not counted")
         if self.missing_shards:
             found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
-        return tuple(found)
+        if doubtful := [row for row in self.scored() if row.note]:
+            counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
+            found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
+        return (*found, *(f"{place}: {note}" for note in self.cell.dataset_notes))
 
     def scored(self) -> list[Row]:
         """Rows of windows that were scored."""
@@ -80,20 +83,25 @@ class CellResults:
             measurement = self.measurements.get(row.key, {}).get(metric.measurement_key)
             if measures and (measurement is None or measurement.reason):
                 continue
-            reference = reference_identity(row.content_id, row.frame_ids, self.cell.protocol_hash)
             found.append(
                 MeasuredWindow(
                     source=row.content_id,
                     window=row.window,
                     num_frames=len(row.frame_ids),
                     arrays=unpack_arrays(measurement.arrays) if measurement else {},
-                    reference_arrays=unpack_arrays(self.references.get((reference, metric.measurement_key), b"")),
+                    reference_arrays=unpack_arrays(self._reference(row, metric)),
                     timing=row.timing,
                     machine=row.machine,
                     file=row.source,
                 )
             )
         return found
+
+    def _reference(self, row: Row, metric: Metric) -> bytes:
+        """What was measured on the reference of a row; earlier ledgers keep it without the reader's name."""
+        clip = (row.content_id, row.frame_ids, self.cell.protocol_hash)
+        kept = (reference_identity(*clip, row.reader), reference_identity(*clip))
+        return next((arrays for name in kept if (arrays := self.references.get((name, metric.measurement_key)))), b"")
 
     def reasons(self, metric: Metric) -> Counter[str]:
         """Why the metric has nothing of windows that were scored otherwise."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,16 @@ NARROWEST, WIDEST = 80, 140
 def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
     """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
     measured = read_figures(results_table(results))
-    hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
-    return with_published(measured, vidtok_table1(hashes)) if published else measured
+    if not published:
+        return measured
+    names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
+    # One name may have several hashes: a dataset's colour matrix is part of the protocol.
+    on_dataset = {(r.dataset, r.cell.protocol["name"]): r.cell.protocol_hash for r in results}
+    printed = [
+        replace(figure, protocol_hash=on_dataset.get((figure.dataset, figure.protocol), figure.protocol_hash))
+        for figure in vidtok_table1(names)
+    ]
+    return with_published(measured, printed)
 
 
 def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:

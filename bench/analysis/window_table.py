@@ -64,7 +64,7 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
                 "unit": metric.unit,
                 "value": value,
                 "status": row.status,
-                "reason": row.reason or reason,
+                "reason": row.reason or reason or row.note,
             }
 
 

@@ -25,6 +25,10 @@ if TYPE_CHECKING:
     from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoTokenizer
 
 
+REVISIONS = {"codec": "own-frame-rate"}
+"""What changed in the output of tokenizers of a regularizer since the first ledgers, so that no cell mixes both."""
+
+
 class CardTokenizer:
     """A tokenizer that a card describes."""
 
@@ -36,7 +40,8 @@ class CardTokenizer:
     @property
     def identity(self) -> str:
         """Hash of what decides the output, weights apart."""
-        return self.card.identity
+        revision = REVISIONS.get(self.card.spec.regularizer)
+        return f"{self.card.identity}+{revision}" if revision else self.card.identity
 
     def spec(self) -> TokenizerSpec:
         """What the tokenizer is."""

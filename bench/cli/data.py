@@ -1,7 +1,8 @@
-"""`toklab data list|check`."""
+"""`toklab data list|check|lock`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -55,3 +56,31 @@ def check(
     say(text)
     if unreadable:
         raise typer.Exit(1)
+
+
+@app.command()
+def lock(
+    dataset: DatasetArgument,
+    file: Annotated[
+        Path | None, typer.Option("--lock", help="Where to write [default: toklab.lock in the dataset's folder].")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write it anew where videos have changed.")] = False,
+) -> None:
+    """Write down the SHA-256 of every video. Each run then fails those that have changed, gone, or come since.
+
+    Where there is a lock already, it is compared with the videos, and written anew only with `--update`. Exit code 1 if
+    they differ.
+
+    Example:
+
+        toklab data lock folder:clips/
+    """
+    from ..inventory.dataset_survey import lock_dataset
+
+    path, videos, changes = lock_dataset(dataset, file, update=update)
+    for change in changes:
+        say(change)
+    if changes and not update:
+        say(f"{path} says otherwise of {len(changes)} videos; --update writes it anew", err=True)
+        raise typer.Exit(1)
+    say(f"{len(videos)} videos in {path}")

@@ -24,6 +24,13 @@ class Reader(StrEnum):
     pyav = "pyav"
 
 
+class OnCorruptChoice(StrEnum):
+    """What becomes of windows with damaged frames."""
+
+    fail = "fail"
+    note = "note"
+
+
 SuiteArgument = Annotated[
     str | None, typer.Argument(metavar="SUITE", help="A shipped suite (`toklab list suites`) or a TOML file.")
 ]
@@ -116,6 +123,14 @@ def run(
         str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")
     ] = "4",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
+    lock: Annotated[
+        Path | None,
+        typer.Option(help="Lock to check the dataset against [default: the toklab.lock beside the data, if any]."),
+    ] = None,
+    on_corrupt: Annotated[
+        OnCorruptChoice,
+        typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
+    ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
@@ -139,16 +154,20 @@ def run(
     """
     import torch
 
-    from ..execution.options import RunOptions, resolve_device
+    from ..execution.options import RunOptions, check_timeout, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import absolute, supervision
     from ..planning.plan import Shard
     from .report import print_next, print_run
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
+    if lock is not None and len(chosen.datasets) != 1:
+        raise ValueError("--lock takes a run on one dataset; for several, put each lock beside its data")
     if threads:
         torch.set_num_threads(threads)
     watched = supervision()
+    if forward_timeout is not None:
+        check_timeout("--forward-timeout", forward_timeout)
     if forward_timeout is not None and not watched.is_active:
         raise ValueError("--forward-timeout takes the command toklab itself: nothing can end a process from within")
     watched.tell(forward_timeout=forward_timeout)
@@ -163,6 +182,8 @@ def run(
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
+        lock=absolute(lock) if lock else None,
+        on_corrupt=on_corrupt.value,
     )
     if watched.past.folder:
         folder = Path(watched.past.folder)
@@ -219,8 +240,8 @@ def plan(
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
-    protocol_value = cells[0].protocol
-    say(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
+    hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
+    say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
     for cell in cells:
         say(f"  {cell.label} on {cell.dataset}")
     say(f"metrics: {', '.join(chosen.metrics)}")

@@ -53,6 +53,7 @@ class Bookkeeping:
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
+            dataset_notes=windows.notes,
             unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
             planned=len(plan.windows),
         )

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ...datasets.interface import FailedClip, VideoSource, Window
+from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
 from ...datasets.stream import SourcePlan
 from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
@@ -20,6 +20,8 @@ class DatasetWindows:
     sources: Sequence[VideoSource | TensorClip]
     plans: list[SourcePlan | FailedClip]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the videos, such as wrong lengths."""
 
     @property
     def count(self) -> int:
@@ -89,3 +91,14 @@ def _spread(lengths: Sequence[int], limit: int) -> list[int]:
             shares[index] += 1
         limit -= len(open_ones)
     return shares
+
+
+def length_notes(dataset: Dataset, plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
+    """Videos that haven't as many frames as the dataset says: ``key: …``."""
+    found = []
+    for plan in plans:
+        if isinstance(plan, SourcePlan):
+            expected = dataset.expected_num_frames(plan.source.key)
+            if expected not in (None, plan.num_frames):
+                found.append(f"{plan.source.key}: {plan.num_frames} frames where the dataset gives {expected}")
+    return tuple(found)

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
+from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
@@ -63,6 +63,7 @@ class Evaluation:
     batch_size: int = 1
     known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
     retry_failed: bool = False
+    on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
     faulty_metrics: set[str] = field(default_factory=set)
     """Names of metrics whose own code fails on a window."""
@@ -79,6 +80,8 @@ class Evaluation:
             return False
         if known.row.status == "failed":
             return not self.retry_failed
+        if known.row.note and self.on_corrupt == "fail":
+            return False
         return {metric.measurement_key for metric in self.metrics} <= known.measurements
 
     def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
@@ -182,7 +185,7 @@ class Evaluation:
         self.faulty_metrics |= {
             m.metric.name for m, record in zip(measured, records, strict=True) if is_fault(record.reason)
         }
-        self._commit(clip.first, timing, records)
+        self._commit(clip.first, timing, records, clip.note)
 
     def _note(self, clips: Sequence[Clip]) -> None:
         """Note what is about to be worked on, for a supervisor who finds this process gone."""
@@ -202,6 +205,7 @@ class Evaluation:
         status: Literal["scored", "failed"],
         reason: str = "",
         timing: dict[str, float] | None = None,
+        note: str = "",
     ) -> Row:
         return Row(
             cell_id=self.cell_id,
@@ -216,13 +220,14 @@ class Evaluation:
             timing=timing or {},
             machine=self.machine,
             run_id=self.run_id,
+            note=note,
         )
 
     def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
         records = [record for metric in self._wanted(clip) for record in self._measure(metric, batch, clip)]
         with self.keeper.open(clip) as keep:
             keep(batch)
-        self._commit(clip, timing, records)
+        self._commit(clip, timing, records, clip.note)
 
     def _known(self, clip: Clip) -> KnownWindow | None:
         known = self.known.get((clip.source, clip.window.index))
@@ -235,12 +240,16 @@ class Evaluation:
         return [metric for metric in self.metrics if metric.measurement_key not in present]
 
     def _commit(
-        self, clip: Clip, timing: dict[str, float], measurements: Sequence[Measurement | ReferenceMeasurement]
+        self,
+        clip: Clip,
+        timing: dict[str, float],
+        measurements: Sequence[Measurement | ReferenceMeasurement],
+        note: str,
     ) -> None:
         rows: list[Row] = []
         known = self._known(clip)
         if known is None or known.row.status != "scored":
-            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing))
+            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing, note=note))
         self.ledger.record(*rows, *measurements)
         self.progress.advance(1, 0)
 
@@ -257,7 +266,7 @@ class Evaluation:
         try:
             with plugin_code(), self.supervision.metric(metric.name):
                 records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
-            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash)
+            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, clip.reader)
             if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
                 with plugin_code(), self.supervision.metric(metric.name):
                     arrays = pack_arrays(metric.measure_reference(batch.reference)[0])

@@ -129,7 +129,8 @@ def forward(tokenizer: VideoTokenizer, clips: list[Clip], device: torch.device) 
         _reset_peak(device)
         with plugin_code():
             start = _synchronized_seconds(device)
-            encoded = tokenizer.encode(given, generators)
+            with _told_rates(tokenizer, [clip.sampled_fps for clip in clips]):
+                encoded = tokenizer.encode(given, generators)
             middle = _synchronized_seconds(device)
             reconstruction = tokenizer.decode(encoded)
             end = _synchronized_seconds(device)
@@ -205,6 +206,16 @@ def forward_pieces(
             given[:] = [copies[:, :, num_frames:]]
             timing = _timing(encoder.seconds - source.seconds, decoder.seconds - encoder.seconds, 1, num_tokens, device)
             yield ForwardResult(reference[:, :, :num_frames], reconstruction, encodings.popleft(), timing)
+
+
+@contextmanager
+def _told_rates(tokenizer: VideoTokenizer, rates: list[float]) -> Iterator[None]:
+    """Let the tokenizer know the frame rates of its clips inside the block."""
+    tokenizer.clip_fps = rates
+    try:
+        yield
+    finally:
+        tokenizer.clip_fps = ()
 
 
 def check_untouched(given: Tensor, reference: Tensor) -> None:

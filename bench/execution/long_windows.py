@@ -27,6 +27,8 @@ class LongClip:
         self.first = first
         self._following = following
         self._is_complete = False
+        self.note = first.note
+        """What makes the frames given so far doubtful; empty if nothing does."""
 
     def pieces(self) -> Iterator[Tensor]:
         """(C, t, H, W) each, in order.
@@ -40,6 +42,7 @@ class LongClip:
             self._is_complete = isinstance(item, FailedClip) or item.ends_window
             if isinstance(item, FailedClip):
                 raise UnreadableVideo(item.reason)
+            self.note = self.note or item.note
             yield item.video
 
     def skip_rest(self) -> None:

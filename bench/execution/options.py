@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
 
+from ...datasets.interface import OnCorrupt
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
@@ -33,12 +35,19 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def check_timeout(option: str, seconds: float) -> None:
+    """Raise ``ValueError`` unless an option's limit is a number of seconds that a timer takes."""
+    # NaN is neither smaller nor larger.
+    if not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise ValueError(f"{option} {seconds:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): {option} 600")
+
+
 @dataclass(frozen=True)
 class RunOptions:
     """How a run is executed; none of it changes what is measured.
 
     Raises:
-        ValueError: if ``timeout_s`` is no finite number of seconds that a timer takes.
+        ValueError: if a time limit is no finite number of seconds that a timer takes.
     """
 
     device: str = "cpu"
@@ -56,18 +65,17 @@ class RunOptions:
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
+    lock: Path | None = None
+    """Lock that the dataset is checked against; ``None``: the one beside the data, if there is one."""
+    on_corrupt: OnCorrupt = "fail"
+    """Whether windows with damaged frames fail, or are scored with a note."""
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
-
     timing_s: float = 60.0
     """Seconds for the throughput pass, shared by the tokenizers of a run."""
 
     def __post_init__(self) -> None:
-        # NaN is neither smaller nor larger.
-        if not 0 < self.timeout_s <= LONGEST_TIMEOUT_S:
-            raise ValueError(
-                f"--timeout {self.timeout_s:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): --timeout 600"
-            )
+        check_timeout("--timeout", self.timeout_s)
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import torch
 
 from ...datasets.cache import ClipCache
 from ...datasets.interface import Clip, Dataset, FailedClip, VideoSource, Window
+from ...datasets.lock import Lock, find_lock, read_lock
 from ...datasets.readers.worker import DecodeWorker
 from ...datasets.stream import ClipStream, SourcePlan
 from ...datasets.tensors import TensorClip, TensorDataset, TensorStream
@@ -21,7 +23,7 @@ from ..catalog.tokenizer_entry import TokenizerEntry
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.weights import WeightsUnavailableError
 from ..planning.cell import Cell
-from .dataset_windows import DatasetWindows, cut_plans
+from .dataset_windows import DatasetWindows, cut_plans, length_notes
 from .options import RunOptions
 from .supervision import Supervision
 
@@ -58,6 +60,7 @@ class Preparation:
         self._windows: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
         self._metrics: dict[str, Metric | Unavailable] = {}
         self._facts: dict[tuple[str, str], dict[str, float]] = {}
+        self._locks: dict[Path, Lock] = {}
         self._cache: ClipCache | None = None
         self._worker = worker or DecodeWorker(options.timeout_s)
         self._owns_worker = worker is None
@@ -84,12 +87,15 @@ class Preparation:
             self._say(f"looking through {cell.dataset}")
             shard = self.options.shard
             with plugin_code():
-                sources = dataset.clips if isinstance(dataset, TensorDataset) else list(dataset.sources())
+                sources = self._sources(cell, dataset)
             with self._stream(cell, shard.of(sources), causal=spec.causal) as stream:
                 plans = cut_plans(stream.plans(), self.options.limit, self.options.limit_videos)
             with plugin_code():
                 missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
-            self._windows[key] = DatasetWindows(sources, plans, missing)
+                notes = length_notes(dataset, plans)
+            for note in notes:
+                self._say(f"{cell.dataset}: {note}")
+            self._windows[key] = DatasetWindows(sources, plans, missing, notes)
         return self._windows[key]
 
     def stream(
@@ -115,6 +121,27 @@ class Preparation:
         chosen = [source for source in windows.sources if source.key in keys]
         return self._stream(cell, chosen, causal=causal, skip=skip_unplanned, piece_frames=piece_frames)
 
+    def _sources(self, cell: Cell, dataset: Dataset) -> Sequence[VideoSource | TensorClip]:
+        """What the dataset gives, and what its lock says that it should give."""
+        if isinstance(dataset, TensorDataset):
+            return dataset.clips
+        lock = self._lock(cell)
+        sources = list(dataset.sources())
+        return sources if lock is None else lock.with_missing(sources)
+
+    def _lock(self, cell: Cell) -> Lock | None:
+        path = self.options.lock or find_lock(self._place(cell))
+        if path is None:
+            return None
+        if path not in self._locks:
+            self._locks[path] = read_lock(path)
+            self._say(f"{cell.dataset} is checked against {path}")
+        return self._locks[path]
+
+    def _place(self, cell: Cell) -> Path | None:
+        data = os.environ.get("TOKLAB_DATA")
+        return cell.root or (Path(data) / (cell.dataset_kind or cell.dataset) if data else None)
+
     def _stream(
         self,
         cell: Cell,
@@ -137,6 +164,8 @@ class Preparation:
             skip=skip,
             worker=self._worker,
             piece_frames=piece_frames,
+            on_corrupt=self.options.on_corrupt,
+            lock=self._lock(cell),
         )
 
     def facts(self, cell: Cell, entry: TokenizerEntry) -> dict[str, float]:

@@ -29,7 +29,7 @@ from .evaluation import Evaluation, KnownWindow
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
-from .reconstructions import ReconstructionKeeper, choose_windows
+from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
 from .supervision import Supervision
 from .throughput_pass import ThroughputPass
 
@@ -96,6 +96,7 @@ class Runner:
         record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
         self.ledger.record(record)
         self._forget_unfinished()
+        remove_unfinished(self.ledger.folder)
         finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         if len(cells) > 1:
@@ -225,6 +226,7 @@ class Runner:
                 for row in self.ledger.rows(cell_id)
             },
             retry_failed=self.options.retry_failed,
+            on_corrupt=self.options.on_corrupt,
             supervision=self.supervision,
         )
 

@@ -41,7 +41,7 @@ def write_in_flight(folder: Path, cell_id: str, rows: Sequence[Row] = ()) -> Non
     path = folder / FILE
     unfinished = temporary_path(path)
     try:
-        unfinished.write_text(json.dumps({"cell_id": cell_id, "rows": [asdict(row) for row in rows]}))
+        unfinished.write_text(json.dumps({"cell_id": cell_id, "rows": [asdict(row) for row in rows]}), encoding="utf-8")
         os.replace(unfinished, path)
     except OSError as error:
         if is_full(error):
@@ -59,7 +59,7 @@ def read_in_flight(folder: Path) -> InFlight | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         rows = [Row(**{**row, "frame_ids": tuple(row["frame_ids"])}) for row in found["rows"]]
         return InFlight(str(found["cell_id"]), tuple(rows))
     except (ValueError, KeyError, TypeError) as error:

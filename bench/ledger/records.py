@@ -70,6 +70,8 @@ class CellRecord:
     """Metrics that couldn't be computed: name → (reason, hint)."""
     planned: int = 0
     """Windows the dataset gives under the protocol, unreadable sources counted as one each."""
+    dataset_notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the videos: ``key: …``."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Row:
     """Identity of the machine that ran it."""
     run_id: str = field(metadata={"column": "run"})
     """The invocation that computed it."""
+    note: str = ""
+    """What makes a scored window doubtful: damaged frames; empty if nothing does."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -81,9 +81,10 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(tokens)))
 
 
-def _heads(tokens: Tensor, num_heads: int) -> Tensor:
-    """(B, tokens, width) to (B, heads, tokens, width of a head)."""
-    return tokens.unflatten(2, (num_heads, -1)).transpose(1, 2)
+def _attend(queries: Tensor, keys: Tensor, values: Tensor, num_heads: int) -> Tensor:
+    """The values' mix for each query, head by head; all (B, tokens, width)."""
+    parts = [part.unflatten(2, (num_heads, -1)).transpose(1, 2) for part in (queries, keys, values)]
+    return F.scaled_dot_product_attention(parts[0], parts[1], parts[2]).transpose(1, 2).flatten(2)
 
 
 class Attention(nn.Module):
@@ -103,8 +104,7 @@ class Attention(nn.Module):
         if self.q_bias is not None and self.v_bias is not None:
             bias = torch.cat([self.q_bias, torch.zeros_like(self.v_bias), self.v_bias])
         queries, keys, values = F.linear(tokens, self.qkv.weight, bias).chunk(3, dim=2)
-        mixed = F.scaled_dot_product_attention(*(_heads(part, self.num_heads) for part in (queries, keys, values)))
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+        return self.proj(_attend(queries, keys, values, self.num_heads))
 
 
 class Block(nn.Module):
@@ -155,10 +155,7 @@ class CrossAttention(nn.Module):
     def forward(self, queries: Tensor, tokens: Tensor) -> Tensor:
         """(B, queries, width)."""
         keys, values = self.kv(tokens).chunk(2, dim=2)
-        mixed = F.scaled_dot_product_attention(
-            *(_heads(part, self.num_heads) for part in (self.q(queries), keys, values))
-        )
-        return self.proj(mixed.transpose(1, 2).flatten(2))
+        return self.proj(_attend(self.q(queries), keys, values, self.num_heads))
 
 
 class CrossAttentionBlock(nn.Module):

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from natural_video import write_natural
 from toklab.datasets.check import check_dataset
 from toklab.datasets.folder import FolderDataset
 from toklab.datasets.mcl_jcv import MclJcvDataset
@@ -50,3 +51,14 @@ def test_a_sequence_of_the_wrong_length_and_the_missing_ones(tmp_path: Path) -> 
     assert rows["videoSRC01"].reason == "10 frames where the dataset gives 150"
     assert rows["videoSRC17"].state == "ok"
     assert sum(row.state == "missing" for row in rows.values()) == 28
+
+
+def test_damage_in_the_middle_of_a_file_is_found(tmp_path: Path) -> None:
+    path = write_natural(tmp_path / "v.mp4", 24, "-c:v", "libx264", "-g", "8")
+    data = bytearray(path.read_bytes())
+    middle = data.index(b"mdat") + (len(data) - data.index(b"mdat")) // 3
+    data[middle : middle + 200] = bytes(200)
+    path.write_bytes(data)
+    (row,) = check_dataset(FolderDataset(tmp_path))
+    assert row.state == "damaged"
+    assert row.reason.startswith("damaged from frame ")

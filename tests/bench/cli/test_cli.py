@@ -49,7 +49,8 @@ def commands() -> list[str]:
             "selftest",
             "reconstruct",
         ),
-        *("data list", "data check", "weights list", "weights pull", "weights path"),
+        *("data list", "data check", "data lock"),
+        *("weights list", "weights pull", "weights path", "weights lock"),
     ]
 
 

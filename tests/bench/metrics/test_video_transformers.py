@@ -85,7 +85,9 @@ def test_tokens_are_in_the_order_of_time_height_and_width() -> None:
     video = torch.randn(1, 3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
     tokens = encoder.patch_embed(video)
     last = (encoder.patch_embed.proj.weight * video[0, :, 2:4, 4:8, 0:4]).sum(dim=(1, 2, 3, 4))
-    torch.testing.assert_close(tokens[0, 6], last + encoder.patch_embed.proj.bias, atol=1e-5, rtol=1e-5)
+    bias = encoder.patch_embed.proj.bias
+    assert bias is not None
+    torch.testing.assert_close(tokens[0, 6], last + bias, atol=1e-5, rtol=1e-5)
     assert encoder(video).shape == (1, 8, 12)
     assert TINY.grid == (2, 2, 2)
 
