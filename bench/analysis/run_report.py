@@ -20,7 +20,8 @@ from ...reports.tables.table import build_table
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
-from .results import CellResults, RunResults, accounting_frame, failures_frame, results_table
+from .results import CellResults, RunResults, accounting_frame, failures_frame
+from .results_table import results_table
 
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""

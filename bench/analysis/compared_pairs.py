@@ -1,0 +1,171 @@
+"""Which tokenizers a comparison sets side by side, and what has no counterpart."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ...datasets.names import is_root_identity
+from ..ledger.ledger import FILE_NAME, Ledger
+from .results import CellResults, name_datasets, read_results
+
+
+class ComparisonError(ValueError):
+    """Tokenizers that can't be compared: unknown, or measured under different protocols."""
+
+
+@dataclass(frozen=True)
+class Side:
+    """One side of a comparison."""
+
+    name: str
+    """Label, with the run's name where runs are compared."""
+    results: CellResults
+
+
+@dataclass
+class Pairs:
+    """What is compared with what, and what has no counterpart."""
+
+    sides: list[tuple[Side, Side]] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+
+    def match(self, ones: Sequence[CellResults], others: Sequence[CellResults], names: tuple[str, str]) -> None:
+        """Pair cells of one dataset and protocol; ``names`` are what the two sides are called in sentences.
+
+        Raises:
+            ComparisonError: if there is no pair.
+        """
+        ran = [
+            [cell for cell in cells if self._has_run(cell, name)]
+            for cells, name in zip((ones, others), names, strict=True)
+        ]
+        found = [(one, other) for one in ran[0] for other in ran[1] if place_of(one) == place_of(other)]
+        if not found:
+            raise ComparisonError(_why_none(ran, names, self.left_out))
+        for cells, matched, name in zip(ran, zip(*found, strict=True), names[::-1], strict=True):
+            for cell in cells:
+                if cell not in matched:
+                    self.left_out.append(f"{_described(cell)}: nothing of {name} to compare it with")
+        self.sides += [(Side(one.cell.label, one), Side(other.cell.label, other)) for one, other in found]
+
+    def _has_run(self, result: CellResults, name: str) -> bool:
+        if result.cell.status == "failed":
+            self.left_out.append(f"{_described(result)} ({name}) couldn't run: {result.cell.reason}")
+        return result.cell.status != "failed"
+
+
+def place_of(result: CellResults) -> tuple[str, str]:
+    """Dataset and hash of the protocol: what two cells must agree in."""
+    return result.cell.dataset, result.cell.protocol_hash
+
+
+def _described(result: CellResults) -> str:
+    cell = result.cell
+    return f"{cell.label} on {result.dataset} under {cell.protocol['name']} ({cell.protocol_hash})"
+
+
+def _why_none(ran: Sequence[Sequence[CellResults]], names: tuple[str, str], left_out: Sequence[str]) -> str:
+    if not all(ran):
+        return f"{names[0]} and {names[1]} have nothing to compare: {'; '.join(dict.fromkeys(left_out))}"
+    datasets = [{result.cell.dataset for result in results} for results in ran]
+    if datasets[0] & datasets[1]:
+        described = " and ".join(", ".join(map(_described, results)) for results in ran)
+        return f"figures under different protocols can't be compared: {described}"
+    hint = ""
+    if any(is_root_identity(dataset) for dataset in datasets[0] | datasets[1]):
+        hint = "; a folder at two places is one dataset if it is run under one name: --dataset NAME=folder:PATH"
+    return f"{names[0]} and {names[1]} ran on no dataset in common{hint}"
+
+
+def pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str) -> Pairs:
+    """The first of some tokenizers with each of the others; ``run`` is what errors call the run.
+
+    Raises:
+        ComparisonError: if a label is unknown, or nothing can be compared.
+    """
+    chosen = [_with_label(results, label, run) for label in labels]
+    pairs = Pairs()
+    for label, others in zip(labels[1:], chosen[1:], strict=True):
+        pairs.match(chosen[0], others, (labels[0], label))
+    return _with_weights(pairs)
+
+
+def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
+    found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
+    if not found:
+        raise ComparisonError(
+            f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}"
+        )
+    return found
+
+
+def pairs_of_table(results: Sequence[CellResults]) -> Pairs:
+    """All tokenizers that a table ranks together, each with each other."""
+    groups: dict[tuple[str, ...], list[CellResults]] = {}
+    for result in results:
+        if result.cell.status != "failed":
+            groups.setdefault((result.group, *place_of(result)), []).append(result)
+    sides = [
+        (Side(one.cell.label, one), Side(other.cell.label, other))
+        for members in groups.values()
+        for one, other in itertools.combinations(members, 2)
+    ]
+    return _with_weights(Pairs(sides))
+
+
+def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
+    """Equal labels of the first run and of each other one.
+
+    Raises:
+        ComparisonError: if a folder is no run folder, or nothing can be compared.
+    """
+    for folder in folders:
+        if not (folder / FILE_NAME).is_file():
+            raise ComparisonError(f"{folder} is not a run folder; to compare tokenizers of one run, give --run RUN")
+    opened: list[list[CellResults]] = []
+    for folder in folders:
+        with Ledger(folder) as ledger:
+            opened.append(read_results(ledger))
+    named = iter(name_datasets([result for results in opened for result in results]))
+    runs = [list(itertools.islice(named, len(results))) for results in opened]
+    pairs = Pairs()
+    for folder, others in zip(folders[1:], runs[1:], strict=True):
+        between = Pairs()
+        places = (str(folders[0]), str(folder))
+        labels = [[result.cell.label for result in results] for results in (runs[0], others)]
+        shared = [label for label in dict.fromkeys(labels[0]) if label in labels[1]]
+        for one, other, results in ((*places, runs[0]), (*places[::-1], others)):
+            alone = [result for result in results if result.cell.label not in shared]
+            between.left_out += [f"{_described(result)}: in {one}, not in {other}" for result in alone]
+        refused: list[str] = []
+        for label in shared:
+            sides = [[result for result in results if result.cell.label == label] for results in (runs[0], others)]
+            try:
+                between.match(sides[0], sides[1], (f"{label} [{places[0]}]", f"{label} [{places[1]}]"))
+            except ComparisonError as error:
+                refused.append(str(error))
+        if not between.sides:
+            raise ComparisonError("; ".join(refused) or f"{places[0]} and {places[1]} have no tokenizer in common")
+        between = _with_weights(Pairs(between.sides, between.left_out + refused))
+        pairs.left_out += between.left_out
+        pairs.sides += [
+            (replace(one, name=f"{one.name} [{places[0]}]"), replace(other, name=f"{other.name} [{places[1]}]"))
+            for one, other in between.sides
+        ]
+    return pairs
+
+
+def _with_weights(pairs: Pairs) -> Pairs:
+    """The same pairs; cells that differ in their weights alone have these in their names."""
+    cells = {side.results.cell.cell_id: side.results.cell for pair in pairs.sides for side in pair}
+    keys = [(cell.label, cell.dataset, cell.protocol_hash) for cell in cells.values()]
+
+    def named(side: Side) -> Side:
+        cell = side.results.cell
+        several = keys.count((cell.label, cell.dataset, cell.protocol_hash)) > 1
+        return replace(side, name=f"{side.name}, {cell.weights[:19]}") if several else side
+
+    return Pairs([(named(one), named(other)) for one, other in pairs.sides], pairs.left_out)
