@@ -100,7 +100,7 @@ def _differences(
         for row in _compare_family(sides, metric_names, left_out, table, is_table=is_table)
     ]
     order = {_id_of(pair): number for number, pair in enumerate(pairs.sides)}
-    rows.sort(key=lambda row: order[row[_PAIR]])
+    rows.sort(key=lambda row: order[str(row[_PAIR])])
     if not rows:
         reasons = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
         raise ComparisonError(f"nothing can be compared{reasons}; `toklab report RUN` shows what each has")
@@ -109,9 +109,9 @@ def _differences(
     return frame
 
 
-def _id_of(pair: tuple[Side, Side]) -> tuple[str, ...]:
+def _id_of(pair: tuple[Side, Side]) -> str:
     """Identity of a pair."""
-    return tuple(text for side in pair for text in (side.name, *place_of(side.results)))
+    return repr([(side.name, *place_of(side.results)) for side in pair])
 
 
 def _compare_family(
