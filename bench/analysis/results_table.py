@@ -32,7 +32,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
         families.setdefault((result.group, *place[1:]), []).append(place)
     for family in families.values():
         _fill_family(family, chosen, rows)
-    return results_frame(_without_repeats(rows, chosen))
+    return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows)])
 
 
 def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResults, Metric]]:
@@ -61,6 +61,28 @@ def _fill_family(
         for index, rank in zip(there, column.figures, strict=True):
             made[index] |= asdict(rank)
     rows.update(zip(family, made, strict=True))
+
+
+def _equal_sizes(
+    chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]]
+) -> Iterable[dict[str, Any]]:
+    """Rows of figures at a sample of equal size, in columns of their own, where tokenizers have samples of several."""
+    columns: dict[tuple[str, ...], list[Place]] = {}
+    for place, row in rows.items():
+        if not math.isnan(row["value"]):
+            columns.setdefault(place[1:], []).append(place)
+    for places in columns.values():
+        metric = chosen[places[0]][1]
+        if not metric.has_equal_size or len(places) < 2:
+            continue
+        found = metric.at_equal_size([chosen[place][0].windows(metric) for place in places])
+        if found is None:
+            continue
+        note, values = found
+        for place, value in zip(places, values, strict=True):
+            row = rows[place]
+            named = {"metric": f"{metric.name}-equal", "title": f"{metric.title} (equal)", "value": value, "note": note}
+            yield {**row, **named, "count": 0, "counted": "", "display_low": math.nan, "display_high": math.nan}
 
 
 def _without_repeats(

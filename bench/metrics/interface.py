@@ -115,6 +115,8 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    has_equal_size: bool = False
+    """Whether figures of samples of different size are given at equal size as well, by ``at_equal_size``."""
     piecewise: bool = False
     """Whether the successive pieces of a window may be measured one by one and put together by ``join``."""
 
@@ -175,6 +177,17 @@ class Metric(ABC):
             pairs: indices of the systems that are asked about; ``None`` for all pairs.
         """
         return Unavailable(f"{self.name} has no interval", "")
+
+    def at_equal_size(self, systems: Sequence[Sequence[MeasuredWindow]]) -> tuple[str, list[float]] | None:
+        """Figures of several systems at a sample of one size; ``None`` where they already are, or size doesn't matter.
+
+        Args:
+            systems: usable windows of each system.
+
+        Returns:
+            What the size is, in words, and the figure of each system.
+        """
+        return None
 
     def source_means(self, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
         """The figure of each source video alone; empty where it means nothing."""

@@ -25,9 +25,11 @@ def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
         if name.startswith("fvd"):
             features = np.resize(np.array(row), 12) + np.arange(12) * index
             made.append(feature_window(source, index, features, np.flip(features) * (1 + row[0])))
-        elif name.startswith("codebook"):
+        elif name.startswith(("codebook", "bpp-order0", "bpp-kt")):
             codes, counts = np.unique([int(15 * value) for value in row], return_counts=True)
-            made.append(window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts))
+            made.append(
+                window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts, pixels=[100])
+            )
         else:
             arrays = dict.fromkeys(("mse", "ssim", "lpips", "errors", "vmaf", "bits"), row)
             made.append(window_of(source, index, **arrays, pixels=[100], convention=[0]))
