@@ -13,8 +13,8 @@ from torch import Tensor
 
 from ..datasets.files import FilesDataset
 from ..datasets.folder import FolderDataset
-from ..datasets.interface import Dataset
-from ..datasets.names import root_identity
+from ..datasets.interface import Dataset, OnCorrupt
+from ..datasets.names import escape_name, root_identity
 from ..datasets.protocol import Protocol, load_protocol
 from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
@@ -28,7 +28,7 @@ from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
 from .planning.datasets import plan_dataset
-from .planning.suite import DEFAULT_METRICS, Suite, load_suite
+from .planning.suite import DEFAULT_METRICS, Suite, check_suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
 """A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
@@ -59,6 +59,7 @@ def run_suite(
     batch_size: int = 1,
     limit: int | None = None,
     limit_videos: int | None = None,
+    on_corrupt: OnCorrupt = "fail",
     progress: bool = True,
 ) -> Run:
     """Run a suite, as ``toklab run SUITE`` does; run it again to go on where it stopped.
@@ -74,6 +75,7 @@ def run_suite(
         batch_size: windows in a forward pass.
         limit: at most so many windows a dataset, spread over its videos.
         limit_videos: only the first so many videos of a dataset.
+        on_corrupt: ``fail`` windows with damaged frames, or score them with a ``note``.
         progress: whether a bar is shown on standard error.
 
     Returns:
@@ -84,10 +86,16 @@ def run_suite(
     """
     chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
     given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
-    changes = {name: tuple(values) for name, values in given.items() if values is not None}
-    chosen = Suite.model_validate({**chosen.model_dump(), **changes})
+    changes = {name: tuple(map(escape_name, values)) for name, values in given.items() if values is not None}
+    chosen = check_suite({**chosen.model_dump(), **changes}, f"the suite {chosen.name}")
     folder = Path("runs") / chosen.name if out is None else Path(out)
-    options = RunOptions(device=resolve_device(device), batch_size=batch_size, limit=limit, limit_videos=limit_videos)
+    options = RunOptions(
+        device=resolve_device(device),
+        batch_size=batch_size,
+        limit=limit,
+        limit_videos=limit_videos,
+        on_corrupt=on_corrupt,
+    )
     run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
     return open_run(folder)
 
@@ -102,6 +110,7 @@ def evaluate(
     batch_size: int = 1,
     limit: int | None = None,
     limit_videos: int | None = None,
+    on_corrupt: OnCorrupt = "fail",
     out: str | Path | None = None,
     progress: bool = True,
     **spec: Any,
@@ -124,6 +133,7 @@ def evaluate(
         batch_size: windows in a forward pass.
         limit: at most so many windows, spread over the videos.
         limit_videos: only the first so many videos.
+        on_corrupt: ``fail`` windows with damaged frames, or score them with a ``note``.
         out: run folder to keep the measurements in, and to go on with; nothing is kept on disk if not given.
         progress: whether a bar is shown on standard error.
         spec: fields of :class:`~toklab.tokenizers.spec.TokenizerSpec` for models that aren't a ``VideoTokenizer``:
@@ -136,6 +146,11 @@ def evaluate(
         EvaluationError: if nothing could be measured.
         ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
     """
+    if "forward_timeout" in spec:
+        raise ValueError(
+            "evaluate runs the model in this process, which nothing can end from within: leave out forward_timeout, "
+            "or use toklab run --forward-timeout"
+        )
     tokenizer = as_tokenizer(model, **spec)
     name, root, dataset = _find_videos(videos)
     in_memory = isinstance(dataset, TensorDataset)
@@ -145,16 +160,17 @@ def evaluate(
         tokenizer.spec.name,
         name,
         root,
-        TENSOR_PROTOCOL if in_memory else protocol if isinstance(protocol, Protocol) else load_protocol(protocol),
+        TENSOR_PROTOCOL if in_memory else _protocol_of(protocol).on(dataset),
         tokenizer.settings,
         _checked_metrics(metrics),
         settings_without_effect(tokenizer.spec.regularizer),
     )
     options = RunOptions(
-        device=device or str(_device_of(tokenizer)),
+        device=resolve_device(device) if device else str(_device_of(tokenizer)),
         batch_size=batch_size,
         limit=limit,
         limit_videos=limit_videos,
+        on_corrupt=on_corrupt,
         keep_reconstructions=0,
     )
     if out is not None:
@@ -200,7 +216,7 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
     """Identity, root and dataset of what the user gives."""
     if isinstance(videos, (str, Path)):
         if isinstance(videos, str) and videos.partition(":")[0].rpartition("=")[2] in datasets():
-            planned = plan_dataset(videos)
+            planned = plan_dataset(escape_name(videos))
             return planned.identity, planned.root, datasets().get(planned.kind)(planned.root)
         if not Path(videos).exists():
             known = ", ".join(datasets())
@@ -213,6 +229,10 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
         files = FilesDataset(paths)
         return root_identity(files.name, files.root), None, files
     return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
+
+
+def _protocol_of(protocol: str | Path | Protocol) -> Protocol:
+    return protocol if isinstance(protocol, Protocol) else load_protocol(protocol)
 
 
 def _checked_metrics(names: Sequence[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Decoded windows on disk, shared by all tokenizers of a suite."""
+"""Decoded windows on disk, shared by all tokenizers of a suite; only those without damage are kept."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEPT_SHARE = 0.9
 
 def clip_key(source: VideoSource, content_id: str, protocol_hash: str, frame_ids: Sequence[int], reader: str) -> str:
     """Identity of a decoded window, 64 hexadecimal digits: the content, how it is read, and what is done with it."""
-    reading = [source.kind, source.width, source.height, source.colour_matrix, reader]
+    reading = [source.kind, source.width, source.height, source.colour_matrix, reader, "without damage"]
     identity = json.dumps([content_id, protocol_hash, list(frame_ids), reading])
     return hashlib.sha256(identity.encode()).hexdigest()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import NamedTuple
 
-from .names import GIVEN_NAME
+from .names import GIVEN_NAME, unescape_name
 
 DATASETS = {
     "folder": ".folder:FolderDataset",
@@ -31,6 +31,8 @@ class DatasetChoice(NamedTuple):
 def parse_dataset(text: str) -> DatasetChoice:
     """Split ``KIND``, ``KIND:ROOT`` or ``NAME=KIND:ROOT``: ``clips=folder:/a`` is ``/a``, of kind folder, as clips.
 
+    A root may have characters spelled out as :func:`~.names.escape_name` does.
+
     Raises:
         ValueError: if the kind, or the root after a colon, is empty, or the name has other than letters, digits
             and ``.+-_``.
@@ -39,4 +41,4 @@ def parse_dataset(text: str) -> DatasetChoice:
     name, equals, kind = head.rpartition("=")
     if not kind or (colon and not root) or (equals and not GIVEN_NAME.fullmatch(name)):
         raise ValueError(f"a dataset is written NAME, NAME:FOLDER or OWN-NAME=folder:FOLDER, not {text!r}")
-    return DatasetChoice(kind, Path(root) if root else None, name)
+    return DatasetChoice(kind, Path(unescape_name(root)) if root else None, name)

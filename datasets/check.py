@@ -14,7 +14,7 @@ from .protocol import Protocol
 from .readers.choice import ReaderChoice
 from .readers.worker import DecodeWorker
 
-CheckState = Literal["ok", "missing", "unreadable", "wrong-length", "no-window"]
+CheckState = Literal["ok", "missing", "unreadable", "damaged", "wrong-length", "no-window"]
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class CheckRow:
     key: str
     """The source's key."""
     state: CheckState
-    """``wrong-length``: not the number of frames the dataset gives; ``no-window``: the protocol can't use it."""
+    """``damaged``: some frames are; ``wrong-length``: not the number of frames the dataset gives; ``no-window``: the
+    protocol can't use it."""
     reason: str = ""
     """Why the state isn't ``ok``."""
     num_frames: int | None = None
@@ -57,7 +58,7 @@ def check_dataset(
     causal: bool = True,
     timeout_s: float = 120.0,
 ) -> list[CheckRow]:
-    """Open every video of a dataset, and decode its first and last frame, in a process that can be killed.
+    """Open every video of a dataset, decode its first and last frame, and look for damage, in a child process.
 
     Args:
         dataset: What to look through.
@@ -105,7 +106,9 @@ def _check_source(
     if expected not in (None, facts.num_frames):
         state, reason = "wrong-length", f"{facts.num_frames} frames where the dataset gives {expected}"
     try:
-        worker.decode(source, sorted({0, facts.num_frames - 1}), _FirstPixel(), reader)
+        clip = worker.decode(source, sorted({0, facts.num_frames - 1}), _FirstPixel(), reader)
+        if clip.damage:
+            state, reason = "damaged", clip.damage
     except UnreadableVideo as error:
         state, reason = "unreadable", str(error)
     return CheckRow(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from .folder import FolderDataset
 from .interface import Dataset, DatasetUnavailable, VideoSource
+from .names import escape_name
 
 
 class FilesDataset(Dataset):
@@ -41,6 +42,6 @@ class FilesDataset(Dataset):
         found: dict[str, VideoSource] = {}
         for path in self._paths:
             for source in FolderDataset(path).sources():
-                key = Path(os.path.relpath(source.path.absolute(), common)).as_posix()
+                key = escape_name(Path(os.path.relpath(source.path.absolute(), common)).as_posix())
                 found[key] = VideoSource(**{**vars(source), "key": key})
         return [found[key] for key in sorted(found)]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+import stat
 from pathlib import Path
 
 from .interface import UnreadableVideo, VideoSource
@@ -23,16 +25,24 @@ def content_id(source: VideoSource) -> str:
         return _hash_file(source.path)
     if not source.path.is_dir():
         raise UnreadableVideo(f"{source.path}: there is no such folder")
-    lines = (f"{_hash_file(path)}  {path.name}\n" for path in list_images(source.path))
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+    try:
+        images = list_images(source.path)
+    except OSError as error:
+        raise UnreadableVideo(f"{source.path}: the folder can't be read ({error.strerror})") from None
+    # The bytes of a name are the same whatever the locale is.
+    lines = (f"{_hash_file(path)}  ".encode() + os.fsencode(path.name) + b"\n" for path in images)
+    return hashlib.sha256(b"".join(lines)).hexdigest()
 
 
 def _hash_file(path: Path) -> str:
-    if not path.exists():
-        raise UnreadableVideo(f"{path}: there is no such file")
-    if not path.is_file():
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        raise UnreadableVideo(f"{path}: there is no such file") from None
+    except OSError as error:
+        raise UnreadableVideo(f"{path}: can't be read ({error.strerror})") from None
+    if not stat.S_ISREG(status.st_mode):
         raise UnreadableVideo(f"{path}: is not a regular file")
-    status = path.stat()
     try:
         return _hash_unchanged_file(path, status.st_size, status.st_mtime_ns)
     except OSError as error:

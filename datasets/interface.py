@@ -14,7 +14,14 @@ from typing import Literal
 
 from torch import Tensor
 
+from .names import escape_unprintable
+
 SourceKind = Literal["video", "yuv", "images", "image"]
+
+ColourMatrix = Literal["bt709", "bt601"]
+
+OnCorrupt = Literal["fail", "note"]
+"""What becomes of windows with damaged frames: they fail, or they are scored with a note."""
 
 WHOLE_SOURCE = -1
 """Window index of a failure that concerns the whole source, because it could not be opened or counted."""
@@ -46,8 +53,12 @@ class VideoSource:
     width: int | None = None
     """Frame size of raw video; otherwise ``None``."""
     height: int | None = None
-    colour_matrix: Literal["bt709", "bt601"] | None = None
-    """Conversion matrix of raw video; ``None``: as the file says."""
+    colour_matrix: ColourMatrix | None = None
+    """Matrix that turns YCbCr into RGB where the file names none; ``None``: BT.709 for raw video, else BT.601."""
+
+    def __post_init__(self) -> None:
+        # Keys are kept in ledgers and printed. A dataset that escapes names itself keeps those of two files apart.
+        object.__setattr__(self, "key", escape_unprintable(self.key))
 
 
 @dataclass(frozen=True)
@@ -80,12 +91,17 @@ class Clip:
     num_windows: int
     """Windows the source has in all."""
     fps: float
+    """Average frame rate of the source, frames/s."""
     reader: str
     """The reader that decoded it: ``decord``, ``pyav``, ``yuv``, ``images``; ``memory`` for tensors."""
     video: Tensor
     """(C, T, H, W) float32 in [-1, 1], on the CPU."""
     start: int = 0
     """Position of the first frame in the window; over 0 only where a long window comes in pieces."""
+    sampled_fps: float = 0.0
+    """Frames/s of the clip itself: fewer where the protocol takes every n-th frame only; 0 where it is unknown."""
+    note: str = ""
+    """What makes its frames doubtful: damage of the file. Empty if nothing does."""
 
     @property
     def is_whole(self) -> bool:
@@ -117,6 +133,8 @@ class Dataset(ABC):
     name: str
     named_by_root: bool = False
     """Whether two roots are two datasets, as of a folder of anybody's videos; an official dataset may lie anywhere."""
+    colour_matrix: ColourMatrix | None = None
+    """Matrix of the dataset's videos, for files that name none; ``None``: nothing is known of it."""
 
     @abstractmethod
     def sources(self) -> list[VideoSource]:

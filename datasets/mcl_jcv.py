@@ -40,10 +40,12 @@ _CURE = (
 class MclJcvDataset(Dataset):
     """The 30 sequences under their official names ``videoSRC01`` … ``videoSRC30``.
 
-    Raw files are I420, converted by BT.709 at the official frame rate; of other files the container tells both.
+    Raw files are I420 at the official frame rate. All files are converted by BT.709, but for those that name another
+    matrix: copies made of raw files name none.
     """
 
     name = "mcl-jcv"
+    colour_matrix = "bt709"
 
     def __init__(self, root: Path | None = None):
         self._root = root
@@ -94,6 +96,6 @@ def _preference(file: Path) -> tuple[int, str]:
 
 def _source(name: str, file: Path) -> VideoSource:
     if file.suffix.lower() != ".yuv":
-        return VideoSource(name, file)
+        return VideoSource(name, file, colour_matrix=MclJcvDataset.colour_matrix)
     named = raw_source(name, file)
     return replace(named, fps=float(SEQUENCE_FPS[name]), width=named.width or WIDTH, height=named.height or HEIGHT)

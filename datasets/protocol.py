@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveFloat, Posit
 from torch import Tensor
 
 from . import protocols
-from .interface import Window
+from .interface import ColourMatrix, Window
 from .transforms import Crop, ResizeFilter, ResizeRule, transform_frames
 from .windows import Tail, consecutive_windows, sampling_interval, whole_video_window
 
@@ -28,7 +28,7 @@ class ProtocolError(ValueError):
 class Protocol(BaseModel):
     """Which frames of a video are measured, and at which size. Figures under two hashes are not comparable."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str
     """What reports call it; not part of the hash."""
@@ -65,6 +65,11 @@ class Protocol(BaseModel):
     """Where the clip is cut out of the resized frame; what lies outside it is black."""
     round_to_uint8: bool
     """Whether reference and reconstruction are rounded to 8 bits before they are scored."""
+    colour_matrix: ColourMatrix | None = None
+    """Matrix that turns YCbCr into RGB where a file names none, raw or not.
+
+    ``None``: the dataset's, which a run fills in; without one, BT.709 for raw video and BT.601 for other files.
+    """
 
     @model_validator(mode="after")
     def _check_long_video(self) -> Protocol:
@@ -88,13 +93,21 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys.
 
-        ``size_multiple`` and ``subsampling`` count only where they are given: protocols from before there were any keep
-        their hash.
+        ``size_multiple``, ``subsampling`` and ``colour_matrix`` count only where they are given: protocols from before
+        there were any keep their hash.
         """
-        later = ("size_multiple", "subsampling")
+        later = ("size_multiple", "subsampling", "colour_matrix")
         uncounted = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
         canonical = json.dumps(self.model_dump(exclude={"name", *uncounted}), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+    def on(self, dataset: Any) -> Protocol:
+        """The protocol on a dataset, given as its class or an object: with its colour matrix, unless it has its own.
+
+        The name stays: what changes is the hash.
+        """
+        matrix = getattr(dataset, "colour_matrix", None)
+        return self if self.colour_matrix or not matrix else self.model_copy(update={"colour_matrix": matrix})
 
     def window_length(self, *, causal: bool) -> int:
         """Frames of a window; with ``long_video`` the least number of frames."""
@@ -117,6 +130,17 @@ class Protocol(BaseModel):
             raise ValueError(f"frames of {height}×{width} pixels are smaller than size_multiple = {multiple}")
         return height // multiple * multiple, width // multiple * multiple
 
+    def sampled_fps(self, fps: float) -> float:
+        """Frames/s of the clips of a video at ``fps`` frames/s.
+
+        Raises:
+            FrameRateError: if the frame rate is too low for ``sample_fps``.
+        """
+        return fps / (self._interval(fps) * self.subsampling)
+
+    def _interval(self, fps: float) -> int:
+        return 1 if self.sample_fps == "native" else sampling_interval(fps, self.sample_fps)
+
     def windows(self, num_frames: int, fps: float, *, causal: bool) -> list[Window]:
         """Cut a video of ``num_frames`` frames at ``fps`` frames/s; never an empty list.
 
@@ -124,8 +148,7 @@ class Protocol(BaseModel):
             FrameRateError: if the frame rate is too low for ``sample_fps``.
             TooFewFramesError: if the video gives no window.
         """
-        interval = 1 if self.sample_fps == "native" else sampling_interval(fps, self.sample_fps)
-        frame_ids = range(0, num_frames, interval)[: self.max_frames]
+        frame_ids = range(0, num_frames, self._interval(fps))[: self.max_frames]
         if self.long_video:
             windows = [whole_video_window(frame_ids, self.chunk_size, causal=causal)]
         else:
@@ -209,11 +232,17 @@ def _validate(values: dict[str, Any], origin: str) -> Protocol:
     try:
         return Protocol.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(
-            f"{'.'.join(str(part) for part in problem['loc']) or 'fields'}: {problem['msg']}"
-            for problem in error.errors()
-        )
-        raise ProtocolError(f"{origin}: {problems}") from error
+        problems = dict.fromkeys(_problem(found["type"], found["loc"], found["msg"]) for found in error.errors())
+        raise ProtocolError(f"{origin}: {'; '.join(problems)}") from error
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    """What pydantic found, in words of a protocol."""
+    field = str(place[0]) if place else "fields"
+    if kind == "extra_forbidden":
+        known = list(Protocol.model_fields)
+        return f"{field!r} is no field of a protocol{_near(field, known) or '; there are: ' + ', '.join(known)}"
+    return f"the field {field} is missing" if kind == "missing" else f"{field}: {message.removeprefix('Value error, ')}"
 
 
 def _near(name: str, known: list[str]) -> str:

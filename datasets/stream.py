@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
@@ -13,7 +13,8 @@ import torch
 
 from .cache import ClipCache, clip_key
 from .identity import content_id
-from .interface import WHOLE_SOURCE, Clip, FailedClip, UnreadableVideo, VideoSource, Window
+from .interface import WHOLE_SOURCE, Clip, FailedClip, OnCorrupt, UnreadableVideo, VideoSource, Window
+from .lock import Lock
 from .protocol import Protocol
 from .readers.choice import ReaderChoice
 from .readers.interface import ReaderName, VideoFacts
@@ -68,6 +69,8 @@ class ClipStream:
         skip: SkipRule | None = None,
         worker: DecodeWorker | None = None,
         piece_frames: int | None = None,
+        on_corrupt: OnCorrupt = "fail",
+        lock: Lock | None = None,
     ):
         """Set up a stream; nothing is opened yet.
 
@@ -84,13 +87,18 @@ class ClipStream:
             worker: decodes in place of a child of the stream's own, and outlives it; ``timeout_s`` is the worker's.
             piece_frames: windows of more frames are given in successive clips of so many; where one can't be decoded,
                 a failed clip ends the window. ``None``: every window is one clip.
+            on_corrupt: whether windows with damaged frames fail, or are given with a note.
+            lock: what the sources must be; those that aren't fail. Locked ones that aren't among ``sources`` aren't
+                looked for: see :meth:`toklab.datasets.lock.Lock.with_missing`.
 
         Raises:
             ValueError: if ``prefetch`` is less than 1 or two sources share a key.
         """
         if prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
-        self._sources = sorted(sources, key=lambda source: source.key)
+        matrix = protocol.colour_matrix
+        converted = (replace(source, colour_matrix=matrix) if matrix else source for source in sources)
+        self._sources = sorted(converted, key=lambda source: source.key)
         for one, next_one in zip(self._sources, self._sources[1:], strict=False):
             if one.key == next_one.key:
                 raise ValueError(f"two sources have the key {one.key!r}")
@@ -104,6 +112,8 @@ class ClipStream:
         self._worker = worker or DecodeWorker(timeout_s)
         self._owns_worker = worker is None
         self._piece_frames = piece_frames
+        self._on_corrupt: OnCorrupt = on_corrupt
+        self._lock = lock
         self._plans: dict[str, SourcePlan | FailedClip] = {}
         self._iteration: Generator[Clip | FailedClip, None, None] | None = None
         self.num_given = 0
@@ -247,11 +257,15 @@ class ClipStream:
         identity, reader = "", self._reader
         try:
             identity = content_id(source)
+            if self._lock is not None:
+                self._lock.check(source, identity)
             facts = self._probe(source, identity)
             reader = facts.reader
             windows = self._protocol.windows(facts.num_frames, facts.fps, causal=self._causal)
         except ValueError as error:
-            return FailedClip(source.key, identity, Window(WHOLE_SOURCE, ()), reader, str(error))
+            is_gone = self._lock is not None and not source.path.exists()
+            reason = f"{error}, but {self._lock.path} lists it" if self._lock is not None and is_gone else str(error)
+            return FailedClip(source.key, identity, Window(WHOLE_SOURCE, ()), reader, reason)
         return SourcePlan(source, identity, facts, tuple(windows))
 
     def _probe(self, source: VideoSource, identity: str) -> VideoFacts:
@@ -272,10 +286,14 @@ class ClipStream:
             return clip_key(plan.source, plan.content_id, self._protocol.hash, frame_ids, reader)
 
         reader = plan.facts.reader
+        damage = ""
         video = self._cache.get(key(reader)) if self._cache is not None else None
         if video is None:
-            video, reader = self._worker.decode(plan.source, frame_ids, self._protocol, self._reader)
-            if self._cache is not None:
+            video, reader, damage = self._worker.decode(plan.source, frame_ids, self._protocol, self._reader)
+            if damage and self._on_corrupt == "fail":
+                hint = "bring the file anew, or score such windows with --on-corrupt note"
+                raise UnreadableVideo(f"{plan.source.path}: {damage}; {hint}")
+            if self._cache is not None and not damage:
                 self._cache.put(key(reader), video)
         return Clip(
             source=plan.source.key,
@@ -286,6 +304,8 @@ class ClipStream:
             reader=reader,
             video=torch.from_numpy(video),
             start=start,
+            sampled_fps=self._protocol.sampled_fps(plan.facts.fps),
+            note=damage,
         )
 
     def _failed(self, plan: SourcePlan, window: Window, reason: str) -> FailedClip:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.plain import PlainTable
 from .tables.table import Intervals, build_table
+from .text import one_line
 
 
 def compose_report(
@@ -54,18 +56,18 @@ def compose_report(
     check_figures(figures)
     radar, radar_missing = _radar(figures, radar_metrics)
     return Report(
-        title=title,
+        title=one_line(title),
         figures=tuple(figures),
         table=build_table(figures, title=title, across_protocols=across_protocols, intervals=intervals),
         radar=radar,
         radar_missing=radar_missing,
         charts=tuple(charts),
         attachments=_attachments(radar, charts),
-        methods=(*_methods(figures), *(f"{remark}." for remark in remarks)),
-        provenance=tuple(_flatten(provenance)),
+        methods=(*_methods(figures), *(f"{one_line(remark)}." for remark in remarks)),
+        provenance=tuple((one_line(name), one_line(value)) for name, value in _flatten(provenance)),
         accounting=_plain(accounting),
         failures=_plain(failures),
-        clips=tuple(clips),
+        clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
     )
 
 

@@ -15,6 +15,8 @@ from typing import Any, Literal, cast, get_args
 
 import pandas as pd
 
+from .text import one_line
+
 Direction = Literal["higher", "lower", "none"]
 Origin = Literal["measured", "published"]
 Rank = Literal["best", "second", ""]
@@ -29,7 +31,10 @@ class TableError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """One figure with everything a report says about it; raises :class:`TableError` if a field can't be right."""
+    """One figure with everything a report says about it; raises :class:`TableError` if a field can't be right.
+
+    Its text is in one line and printable, whatever it was made of.
+    """
 
     system: str
     """The system's name as a paper prints it: ``VidTok``."""
@@ -99,6 +104,7 @@ class Figure:
         for name in _TEXT:
             if not isinstance(getattr(self, name), str):
                 raise TableError(f"{where}: {name} must be text, not {getattr(self, name)!r}")
+            object.__setattr__(self, name, one_line(getattr(self, name)))
         for name in ("system", "tokenizer", "label", "group", "weights", "metric", "title"):
             if not getattr(self, name).strip():
                 raise TableError(f"{where}: {name} must not be empty")

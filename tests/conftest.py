@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,6 +45,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section(f"more than {SLOW_S:g} s of processor time, to be marked slow")
         for name in late:
             terminalreporter.write_line(f"{spent[name]:6.1f} s  {name}")
+
+
+@pytest.fixture(autouse=True)
+def _own_lock_file(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pins of downloads go into a file of the test's own, never into the user's."""
+    name = hashlib.sha256(request.node.nodeid.encode()).hexdigest()[:16]
+    monkeypatch.setenv("TOKLAB_WEIGHTS_LOCK", str(tmp_path_factory.getbasetemp() / "locks" / f"{name}.lock"))
 
 
 @pytest.fixture(scope="session")

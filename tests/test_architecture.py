@@ -41,12 +41,13 @@ FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "streaming tiling",
         "interface",
         "checkpoints card_file",
+        "trust",
         "card",
         "adapters spec",
         "errors",
         "cards weights",
     ),
-    "reports": ("report", "registry", "formats", "charts", "tables published", "files schema"),
+    "reports": ("report", "registry", "formats", "charts", "tables published", "files schema", "text"),
 }
 """Rooms, and modules directly in the folder, floor by floor: each may import those of lower floors alone."""
 

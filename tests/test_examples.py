@@ -113,6 +113,7 @@ def test_the_metric_measures_brightness(monkeypatch: pytest.MonkeyPatch) -> None
     assert (figure["n"], figure["counted"]) == (4, "frames")
 
 
+@pytest.mark.slow
 def test_the_format_writes_every_figure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(EXAMPLES / "plugin")
     monkeypatch.setitem(FORMATS, "jsonl", "toklab_example.json_lines:report_files")

@@ -87,6 +87,7 @@ def test_wheel_puts_nothing_but_toklab_at_the_top_level(built: Built) -> None:
     assert {name for name in top_level if not name.endswith(".dist-info")} == {"toklab"}
 
 
+@pytest.mark.slow
 def test_every_module_can_be_imported(
     installed_beside_others: ScratchEnvironment, tmp_path: Path, built: Built
 ) -> None:
@@ -99,6 +100,7 @@ print(json.dumps([module.__file__ for module in modules]))
         assert file.startswith((str(installed_beside_others.site_packages), str(built.source))), file
 
 
+@pytest.mark.slow
 def test_the_python_interface_is_there_and_loads_nothing_before_it_is_used(
     installed_beside_others: ScratchEnvironment, tmp_path: Path
 ) -> None:
@@ -133,6 +135,7 @@ print([name for name in {(*HUGGING_FACE, *FOLDERS)!r} if find_spec(name)])
     assert installed_alone.run(code, tmp_path).strip() == "[]"
 
 
+@pytest.mark.slow
 def test_other_packages_are_not_shadowed(installed_beside_others: ScratchEnvironment, tmp_path: Path) -> None:
     absent = [name for name in HUGGING_FACE if importlib.util.find_spec(name) is None]
     if absent:

@@ -119,6 +119,8 @@ class Card:
     """How the weights were made, where toklab made them."""
     source: Traversable = field(default=Path())
     """The file it was read from."""
+    trusted: bool = False
+    """Whether it came with toklab or with a package that the user installed, so that code it names may run."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "spec", replace(self.spec, weights=self.checkpoint.description))

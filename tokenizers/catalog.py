@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pkgutil
 from collections.abc import Iterable
+from dataclasses import replace
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -15,6 +16,7 @@ from .card import Card
 from .card_file import read_card
 from .errors import CardError, TokenizerError
 from .spec import InferenceSettings
+from .trust.cards import require_own_adapter, require_trust
 
 if TYPE_CHECKING:
     import torch
@@ -27,15 +29,20 @@ def shipped_cards_folder() -> Traversable:
     return files(f"{__package__}.cards")
 
 
-def read_cards(folder: Traversable) -> list[Card]:
+def read_cards(folder: Traversable, *, trusted: bool = False) -> list[Card]:
     """Every card (``*.toml``) directly in a folder, sorted by file name.
+
+    Args:
+        folder: where they lie.
+        trusted: whether code that they name may run without the user's word, as of an installed package.
 
     Raises:
         CardError: if there is no such folder, or a card in it can't be used.
     """
     if not folder.is_dir():
         raise CardError(f"{folder}: there is no such folder of cards")
-    return [read_card(file) for file in sorted(folder.iterdir(), key=lambda f: f.name) if file.name.endswith(".toml")]
+    found = sorted((file for file in folder.iterdir() if file.name.endswith(".toml")), key=lambda file: file.name)
+    return [replace(read_card(file), trusted=trusted) for file in found]
 
 
 def load_cards(folders: Iterable[Path] = ()) -> dict[str, Card]:
@@ -46,7 +53,7 @@ def load_cards(folders: Iterable[Path] = ()) -> dict[str, Card]:
     Raises:
         CardError: if a card can't be used, a folder is missing or empty, or two cards share a name.
     """
-    shipped = {card.name: card for card in read_cards(shipped_cards_folder())}
+    shipped = {card.name: card for card in read_cards(shipped_cards_folder(), trusted=True)}
     cards = dict(shipped)
     for folder in folders:
         found = read_cards(folder)
@@ -96,9 +103,11 @@ def build_tokenizer(
         download: whether a checkpoint that isn't on this machine is fetched.
 
     Raises:
+        UntrustedCard: if the card names code and the user hasn't trusted it.
         CheckpointUnavailable: if the weights aren't here and may not, or can't, be downloaded.
         TokenizerError: if the adapter can't be imported, or the checkpoint is damaged or another model's.
     """
+    require_trust(card)
     path = checkpoints.resolve(card, download=download)
     tokenizer = _construct(card, settings)
     if path is not None:
@@ -112,6 +121,7 @@ def build_on_meta(card: Card, settings: InferenceSettings | None = None) -> Vide
     """Build the tokenizer of a card on torch's meta device, without weights: enough to count its work.
 
     Raises:
+        UntrustedCard: if the card names code and the user hasn't trusted it.
         TokenizerError: if the adapter can't be imported.
     """
     import torch
@@ -123,12 +133,14 @@ def build_on_meta(card: Card, settings: InferenceSettings | None = None) -> Vide
 def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer:
     from .interface import VideoTokenizer
 
+    require_trust(card)
     try:
         adapter = pkgutil.resolve_name(current_path(card.adapter))
     except (ImportError, AttributeError) as error:
         raise TokenizerError(
             f"{card.name}: the adapter {card.adapter} that {card.source} names can't be imported: {error}"
         ) from error
+    require_own_adapter(card, adapter)
     tokenizer = adapter(card.spec, _parameters(card), settings or InferenceSettings())
     if not isinstance(tokenizer, VideoTokenizer):
         raise TokenizerError(

@@ -1,8 +1,11 @@
 """Checkpoints: finding, verifying and reading the weights that a card names.
 
 Looked for in this order: below ``$TOKLAB_CHECKPOINTS``, beside the card, in the Hugging Face cache; downloaded only
-when asked for. Files are read as data: safetensors, or ``torch.load(weights_only=True)``; nothing is unpickled.
-TorchScript archives are code: they load if the card knows their SHA-256, or the user trusts them.
+when asked for. Wherever a file was found, its SHA-256 is the card's, or the one that was pinned when it was first used:
+see :mod:`.trust.lock`. Hashing takes about a second for each GiB, once a process.
+
+Files are read as data: safetensors, or ``torch.load(weights_only=True)``; nothing is unpickled. TorchScript archives
+are code: they load if the card knows their SHA-256, or the user trusts them. A pin is no such trust.
 """
 
 from __future__ import annotations
@@ -13,13 +16,14 @@ import os
 import pickle
 import warnings
 import zipfile
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .card import Card
 from .errors import CheckpointUnavailable, TokenizerError
+from .trust.lock import require_pinned
 
 if TYPE_CHECKING:
     import torch
@@ -28,6 +32,8 @@ if TYPE_CHECKING:
 
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCHSCRIPT_SUFFIX = ".jit"
+CONNECTION_TIMEOUT_S = 10
+"""Seconds without an answer after which the hub counts as out of reach."""
 TRUST_VARIABLE = "TOKLAB_TRUST_TORCHSCRIPT"
 """Environment variable: any value but 0 lets TorchScript archives load whose SHA-256 no card gives."""
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
@@ -95,7 +101,7 @@ def resolve(card: Card, *, download: bool = False) -> Path | None:
 
     Raises:
         CheckpointUnavailable: if it isn't here and ``download`` is off, or the download fails; with the hint.
-        TokenizerError: if its SHA-256 isn't the card's.
+        TokenizerError: if its SHA-256 isn't the card's, or isn't the one that was pinned when it was first used.
     """
     if card.checkpoint.kind in ("random", "none"):
         return None
@@ -123,6 +129,31 @@ def files(card: Card, path: Path) -> tuple[Path, ...]:
     second = _second(card)
     found = second and _find_file(second)
     return (path, found) if found else (path,)
+
+
+@dataclass(frozen=True)
+class LockedFile:
+    """A download whose SHA-256 isn't on the card, but in the lock file."""
+
+    source: str
+    """``owner/name@revision/path``, by which it is pinned."""
+    path: Path | None
+    """``None`` if it isn't on this machine."""
+
+
+def locked_files(card: Card) -> tuple[LockedFile, ...]:
+    """The downloads of a card that the lock file vouches for."""
+    parts = [one for one in (card, _second(card)) if one]
+    return tuple(LockedFile(_source(one), _find_file(one)) for one in parts if _is_locked(one))
+
+
+def _is_locked(card: Card) -> bool:
+    return card.checkpoint.kind == "repository" and not card.checkpoint.sha256
+
+
+def _source(card: Card) -> str:
+    checkpoint = card.checkpoint
+    return f"{checkpoint.repository}@{checkpoint.revision or 'main'}/{checkpoint.repository_path}"
 
 
 def trusts_code(card: Card) -> bool:
@@ -255,6 +286,8 @@ def _verified(card: Card) -> Path:
             f"{card.name}: {path} has SHA-256 {found}, but {card.source} says {expected}; remove the file and run "
             f"toklab weights pull {card.name}"
         )
+    if _is_locked(card):
+        require_pinned(card.name, _source(card), path, sha256_of(path))
     return path
 
 
@@ -269,6 +302,7 @@ def _download(card: Card) -> Path:
 
     checkpoint = card.checkpoint
     try:
+        _require_connection()
         return Path(
             hf_hub_download(
                 checkpoint.repository,
@@ -284,3 +318,13 @@ def _download(card: Card) -> Path:
             f"Check the connection and the access, then run toklab weights pull {card.name}, or put the file at "
             f"$TOKLAB_CHECKPOINTS/{checkpoint.repository}/{checkpoint.repository_path}",
         ) from error
+
+
+def _require_connection() -> None:
+    """Raise at once where the hub can't be reached; its own client would try for half a minute first."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils import get_session
+
+    if constants.HF_HUB_OFFLINE:
+        return
+    get_session().head(constants.ENDPOINT, timeout=CONNECTION_TIMEOUT_S)

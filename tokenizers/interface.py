@@ -156,8 +156,16 @@ class VideoTokenizer(ABC):
 
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS
     """Names of the inference settings that may differ from their default."""
-    looks_ahead: str = ""
-    """What lets reconstructions depend on later frames though the spec says causal; empty: nothing does."""
+    clip_fps: Sequence[float] = ()
+    """Frame rate of each clip of the batch, frames/s; set before :meth:`encode` by whoever knows them, empty otherwise.
+
+    Only what codes for a rate needs them, such as a codec; 0 stands for a clip whose rate is unknown.
+    """
+    looks_ahead: int | None = 0
+    """By how many frames a reconstruction of a causal model may depend on later ones, beyond those of its own latent;
+    ``None``: on all of the clip."""
+    looks_ahead_through: str = ""
+    """What lets it do so, in words."""
 
     def __init__(self, spec: TokenizerSpec, settings: InferenceSettings | None = None):
         """Raises :class:`TokenizerError` if a setting differs from its default that isn't supported."""

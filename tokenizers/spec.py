@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args, get_type_hints
 
-from .errors import TokenizerError
+from .errors import TokenizerError, did_you_mean
 
 Regularizer = Literal["kl", "fsq", "lfq", "vq", "ae", "codec", "resize"]
 REGULARIZERS: tuple[Regularizer, ...] = get_args(Regularizer)
@@ -166,7 +166,8 @@ class InferenceSettings:
         known = {f.name: f for f in fields(cls)}
         unknown = sorted(set(values) - set(known))
         if unknown:
-            raise TokenizerError(f"unknown inference setting {', '.join(unknown)}; there are: {', '.join(known)}")
+            near = did_you_mean(unknown[0], known)
+            raise TokenizerError(f"unknown inference setting {', '.join(unknown)}{near}; there are: {', '.join(known)}")
         return cls(**{name: _converted(name, value, type(known[name].default)) for name, value in values.items()})
 
     def as_dict(self) -> dict[str, Any]:
@@ -195,7 +196,14 @@ class InferenceSettings:
 
 
 def _converted(name: str, value: Any, kind: type) -> Any:
+    words = {int: "a whole number", float: "a finite number"}.get(kind, "text")
     try:
-        return kind(value)
-    except (TypeError, ValueError):
-        raise TokenizerError(f"{name} must be of type {kind.__name__}, not {value!r}") from None
+        converted = kind(value)
+        # int() cuts off what isn't whole, and neither infinity nor NaN is a setting.
+        if isinstance(value, float) and isinstance(converted, int) and converted != value:
+            raise ValueError
+        if isinstance(converted, float) and not math.isfinite(converted):
+            raise ValueError
+        return converted
+    except (TypeError, ValueError, OverflowError):
+        raise TokenizerError(f"the setting {name} must be {words}, not {value!r}") from None

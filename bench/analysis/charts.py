@@ -104,7 +104,7 @@ def position_table(results: Sequence[CellResults]) -> pd.DataFrame:
     for result in results:
         curve = psnr_by_position(result.windows(FramePsnr()))
         columns = (curve.psnr, curve.low, curve.high, curve.count)
-        rows += [(result.cell.label, position, *values) for position, values in enumerate(zip(*columns, strict=True))]
+        rows += [(result.label, position, *values) for position, values in enumerate(zip(*columns, strict=True))]
     if all(position == 0 for _, position, *_ in rows):
         rows = []
     return pd.DataFrame(rows, columns=["label", "position", "psnr", "low", "high", "windows"])
@@ -117,7 +117,7 @@ def growth_table(results: Sequence[CellResults]) -> pd.DataFrame:
         if windows := result.windows(CodebookUtilization()):
             entries = int(windows[0].arrays["sizes"].sum())
             rows += [
-                (result.cell.label, point.windows, point.tokens, 100 * point.utilization, 100 * point.bound, entries)
+                (result.label, point.windows, point.tokens, 100 * point.utilization, 100 * point.bound, entries)
                 for point in growth_curve(windows)
             ]
     return pd.DataFrame(rows, columns=["label", "windows", "tokens", "utilization", "bound", "entries"])
@@ -129,7 +129,7 @@ def marginals_table(results: Sequence[CellResults]) -> pd.DataFrame:
     for result in results:
         if windows := result.windows(CodebookUtilization()):
             rows += [
-                (result.cell.label, book, dimension, level, 100 * float(share))
+                (result.label, book, dimension, level, 100 * float(share))
                 for book, dimensions in enumerate(marginals(windows))
                 for dimension, shares in enumerate(dimensions)
                 for level, share in enumerate(shares)

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ...reports.tables.comparison import COLUMNS, LEFT_OUT
-from ..catalog.catalog import metrics
+from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
 from ..ledger.ledger import Ledger
 from ..metrics.interface import Estimate, Metric, Unavailable
 from ..statistics.families import Difference, Family
@@ -125,8 +125,11 @@ def _compare_family(
     """Every metric of pairs on one dataset under one protocol."""
     everyone = [side for pair in sides for side in pair]
     for name in dict.fromkeys(name for side in everyone for name in side.results.cell.metrics):
-        metric = metrics().get(name)()
+        metric = find_metric(name)
         if metric.needs == "model" or (names and name not in names):
+            continue
+        if isinstance(metric, BrokenMetric):
+            left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
         able = [pair for pair in sides if _has_both(pair, metric, left_out)]
         if able:
@@ -185,11 +188,17 @@ def _compare_by(
     if not asked:
         return
     facts = [sides[member].results.cell.facts for member in shared.members]
+    family = guarded(lambda: metric.compare_systems(shared.windows, [pair for _, pair in asked]))
+    means = guarded(lambda: [metric.source_means(windows) for windows in shared.windows])
+    for outcome in (family, means):
+        if isinstance(outcome, Unavailable) and outcome.is_broken:
+            left_out.append(f"{metric.name} on {sides[0].results.dataset}: {outcome.reason}")
+            return
     contest = _Contest(
         shared,
-        [metric.aggregate(windows, of) for windows, of in zip(shared.windows, facts, strict=True)],
-        metric.compare_systems(shared.windows, [pair for _, pair in asked]),
-        [metric.source_means(windows) for windows in shared.windows],
+        [figure(metric, windows, of) for windows, of in zip(shared.windows, facts, strict=True)],
+        family,
+        [{} for _ in shared.windows] if isinstance(means, Unavailable) else means,
     )
     columns: dict[str, _TableColumn] = {}
     for number, (pair, members) in enumerate(asked):
@@ -321,7 +330,7 @@ class _TableColumn:
     @classmethod
     def of(cls, metric: Metric, family: tuple[str, ...], table: Sequence[CellResults]) -> _TableColumn:
         peers = {
-            result.cell.label: result
+            result.label: result
             for result in table
             if (result.group, *place_of(result)) == family
             and result.cell.status != "failed"

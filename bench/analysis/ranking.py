@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..catalog.broken_metric import guarded
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..statistics.ranks import Ranking, rank_family
 from .results import CellResults
@@ -55,7 +56,7 @@ def rank_column(
     shared = share_for_ranks(contestants)
     ranking = None
     if len(shared.members) > 1:
-        family = metric.compare_systems(shared.windows)
+        family = guarded(lambda: metric.compare_systems(shared.windows))
         if not isinstance(family, Unavailable):
             ranking = rank_family(family, higher_is_better=metric.direction == "higher")
     return RankedColumn(shared, ranking, tuple(_figure_ranks(contestants, shared, ranking)))

@@ -12,7 +12,10 @@ from typing import Any, Self
 import pandas as pd
 
 from ...datasets.names import display_names
+from ...reports.text import one_line
+from ..catalog.broken_metric import BrokenMetric, figure
 from ..catalog.catalog import datasets
+from ..catalog.plugin_code import plugin_code
 from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
@@ -36,6 +39,8 @@ class CellResults:
     """Shards of the plan that nobody has run, as ``2/4``."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
+    qualifier: str = ""
+    """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
 
     @classmethod
     def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
@@ -46,16 +51,24 @@ class CellResults:
         return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
 
     @property
+    def label(self) -> str:
+        """What reports call the tokenizer; unique among the measured cells of a dataset and protocol."""
+        return f"{self.cell.label}, {self.qualifier}" if self.qualifier else self.cell.label
+
+    @property
     def remarks(self) -> tuple[str, ...]:
         """What a reader of the figures must know of the windows they rest on."""
-        place = f"{self.cell.label} on {self.dataset}"
+        place = f"{self.label} on {self.dataset}"
         found = []
         if self.num_outside:
             counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
             found.append(f"{place}: {counted} outside the plan not counted")
         if self.missing_shards:
             found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
-        return tuple(found)
+        if doubtful := [row for row in self.scored() if row.note]:
+            counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
+            found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
+        return (*found, *(f"{place}: {note}" for note in self.cell.dataset_notes))
 
     @property
     def group(self) -> str:
@@ -74,14 +87,13 @@ class CellResults:
             measurement = self.measurements.get(row.key, {}).get(metric.measurement_key)
             if measures and (measurement is None or measurement.reason):
                 continue
-            reference = reference_identity(row.content_id, row.frame_ids, self.cell.protocol_hash)
             found.append(
                 MeasuredWindow(
                     source=row.content_id,
                     window=row.window,
                     num_frames=len(row.frame_ids),
                     arrays=unpack_arrays(measurement.arrays) if measurement else {},
-                    reference_arrays=unpack_arrays(self.references.get((reference, metric.measurement_key), b"")),
+                    reference_arrays=unpack_arrays(self._reference(row, metric)),
                     timing=row.timing,
                     machine=row.machine,
                     file=row.source,
@@ -89,27 +101,40 @@ class CellResults:
             )
         return found
 
+    def _reference(self, row: Row, metric: Metric) -> bytes:
+        """What was measured on the reference of a row; earlier ledgers keep it without the reader's name."""
+        clip = (row.content_id, row.frame_ids, self.cell.protocol_hash)
+        kept = (reference_identity(*clip, row.reader), reference_identity(*clip))
+        return next((arrays for name in kept if (arrays := self.references.get((name, metric.measurement_key)))), b"")
+
     def reasons(self, metric: Metric) -> Counter[str]:
-        """Why the metric failed on windows that were scored otherwise."""
+        """Why the metric has nothing of windows that were scored otherwise."""
         found = (self.measurements.get(row.key, {}).get(metric.measurement_key) for row in self.scored())
-        return Counter(m.reason for m in found if m is not None and m.reason)
+        measures = metric.needs not in ("timing", "model")
+        absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
+        return Counter(reason for m in found if (reason := absent if m is None else m.reason))
 
     def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
+        if isinstance(metric, BrokenMetric):
+            return metric.why
         if metric.needs == "model" and self.cell.facts:
-            return metric.aggregate([], self.cell.facts)
+            return figure(metric, [], self.cell.facts)
         if self.cell.status == "failed":
             return Unavailable(self.cell.reason, "" if self.cell.hint in self.cell.reason else self.cell.hint)
         windows = self.windows(metric) if windows is None else windows
         if not windows:
-            if reasons := self.reasons(metric):
-                return Unavailable(reasons.most_common(1)[0][0], "")
             if metric.name in self.cell.unavailable:
                 return Unavailable(*self.cell.unavailable[metric.name])
+            if reasons := self.reasons(metric):
+                return Unavailable(reasons.most_common(1)[0][0], "")
             if not self.scored():
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
-        return metric.aggregate(windows, self.cell.facts)
+        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
+        if metric.name in self.cell.unavailable and not any(window.arrays for window in windows):
+            return Unavailable(*self.cell.unavailable[metric.name])
+        return figure(metric, windows, self.cell.facts)
 
 
 @dataclass(frozen=True)
@@ -144,18 +169,38 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()])
+    return name_versions(name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()]))
+
+
+def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
+    versions: dict[tuple[str, str, str], list[CellResults]] = {}
+    for result in results:
+        if result.cell.status != "failed":
+            versions.setdefault((result.cell.label, result.cell.dataset, result.cell.protocol_hash), []).append(result)
+    qualifiers: dict[str, str] = {}
+    for alike in versions.values():
+        if len(alike) > 1:
+            different_weights = len({result.cell.weights for result in alike}) == len(alike)
+            for cell in (result.cell for result in alike):
+                qualifiers[cell.cell_id] = cell.weights[:19] if different_weights else f"cell {cell.cell_id[:8]}"
+    return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
 
 
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
     names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
-    return [replace(result, dataset=names[result.cell.dataset]) for result in results]
+    return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
 
 
 def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
     """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
-    return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
+    try:
+        with plugin_code():
+            return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
+    except Exception:
+        # The metric's line says that it is unavailable, and why.
+        return True
 
 
 def _spec_of(cell: CellRecord) -> Any:
@@ -177,7 +222,7 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,
-        "label": cell.label,
+        "label": result.label,
         "regularizer": cell.spec.get("regularizer_label", ""),
         "group": result.group,
         "weights": cell.spec.get("weights", "none"),
@@ -231,7 +276,7 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
         cell, status = result.cell, Counter(row.status for row in result.rows)
         records.append(
             {
-                "label": cell.label,
+                "label": result.label,
                 "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
@@ -253,7 +298,7 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a failed window: which, and why."""
     columns = ["label", "dataset", "source", "window", "reader", "reason"]
     records = [
-        (result.cell.label, result.dataset, row.source, row.window, row.reader, row.reason)
+        (result.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
         for row in result.rows
         if row.status == "failed"

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from ...reports.schema import results_frame
-from ..catalog.catalog import metrics
-from ..metrics.interface import Metric
+from ..catalog.broken_metric import find_metric, guarded
+from ..metrics.interface import Metric, Unavailable
 from .ranking import rank_column
 from .results import CellResults, measures_anything_of, table_row
 
@@ -40,8 +40,8 @@ def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResul
     chosen: dict[Place, tuple[CellResults, Metric]] = {}
     for result in results:
         for name in result.cell.metrics:
-            metric = metrics().get(name)()
-            place = (result.cell.label, result.dataset, result.cell.protocol_hash, name)
+            metric = find_metric(name)
+            place = (result.label, result.dataset, result.cell.protocol_hash, name)
             if measures_anything_of(metric, result.cell) and (place not in chosen or result.cell.status != "failed"):
                 chosen[place] = (result, metric)
     return chosen
@@ -75,8 +75,10 @@ def _equal_sizes(
         metric = chosen[places[0]][1]
         if not metric.has_equal_size or len(places) < 2:
             continue
-        found = metric.at_equal_size([chosen[place][0].windows(metric) for place in places])
-        if found is None:
+        systems = [chosen[place][0].windows(metric) for place in places]
+        found = guarded(lambda metric=metric, systems=systems: metric.at_equal_size(systems))
+        # Where the code fails, the figure itself is unavailable, and says why.
+        if found is None or isinstance(found, Unavailable):
             continue
         note, values = found
         for place, value in zip(places, values, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
 from ...reports.tables.table import build_table
+from ...reports.text import one_line
+from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
@@ -30,8 +33,16 @@ NARROWEST, WIDEST = 80, 140
 def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
     """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
     measured = read_figures(results_table(results))
-    hashes = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
-    return with_published(measured, vidtok_table1(hashes)) if published else measured
+    if not published:
+        return measured
+    names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
+    # One name may have several hashes: a dataset's colour matrix is part of the protocol.
+    on_dataset = {(r.dataset, r.cell.protocol["name"]): r.cell.protocol_hash for r in results}
+    printed = [
+        replace(figure, protocol_hash=on_dataset.get((figure.dataset, figure.protocol), figure.protocol_hash))
+        for figure in vidtok_table1(names)
+    ]
+    return with_published(measured, printed)
 
 
 def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
@@ -47,7 +58,7 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window)
-                clips.setdefault(key, (reference, {}))[1][cell.label] = reconstruction
+                clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
         for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
@@ -58,10 +69,11 @@ def _wants_published(run: RunResults, asked: bool | None) -> bool:
     return asked if asked is not None else run.suite is not None and run.suite.published
 
 
-def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> None:
+def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> list[Figure]:
     figures = run_figures(run.results, published=_wants_published(run, None))
     table = build_table(figures, title=run.name, across_protocols=across_protocols)
     console.print(render_table(table, console.width))
+    return figures
 
 
 def terminal_text(run: RunResults) -> str:
@@ -71,24 +83,24 @@ def terminal_text(run: RunResults) -> str:
     return text.getvalue()
 
 
-def terminal_report(run: RunResults, *, across_protocols: bool = False) -> None:
-    """Print the table of a run, and what failed."""
+def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
+    """Print the table of a run, and what failed; whether the code of a metric in it fails."""
     console = Console(width=max(NARROWEST, min(WIDEST, shutil.get_terminal_size((120, 24)).columns)))
-    _print_table(run, console, across_protocols=across_protocols)
+    figures = _print_table(run, console, across_protocols=across_protocols)
     for row in accounting_frame(run.results).to_dict("records"):
         if row["status"] == "failed":
             message = f"{row['label']} on {row['dataset']} couldn't run: {row['reason']}"
-            console.print(message, style="red", highlight=False, markup=False)
+            console.print(one_line(message), style="red", highlight=False, markup=False)
         elif row["failed"] or row["not_run"] or row["missing_videos"]:
-            console.print(
+            message = (
                 f"{row['label']} on {row['dataset']}: {row['requested']} windows requested, {row['scored']} scored, "
-                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing",
-                highlight=False,
-                markup=False,
+                f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
+            console.print(one_line(message), highlight=False, markup=False)
     for result in run.results:
         for remark in result.remarks:
-            console.print(remark, highlight=False, markup=False)
+            console.print(one_line(remark), highlight=False, markup=False)
+    return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
 
 def write_run_report(
@@ -137,7 +149,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
-        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith("sha256:")},
+        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
         "machines": sorted({row.machine for result in results for row in result.rows}),
         "versions": last.get("versions", {}),
         "ffmpeg": last.get("ffmpeg", ""),

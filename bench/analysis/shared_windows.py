@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..metrics.interface import MeasuredWindow, Metric
+from ..catalog.broken_metric import guarded
+from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..statistics.ratios import MIN_SOURCES
 from .results import CellResults
 
@@ -27,8 +28,10 @@ class Contestant:
     def of(cls, result: CellResults, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Contestant:
         """Of a cell; ``windows`` are the metric's, where they were already read."""
         clips = {row.key: (row.key, row.content_id, row.frame_ids) for row in result.scored()}
-        usable = metric.usable(result.windows(metric) if windows is None else windows)
-        return cls({clips[window.key]: window for window in usable})
+        read = result.windows(metric) if windows is None else windows
+        usable = guarded(lambda: metric.usable(read))
+        # Of a metric whose code fails no figure is there to be compared, and its own line says why.
+        return cls({} if isinstance(usable, Unavailable) else {clips[window.key]: window for window in usable})
 
     @property
     def sources(self) -> set[str]:

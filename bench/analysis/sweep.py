@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from ...reports.charts.sweep import SweepPoint
 from ...reports.schema import Figure
 from ...tokenizers.interface import InferenceSettings
-from ..catalog.catalog import metrics
+from ..catalog.broken_metric import find_metric
 from ..metrics.bits import BitsPerPixel
 from ..metrics.interface import Metric
 from ..metrics.throughput import Latency
@@ -58,7 +58,7 @@ def _series(result: CellResults, setting: str) -> str:
 
 
 def _point(series: str, value: float, result: CellResults) -> SweepPoint:
-    measured = [metrics().get(name)() for name in result.cell.metrics]
+    measured = [find_metric(name) for name in result.cell.metrics]
     quality = [_figure(result, metric) for metric in measured if metric.needs in QUALITY_NEEDS]
     rate, time = _figure(result, BitsPerPixel()), _figure(result, Latency())
     return SweepPoint(

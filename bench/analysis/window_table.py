@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..catalog.catalog import metrics
+from ..catalog.broken_metric import figure, find_metric
 from ..metrics.interface import Estimate, MeasuredWindow, Metric
 from .results import CellResults, measures_anything_of
 
@@ -42,14 +42,14 @@ def window_table(results: Iterable[CellResults]) -> pd.DataFrame:
 def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
     cell = result.cell
     place = {
-        "label": cell.label,
+        "label": result.label,
         "tokenizer": cell.tokenizer,
         "dataset": result.dataset,
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,
     }
     for name in cell.metrics:
-        metric = metrics().get(name)()
+        metric = find_metric(name)
         if metric.needs in NOT_OF_WINDOWS or not measures_anything_of(metric, cell):
             continue
         measured = {window.key: window for window in result.windows(metric)}
@@ -64,7 +64,7 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
                 "unit": metric.unit,
                 "value": value,
                 "status": row.status,
-                "reason": row.reason or reason,
+                "reason": row.reason or reason or row.note,
             }
 
 
@@ -75,5 +75,5 @@ def _figure(
         measurement = result.measurements.get(key, {}).get(metric.measurement_key)
         missing = result.cell.unavailable.get(metric.name, ("not measured", ""))[0]
         return math.nan, measurement.reason if measurement is not None else missing
-    outcome = metric.aggregate([window], result.cell.facts)
+    outcome = figure(metric, [window], result.cell.facts)
     return (outcome.value, "") if isinstance(outcome, Estimate) else (math.nan, outcome.reason)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...tokenizers.catalog import load_cards, read_cards, shipped_cards_folder, stand_ins
-from ...tokenizers.errors import CardError
+from .plugin_code import describe, plugin_code
 from .plugins import VARIABLE, find_plugins
 from .registry import BUILT_IN, BrokenPlugin, Registry, RegistryEntry
 from .tokenizer_entry import CardTokenizer, FactoryTokenizer, TokenizerEntry
@@ -46,9 +46,11 @@ class TokenizerCatalog:
                 self._add_plugin(FactoryTokenizer(plugin))
                 continue
             try:
-                found = read_cards(plugin.card_folder())
-            except (ImportError, CardError) as error:
-                self._registry.report_broken(plugin.name, plugin.origin, f"{type(error).__name__}: {error}")
+                with plugin_code():
+                    found = read_cards(plugin.card_folder(), trusted=True)
+            except Exception as error:
+                # The package is imported to find its folder, and may raise anything at all.
+                self._registry.report_broken(plugin.name, plugin.origin, describe(error))
                 continue
             for card in found:
                 self._add_plugin(CardTokenizer(card, plugin.origin))

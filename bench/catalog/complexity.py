@@ -11,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
+from .plugin_code import describe, plugin_code
 
 if TYPE_CHECKING:
     from .tokenizer_entry import TokenizerEntry
@@ -51,19 +52,21 @@ def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int | Non
     on the meta device has a ``reason``.
     """
     try:
-        tokenizer = entry.build_on_meta()
-        if not tokenizer.modules():
-            return Complexity(reason="it has no networks")
+        with plugin_code():
+            tokenizer = entry.build_on_meta()
+            if not tokenizer.modules():
+                return Complexity(reason="it has no networks")
+            parameters = _count_parameters(tokenizer)
     except Exception as error:
         # A third party's model may raise anything at all; the measurement goes on without its complexity.
-        return Complexity(reason=f"it can't be built on the meta device: {type(error).__name__}: {error}")
-    parameters = _count_parameters(tokenizer)
+        return Complexity(reason=f"it can't be built on the meta device: {describe(error)}")
     if height is None or width is None:
         return replace(parameters, reason="multiply-adds depend on the clip's size, and there is no fixed one")
     try:
-        encoder, decoder = count_multiply_adds(tokenizer, num_frames, height, width)
+        with plugin_code():
+            encoder, decoder = count_multiply_adds(tokenizer, num_frames, height, width)
     except Exception as error:
-        reason = f"it can't run on the meta device: {type(error).__name__}: {error}"
+        reason = f"it can't run on the meta device: {describe(error)}"
         return replace(parameters, reason=reason)
     if not encoder or not decoder:
         part = "encoder" if not encoder else "decoder"

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from importlib.util import resolve_name
 from typing import Generic, TypeVar
 
+from .plugin_code import describe, plugin_code
+
 T = TypeVar("T")
 
 BUILT_IN = "built-in"
@@ -142,12 +144,13 @@ class Registry(Generic[T]):
         entry = self.check(name)
         if name not in self._loaded:
             try:
-                self._loaded[name] = entry.load()
+                with plugin_code():
+                    self._loaded[name] = entry.load()
             except Exception as error:
                 # A plugin's module may raise anything at all; what toklab ships must not hide its own errors.
                 if entry.origin == BUILT_IN:
                     raise
-                broken = self.report_broken(name, entry.origin, f"{type(error).__name__}: {error}")
+                broken = self.report_broken(name, entry.origin, describe(error))
                 raise RegistryError(
                     f"the {self.kind} {name!r} of {broken.origin} doesn't work: {broken.reason}"
                 ) from error

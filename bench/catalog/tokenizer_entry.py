@@ -14,6 +14,7 @@ from ...tokenizers import checkpoints
 from ...tokenizers.adapters import missing_extra
 from ...tokenizers.card import Card
 from ...tokenizers.catalog import build_on_meta, build_tokenizer, freeze
+from .plugin_code import describe, plugin_code
 from .plugins import Plugin
 from .registry import RegistryError, import_target
 
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from torch import nn
 
     from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoTokenizer
+
+
+REVISIONS = {"codec": "own-frame-rate"}
+"""What changed in the output of tokenizers of a regularizer since the first ledgers, so that no cell mixes both."""
 
 
 class CardTokenizer:
@@ -35,7 +40,8 @@ class CardTokenizer:
     @property
     def identity(self) -> str:
         """Hash of what decides the output, weights apart."""
-        return self.card.identity
+        revision = REVISIONS.get(self.card.spec.regularizer)
+        return f"{self.card.identity}+{revision}" if revision else self.card.identity
 
     def spec(self) -> TokenizerSpec:
         """What the tokenizer is."""
@@ -61,11 +67,14 @@ class CardTokenizer:
 
     def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
         """The tokenizer with its weights, ready to measure; raises as ``build_tokenizer`` does."""
-        return build_tokenizer(self.card, settings, device=device)
+        # The adapter may be an outside package's.
+        with plugin_code():
+            return build_tokenizer(self.card, settings, device=device)
 
     def build_on_meta(self) -> VideoTokenizer:
         """The tokenizer on the meta device, without weights, to count its work."""
-        return build_on_meta(self.card)
+        with plugin_code():
+            return build_on_meta(self.card)
 
 
 class FactoryTokenizer:
@@ -80,9 +89,12 @@ class FactoryTokenizer:
     def identity(self) -> str:
         """Hash of the plugin's target, its origin with version, and its module's file; runs none of its code."""
         try:
-            module = find_spec(self._target.partition(":")[0])
+            # Finding a module imports the packages round it.
+            with plugin_code():
+                module = find_spec(self._target.partition(":")[0])
             source = hashlib.sha256(Path(module.origin).read_bytes()).hexdigest() if module and module.origin else ""
-        except (ImportError, OSError):
+        except Exception:
+            # A package may raise anything at all; building the tokenizer gives the reason.
             source = ""
         return hashlib.sha256(json.dumps([self._target, self.origin, source]).encode()).hexdigest()[:16]
 
@@ -110,11 +122,12 @@ class FactoryTokenizer:
     def factory(self) -> Callable[[InferenceSettings], object]:
         """The plugin's callable, imported; raises :class:`RegistryError` if it doesn't work."""
         try:
-            factory = import_target(self._target)
+            with plugin_code():
+                factory = import_target(self._target)
         except Exception as error:
             # A plugin's module may raise anything at all.
             raise RegistryError(
-                f"the tokenizer {self.name!r} of {self.origin} can't be imported: {type(error).__name__}: {error}"
+                f"the tokenizer {self.name!r} of {self.origin} can't be imported: {describe(error)}"
             ) from error
         if not callable(factory):
             raise RegistryError(
@@ -125,14 +138,20 @@ class FactoryTokenizer:
 
     def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
         """The tokenizer as the plugin builds it, in evaluation mode, frozen, on ``device``."""
-        from ...tokenizers.interface import VideoTokenizer
+        from ...tokenizers.interface import TokenizerSpec, VideoTokenizer
 
-        tokenizer = self.factory(settings)
-        if not isinstance(tokenizer, VideoTokenizer):
-            raise RegistryError(f"{self.name!r} of {self.origin} gives a {type(tokenizer).__name__}, no VideoTokenizer")
-        if tokenizer.settings != settings:
-            raise RegistryError(f"{self.name!r} of {self.origin} isn't built with the settings it is given")
-        return freeze(tokenizer).to(device)
+        factory = self.factory
+        with plugin_code():
+            tokenizer = factory(settings)
+            if not isinstance(tokenizer, VideoTokenizer):
+                given = type(tokenizer).__name__
+                raise RegistryError(f"{self.name!r} of {self.origin} gives a {given}, no VideoTokenizer")
+            if not isinstance(tokenizer.spec, TokenizerSpec):
+                given = type(tokenizer.spec).__name__
+                raise RegistryError(f"the spec of {self.name!r} of {self.origin} is a {given}, no TokenizerSpec")
+            if tokenizer.settings != settings:
+                raise RegistryError(f"{self.name!r} of {self.origin} isn't built with the settings it is given")
+            return freeze(tokenizer).to(device)
 
     def build_on_meta(self) -> VideoTokenizer:
         """The tokenizer built under torch's meta device, to count its work."""
@@ -149,7 +168,8 @@ class FactoryTokenizer:
         from ...tokenizers.interface import InferenceSettings
 
         tokenizer = self.build(InferenceSettings())
-        return tokenizer.spec, state_identity(tokenizer.modules())
+        with plugin_code():
+            return tokenizer.spec, state_identity(tokenizer.modules())
 
 
 def state_identity(networks: Mapping[str, nn.Module]) -> str:

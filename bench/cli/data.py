@@ -1,10 +1,13 @@
-"""`toklab data list|check`."""
+"""`toklab data list|check|lock`."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .output import say
 
 app = typer.Typer(help="What videos are there, what is missing, what is unreadable.", no_args_is_help=True)
 
@@ -22,15 +25,16 @@ def list_(dataset: DatasetArgument) -> None:
 
         toklab data list sample
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import open_dataset
 
-    opened = open_dataset(dataset)
+    opened = open_dataset(escape_name(dataset))
     for source in opened.sources():
-        typer.echo(f"{source.kind:7}{source.key}")
+        say(f"{source.kind:7}{source.key}")
     missing = opened.missing()
     for item in missing:
-        typer.echo(f"missing {item.key}: {item.reason}")
-    typer.echo(f"{len(opened.sources())} videos, {len(missing)} missing")
+        say(f"missing {item.key}: {item.reason}")
+    say(f"{len(opened.sources())} videos, {len(missing)} missing")
 
 
 @app.command()
@@ -45,9 +49,38 @@ def check(
 
         toklab data check folder:clips/ --protocol vidtok
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import check_table
 
-    text, unreadable = check_table(dataset, reader, protocol)
-    typer.echo(text)
+    text, unreadable = check_table(escape_name(dataset), reader, protocol)
+    say(text)
     if unreadable:
         raise typer.Exit(1)
+
+
+@app.command()
+def lock(
+    dataset: DatasetArgument,
+    file: Annotated[
+        Path | None, typer.Option("--lock", help="Where to write [default: toklab.lock in the dataset's folder].")
+    ] = None,
+    update: Annotated[bool, typer.Option("--update", help="Write it anew where videos have changed.")] = False,
+) -> None:
+    """Write down the SHA-256 of every video. Each run then fails those that have changed, gone, or come since.
+
+    Where there is a lock already, it is compared with the videos, and written anew only with `--update`. Exit code 1 if
+    they differ.
+
+    Example:
+
+        toklab data lock folder:clips/
+    """
+    from ..inventory.dataset_survey import lock_dataset
+
+    path, videos, changes = lock_dataset(dataset, file, update=update)
+    for change in changes:
+        say(change)
+    if changes and not update:
+        say(f"{path} says otherwise of {len(changes)} videos; --update writes it anew", err=True)
+        raise typer.Exit(1)
+    say(f"{len(videos)} videos in {path}")

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import sqlite3
 import sys
 
 import typer
 
+from ...reports.text import printable
+from ..catalog.plugin_code import interrupt
+from ..execution.supervision import Supervision, supervision
 from . import data, report, run, show, train, verify, video, weights
+from .output import fit_streams, say
+from .supervisor import INTERRUPTED, supervise
 
 app = typer.Typer(
     name="toklab",
@@ -23,21 +30,51 @@ app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
 
 
-INTERRUPTED = 130
-"""Exit code typer ends with when the user interrupts."""
-
-
 def main() -> None:
-    """Entry point: errors that the user can fix are one line on standard error and exit code 2."""
+    """Entry point: errors that the user can fix are one line on standard error and exit code 2.
+
+    `toklab run` is run in a child process, where this function is called again.
+    """
+    fit_streams()
+    watched = supervision()
+    if watched.is_active:
+        _main_of_run(watched)
+    elif os.name == "posix" and sys.argv[1:2] == ["run"] and "--help" not in sys.argv:
+        sys.exit(supervise())
+    else:
+        _main()
+
+
+def _main() -> None:
     try:
         app()
     except (ValueError, OSError, sqlite3.Error) as error:
         from rich.console import Console
-        from rich.markup import escape
+        from rich.text import Text
 
-        Console(stderr=True).print(f"[bold red]toklab:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+        message = Text.assemble(("toklab:", "bold red"), f" {printable(str(error))}")
+        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
         sys.exit(2)
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            print("toklab: interrupted; give the same command again to go on where it stopped", file=sys.stderr)
+            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
         raise
+
+
+def _main_of_run(watched: Supervision) -> None:
+    """Run the command, and tell the supervisor at the very end what it came to."""
+    signal.signal(signal.SIGINT, interrupt)
+    code = 1
+    try:
+        _main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
+        if code == 0 and not watched.is_done:
+            say("toklab: something ended the run before it was done", err=True)
+            code = 1
+        sys.exit(code)
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        watched.tell(code=code)

@@ -11,6 +11,7 @@ import typer
 
 from ...reports.registry import FORMATS
 from ...reports.tables.plain import TableFormat
+from .output import say
 
 if TYPE_CHECKING:
     ReportFormat = str
@@ -19,20 +20,20 @@ else:
     ReportFormat = StrEnum("ReportFormat", {name: name for name in FORMATS})
 
 
-def print_run(folder: Path, *, across_protocols: bool = False) -> None:
-    """Print a run folder's table on the terminal."""
+def print_run(folder: Path, *, across_protocols: bool = False) -> bool:
+    """Print a run folder's table on the terminal; whether the code of a metric in it fails."""
     from ..analysis.results import RunResults
     from ..analysis.run_report import terminal_report
 
-    terminal_report(RunResults.read(folder), across_protocols=across_protocols)
+    return terminal_report(RunResults.read(folder), across_protocols=across_protocols)
 
 
 def print_next(folder: Path) -> None:
     """Name a run folder, and the commands that go on from it."""
     from ..analysis.results import RunResults
 
-    typer.echo(f"\nrun folder: {folder}")
-    typer.echo(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
+    say(f"\nrun folder: {folder}")
+    say(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
     first: dict[tuple[str, str], str] = {}
     for result in RunResults.read(folder).results:
         if not result.scored():
@@ -40,7 +41,7 @@ def print_next(folder: Path) -> None:
         known = first.setdefault((result.cell.dataset, result.cell.protocol_hash), result.cell.label)
         if known != result.cell.label:
             command = ["toklab", "compare", known, result.cell.label, "--run", str(folder)]
-            typer.echo(f"      {shlex.join(command)}")
+            say(f"      {shlex.join(command)}")
             return
 
 
@@ -69,9 +70,11 @@ def report(
     written = write_run_report(
         RunResults.read(run), out, format_ or (), published=published, across_protocols=across_protocols
     )
-    print_run(run, across_protocols=across_protocols)
+    broken = print_run(run, across_protocols=across_protocols)
     for path in written:
-        typer.echo(str(path))
+        say(str(path))
+    if broken:
+        raise typer.Exit(1)
 
 
 def compare(
@@ -102,16 +105,19 @@ def compare(
     from ...reports.tables.comparison import LEFT_OUT, render_comparison
     from ..analysis.comparison import compare_items
     from ..analysis.limits import Limit, exit_code
+    from ..catalog.broken_metric import CODE_FAILS
 
     limits = [Limit.parse(text) for text in fail_if or ()]
     frame = compare_items(items or [], run, metric)
-    typer.echo(render_comparison(frame, format_.value))
+    say(render_comparison(frame, format_.value))
     if format_ == TableFormat.csv:
         for sentence in frame.attrs[LEFT_OUT]:
-            typer.echo(f"left out: {sentence}", err=True)
+            say(f"left out: {sentence}", err=True)
     code, sentences = exit_code(frame, limits)
     for sentence in sentences:
-        typer.echo(sentence, err=True)
+        say(sentence, err=True)
+    if code == 0 and any(CODE_FAILS in sentence for sentence in frame.attrs[LEFT_OUT]):
+        code = 1
     if code:
         raise typer.Exit(code)
 

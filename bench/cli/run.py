@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .trust import TrustOption
+from .output import say
+from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
     from ..planning.cell import Cell
@@ -21,6 +22,13 @@ class Reader(StrEnum):
     auto = "auto"
     decord = "decord"
     pyav = "pyav"
+
+
+class OnCorruptChoice(StrEnum):
+    """What becomes of windows with damaged frames."""
+
+    fail = "fail"
+    note = "note"
 
 
 SuiteArgument = Annotated[
@@ -67,19 +75,22 @@ def _suite(
     metric: list[str] | None,
     settings: list[str] | None,
 ) -> Suite:
-    from ..planning.suite import DEFAULT_METRICS, Suite, SuiteError, load_suite, parse_assignments
+    from ...datasets.names import escape_name
+    from ..planning.suite import DEFAULT_METRICS, SuiteError, check_suite, load_suite, parse_assignments
 
     if name is None and not (tokenizer and dataset):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
     base = load_suite(name).model_dump() if name else {"name": "custom", "metrics": DEFAULT_METRICS}
-    given = {"tokenizers": tokenizer, "datasets": dataset, "protocol": protocol, "metrics": metric}
+    # A path may hold bytes that aren't UTF-8, which no suite can.
+    roots = [escape_name(text) for text in dataset or ()]
+    given = {"tokenizers": tokenizer, "datasets": roots, "protocol": protocol, "metrics": metric}
     base.update({key: value for key, value in given.items() if value})
     changes = parse_assignments(protocol_changes or [])
     if any(isinstance(value, list) for value in changes.values()):
         raise SuiteError("--set-protocol takes one value; for several protocols run several times")
     base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
     base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
-    return Suite.model_validate(base)
+    return check_suite(base, f"the suite {name}" if name else "the command")
 
 
 def run(
@@ -99,6 +110,10 @@ def run(
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
     prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
+    forward_timeout: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Seconds before a tokenizer that hangs is given up [default: no limit]."),
+    ] = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
     shard: Annotated[
@@ -108,13 +123,26 @@ def run(
         str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")
     ] = "4",
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")] = False,
+    lock: Annotated[
+        Path | None,
+        typer.Option(help="Lock to check the dataset against [default: the toklab.lock beside the data, if any]."),
+    ] = None,
+    on_corrupt: Annotated[
+        OnCorruptChoice,
+        typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
+    ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
     trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Run a suite, or tokenizers on a dataset. Run it again into the same folder to go on where it stopped.
 
     Every window's measurements are kept in the run folder; the table is printed at the end. Exit code 0: every window
-    was scored; 1: a window or a tokenizer failed (the reasons are in the report); 2: the command can't be understood.
+    was scored; 1: a window, a tokenizer or a metric's own code failed (the reasons are in the report); 2: the command
+    can't be understood.
+
+    The run is a process of its own. Where it ends early, or a forward pass takes longer than `--forward-timeout`, its
+    window and tokenizer have failed, and the run goes on with the next one.
 
     Examples:
 
@@ -126,14 +154,23 @@ def run(
     """
     import torch
 
-    from ..execution.options import RunOptions, resolve_device
+    from ..execution.options import RunOptions, check_timeout, resolve_device
     from ..execution.session import claim_folder, run_into
+    from ..execution.supervision import absolute, supervision
     from ..planning.plan import Shard
     from .report import print_next, print_run
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
+    if lock is not None and len(chosen.datasets) != 1:
+        raise ValueError("--lock takes a run on one dataset; for several, put each lock beside its data")
     if threads:
         torch.set_num_threads(threads)
+    watched = supervision()
+    if forward_timeout is not None:
+        check_timeout("--forward-timeout", forward_timeout)
+    if forward_timeout is not None and not watched.is_active:
+        raise ValueError("--forward-timeout takes the command toklab itself: nothing can end a process from within")
+    watched.tell(forward_timeout=forward_timeout)
     options = RunOptions(
         device=resolve_device(device),
         reader=reader.value,
@@ -145,22 +182,32 @@ def run(
         shard=Shard.parse(shard) if shard else Shard(),
         keep_reconstructions=_parse_keep(keep_recon),
         retry_failed=retry_failed,
+        lock=absolute(lock) if lock else None,
+        on_corrupt=on_corrupt.value,
     )
-    if suite is None and out is None:
+    if watched.past.folder:
+        folder = Path(watched.past.folder)
+    elif suite is None and out is None:
         folder = claim_folder(chosen, cards or [])
-        typer.echo(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
     else:
         folder = out or Path("runs") / chosen.name
-    summary = run_into(folder, chosen, options, card_folders=cards or [])
-    print_run(folder)
+    watched.tell(folder=str(folder))
+    # Plugins may change the working directory at any moment.
+    place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
+    summary = run_into(place, chosen, options, card_folders=card_folders, supervision=watched)
+    broken = print_run(place)
     print_next(folder)
+    watched.is_done = True
     if summary.exit_code:
-        typer.echo(
-            f"\n{summary.failed_cells} tokenizers and {summary.failed_windows} windows failed; "
-            f"`toklab report {folder}` gives the reasons.",
+        counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
+        counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
+        say(
+            f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
             err=True,
         )
-        raise typer.Exit(summary.exit_code)
+    if summary.exit_code or broken:
+        raise typer.Exit(1)
 
 
 def _parse_keep(text: str) -> int | None:
@@ -193,14 +240,14 @@ def plan(
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
-    protocol_value = cells[0].protocol
-    typer.echo(f"suite {chosen.name}: {len(cells)} cells, protocol {protocol_value.name} ({protocol_value.hash})")
+    hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
+    say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
     for cell in cells:
-        typer.echo(f"  {cell.label} on {cell.dataset}")
-    typer.echo(f"metrics: {', '.join(chosen.metrics)}")
+        say(f"  {cell.label} on {cell.dataset}")
+    say(f"metrics: {', '.join(chosen.metrics)}")
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
-        typer.echo(f"of each dataset: {'; '.join(limits)}")
+        say(f"of each dataset: {'; '.join(limits)}")
 
 
 def merge(

@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from ...reports.tables.plain import TableFormat
+from .output import say
+from .trust import TrustCardsOption, TrustOption
 
 
 class Kind(StrEnum):
@@ -35,7 +37,7 @@ def list_(
     """
     from ..inventory.listing import listing
 
-    typer.echo(listing(kind.value, tuple(cards or ())))
+    say(listing(kind.value, tuple(cards or ())))
 
 
 def complexity(
@@ -46,6 +48,7 @@ def complexity(
     height: Annotated[int, typer.Option(min=1)] = 256,
     width: Annotated[int, typer.Option(min=1)] = 256,
     table: Annotated[int | None, typer.Option(help="Table of the VidTok paper, 1, 2 or 5, beside its figures.")] = None,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Count parameters and multiply-adds on the meta device: no weights, no download, seconds.
 
@@ -66,9 +69,9 @@ def complexity(
             raise typer.BadParameter("a table names its tokenizers itself", param_hint="--table")
         if table not in SIZE_TABLES:
             raise typer.BadParameter(f"tables with sizes are {', '.join(map(str, SIZE_TABLES))}", param_hint="--table")
-        typer.echo(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
+        say(published_size_table(table, tuple(cards or ()), format_.value, frames, height, width))
         return
-    typer.echo(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
+    say(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
 
 
 def doctor() -> None:
@@ -82,9 +85,9 @@ def doctor() -> None:
 
     for finding in examine():
         mark = {"ok": "[ok]     ", "missing": "[missing]", "broken": "[broken] "}[finding.state]
-        typer.echo(f"{mark} {finding.subject}: {finding.text}")
+        say(f"{mark} {finding.subject}: {finding.text}")
         if finding.hint:
-            typer.echo(f"            {finding.hint}")
+            say(f"            {finding.hint}")
 
 
 def selftest(
@@ -106,7 +109,7 @@ def selftest(
     """
     from ..conformance.selftest import run_selftest
 
-    if not run_selftest(goldens or [], typer.echo):
+    if not run_selftest(goldens or [], say):
         raise typer.Exit(1)
 
 
@@ -120,6 +123,8 @@ def check_adapter(
     set_: Annotated[
         list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
     ] = None,
+    trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Hold a tokenizer to the contract: lengths, causality, determinism, batches, NaN, memory, what its spec says.
 
@@ -132,8 +137,9 @@ def check_adapter(
         toklab check-adapter my-vidtok --cards cards --set chunk_frames=16
     """
     from ..conformance.check_adapter import check_named
+    from ..execution.options import resolve_device
 
-    if not check_named(tokenizer, tuple(cards or ()), set_ or [], device, size, typer.echo):
+    if not check_named(tokenizer, tuple(cards or ()), set_ or [], resolve_device(device), size, say):
         raise typer.Exit(1)
 
 

@@ -8,6 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...reports.text import printable
+from .output import say
+from .trust import TrustCardsOption
+
 if TYPE_CHECKING:
     from ...tokenizers.training.loop import Progress as TrainingProgress
 
@@ -29,6 +33,7 @@ def train(
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's events too.")] = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Train a tokenizer and write its weights, its card and the log into a folder.
 
@@ -47,6 +52,7 @@ def train(
     """
     import torch
 
+    from ..execution.options import resolve_device
     from ..training.training import TrainingOptions, run_training
 
     if threads:
@@ -63,13 +69,13 @@ def train(
         data=data,
         init=init,
         resume=resume,
-        device=("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device,
+        device=resolve_device(device),
         tensorboard=tensorboard,
         command=command,
     )
     with _TrainingBar() as bar:
         card = run_training(recipe, options, steps=steps, on_progress=bar.show, on_message=bar.message)
-    typer.echo(str(card))
+    say(str(card))
 
 
 class _TrainingBar:
@@ -112,7 +118,7 @@ class _TrainingBar:
 
     def message(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, style="dim", highlight=False, markup=False)
+        self.console.print(printable(text), style="dim", highlight=False, markup=False)
 
     def show(self, progress: TrainingProgress) -> None:
         """Move the bar."""

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 
 def verify(
     run: Annotated[Path, typer.Argument(help="Run folder, as `toklab run` wrote it.")],
@@ -28,12 +30,12 @@ def verify(
 
     findings = verification.verify_run(run)
     for finding in findings:
-        typer.echo(f"{'[ok]     ' if finding.is_sound else '[damaged]'} {finding.subject}: {finding.text}")
+        say(f"{'[ok]     ' if finding.is_sound else '[damaged]'} {finding.subject}: {finding.text}")
         if finding.cure:
-            typer.echo(f"            {finding.cure}")
+            say(f"            {finding.cure}")
     if forget_damaged:
         for dropped in verification.forget_damaged(run, findings):
-            typer.echo(f"dropped {dropped}; give the command of the run again")
+            say(f"dropped {dropped}; give the command of the run again")
     if not all(finding.is_sound for finding in findings):
         raise typer.Exit(1)
 

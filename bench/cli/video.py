@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from .trust import TrustOption
+from .output import say
+from .trust import TrustCardsOption, TrustOption
 
 
 def reconstruct(
@@ -24,6 +25,7 @@ def reconstruct(
     device: Annotated[str, typer.Option()] = "auto",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the output file.")] = False,
     trust_torchscript: TrustOption = False,
+    trust_cards: TrustCardsOption = False,
 ) -> None:
     """Reconstruct a video and see it beside the original: labelled panes, error maps, PSNR of every frame.
 
@@ -46,8 +48,8 @@ def reconstruct(
         device=device,
     )
     for label, psnr in summary.items():
-        typer.echo(f"{label}: {psnr:.2f} dB")
-    typer.echo(str(out))
+        say(f"{label}: {psnr:.2f} dB")
+    say(str(out))
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from .output import say
+
 app = typer.Typer(
     help="Weights of metrics and tokenizers: what is here, where, and how to get the rest.", no_args_is_help=True
 )
@@ -21,7 +23,7 @@ def list_() -> None:
     """
     from ..inventory.weight_catalog import weights_table
 
-    typer.echo(weights_table())
+    say(weights_table())
 
 
 @app.command()
@@ -30,7 +32,7 @@ def pull(
         list[str], typer.Argument(help="Metrics, weight files or tokenizers, as `toklab weights list` names them.")
     ],
 ) -> None:
-    """Download and verify weights.
+    """Download and verify weights; those that are here are verified too.
 
     Example:
 
@@ -39,12 +41,12 @@ def pull(
     from ..inventory.weight_catalog import pull_weights
 
     for item in name:
-        typer.echo(str(pull_weights(item)))
+        say(str(pull_weights(item)))
 
 
 @app.command()
 def path(name: Annotated[str, typer.Argument(help="A metric, weight file or tokenizer.")]) -> None:
-    """Print where a weight file lies on this machine; exit code 1 and the hint if it doesn't.
+    """Print where a weight file lies on this machine, unverified; exit code 1 and the hint if it doesn't.
 
     Example:
 
@@ -54,6 +56,34 @@ def path(name: Annotated[str, typer.Argument(help="A metric, weight file or toke
 
     found, hint = find_weights(name)
     if found is None:
-        typer.echo(hint, err=True)
+        say(hint, err=True)
         raise typer.Exit(1)
-    typer.echo(str(found))
+    say(str(found))
+
+
+@app.command()
+def lock(
+    name: Annotated[list[str] | None, typer.Argument(help="Tokenizers [default: all that are here].")] = None,
+    update: Annotated[
+        bool, typer.Option("--update", help="Accept the files that are here in place of those pinned before.")
+    ] = False,
+) -> None:
+    """Check downloads whose card gives no SHA-256 against the lock file, and pin those that aren't in it yet.
+
+    Runs do the same with what they use. Exit code 1 if a file isn't the one that was pinned. The variable
+    TOKLAB_WEIGHTS_LOCK names another lock file, such as one beside a project's suites.
+
+    Examples:
+
+        toklab weights lock
+
+        toklab weights lock --update vidtok_kl_causal_488_4chn
+    """
+    from ..inventory.weight_catalog import lock_table
+
+    if update and not name:
+        raise typer.BadParameter("name the tokenizers whose files have changed", param_hint="--update")
+    text, changed = lock_table(name or [], update=update)
+    say(text)
+    if changed:
+        raise typer.Exit(1)

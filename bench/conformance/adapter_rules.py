@@ -173,28 +173,50 @@ def check_causality(probe: Probe) -> Judgement:
         return Judgement(Verdict.skipped, "it is declared non-causal")
     if tokenizer.spec.regularizer == "codec":
         return Judgement(Verdict.skipped, "a codec's search for its rate looks at the whole clip")
-    leak = _leak(probe)
-    if not leak:
+    declared, through = tokenizer.looks_ahead, tokenizer.looks_ahead_through or "it doesn't say what"
+    leak = _leak(probe, declared or 0)
+    if not leak.frames:
         return PASSED
-    if tokenizer.looks_ahead:
-        return Judgement(Verdict.warned, f"{leak}, as it declares: {tokenizer.looks_ahead}")
+    if declared is None:
+        return Judgement(Verdict.warned, f"{leak.words}, as it declares of the whole clip: {through}")
+    if leak.frames <= declared:
+        return Judgement(Verdict.warned, f"{leak.words}, within the {declared} that it declares: {through}")
     with FramewiseGroupNorms():
-        if not _leak(probe):
-            return Judgement(Verdict.warned, f"{leak}, but only through group norms over the whole clip")
-    return _failed(f"{leak}; if that is the model's nature, say in looks_ahead what does it")
+        others = _leak(probe, declared)
+    beyond = f", beyond the {declared} that it declares ({through})" if declared else ""
+    if others.frames <= declared:
+        return Judgement(Verdict.warned, f"{leak.words}{beyond}, but only through group norms over the whole clip")
+    return _failed(
+        f"{others.words}{beyond}; if that is the model's nature, say in looks_ahead how many frames and in "
+        "looks_ahead_through what does it"
+    )
 
 
-def _leak(probe: Probe) -> str:
-    """How later frames change the reconstruction of earlier ones, in words; empty if they don't."""
+@dataclass(frozen=True)
+class _Leak:
+    """How far a model was found to look ahead."""
+
+    frames: int = 0
+    """Frames from the first reconstruction that changed to the first frame of the clip that did."""
+    words: str = ""
+
+
+def _leak(probe: Probe, declared: int) -> _Leak:
+    """The farthest look ahead, on a clip long enough to show one farther than ``declared`` frames."""
     first, step = probe.first, probe.step
-    num_frames = probe.legal_length(first + 3 * step)
+    last = first + math.ceil(declared / step) * step + 2 * step
+    num_frames = probe.legal_length(last + step)
     clip, other = probe.clip(num_frames), probe.clip(num_frames, seed=1)
-    whole = probe.run(clip)
-    for cut in (length for length in (first, first + step, first + 2 * step) if length):
-        changed = probe.run(torch.cat([clip[:, :, :cut], other[:, :, cut:]], dim=2))
-        if difference := tensor_difference(whole.video[:, :, :cut], changed.video[:, :, :cut], exact=False):
-            return f"frames from {cut} on change the reconstruction of those before: {difference}"
-    return ""
+    whole = probe.run(clip).video
+    found = _Leak()
+    for cut in (length for length in (first, first + step, last) if length):
+        changed = probe.run(torch.cat([clip[:, :, :cut], other[:, :, cut:]], dim=2)).video
+        for frame in range(cut - found.frames):
+            if difference := tensor_difference(whole[:, :, frame], changed[:, :, frame], exact=False):
+                words = f"frames from {cut} on change the reconstruction of {cut - frame} before them: {difference}"
+                found = _Leak(cut - frame, words)
+                break
+    return found
 
 
 def check_determinism(probe: Probe) -> Judgement:

@@ -11,6 +11,7 @@ import torch
 
 from ...tokenizers.interface import InferenceSettings, TokenizerError, VideoTokenizer
 from ..catalog import catalog
+from ..catalog.plugin_code import describe, plugin_code
 from ..planning.suite import parse_assignments
 from .adapter_probe import Probe
 from .adapter_rules import RULES, Judgement, Verdict
@@ -57,10 +58,11 @@ def check_adapter(
     probe = Probe(tokenizer, torch.device(device), side or math.ceil(SMALLEST_SIDE / multiple) * multiple, fresh)
     for name, rule in RULES.items():
         try:
-            judgement = rule(probe)
+            with plugin_code():
+                judgement = rule(probe)
         except Exception as error:
             # An adapter's model may raise anything at all, and the other rules are still worth knowing.
-            judgement = Judgement(Verdict.failed, f"{type(error).__name__}: {error}")
+            judgement = Judgement(Verdict.failed, describe(error))
         yield Finding(name, (rule.__doc__ or "").strip().splitlines()[0], judgement)
 
 

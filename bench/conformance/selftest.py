@@ -75,7 +75,7 @@ def compare_golden(folder: Path) -> Iterator[Comparison]:
         UnsupportedGolden: if toklab has no implementation of the model.
         GoldenError: if a file is missing or damaged.
     """
-    config = json.loads((folder / "config.json").read_text())
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     family = config.get("family", folder.parent.name)
     name = f"{family}/{config.get('name', folder.name)}"
     module = _family_module(family)
@@ -142,7 +142,7 @@ def run_selftest(golden_folders: list[Path], say: Callable[[str], object]) -> bo
                 counts["compared"] += 1
                 counts["failed"] += not (comparison.passed or comparison.optional)
         except UnsupportedGolden:
-            config = json.loads((folder / "config.json").read_text())
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             say(f"not supported: {config.get('family', folder.parent.name)}/{config.get('name', folder.name)}")
             counts["not supported"] += 1
     if golden_folders:

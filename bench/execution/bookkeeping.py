@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ...datasets.interface import WHOLE_SOURCE
 from ...datasets.stream import SourcePlan
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
+from ..ledger.in_flight import InFlight, forget_in_flight, read_in_flight
 from ..ledger.ledger import Ledger
 from ..ledger.plans import read_plan, write_plan
 from ..ledger.records import CellRecord
@@ -16,6 +18,8 @@ from ..planning.cell import Cell
 from .dataset_windows import DatasetWindows
 from .preparation import Preparation
 
+GO_ON = "give the same command again to go on with its other windows"
+"""Hint of a cell that a process ended in."""
 UNRESOLVED = "unresolved"
 """Identity of the weights of a cell that failed before they were found."""
 
@@ -49,6 +53,7 @@ class Bookkeeping:
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
+            dataset_notes=windows.notes,
             unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
             planned=len(plan.windows),
         )
@@ -59,8 +64,10 @@ class Bookkeeping:
             changes = {name: value for name, value in vars(record).items() if name != "cell_id"}
             self._ledger.update_cell(cell_id, **changes)
 
-    def fail_cell(self, cell: Cell, entry: TokenizerEntry, reason: str, hint: str) -> CellRecord:
-        """Record a cell that can't run."""
+    def fail_cell(
+        self, cell: Cell, entry: TokenizerEntry, reason: str, hint: str = "", *, with_facts: bool = True
+    ) -> CellRecord:
+        """Record a cell that can't run; ``with_facts`` counts the model's size, which runs its code."""
         has_card = isinstance(entry, CardTokenizer)
         record = _describe(
             cell,
@@ -71,10 +78,24 @@ class Bookkeeping:
             status="failed",
             reason=reason,
             hint=hint,
-            facts=self._preparation.facts(cell, entry) if has_card else {},
+            facts=self._preparation.facts(cell, entry) if has_card and with_facts else {},
         )
         self._ledger.record(record)
         return record
+
+    def fail_ended_cell(self, cell: Cell, entry: TokenizerEntry, reason: str) -> CellRecord:
+        """Record a cell that an earlier process of this run ended in: the windows it was at, and the cell."""
+        left = read_in_flight(self._ledger.folder)
+        known = self._ledger.cell(left.cell_id) if left is not None else None
+        if left is None or known is None:
+            return self.fail_cell(cell, entry, reason, with_facts=False)
+        scored = {row.key for row in self._ledger.rows(left.cell_id) if row.status == "scored"}
+        lost = InFlight(left.cell_id, tuple(row for row in left.rows if row.key not in scored))
+        self._ledger.record(*(replace(row, reason=reason) for row in lost.rows))
+        place = f"at {lost.places}: " if lost.rows else ""
+        failed = self._ledger.update_cell(left.cell_id, status="failed", reason=f"{place}{reason}", hint=GO_ON)
+        forget_in_flight(self._ledger.folder)
+        return failed
 
     def forget_stale_rows(self, cell_id: str, windows: DatasetWindows) -> None:
         """Drop rows of files that have changed since, or that can be opened now."""
@@ -90,11 +111,14 @@ class Bookkeeping:
     def usable_metrics(self, cell: Cell, spec: TokenizerSpec) -> list[Metric]:
         """The cell's metrics that can be computed here and mean something for the tokenizer."""
         found = (self._preparation.metric(name) for name in cell.metrics)
-        return [metric for metric in found if isinstance(metric, Metric) and metric.applies_to(spec)]
+        return [metric for metric in found if isinstance(metric, Metric) and self._preparation.applies(metric, spec)]
 
     def _forget_failed_cells(self, record: CellRecord) -> None:
         same = ("label", "dataset", "protocol_hash")
         for known in self._ledger.cells():
+            # A cell that a process ended in goes on: it keeps what was measured before.
+            if known.cell_id == record.cell_id:
+                continue
             if known.status == "failed" and all(getattr(known, name) == getattr(record, name) for name in same):
                 self._ledger.forget_cell(known.cell_id)
 

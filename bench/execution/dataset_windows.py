@@ -6,8 +6,9 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from ...datasets.interface import Dataset, FailedClip, Window
+from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
 from ...datasets.stream import SourcePlan
+from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
 
@@ -16,9 +17,11 @@ from ..planning.cell import clip_identity
 class DatasetWindows:
     """A dataset's sources and windows under a protocol, planned once and shared by the cells that use them."""
 
-    dataset: Dataset
+    sources: Sequence[VideoSource | TensorClip]
     plans: list[SourcePlan | FailedClip]
     missing: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the videos, such as wrong lengths."""
 
     @property
     def count(self) -> int:
@@ -35,6 +38,11 @@ class DatasetWindows:
         ]
         unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return sum(holds(*item) for item in (*readable, *unreadable))
+
+    def places(self) -> frozenset[tuple[str, int]]:
+        """Source and index of every window that can be read."""
+        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
+        return frozenset((plan.source.key, window.index) for plan in plans for window in plan.windows)
 
     def planned(self) -> frozenset[PlannedWindow]:
         """Every window as a plan names it, unreadable sources included."""
@@ -83,3 +91,14 @@ def _spread(lengths: Sequence[int], limit: int) -> list[int]:
             shares[index] += 1
         limit -= len(open_ones)
     return shares
+
+
+def length_notes(dataset: Dataset, plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
+    """Videos that haven't as many frames as the dataset says: ``key: …``."""
+    found = []
+    for plan in plans:
+        if isinstance(plan, SourcePlan):
+            expected = dataset.expected_num_frames(plan.source.key)
+            if expected not in (None, plan.num_frames):
+                found.append(f"{plan.source.key}: {plan.num_frames} frames where the dataset gives {expected}")
+    return tuple(found)

@@ -9,11 +9,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
+from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
-from ..ledger.ledger import Ledger, pack_arrays
+from ..catalog.broken_metric import failure_reason, is_fault
+from ..catalog.plugin_code import describe, plugin_code
+from ..ledger.in_flight import write_in_flight
+from ..ledger.ledger import Ledger, LedgerError, pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity
@@ -21,6 +24,7 @@ from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper
+from .supervision import Supervision
 
 
 @dataclass(frozen=True)
@@ -28,7 +32,13 @@ class KnownWindow:
     """What the ledger already has of a window."""
 
     row: Row
-    measurements: frozenset[str]
+    failures: Mapping[str, str]
+    """Key of each measurement, and why it failed; empty for those that didn't."""
+
+    @property
+    def measurements(self) -> frozenset[str]:
+        """Keys of what was measured, with or without success."""
+        return frozenset(self.failures)
 
     def is_current(self, content_id: str, window: Window) -> bool:
         """Whether the row was computed from these very frames."""
@@ -53,7 +63,15 @@ class Evaluation:
     batch_size: int = 1
     known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
     retry_failed: bool = False
+    on_corrupt: OnCorrupt = "fail"
+    supervision: Supervision = field(default_factory=Supervision)
+    faulty_metrics: set[str] = field(default_factory=set)
+    """Names of metrics whose own code fails on a window."""
     _warm: bool = False
+
+    def __post_init__(self) -> None:
+        for known in self.known.values():
+            self.faulty_metrics |= {m.name for m in self.metrics if is_fault(known.failures.get(m.measurement_key, ""))}
 
     def needs_nothing(self, source: str, content_id: str, window: Window) -> bool:
         """Whether the ledger has all that is asked of a window: the clip stream's ``skip``."""
@@ -62,6 +80,8 @@ class Evaluation:
             return False
         if known.row.status == "failed":
             return not self.retry_failed
+        if known.row.note and self.on_corrupt == "fail":
+            return False
         return {metric.measurement_key for metric in self.metrics} <= known.measurements
 
     def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
@@ -103,8 +123,10 @@ class Evaluation:
             yield pending
 
     def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> None:
+        self._note(clips)
         try:
-            result = forward(tokenizer, clips, self.device)
+            with self.supervision.forward():
+                result = forward(tokenizer, clips, self.device)
         except OutOfMemory as error:
             if len(clips) == 1:
                 self._commit_failure(clips[0], _reason(error))
@@ -126,23 +148,31 @@ class Evaluation:
         self._warm = True
         finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
         for index, clip in enumerate(clips):
-            if finite[index]:
-                self._commit_scored(clip, self._window_batch(tokenizer, result, index), timing)
-            else:
+            if not finite[index]:
                 self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
+                continue
+            try:
+                batch = self._window_batch(tokenizer, result, index)
+            except Exception as error:
+                # An encoding may hold anything at all.
+                self._commit_failure(clip, _reason(error))
+                continue
+            self._commit_scored(clip, batch, timing)
 
     def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
         measured = [PieceMeasurement(metric) for metric in self._wanted(clip.first)]
         timing: dict[str, float] = {}
         num_scored = 0
+        self._note([clip.first])
         try:
             with self.keeper.open(clip.first) as keep:
-                for result in forward_pieces(tokenizer, clip, self.device):
+                for result in forward_pieces(tokenizer, clip, self.device, self.supervision):
                     if not result.reconstruction.isfinite().all():
                         raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
-                        measurement.add(batch)
+                        with self.supervision.metric(measurement.metric.name):
+                            measurement.add(batch)
                     keep(batch)
                     num_scored += result.reconstruction.shape[2]
                     timing = {**result.timing, "warm": float(self._warm)}
@@ -151,7 +181,17 @@ class Evaluation:
             return
         self._warm = True
         place = (self.cell_id, clip.first.source, clip.first.window.index)
-        self._commit(clip.first, timing, [measurement.record(*place) for measurement in measured])
+        records = [measurement.record(*place) for measurement in measured]
+        self.faulty_metrics |= {
+            m.metric.name for m, record in zip(measured, records, strict=True) if is_fault(record.reason)
+        }
+        self._commit(clip.first, timing, records, clip.note)
+
+    def _note(self, clips: Sequence[Clip]) -> None:
+        """Note what is about to be worked on, for a supervisor who finds this process gone."""
+        if self.supervision.is_active:
+            rows = [self._row(clip, fps=clip.fps, status="failed") for clip in clips]
+            write_in_flight(self.ledger.folder, self.cell_id, rows)
 
     def _commit_failure(self, clip: Clip, reason: str) -> None:
         self.ledger.record(self._row(clip, fps=clip.fps, status="failed", reason=reason))
@@ -165,6 +205,7 @@ class Evaluation:
         status: Literal["scored", "failed"],
         reason: str = "",
         timing: dict[str, float] | None = None,
+        note: str = "",
     ) -> Row:
         return Row(
             cell_id=self.cell_id,
@@ -179,13 +220,14 @@ class Evaluation:
             timing=timing or {},
             machine=self.machine,
             run_id=self.run_id,
+            note=note,
         )
 
     def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
         records = [record for metric in self._wanted(clip) for record in self._measure(metric, batch, clip)]
         with self.keeper.open(clip) as keep:
             keep(batch)
-        self._commit(clip, timing, records)
+        self._commit(clip, timing, records, clip.note)
 
     def _known(self, clip: Clip) -> KnownWindow | None:
         known = self.known.get((clip.source, clip.window.index))
@@ -198,12 +240,16 @@ class Evaluation:
         return [metric for metric in self.metrics if metric.measurement_key not in present]
 
     def _commit(
-        self, clip: Clip, timing: dict[str, float], measurements: Sequence[Measurement | ReferenceMeasurement]
+        self,
+        clip: Clip,
+        timing: dict[str, float],
+        measurements: Sequence[Measurement | ReferenceMeasurement],
+        note: str,
     ) -> None:
         rows: list[Row] = []
         known = self._known(clip)
         if known is None or known.row.status != "scored":
-            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing))
+            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing, note=note))
         self.ledger.record(*rows, *measurements)
         self.progress.advance(1, 0)
 
@@ -218,13 +264,19 @@ class Evaluation:
         place = (self.cell_id, clip.source, clip.window.index, metric.measurement_key)
         records: list[Measurement | ReferenceMeasurement] = []
         try:
-            records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
-            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash)
+            with plugin_code(), self.supervision.metric(metric.name):
+                records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
+            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, clip.reader)
             if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
-                arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
+                with plugin_code(), self.supervision.metric(metric.name):
+                    arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
                 records.append(ReferenceMeasurement(reference, metric.measurement_key, arrays))
+        except LedgerError:
+            raise
         except Exception as error:
-            return [Measurement(*place, arrays=b"", reason=f"{type(error).__name__}: {error}")]
+            reason = failure_reason(error)
+            self.faulty_metrics |= {metric.name} if is_fault(reason) else set()
+            return [Measurement(*place, arrays=b"", reason=reason)]
         return records
 
 
@@ -241,7 +293,7 @@ def _reason(error: Exception) -> str:
         return f"out of memory with one window in the batch: {error}"
     if isinstance(error, (UnreadableVideo, NonFiniteReconstruction)):
         return str(error)
-    return f"{type(error).__name__}: {error}"
+    return describe(error)
 
 
 def _describe_non_finite(reconstruction: Tensor, start: int = 0) -> str:

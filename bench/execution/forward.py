@@ -17,8 +17,10 @@ from torch import Tensor
 from ...datasets.interface import Clip
 from ...tokenizers.interface import Encoded, VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
+from ..catalog.plugin_code import plugin_code
 from ..planning.cell import noise_seed
 from .long_windows import LongClip
+from .supervision import Supervision
 
 Item = TypeVar("Item")
 RESET_PEAK = Path("/proc/self/clear_refs")
@@ -125,18 +127,22 @@ def forward(tokenizer: VideoTokenizer, clips: list[Clip], device: torch.device) 
         reference = torch.stack([clip.video for clip in clips]).to(device)
         given = reference.clone()
         _reset_peak(device)
-        start = _synchronized_seconds(device)
-        encoded = tokenizer.encode(given, generators)
-        middle = _synchronized_seconds(device)
-        reconstruction = tokenizer.decode(encoded)
-        end = _synchronized_seconds(device)
+        with plugin_code():
+            start = _synchronized_seconds(device)
+            with _told_rates(tokenizer, [clip.sampled_fps for clip in clips]):
+                encoded = tokenizer.encode(given, generators)
+            middle = _synchronized_seconds(device)
+            reconstruction = tokenizer.decode(encoded)
+            end = _synchronized_seconds(device)
         check_untouched(given, reference)
         check_reconstruction(reconstruction, given)
     timing = _timing(middle - start, end - middle, len(clips), encoded.num_tokens, device)
     return ForwardResult(reference, reconstruction, encoded, timing)
 
 
-def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.device) -> Iterator[ForwardResult]:
+def forward_pieces(
+    tokenizer: StreamingTokenizer, clip: LongClip, device: torch.device, supervision: Supervision | None = None
+) -> Iterator[ForwardResult]:
     """Encode and decode a long window piece by piece, in memory that doesn't grow with it.
 
     Each frame and each code of the window is in exactly one of the results.
@@ -151,8 +157,19 @@ def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.
     encodings: deque[Encoded] = deque()
     num_tokens = 0
 
+    watched = supervision or Supervision()
+
+    def decoded() -> Iterator[Tensor]:
+        pieces = clip.pieces()
+        while True:
+            with watched.waiting():
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
     def frames() -> Iterator[Tensor]:
-        for piece in clip.pieces():
+        for piece in decoded():
             references.append(piece.unsqueeze(0).to(device))
             given.append(references[-1].clone())
             yield given[-1]
@@ -166,10 +183,20 @@ def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.
 
     _reset_peak(device)
     source = _Stopwatch(frames(), device)
-    encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
-    decoder = _Stopwatch(tokenizer.decode_stream(noted(encoder)), device)
+    with plugin_code():
+        encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
+        decoder = _Stopwatch(tokenizer.decode_stream(noted(encoder)), device)
+
+    def reconstructed() -> Iterator[Tensor]:
+        while True:
+            with plugin_code(), watched.forward():
+                piece = next(decoder, None)
+            if piece is None:
+                return
+            yield piece
+
     with _memory_errors_as_out_of_memory(device):
-        for reconstruction in decoder:
+        for reconstruction in reconstructed():
             reference, copies = torch.cat(references, 2), torch.cat(given, 2)
             num_frames = reconstruction.shape[2]
             check_untouched(copies[:, :, :num_frames], reference[:, :, :num_frames])
@@ -179,6 +206,16 @@ def forward_pieces(tokenizer: StreamingTokenizer, clip: LongClip, device: torch.
             given[:] = [copies[:, :, num_frames:]]
             timing = _timing(encoder.seconds - source.seconds, decoder.seconds - encoder.seconds, 1, num_tokens, device)
             yield ForwardResult(reference[:, :, :num_frames], reconstruction, encodings.popleft(), timing)
+
+
+@contextmanager
+def _told_rates(tokenizer: VideoTokenizer, rates: list[float]) -> Iterator[None]:
+    """Let the tokenizer know the frame rates of its clips inside the block."""
+    tokenizer.clip_fps = rates
+    try:
+        yield
+    finally:
+        tokenizer.clip_fps = ()
 
 
 def check_untouched(given: Tensor, reference: Tensor) -> None:

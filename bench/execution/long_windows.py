@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
+from ..catalog.broken_metric import failure_reason
+from ..catalog.plugin_code import plugin_code
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
@@ -25,6 +27,8 @@ class LongClip:
         self.first = first
         self._following = following
         self._is_complete = False
+        self.note = first.note
+        """What makes the frames given so far doubtful; empty if nothing does."""
 
     def pieces(self) -> Iterator[Tensor]:
         """(C, t, H, W) each, in order.
@@ -38,6 +42,7 @@ class LongClip:
             self._is_complete = isinstance(item, FailedClip) or item.ends_window
             if isinstance(item, FailedClip):
                 raise UnreadableVideo(item.reason)
+            self.note = self.note or item.note
             yield item.video
 
     def skip_rest(self) -> None:
@@ -72,13 +77,20 @@ class PieceMeasurement:
         if self._reason:
             return
         try:
-            self._pieces.extend(self.metric.measure(batch))
-            if len(self._pieces) >= JOINED_PIECES:
-                self._pieces = [self.metric.join(self._pieces)]
+            with plugin_code():
+                self._pieces.extend(self.metric.measure(batch))
+                if len(self._pieces) >= JOINED_PIECES:
+                    self._pieces = [self.metric.join(self._pieces)]
         except Exception as error:
-            self._reason = f"{type(error).__name__}: {error}"
+            self._reason = failure_reason(error)
 
     def record(self, cell_id: str, source: str, window: int) -> Measurement:
         """What is to be kept of the window: its arrays, or the reason why there are none."""
-        arrays = b"" if self._reason else pack_arrays(self.metric.join(self._pieces))
+        arrays = b""
+        try:
+            if not self._reason:
+                with plugin_code():
+                    arrays = pack_arrays(self.metric.join(self._pieces))
+        except Exception as error:
+            self._reason = failure_reason(error)
         return Measurement(cell_id, source, window, self.metric.measurement_key, arrays, self._reason)

@@ -2,25 +2,53 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Literal
 
 import torch
 
+from ...datasets.interface import OnCorrupt
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 
+LONGEST_TIMEOUT_S = 7 * 24 * 3600.0
+"""Seconds; timers of the operating system don't take any number."""
+
 
 def resolve_device(name: str) -> str:
-    """The device of a name; ``auto`` is the first GPU where there is one, else the CPU."""
-    if name != "auto":
-        return name
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    """The device of a name; ``auto`` is the first GPU where there is one, else the CPU.
+
+    Raises:
+        ValueError: if this machine has no such device; with those that it has.
+    """
+    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name == "auto":
+        return "cuda" if num_gpus else "cpu"
+    there = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
+    there += ["cuda", *(f"cuda:{index}" for index in range(num_gpus))] if num_gpus else []
+    if name not in there:
+        known = re.fullmatch(r"cuda(:\d+)?|mps", name)
+        problem = "this machine has no such device" if known else "there is no such device"
+        raise ValueError(f"--device {name!r}: {problem}; it has: {', '.join(('auto', *there))}")
+    return name
+
+
+def check_timeout(option: str, seconds: float) -> None:
+    """Raise ``ValueError`` unless an option's limit is a number of seconds that a timer takes."""
+    # NaN is neither smaller nor larger.
+    if not 0 < seconds <= LONGEST_TIMEOUT_S:
+        raise ValueError(f"{option} {seconds:g}: give seconds, at most {LONGEST_TIMEOUT_S:.0f} (a week): {option} 600")
 
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How a run is executed; none of it changes what is measured."""
+    """How a run is executed; none of it changes what is measured.
+
+    Raises:
+        ValueError: if a time limit is no finite number of seconds that a timer takes.
+    """
 
     device: str = "cpu"
     reader: Literal["auto", "decord", "pyav"] = "auto"
@@ -37,8 +65,17 @@ class RunOptions:
     keep_reconstructions: int | None = 4
     """Windows to keep for each cell; ``None`` keeps all."""
     retry_failed: bool = False
+    lock: Path | None = None
+    """Lock that the dataset is checked against; ``None``: the one beside the data, if there is one."""
+    on_corrupt: OnCorrupt = "fail"
+    """Whether windows with damaged frames fail, or are scored with a note."""
     clip_cache_bytes: int = 4 << 30
     """Disk for decoded windows that several tokenizers share."""
+    timing_s: float = 60.0
+    """Seconds for the throughput pass, shared by the tokenizers of a run."""
+
+    def __post_init__(self) -> None:
+        check_timeout("--timeout", self.timeout_s)
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

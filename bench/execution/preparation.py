@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,19 +10,22 @@ import torch
 
 from ...datasets.cache import ClipCache
 from ...datasets.interface import Clip, Dataset, FailedClip, VideoSource, Window
+from ...datasets.lock import Lock, find_lock, read_lock
 from ...datasets.readers.worker import DecodeWorker
 from ...datasets.stream import ClipStream, SourcePlan
 from ...datasets.tensors import TensorClip, TensorDataset, TensorStream
 from ...tokenizers.interface import TokenizerSpec
-from ..catalog.catalog import datasets, metrics
+from ..catalog.broken_metric import CODE_FAILS, HINT, code_fails, find_metric
+from ..catalog.catalog import datasets
 from ..catalog.complexity import measure_facts
-from ..catalog.registry import RegistryError
+from ..catalog.plugin_code import plugin_code
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.weights import WeightsUnavailableError
 from ..planning.cell import Cell
-from .dataset_windows import DatasetWindows, cut_plans
+from .dataset_windows import DatasetWindows, cut_plans, length_notes
 from .options import RunOptions
+from .supervision import Supervision
 
 OpenDataset = Callable[[str, Path | None], Dataset]
 """Gives the dataset of a name in the catalog and a root."""
@@ -45,15 +49,18 @@ class Preparation:
         *,
         worker: DecodeWorker | None = None,
         open_dataset: OpenDataset = open_registered,
+        supervision: Supervision | None = None,
     ):
         """``worker`` decodes in place of a child process of this one's own, and outlives it."""
         self.options = options
         self.device = torch.device(options.device)
         self._say = say
         self._open_dataset = open_dataset
+        self._supervision = supervision or Supervision()
         self._windows: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
         self._metrics: dict[str, Metric | Unavailable] = {}
         self._facts: dict[tuple[str, str], dict[str, float]] = {}
+        self._locks: dict[Path, Lock] = {}
         self._cache: ClipCache | None = None
         self._worker = worker or DecodeWorker(options.timeout_s)
         self._owns_worker = worker is None
@@ -75,14 +82,20 @@ class Preparation:
         """
         key = (cell.dataset, cell.root, cell.protocol.hash, spec.causal)
         if key not in self._windows:
-            dataset = self._open_dataset(cell.dataset_kind or cell.dataset, cell.root)
+            with plugin_code():
+                dataset = self._open_dataset(cell.dataset_kind or cell.dataset, cell.root)
             self._say(f"looking through {cell.dataset}")
             shard = self.options.shard
-            sources = dataset.clips if isinstance(dataset, TensorDataset) else dataset.sources()
+            with plugin_code():
+                sources = self._sources(cell, dataset)
             with self._stream(cell, shard.of(sources), causal=spec.causal) as stream:
                 plans = cut_plans(stream.plans(), self.options.limit, self.options.limit_videos)
-            missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
-            self._windows[key] = DatasetWindows(dataset, plans, missing)
+            with plugin_code():
+                missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
+                notes = length_notes(dataset, plans)
+            for note in notes:
+                self._say(f"{cell.dataset}: {note}")
+            self._windows[key] = DatasetWindows(sources, plans, missing, notes)
         return self._windows[key]
 
     def stream(
@@ -105,10 +118,29 @@ class Preparation:
             return window.index not in planned.get(source, ()) or skip(source, content, window)
 
         keys = {plan.source if isinstance(plan, FailedClip) else plan.source.key for plan in windows.plans}
-        dataset = windows.dataset
-        sources = dataset.clips if isinstance(dataset, TensorDataset) else dataset.sources()
-        chosen = [source for source in sources if source.key in keys]
+        chosen = [source for source in windows.sources if source.key in keys]
         return self._stream(cell, chosen, causal=causal, skip=skip_unplanned, piece_frames=piece_frames)
+
+    def _sources(self, cell: Cell, dataset: Dataset) -> Sequence[VideoSource | TensorClip]:
+        """What the dataset gives, and what its lock says that it should give."""
+        if isinstance(dataset, TensorDataset):
+            return dataset.clips
+        lock = self._lock(cell)
+        sources = list(dataset.sources())
+        return sources if lock is None else lock.with_missing(sources)
+
+    def _lock(self, cell: Cell) -> Lock | None:
+        path = self.options.lock or find_lock(self._place(cell))
+        if path is None:
+            return None
+        if path not in self._locks:
+            self._locks[path] = read_lock(path)
+            self._say(f"{cell.dataset} is checked against {path}")
+        return self._locks[path]
+
+    def _place(self, cell: Cell) -> Path | None:
+        data = os.environ.get("TOKLAB_DATA")
+        return cell.root or (Path(data) / (cell.dataset_kind or cell.dataset) if data else None)
 
     def _stream(
         self,
@@ -132,6 +164,8 @@ class Preparation:
             skip=skip,
             worker=self._worker,
             piece_frames=piece_frames,
+            on_corrupt=self.options.on_corrupt,
+            lock=self._lock(cell),
         )
 
     def facts(self, cell: Cell, entry: TokenizerEntry) -> dict[str, float]:
@@ -144,17 +178,38 @@ class Preparation:
     def metric(self, name: str) -> Metric | Unavailable:
         """A metric with its weights on the device, or why it can't be computed here."""
         if name not in self._metrics:
-            self._metrics[name] = self._prepare_metric(name)
+            with self._supervision.metric(name):
+                self._metrics[name] = self._prepare_metric(name)
         return self._metrics[name]
 
     def _prepare_metric(self, name: str) -> Metric | Unavailable:
+        if reason := self._supervision.past.broken_metrics.get(name):
+            return Unavailable(f"{CODE_FAILS}: {reason}", HINT, is_broken=True)
+        metric = find_metric(name)
         try:
-            metric = metrics().get(name)()
-            if (unavailable := metric.unavailable()) is not None:
-                return unavailable
-            metric.prepare(self.device)
+            with plugin_code():
+                unavailable = metric.unavailable()
+                if unavailable is None:
+                    metric.prepare(self.device)
         except WeightsUnavailableError as error:
-            return Unavailable(error.reason, error.hint)
-        except RegistryError as error:
-            return Unavailable(str(error), "fix the plugin, or run without the metric")
-        return metric
+            unavailable = Unavailable(error.reason, error.hint)
+        except Exception as error:
+            # A plugin's metric may raise anything at all.
+            unavailable = code_fails(error)
+        return unavailable or metric
+
+    def applies(self, metric: Metric, spec: TokenizerSpec) -> bool:
+        """Whether a metric means anything for a tokenizer; one that can't say is unavailable from then on."""
+        try:
+            with plugin_code():
+                return metric.applies_to(spec)
+        except Exception as error:
+            # As above.
+            self._metrics[metric.name] = code_fails(error)
+            return False
+
+    @property
+    def broken_metrics(self) -> set[str]:
+        """Names of metrics whose own code fails, as far as they were asked for."""
+        found = ((name, known) for name, known in self._metrics.items() if isinstance(known, Unavailable))
+        return {name for name, known in found if known.is_broken}

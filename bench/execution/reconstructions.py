@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,8 @@ from ..planning.cell import clip_identity
 
 FOLDER = "reconstructions"
 REFERENCE_FOLDER = "reference"
+UNFINISHED = ".[0-9]*.mkv"
+"""Names of videos while :class:`~toklab.datasets.video_writer.VideoWriter` writes them."""
 
 
 def to_uint8(video: Tensor) -> np.ndarray:
@@ -30,6 +32,13 @@ def choose_windows(clips: Iterable[str], keep: int | None) -> frozenset[str]:
     """The ``keep`` clip identities with the smallest hash; all of them for ``None``."""
     ordered = sorted(set(clips), key=lambda clip: hashlib.sha256(clip.encode()).hexdigest())
     return frozenset(ordered if keep is None else ordered[:keep])
+
+
+def remove_unfinished(run_folder: Path) -> None:
+    """Remove videos that killed processes left half written; only for who holds the lock of the run folder."""
+    for left in (run_folder / FOLDER).rglob(UNFINISHED):
+        with suppress(OSError):
+            left.unlink()
 
 
 @dataclass(frozen=True)

@@ -15,8 +15,10 @@ from ...datasets.interface import DatasetUnavailable
 from ...datasets.readers.worker import DecodeWorker
 from ...tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from ..catalog.catalog import tokenizers
+from ..catalog.plugin_code import describe
 from ..catalog.tokenizer_entry import TokenizerEntry
-from ..ledger.ledger import Ledger
+from ..ledger.in_flight import forget_in_flight, read_in_flight, write_in_flight
+from ..ledger.ledger import Ledger, LedgerError
 from ..ledger.plans import planned_rows
 from ..ledger.records import CellRecord, RunRecord
 from ..planning.cell import Cell
@@ -27,7 +29,9 @@ from .evaluation import Evaluation, KnownWindow
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
-from .reconstructions import ReconstructionKeeper, choose_windows
+from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
+from .supervision import Supervision
+from .throughput_pass import ThroughputPass
 
 CLIP_CACHE_FOLDER = "clip-cache"
 """Inside the run folder; holds decoded windows while several tokenizers share them."""
@@ -50,11 +54,13 @@ class RunSummary:
 
     failed_cells: int
     failed_windows: int
+    broken_metrics: int = 0
+    """Metrics whose own code fails."""
 
     @property
     def exit_code(self) -> int:
         """1 where anything failed, else 0."""
-        return 1 if self.failed_cells or self.failed_windows else 0
+        return 1 if self.failed_cells or self.failed_windows or self.broken_metrics else 0
 
 
 class Runner:
@@ -70,44 +76,83 @@ class Runner:
         *,
         catalog: TokenizerSource | None = None,
         open_dataset: OpenDataset = open_registered,
+        supervision: Supervision | None = None,
     ):
         """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
         self.ledger = ledger
+        self.supervision = supervision or Supervision()
         self.options = options
         self.progress = progress
         self.device = torch.device(options.device)
         self._catalog = catalog or tokenizers(tuple(card_folders))
-        self._preparation = Preparation(options, progress.message, worker=worker, open_dataset=open_dataset)
+        self._preparation = Preparation(
+            options, progress.message, worker=worker, open_dataset=open_dataset, supervision=self.supervision
+        )
+        self._faulty_metrics: set[str] = set()
         self._books = Bookkeeping(ledger, self._preparation)
 
     def run(self, cells: Sequence[Cell]) -> RunSummary:
         """Run every cell; a cell that can't run is recorded as failed, and the others go on."""
         record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
         self.ledger.record(record)
+        self._forget_unfinished()
+        remove_unfinished(self.ledger.folder)
         finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         if len(cells) > 1:
             self._preparation.share_clips(cache_folder)
+        timing = ThroughputPass(
+            self.ledger,
+            self._preparation,
+            self.progress.message,
+            provenance.machine_identity(self.device),
+            len(cells),
+            self.options.timing_s,
+            self.supervision,
+        )
         try:
             with _exact_float32():
                 for number, cell in enumerate(cells, start=1):
-                    cell_record = self._run_cell(cell, record.run_id, number, len(cells))
+                    if known := self._settled(number):
+                        finished.append(known)
+                        continue
+                    self.supervision.tell(cell=number)
+                    cell_record = self._run_cell(cell, record.run_id, number, len(cells), timing)
                     finished.append(cell_record)
                     self.progress.finish(cell_record)
+                    self.supervision.tell(settled=cell_record.cell_id)
         finally:
             self._preparation.close()
+        if timing.num_timed:
+            self.progress.message(f"timing took {timing.spent_s:.1f} s")
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(record, finished=provenance.utc_now()))
         failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
-        return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows)
+        broken = self._faulty_metrics | self._preparation.broken_metrics | timing.failed_metrics
+        return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows, len(broken))
+
+    def _forget_unfinished(self) -> None:
+        """Drop the note that a killed run left, unless it is this run's own: its windows are computed again."""
+        if self.supervision.goes_on:
+            return
+        if (left := read_in_flight(self.ledger.folder)) and left.rows:
+            self.progress.message(f"the last run ended at {left.places}; this is computed again")
+        forget_in_flight(self.ledger.folder)
+
+    def _settled(self, number: int) -> CellRecord | None:
+        """A cell that an earlier process of this run came to the end of."""
+        cell_id = self.supervision.past.settled.get(str(number))
+        return self.ledger.cell(cell_id) if cell_id else None
 
     def _num_failed(self, cell: CellRecord) -> int:
         """Planned windows that have no score, for whatever reason."""
         rows, _ = planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))
         return cell.planned - sum(row.status == "scored" for row in rows)
 
-    def _run_cell(self, cell: Cell, run_id: str, number: int, of: int) -> CellRecord:
+    def _run_cell(self, cell: Cell, run_id: str, number: int, of: int, timing: ThroughputPass) -> CellRecord:
         entry = self._catalog.entry(cell.tokenizer)
+        if reason := self.supervision.past.ended_in.get(str(number)):
+            return self._books.fail_ended_cell(cell, entry, reason)
         try:
             cell_id = cell.identity(entry.identity, weights := entry.weights_identity())
             spec = entry.spec()
@@ -117,22 +162,41 @@ class Runner:
             done = windows.count_where(evaluation.needs_nothing)
             self.progress.start(cell, number, of, windows.count, done)
             tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
+            piece_frames = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
+        except LedgerError:
+            raise
         except (CheckpointUnavailable, DatasetUnavailable) as error:
             return self._books.fail_cell(cell, entry, str(error), error.hint)
-        except (ValueError, RuntimeError, ImportError) as error:
-            reason = str(error) if isinstance(error, ValueError) else f"{type(error).__name__}: {error}"
-            return self._books.fail_cell(cell, entry, reason, "")
+        except Exception as error:
+            # A plugin's tokenizer or dataset may raise anything at all.
+            return self._books.fail_cell(cell, entry, str(error) if isinstance(error, ValueError) else describe(error))
         self._books.open_cell(cell, cell_id, weights, entry, spec, windows)
+        if self.supervision.is_active:
+            write_in_flight(self.ledger.folder, cell_id)
         if tokenizer is not None:
             with self._preparation.stream(
                 cell,
                 windows,
                 causal=spec.causal,
                 skip=evaluation.needs_nothing,
-                piece_frames=evaluation.piece_frames(tokenizer),
+                piece_frames=piece_frames,
             ) as stream:
                 evaluation.run_stream(tokenizer, stream)
+        self._faulty_metrics |= evaluation.faulty_metrics
+        usable = self._books.usable_metrics(cell, spec)
+        if timing.is_due(usable, windows, {key: known.measurements for key, known in evaluation.known.items()}):
+            timing.time(
+                cell,
+                cell_id,
+                number,
+                lambda: tokenizer or entry.build(cell.settings, self.device),
+                usable,
+                windows,
+                evaluation.batch_size,
+                evaluation.piece_frames,
+            )
         self.ledger.compact(cell_id)
+        forget_in_flight(self.ledger.folder)
         return self.ledger.update_cell(cell_id, status="finished")
 
     def _evaluation(
@@ -158,9 +222,12 @@ class Runner:
             ),
             batch_size=self.options.batch_size,
             known={
-                row.key: KnownWindow(row, frozenset(measurements.get(row.key, {}))) for row in self.ledger.rows(cell_id)
+                row.key: KnownWindow(row, {key: m.reason for key, m in measurements.get(row.key, {}).items()})
+                for row in self.ledger.rows(cell_id)
             },
             retry_failed=self.options.retry_failed,
+            on_corrupt=self.options.on_corrupt,
+            supervision=self.supervision,
         )
 
 

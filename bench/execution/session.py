@@ -6,6 +6,7 @@ import itertools
 import re
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from ..planning.suite import Suite, write_suite
 from .options import RunOptions
 from .progress import Progress, SilentProgress
 from .runner import Runner, RunSummary
+from .supervision import Supervision, absolute
 from .terminal_progress import TerminalProgress
 
 
@@ -45,14 +47,22 @@ def claim_folder(suite: Suite, card_folders: Sequence[Path] = (), parent: Path =
 
 
 def run_into(
-    folder: Path, suite: Suite, options: RunOptions, *, card_folders: Sequence[Path] = (), show_progress: bool = True
+    folder: Path,
+    suite: Suite,
+    options: RunOptions,
+    *,
+    card_folders: Sequence[Path] = (),
+    show_progress: bool = True,
+    supervision: Supervision | None = None,
 ) -> RunSummary:
     """Run a suite into a folder, which is made, or gone on with where an earlier run stopped.
 
     Raises:
         ValueError: (a subclass) before anything runs, if the suite names what doesn't exist or the folder is in use.
     """
-    cells = plan_cells(suite, card_folders)
+    planned = plan_cells(suite, card_folders)
+    # Plugins may change the working directory at any moment.
+    cells = [replace(cell, root=cell.root and absolute(cell.root.expanduser())) for cell in planned]
     with Ledger(folder, write=True) as ledger, listener(on_terminal=show_progress) as progress:
         write_suite(folder, suite)
-        return Runner(ledger, options, progress, card_folders).run(cells)
+        return Runner(ledger, options, progress, card_folders, supervision=supervision).run(cells)

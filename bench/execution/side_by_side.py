@@ -12,16 +12,21 @@ from PIL import Image, ImageDraw, ImageFont
 
 from ...datasets.folder import IMAGE_FPS, FolderDataset
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo, VideoSource
+from ...datasets.names import escape_name
 from ...datasets.protocol import load_protocol
 from ...datasets.stream import ClipStream
 from ...datasets.video_writer import write_video
+from ...tokenizers.errors import did_you_mean
 from ...tokenizers.interface import InferenceSettings, VideoTokenizer
 from ..catalog.catalog import tokenizers
 from ..metrics.psnr import decibels, frame_mse
 from ..planning.suite import parse_assignments
 from .forward import forward
+from .options import resolve_device
 from .reconstructions import to_uint8
 
+CONTAINERS = (".mp4", ".mkv", ".mov")
+"""Endings of files that take H.264, and that common players open."""
 ERROR_GAIN = 4
 """Error maps show the absolute difference this many times."""
 LABEL_HEIGHT = 22
@@ -57,15 +62,20 @@ def reconstruct_side_by_side(
         device: ``auto``, ``cpu``, ``cuda``, …
 
     Raises:
-        UnreadableVideo: if the video can't be read.
+        UnreadableVideo: if the video isn't there or can't be read.
+        ValueError: (a subclass) if ``out`` isn't named like a video, or a tokenizer, setting or device is unknown.
     """
-    chosen = torch.device(("cuda" if torch.cuda.is_available() else "cpu") if device == "auto" else device)
+    if out.suffix.lower() not in CONTAINERS:
+        raise ValueError(
+            f"--out {out}: a video is written, so the name ends in {', '.join(CONTAINERS)}, such as {out.stem}.mp4"
+        )
+    source = _source(video)
+    chosen = torch.device(resolve_device(device))
     catalog = tokenizers(card_folders)
     inference = InferenceSettings.from_mapping(parse_assignments(list(settings)))
     built = {name: catalog.entry(name).build(inference, chosen) for name in names}
     protocol = load_protocol("vidtok").derive(height=size[0], width=size[1])
     causal = all(tokenizer.spec.causal for tokenizer in built.values())
-    source = _source(video)
     frames: list[np.ndarray] = []
     psnr: dict[str, list[float]] = {name: [] for name in names}
     fps = 30.0
@@ -80,8 +90,11 @@ def reconstruct_side_by_side(
 
 
 def _source(video: Path) -> VideoSource:
+    if not video.exists():
+        beside = [path.name for path in video.parent.iterdir()] if video.parent.is_dir() else []
+        raise UnreadableVideo(f"there is no file {video}{did_you_mean(video.name, beside)}")
     if video.is_dir():
-        return VideoSource(video.name, video, kind="images", fps=IMAGE_FPS)
+        return VideoSource(escape_name(video.name), video, kind="images", fps=IMAGE_FPS)
     return FolderDataset(video).sources()[0]
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -15,7 +14,9 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.text import Text
 
+from ...reports.text import one_line, printable
 from ..ledger.records import CellRecord
 from ..planning.cell import Cell
 
@@ -59,15 +60,14 @@ class TerminalProgress:
             self._task,
             total=windows,
             completed=done,
-            description=f"on {cell.dataset}, {cell.protocol.name}",
-            cell=f"{number}/{of} {cell.label}",
+            description=one_line(f"on {cell.dataset}, {cell.protocol.name}"),
+            cell=one_line(f"{number}/{of} {cell.label}"),
             failed="",
             visible=True,
         )
         resumed = f", {done} of them there already" if done else ""
-        self.console.print(
-            f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}", highlight=False, markup=False
-        )
+        line = one_line(f"{number}/{of} {cell.label} on {cell.dataset}: {windows} windows{resumed}")
+        self.console.print(line, highlight=False, markup=False)
 
     def advance(self, windows: int, failed: int) -> None:
         """Move the bar."""
@@ -76,14 +76,14 @@ class TerminalProgress:
 
     def message(self, text: str) -> None:
         """Print a line above the bar."""
-        self.console.print(text, style="dim", highlight=False, markup=False)
+        self.console.print(printable(text), style="dim", highlight=False, markup=False)
 
     def finish(self, cell: CellRecord) -> None:
         """Say how a cell ended, if not as it should."""
         if cell.status == "failed":
             hint = f"\n    {cell.hint}" if cell.hint and cell.hint not in cell.reason else ""
-            failure = escape(f"{cell.label}: {cell.reason}{hint}")
-            self.console.print(f"[red]can't run[/] {failure}", highlight=False)
+            failure = printable(f"{cell.label}: {cell.reason}{hint}")
+            self.console.print(Text.assemble(("can't run", "red"), f" {failure}"), highlight=False)
         for name, (reason, hint) in cell.unavailable.items():
             if name not in self._reported:
                 self._reported.add(name)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal, cast
 
 from ...datasets.catalog import parse_dataset
 from ...datasets.check import check_dataset
 from ...datasets.interface import Dataset
+from ...datasets.lock import LOCK_NAME, LockError, differences, hash_videos, read_lock, write_lock
+from ...datasets.names import unescape_name
 from ...datasets.protocol import load_protocol
 from ...reports.tables.plain import PlainTable, to_terminal
 from ..catalog.catalog import datasets
@@ -16,10 +19,14 @@ Reader = Literal["auto", "decord", "pyav"]
 
 
 def open_dataset(text: str) -> Dataset:
-    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for."""
+    """The dataset that ``NAME``, ``NAME:FOLDER``, ``OWN-NAME=NAME:FOLDER`` or the path of a folder stands for.
+
+    Paths are as :func:`~toklab.datasets.names.escape_name` gives them.
+    """
     registry = datasets()
-    if text.partition(":")[0].rpartition("=")[2] not in registry and Path(text).exists():
-        return registry.get("folder")(Path(text))
+    path = Path(unescape_name(text))
+    if text.partition(":")[0].rpartition("=")[2] not in registry and path.exists():
+        return registry.get("folder")(path)
     kind, root, _ = parse_dataset(text)
     return registry.get(kind)(root)
 
@@ -52,3 +59,37 @@ def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]
         notes=[f"{len(rows)} videos, {bad} missing or unreadable"],
     )
     return to_terminal(table), bad
+
+
+def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, dict[str, str], list[str]]:
+    """Write a dataset's lock, or compare the one that is there.
+
+    Args:
+        text: the dataset, as for :func:`open_dataset`.
+        file: where the lock is; in the dataset's folder if not given.
+        update: whether a lock that differs is written anew.
+
+    Returns:
+        Path of the lock; key and SHA-256 of every video; how an earlier lock differs, line by line.
+
+    Raises:
+        LockError: if no file was given and the dataset has no folder, or the file isn't a lock.
+    """
+    videos = hash_videos(open_dataset(text))
+    path = file or _lock_place(text)
+    changes = differences(read_lock(path).videos, videos) if path.exists() else []
+    if update or not path.exists():
+        write_lock(path, videos)
+    return path, videos, changes
+
+
+def _lock_place(text: str) -> Path:
+    path = Path(unescape_name(text))
+    is_path = text.partition(":")[0].rpartition("=")[2] not in datasets() and path.exists()
+    kind, root = ("folder", path) if is_path else parse_dataset(text)[:2]
+    data = os.environ.get("TOKLAB_DATA")
+    root = root or (Path(data) / kind if data else None)
+    if root is None:
+        raise LockError(f"{text} has no folder of its own for a lock: say where it goes with --lock FILE")
+    root = root.expanduser()
+    return (root if root.is_dir() else root.parent) / LOCK_NAME

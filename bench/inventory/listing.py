@@ -13,9 +13,10 @@ from typing import Any
 from ...reports.published.card_figures import fullest, published_rows
 from ...reports.tables.plain import PlainTable, to_terminal
 from ...tokenizers.adapters import install_command
+from ...tokenizers.trust.cards import OPTION, is_trusted, named_code
 from ..catalog import catalog
-from ..catalog.registry import BrokenPlugin, RegistryError
-from ..catalog.tokenizer_entry import TokenizerEntry
+from ..catalog.registry import BrokenPlugin
+from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
 
 READY = "ready"
 PULL = "toklab weights pull"
@@ -79,6 +80,9 @@ def _state(entry: TokenizerEntry) -> tuple[str, list[str]]:
     elif hint:
         needs.append("its checkpoint")
         hints.append(f"{entry.name}: {hint}")
+    if isinstance(entry, CardTokenizer) and (code := named_code(entry.card)) and not is_trusted(entry.card):
+        needs.append(OPTION)
+        hints.append(f"{OPTION}: {entry.name} names code that toklab doesn't ship, {code}")
     return (f"needs {' and '.join(needs)}" if needs else READY), hints
 
 
@@ -100,14 +104,17 @@ def _datasets() -> str:
 
 
 def _metrics() -> str:
+    from ..catalog.broken_metric import BrokenMetric, availability, find_metric
+
     registry = catalog.metrics()
     rows: list[tuple[str, ...]] = []
     for name in registry:
-        try:
-            metric = registry.get(name)()
-        except RegistryError:
+        metric = find_metric(name)
+        if isinstance(metric, BrokenMetric):
+            if name not in {plugin.name for plugin in registry.broken}:
+                registry.report_broken(name, registry.origin(name), metric.why.reason)
             continue
-        unavailable = metric.unavailable()
+        unavailable = availability(metric)
         state = READY if unavailable is None else unavailable.hint
         better = {"higher": "↑", "lower": "↓", "none": ""}[metric.direction]
         rows.append((name, better, metric.unit, state, metric.convention))

@@ -31,6 +31,8 @@ from .upgrading import needs_upgrade, upgrade
 
 __all__ = ["FILE_NAME", "Ledger", "LedgerError", "pack_arrays", "unpack_arrays"]
 
+LOCK_NAME = ".lock"
+"""The file in a run folder that its writer holds."""
 ATTEMPTS = 10
 """How often a cell is read again because a writer replaced its file meanwhile."""
 
@@ -70,7 +72,7 @@ class Ledger:
 
     def _acquire(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self.folder / ".lock")
+        lock = FileLock(self.folder / LOCK_NAME)
         try:
             lock.acquire(timeout=0)
         except Timeout as error:

@@ -6,17 +6,24 @@ measurement, and a cell. Where two scored the same window, the first one's row i
 
 from __future__ import annotations
 
+import glob
 import os
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from ...datasets.interface import WHOLE_SOURCE
 from ...datasets.names import is_root_identity
-from .ledger import Ledger, LedgerError
+from .ledger import LOCK_NAME, Ledger, LedgerError
 from .plans import Plan, plan_file, read_plan, write_plan
 from .records import CellRecord, Measurement, ReferenceMeasurement, Row
+
+UNFINISHED = ".unfinished"
+"""Ends the name of a folder that a merge writes."""
 
 
 def merge_runs(folders: Sequence[Path], target: Path) -> None:
@@ -33,7 +40,8 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
         raise LedgerError(f"{target} exists and is not empty; merge into a new folder")
     sources: list[Ledger] = []
     target.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.parent / f".{target.name}.{os.getpid()}.unfinished"
+    remove_unfinished(target)
+    unfinished = target.parent / f".{target.name}.{os.getpid()}{UNFINISHED}"
     try:
         for folder in folders:
             sources.append(Ledger(folder))
@@ -49,6 +57,31 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
         for source in sources:
             source.close()
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def remove_unfinished(target: Path) -> None:
+    """Remove what killed processes left of a merge into ``target``; a merge that is under way stays."""
+    for left in target.parent.glob(f".{glob.escape(target.name)}.*{UNFINISHED}"):
+        process = left.name.removesuffix(UNFINISHED).rpartition(".")[2]
+        # The process of a merge may have had the number that is ours now, as the first ones in a container have.
+        if not process.isdigit() or (int(process) != os.getpid() and is_running(int(process))):
+            continue
+        # On a shared disk, it may be at work on another machine.
+        with suppress(Timeout, OSError), FileLock(left / LOCK_NAME).acquire(timeout=0):
+            shutil.rmtree(left, ignore_errors=True)
+
+
+def is_running(process: int) -> bool:
+    """Whether this machine has a process of this number; ``False`` where that can't be found out."""
+    if os.name != "posix":
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:
+        return True
+    return True
 
 
 def _check_datasets(sources: Sequence[Ledger]) -> None:
@@ -161,6 +194,7 @@ def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
         first,
         metrics=tuple(dict.fromkeys((*first.metrics, *second.metrics))),
         missing=tuple(sorted({*first.missing, *second.missing})),
+        dataset_notes=tuple(sorted({*first.dataset_notes, *second.dataset_notes})),
         unavailable={**second.unavailable, **first.unavailable},
         facts={**second.facts, **first.facts},
         status="open" if "open" in statuses else "finished" if statuses else "failed",

@@ -17,7 +17,9 @@ from pathlib import Path
 from .ledger import LedgerError
 from .records import Row
 
-FORMAT = 1
+FORMAT = 2
+UNCHECKED_FORMAT = 1
+"""The first format: no digest."""
 
 PlannedWindow = tuple[str, int, str]
 """Source, index of the window in it, and digest of its clip."""
@@ -87,14 +89,20 @@ def plan_file(folder: Path, cell_id: str) -> Path:
     return folder / f"plan-{cell_id}.json"
 
 
+def planned_cells(folder: Path) -> list[str]:
+    """The cells that have a plan in a run folder."""
+    return sorted(path.stem.removeprefix("plan-") for path in folder.glob("plan-*.json"))
+
+
 def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
     """Replace the plan of a cell, whole or not at all."""
     parts = {str(index): [list(window) for window in sorted(windows)] for index, windows in sorted(plan.parts.items())}
-    text = json.dumps({"format": FORMAT, "shards": plan.count, "limits": dict(plan.limits), "parts": parts})
+    content = {"format": FORMAT, "shards": plan.count, "limits": dict(plan.limits), "parts": parts}
+    text = json.dumps({**content, "digest": _digest(content)})
     path = plan_file(folder, cell_id)
     unfinished = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        with unfinished.open("w") as file:
+        with unfinished.open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -113,15 +121,22 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text())
+        found = json.loads(path.read_text(encoding="utf-8"))
         version = found["format"]
+        if version == FORMAT and found.pop("digest") != _digest(found):
+            raise ValueError("its content isn't what was written")
         parts = {int(index): _windows(windows) for index, windows in found["parts"].items()}
         plan = Plan(parts, int(found["shards"]), dict(found["limits"]))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise LedgerError(f"{path} is damaged ({error}); delete it, and run again to plan anew") from error
-    if version != FORMAT:
+    if version not in (FORMAT, UNCHECKED_FORMAT):
         raise LedgerError(f"{path} was written with plan format {version}, this is {FORMAT}")
     return plan
+
+
+def _digest(content: Mapping[str, object]) -> str:
+    """Of everything in a plan's file but the digest itself."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def _windows(listed: Sequence[Sequence[str | int]]) -> frozenset[PlannedWindow]:

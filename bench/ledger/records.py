@@ -70,6 +70,8 @@ class CellRecord:
     """Metrics that couldn't be computed: name → (reason, hint)."""
     planned: int = 0
     """Windows the dataset gives under the protocol, unreadable sources counted as one each."""
+    dataset_notes: tuple[str, ...] = ()
+    """What a reader of the figures must know of the videos: ``key: …``."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,8 @@ class Row:
     """Identity of the machine that ran it."""
     run_id: str = field(metadata={"column": "run"})
     """The invocation that computed it."""
+    note: str = ""
+    """What makes a scored window doubtful: damaged frames; empty if nothing does."""
 
     @property
     def key(self) -> tuple[str, int]:
@@ -221,4 +225,7 @@ def _tuple_from_json(text: str) -> tuple[Any, ...]:
 
 
 def _to_column(value: Any) -> Any:
+    if isinstance(value, str):
+        # Neither SQLite nor Parquet takes text that no encoding can write, such as a name that isn't UTF-8 in an error.
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
     return json.dumps(value, sort_keys=True) if isinstance(value, (dict, tuple, list)) else value

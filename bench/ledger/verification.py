@@ -12,6 +12,7 @@ from pathlib import Path
 from .arrays import unpack_arrays
 from .errors import DamagedLedger, LedgerError
 from .ledger import Ledger
+from .plans import plan_file, planned_cells, read_plan
 from .records import CellRecord
 
 SUITE_FILE = "suite.json"
@@ -88,6 +89,8 @@ def _verify(ledger: Ledger) -> list[Finding]:
             Finding(str(path), "left by a killed run and never read; it may be deleted")
             for path in ledger.stray_files()
         ]
+    for cell_id in planned_cells(ledger.folder):
+        examine(str(plan_file(ledger.folder, cell_id)), lambda cell_id=cell_id: _read_plan(ledger.folder, cell_id))
     suite = ledger.folder / SUITE_FILE
     if suite.is_file():
         findings.append(_read_suite(suite))
@@ -100,6 +103,11 @@ def _read_cell(ledger: Ledger, cell_id: str) -> str:
         for measurement in found.values():
             unpack_arrays(measurement.arrays)
     return f"{len(rows)} windows, {sum(map(len, measurements.values()))} measurements"
+
+
+def _read_plan(folder: Path, cell_id: str) -> str:
+    plan = read_plan(folder, cell_id)
+    return "no plan" if plan is None else f"{len(plan.windows)} planned windows"
 
 
 def _read_suite(path: Path) -> Finding:

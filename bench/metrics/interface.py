@@ -33,6 +33,8 @@ class Unavailable:
 
     reason: str
     hint: str
+    is_broken: bool = False
+    """Whether its own code fails, so that a run with it doesn't end as if all were well."""
 
 
 @dataclass(frozen=True)

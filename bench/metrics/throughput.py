@@ -1,4 +1,7 @@
-"""Speed and memory of encoding and decoding, from the timings the runner keeps of every window."""
+"""Speed of encoding and decoding, from repeated passes over one window; memory, from every window of a run.
+
+Runs of earlier versions kept no repetitions. Their speed is the median over windows, timed while the run went on.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
+from .repetitions import MEASUREMENT, Repetitions
 from .sources import sorted_windows
 
+REPETITIONS = "repetitions"
+"""What a repeated timing counts."""
 COLD_NOTE = "only the first batch was timed, without warm-up"
 
 
@@ -22,9 +28,32 @@ def warm_windows(windows: Sequence[MeasuredWindow], figure: str) -> tuple[list[M
     if not timed:
         return Unavailable(f"no window has a timing {figure!r}", "run the suite on a machine that records it")
     if len(machines := sorted({window.machine for window in timed})) > 1:
-        return Unavailable(f"timings come from several machines: {'; '.join(machines)}", "run the cell on one machine")
+        return _several_machines(machines)
     warm = [window for window in timed if window.timing.get("warm")]
     return (warm, "") if warm else (timed, COLD_NOTE)
+
+
+def repetitions(windows: Sequence[MeasuredWindow]) -> list[Repetitions] | Unavailable:
+    """What was timed repeatedly, in the order of the windows; more than one where runs were merged.
+
+    Timings of several machines are never mixed.
+    """
+    found = [Repetitions.from_arrays(window.arrays) for window in sorted_windows(windows)]
+    repeated = [one for one in found if one is not None]
+    machines = sorted({one.machine for one in repeated})
+    return _several_machines(machines) if len(machines) > 1 else repeated
+
+
+def _several_machines(machines: Sequence[str]) -> Unavailable:
+    return Unavailable(f"timings come from several machines: {'; '.join(machines)}", "run the cell on one machine")
+
+
+def _repeated_estimate(values: np.ndarray, details: Mapping[str, float]) -> Estimate:
+    """The median of one value a repetition, with quartiles and a note of how many there are."""
+    lower, median, upper = np.percentile(values, (25, 50, 75))
+    quartiles = {"lower_quartile": float(lower), "upper_quartile": float(upper)}
+    note = f"median of {len(values)} repetitions" if len(values) > 1 else "1 repetition"
+    return Estimate(float(median), len(values), REPETITIONS, note=note, details={**quartiles, **details})
 
 
 class _Throughput(Metric):
@@ -34,12 +63,23 @@ class _Throughput(Metric):
     display_range = (0.0, 500.0)
     decimals = 1
     needs = "timing"
-    measurement = "timing"
+    measurement = MEASUREMENT
     seconds: str
     """The timing it reads."""
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """Median frames a second; ``details``: quartiles over windows, and tokens a second."""
+        """Median frames a second; ``details``: quartiles, and tokens a second."""
+        repeated = repetitions(windows)
+        if isinstance(repeated, Unavailable):
+            return repeated
+        if repeated:
+            clips = [one.batch_size / one.seconds(self.seconds) for one in repeated]
+            tokens = np.concatenate([c * one.num_tokens for c, one in zip(clips, repeated, strict=True)])
+            frames = np.concatenate([c * one.num_frames for c, one in zip(clips, repeated, strict=True)])
+            return _repeated_estimate(frames, {"tokens_per_second": float(np.median(tokens))})
+        return self._of_rows(windows)
+
+    def _of_rows(self, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
         found = warm_windows(windows, self.seconds)
         if isinstance(found, Unavailable):
             return found
@@ -59,7 +99,7 @@ class EncodeThroughput(_Throughput):
 
     name = "throughput-encode"
     title = "Encode"
-    convention = "frames a second of encode alone, device synchronised; median over windows after the first batch"
+    convention = "frames a second of encode alone, device synchronised; median over repetitions after warm-up"
     seconds = "encode_s"
 
 
@@ -68,7 +108,7 @@ class DecodeThroughput(_Throughput):
 
     name = "throughput-decode"
     title = "Decode"
-    convention = "frames a second of decode alone, device synchronised; median over windows after the first batch"
+    convention = "frames a second of decode alone, device synchronised; median over repetitions after warm-up"
     seconds = "decode_s"
 
 
@@ -83,11 +123,20 @@ class Latency(Metric):
     display_range = (10.0, 0.0)
     decimals = 3
     needs = "timing"
-    convention = "seconds of encode plus decode of a batch, device synchronised; median over windows after the first"
-    measurement = "timing"
+    convention = "seconds of encode plus decode of a batch, device synchronised; median over repetitions after warm-up"
+    measurement = MEASUREMENT
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """Median seconds a batch; ``details``: quartiles over windows, and the largest batch."""
+        """Median seconds a batch; ``details``: quartiles, and the largest batch."""
+        repeated = repetitions(windows)
+        if isinstance(repeated, Unavailable):
+            return repeated
+        if repeated:
+            seconds = np.concatenate([one.seconds("total_s") for one in repeated])
+            return _repeated_estimate(seconds, {"largest_batch_size": float(max(one.batch_size for one in repeated))})
+        return self._of_rows(windows)
+
+    def _of_rows(self, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
         found = warm_windows(windows, "decode_s")
         if isinstance(found, Unavailable):
             return found

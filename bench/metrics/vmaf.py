@@ -56,7 +56,7 @@ def frame_vmaf(reference: Tensor, reconstruction: Tensor) -> np.ndarray:
             run_ffmpeg(arguments, pixels.permute(1, 2, 3, 0).cpu().numpy().tobytes(), Path(folder))
         except FfmpegError as error:
             raise MetricError(str(error)) from error
-        log = json.loads(Path(folder, LOG).read_text())
+        log = json.loads(Path(folder, LOG).read_text(encoding="utf-8"))
     scores = np.array([frame["metrics"]["vmaf"] for frame in log["frames"]])
     if len(scores) != num_frames:
         raise MetricError(f"libvmaf scored {len(scores)} of {num_frames} frames")

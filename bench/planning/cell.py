@@ -73,9 +73,17 @@ def clip_identity(content_id: str, frame_ids: tuple[int, ...]) -> str:
     return canonical_hash([content_id, list(frame_ids)], digits=32)
 
 
-def reference_identity(content_id: str, frame_ids: tuple[int, ...], protocol_hash: str) -> str:
-    """Identity of a clip's pixels under a protocol: what measurements of the reference are kept by."""
-    return canonical_hash([content_id, list(frame_ids), protocol_hash], digits=32)
+def reference_identity(content_id: str, frame_ids: tuple[int, ...], protocol_hash: str, reader: str = "") -> str:
+    """Identity of a clip's pixels under a protocol: what measurements of the reference are kept by.
+
+    Args:
+        content_id: SHA-256 of the source's content.
+        frame_ids: of the window.
+        protocol_hash: of the protocol.
+        reader: the reader that decoded them; empty for the identity of ledgers from before it counted.
+    """
+    pixels: list[Any] = [content_id, list(frame_ids), protocol_hash]
+    return canonical_hash([*pixels, reader] if reader else pixels, digits=32)
 
 
 def noise_seed(seed: int, content_id: str, window: int) -> int:

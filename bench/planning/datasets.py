@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ...datasets.catalog import parse_dataset
+from ...datasets.interface import ColourMatrix
 from ...datasets.names import root_identity
 from ..catalog.catalog import datasets
 from ..catalog.registry import RegistryError
@@ -23,6 +25,8 @@ class PlannedDataset:
     """Where it lies, as the user wrote it."""
     identity: str
     """What its figures are kept by: the given name, the official name, or kind and resolved root."""
+    colour_matrix: ColourMatrix | None = None
+    """Matrix of its videos, for files that name none."""
 
 
 def plan_dataset(text: str) -> PlannedDataset:
@@ -36,11 +40,12 @@ def plan_dataset(text: str) -> PlannedDataset:
     official = {known.casefold(): known for known in datasets()}
     if name and official.get(name.casefold(), kind) != kind:
         raise ValueError(f"{text!r}: {name} is the name of another dataset; choose one of your own")
+    matrix = _class_value(kind, "colour_matrix")
     if name:
-        return PlannedDataset(kind, root, name)
+        return PlannedDataset(kind, root, name, matrix)
     place = root or (Path(data) / kind if (data := os.environ.get("TOKLAB_DATA")) else None)
-    named_by_root = place is not None and _is_named_by_root(kind)
-    return PlannedDataset(kind, root, root_identity(kind, place) if named_by_root and place else kind)
+    identity = root_identity(kind, place) if place is not None and _class_value(kind, "named_by_root") else kind
+    return PlannedDataset(kind, root, identity, matrix)
 
 
 def plan_datasets(texts: Iterable[str]) -> list[PlannedDataset]:
@@ -65,9 +70,9 @@ def _place(dataset: PlannedDataset) -> Path | None:
     return None if dataset.root is None else dataset.root.expanduser().resolve()
 
 
-def _is_named_by_root(kind: str) -> bool:
+def _class_value(kind: str, name: str) -> Any:
     try:
-        return bool(getattr(datasets().get(kind), "named_by_root", False))
+        return getattr(datasets().get(kind), name, None)
     except RegistryError:
         # A broken plugin fails where the dataset is opened, with its reason.
-        return False
+        return None

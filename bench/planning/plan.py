@@ -69,7 +69,7 @@ def plan_cells(suite: Suite, card_folders: Sequence[Path] = ()) -> list[Cell]:
                     name,
                     dataset.identity,
                     dataset.root,
-                    protocol,
+                    protocol.on(dataset),
                     settings,
                     suite.metrics,
                     without_effect[name],

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import itertools
+import math
+import re
 import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from ...reports.text import one_line
+from ...tokenizers.errors import did_you_mean
 from ..ledger.atomic_files import write_text
 from ..ledger.errors import full_disk, is_full
 
@@ -19,6 +22,9 @@ Scalar = str | int | float | bool
 
 SUITE_FILE = "suite.json"
 """In a run folder: the suite it was last run with."""
+
+FOLDER_NAME = re.compile(r"[^./\\\s][^/\\]*")
+"""What a suite may be called."""
 
 DEFAULT_METRICS = (
     "psnr",
@@ -64,6 +70,34 @@ class Suite(BaseModel):
     published: bool = False
     """Whether published rows stand beside the measured ones."""
 
+    @field_validator("name")
+    @classmethod
+    def _check_name(cls, name: str) -> str:
+        if not FOLDER_NAME.fullmatch(name) or one_line(name) != name:
+            raise ValueError(f"must name a folder, without slashes, line breaks and a dot in front, not {name!r}")
+        return name
+
+    @field_validator("datasets", "tokenizers", "metrics", "radar", "protocol")
+    @classmethod
+    def _check_names(cls, names: str | tuple[str, ...]) -> str | tuple[str, ...]:
+        if not all(name.strip() for name in ([names] if isinstance(names, str) else names)):
+            raise ValueError("must not hold an empty name; remove it")
+        return names
+
+    @field_validator("settings", "protocol_changes")
+    @classmethod
+    def _check_values(cls, values: dict[str, Any]) -> dict[str, Any]:
+        for name, value in values.items():
+            listed = value if isinstance(value, list) else [value]
+            if not listed:
+                raise ValueError(f"{name} must not be an empty list; give a value, or remove {name}")
+            for one in listed:
+                if isinstance(one, float) and not math.isfinite(one):
+                    raise ValueError(f"{name} must be finite, not {one}")
+                if one == "":
+                    raise ValueError(f"{name} must not be empty; give a value, or remove {name}")
+        return values
+
     def combinations(self) -> list[dict[str, Scalar]]:
         """Every combination of settings."""
         lists = [[(k, v) for v in (vs if isinstance(vs, list) else [vs])] for k, vs in self.settings.items()]
@@ -74,18 +108,39 @@ def shipped_suites() -> dict[str, Suite]:
     """The suites inside the package, by name."""
     folder = resources.files("toklab.bench.suites")
     files = sorted((f for f in folder.iterdir() if f.name.endswith(".toml")), key=lambda f: f.name)
-    return {suite.name: suite for suite in (parse_suite(f.read_text(), f.name) for f in files)}
+    return {suite.name: suite for suite in (parse_suite(f.read_text(encoding="utf-8"), f.name) for f in files)}
 
 
 def parse_suite(text: str, origin: str) -> Suite:
-    """A suite from TOML; errors name ``origin`` and the field."""
+    """A suite from TOML; raises :class:`SuiteError` that names ``origin`` and the key."""
     try:
-        return Suite.model_validate(tomllib.loads(text))
+        values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise SuiteError(f"{origin} is not valid TOML: {error}") from error
+    return check_suite(values, origin)
+
+
+def check_suite(values: dict[str, Any], origin: str) -> Suite:
+    """A suite from its keys and values; raises :class:`SuiteError` that names ``origin`` and each wrong key."""
+    try:
+        return Suite.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-        raise SuiteError(f"{origin} is not a suite: {problems}") from error
+        problems = dict.fromkeys(_problem(found["type"], found["loc"], found["msg"]) for found in error.errors())
+        raise SuiteError(f"{origin}: {'; '.join(problems)}") from error
+
+
+def _problem(kind: str, place: tuple[int | str, ...], message: str) -> str:
+    """What pydantic found, in words of a suite."""
+    key = str(place[0])
+    if kind == "extra_forbidden":
+        known = list(Suite.model_fields)
+        return f"{key!r} is no key of a suite{did_you_mean(key, known) or '; there are: ' + ', '.join(known)}"
+    if kind == "missing":
+        return f"the key {key} is missing"
+    if kind == "too_short":
+        return f"{key} must name at least one"
+    words = message.removeprefix("Value error, ")
+    return f"{key}: {words[:1].lower()}{words[1:]}"
 
 
 def load_suite(name: str) -> Suite:
@@ -93,20 +148,20 @@ def load_suite(name: str) -> Suite:
     if name.endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise SuiteError(f"there is no suite file {path}")
-        return parse_suite(path.read_text(), str(path))
+            beside = [other.name for other in path.parent.glob("*.toml")] if path.parent.is_dir() else []
+            raise SuiteError(f"there is no suite file {path}{did_you_mean(path.name, beside)}")
+        return parse_suite(path.read_text(encoding="utf-8"), str(path))
     suites = shipped_suites()
     if name not in suites:
-        near = difflib.get_close_matches(name, suites, n=1)
-        hint = f"; did you mean {near[0]}?" if near else "."
-        raise SuiteError(f"there is no suite {name!r}{hint} There are: {', '.join(suites)}, or give a .toml file")
+        near = did_you_mean(name, suites) or "."
+        raise SuiteError(f"there is no suite {name!r}{near} There are: {', '.join(suites)}, or give a .toml file")
     return suites[name]
 
 
 def read_suite(folder: Path) -> Suite | None:
     """The suite a run folder was last run with; ``None`` for a merged folder."""
     path = folder / SUITE_FILE
-    return Suite.model_validate_json(path.read_text()) if path.is_file() else None
+    return Suite.model_validate_json(path.read_text(encoding="utf-8")) if path.is_file() else None
 
 
 def write_suite(folder: Path, suite: Suite) -> None:

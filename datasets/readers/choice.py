@@ -14,6 +14,8 @@ from .yuv import YuvReader
 
 ReaderChoice = Literal["auto", "decord", "pyav"]
 
+UNTAGGED_MATRIX = "bt601"
+"""By which FFmpeg, and so decord, converts files that name no colour matrix."""
 MAX_DECODED_BYTES = 2 * 1024**3
 """Videos whose RGB frames take more than this go to PyAV: decord keeps every decoded frame of a file in memory."""
 
@@ -35,8 +37,9 @@ def open_reader(source: VideoSource, reader: ReaderChoice = "auto") -> VideoRead
         return ImagesReader(source)
     container = inspect_container(source.path)
     objection = objection_to_decord(container)
-    if source.colour_matrix is not None:
-        objection = "decord can't convert with another matrix than the file's"
+    matrix = None if container.names_matrix else source.colour_matrix
+    if matrix not in (None, UNTAGGED_MATRIX):
+        objection = f"decord converts files that name no colour matrix by {UNTAGGED_MATRIX}, not by {matrix}"
     if reader == "decord":
         if objection is not None:
             raise UnreadableVideo(f"{source.path}: {objection}; use the reader auto or pyav")
@@ -45,8 +48,8 @@ def open_reader(source: VideoSource, reader: ReaderChoice = "auto") -> VideoRead
         try:
             return DecordReader(source.path, container)
         except UnreadableVideo:
-            return PyavReader(source.path, container)
-    return PyavReader(source.path, container, source.colour_matrix)
+            return PyavReader(source.path, container, matrix)
+    return PyavReader(source.path, container, matrix)
 
 
 def _decoded_bytes(container: ContainerFacts) -> int:

@@ -16,6 +16,8 @@ from ..interface import UnreadableVideo
 ORDERLY_CODECS = ("h264", "hevc", "vp9", "av1")
 """Codecs that put exactly one shown frame into each packet of the containers below."""
 ORDERLY_FORMATS = ("mov", "matroska")
+UNSPECIFIED_MATRIX = 2
+"""Of the matrix coefficients of ITU-T H.273."""
 MISSING_SECONDS = 1.0
 """A Matroska file whose packets end this much before its announced duration was cut off."""
 
@@ -36,6 +38,8 @@ class ContainerFacts:
     fps: float
     """Average frame rate, frames/s."""
     interlaced: bool
+    names_matrix: bool
+    """Whether the stream says by which matrix its colours become RGB, or holds RGB itself."""
     num_packets: int
     """Packets that are there, those outside the edit list included."""
     num_discarded: int
@@ -68,6 +72,9 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
     if not isinstance(stream, VideoStream):
         container.close()
         raise UnreadableVideo(f"{path}: holds no video stream")
+    if getattr(stream, "codec_context", None) is None:
+        container.close()
+        raise UnreadableVideo(f"{path}: no decoder is known for its video stream; it may be damaged")
     return container, stream
 
 
@@ -105,6 +112,7 @@ def inspect_container(path: Path) -> ContainerFacts:
         height=frame.width if turned else frame.height,
         fps=fps,
         interlaced=frame.interlaced_frame,
+        names_matrix=int(frame.colorspace) != UNSPECIFIED_MATRIX or frame.format.is_rgb,
         num_packets=packets.count,
         num_discarded=packets.num_discarded,
         num_lost=num_lost,

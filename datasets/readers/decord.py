@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -73,7 +74,9 @@ class DecordReader(ForwardReader):
 
         decord.logging.set_level(decord.logging.QUIET)
         try:
-            return decord.VideoReader(str(self._path), ctx=decord.cpu(0), num_threads=1)
+            return decord.VideoReader(_utf8_name(self._path), ctx=decord.cpu(0), num_threads=1)
+        except UnicodeDecodeError:
+            raise UnreadableVideo(f"{self._path}: decord takes no file name that isn't UTF-8") from None
         except (decord.DECORDError, RuntimeError, OSError) as error:
             raise UnreadableVideo(f"{self._path}: decord can't open it ({_without_location(error)})") from None
 
@@ -96,6 +99,11 @@ class DecordReader(ForwardReader):
     def close(self) -> None:
         """Free the decoded frames."""
         self._video = None
+
+
+def _utf8_name(path: Path) -> str:
+    """The name as decord encodes it, whatever the locale is; raises ``UnicodeDecodeError`` if it isn't UTF-8."""
+    return os.fsencode(path).decode()
 
 
 def _without_location(error: Exception) -> str:

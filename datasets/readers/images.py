@@ -40,6 +40,8 @@ class ImagesReader(VideoReader):
         """
         super().__init__(str(source.path))
         if source.kind == "image":
+            if not source.path.is_file():
+                raise UnreadableVideo(f"{source.path}: is not a regular file, or not there")
             self._paths = [source.path]
         elif source.path.is_dir():
             self._paths = list_images(source.path)

@@ -29,7 +29,7 @@ class PyavReader(ForwardReader):
             path: the file.
             container: what :func:`inspect_container` found in it. Where packets don't tell the number of frames, the
                 file is decoded once to count them.
-            colour_matrix: overrides what the file says, or, untagged, FFmpeg's BT.601.
+            colour_matrix: by which a file that names none becomes RGB; ``None``: as the file says, or BT.601.
 
         Raises:
             UnreadableVideo: if it can't be opened, or no frame decoded.

@@ -50,6 +50,8 @@ class DecodedClip(NamedTuple):
     """(C, T, H, W) float32."""
     reader: ReaderName
     """The reader that decoded it; PyAV where decord broke off and the choice was free."""
+    damage: str = ""
+    """What shows that frames of it are damaged; empty if nothing does."""
 
 
 class DecodeWorker:

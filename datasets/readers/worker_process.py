@@ -14,6 +14,7 @@ import torch
 from .. import protocol as protocol
 from ..interface import UnreadableVideo, VideoSource
 from .choice import ReaderChoice, open_reader
+from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
 
 GRACE_S = 10.0
@@ -26,6 +27,7 @@ class OpenSource:
     def __init__(self) -> None:
         self._key: tuple[VideoSource, ReaderChoice] | None = None
         self._reader: VideoReader | None = None
+        self._watch: DamageWatch | None = None
 
     def open(self, source: VideoSource, choice: ReaderChoice) -> VideoReader:
         """The reader of a source, opened anew unless it is the one that is open."""
@@ -40,6 +42,9 @@ class OpenSource:
         if self._reader is not None:
             self._reader.close()
             self._reader = None
+        if self._watch is not None:
+            self._watch.close()
+            self._watch = None
 
     def probe(self, source: VideoSource, choice: ReaderChoice) -> VideoFacts:
         """What the source is."""
@@ -47,8 +52,8 @@ class OpenSource:
 
     def decode(
         self, source: VideoSource, choice: ReaderChoice, frame_ids: tuple[int, ...], transform: Any
-    ) -> tuple[Any, ReaderName]:
-        """The transformed clip as a float32 array, and the reader it came from."""
+    ) -> tuple[Any, ReaderName, str]:
+        """The transformed clip as a float32 array, the reader it came from, and the damage that it rests on."""
         reader = self.open(source, choice)
         try:
             frames = reader.frames(frame_ids)
@@ -61,7 +66,17 @@ class OpenSource:
                 raise
             self._reader = reader = open_reader(source, "pyav")
             frames = reader.frames(frame_ids)
-        return transform.transform(frames).contiguous().numpy(), reader.name
+        damage = self._damage(source, max(frame_ids))
+        return transform.transform(frames).contiguous().numpy(), reader.name, damage
+
+    def _damage(self, source: VideoSource, last_frame: int) -> str:
+        """The damage of a video file as far as a frame, in words; empty if there is none."""
+        if source.kind != "video":
+            return ""
+        if self._watch is None:
+            self._watch = DamageWatch(source.path)
+        damage = self._watch.damage_through(last_frame)
+        return "" if damage is None else str(damage)
 
 
 def answer(source: OpenSource, request: tuple[Any, ...]) -> tuple[str, Any]:

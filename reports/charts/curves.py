@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullLocato
 from ..schema import Figure as Measured
 from ..schema import TableError
 from ..tables.columns import ARROWS
+from ..text import chart_text
 from .palette import GREY, LIGHT_GREY, MARKERS, system_colours
 
 SIZE = (5.6, 3.4)
@@ -56,7 +57,15 @@ def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
         rows = sorted(unsorted, key=lambda row: row["position"])
         positions = [row["position"] for row in rows]
         marker = MARKERS[number % len(MARKERS)]
-        canvas.plot(positions, [row["psnr"] for row in rows], marker, ls="-", ms=3.5, color=colours[label], label=label)
+        canvas.plot(
+            positions,
+            [row["psnr"] for row in rows],
+            marker,
+            ls="-",
+            ms=3.5,
+            color=colours[label],
+            label=chart_text(label),
+        )
         low, high = ([row[end] for row in rows] for end in ("low", "high"))
         canvas.fill_between(positions, low, high, color=colours[label], alpha=0.15, linewidth=0)
     canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -108,7 +117,7 @@ def draw_rate_distortion(figures: Sequence[Measured], metric: str, dataset: str,
             lw=1,
             ms=6,
             color=colours[curve[0].system],
-            label=name,
+            label=chart_text(name),
         )
     _add_legend(drawing, canvas)
     return drawing
@@ -134,14 +143,14 @@ def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
     for number, (entries, limit) in enumerate(sorted(_grouped(points, "entries").items())):
         bounds = {point["tokens"]: point["bound"] for point in limit}
         style, name = LIMIT_STYLES[number % len(LIMIT_STYLES)], f"limit, {entries[0]:,} entries"
-        canvas.plot(list(bounds), list(bounds.values()), ls=style, lw=1, color=GREY, label=name)
+        canvas.plot(list(bounds), list(bounds.values()), ls=style, lw=1, color=GREY, label=chart_text(name))
     labels = list(dict.fromkeys(frame["label"]))
     colours = system_colours(labels, [labels])
     curves = _grouped(points, "label")
     for number, label in enumerate(labels):
         tokens, used = ([point[name] for point in curves[label,]] for name in ("tokens", "utilization"))
         marker = MARKERS[number % len(MARKERS)]
-        canvas.plot(tokens, used, marker, ls="-", ms=3.5, color=colours[label], label=label)
+        canvas.plot(tokens, used, marker, ls="-", ms=3.5, color=colours[label], label=chart_text(label))
     canvas.set_xscale("log")
     canvas.set_yscale("log")
     _label_decades(canvas.xaxis)
@@ -179,7 +188,7 @@ def draw_level_marginals(frame: pd.DataFrame) -> Figure:
             centres = [left + (place + 0.5) * bar_width for place in range(len(levels))]
             canvas.bar(centres, [bar["share"] for bar in levels], 0.85 * bar_width, color=colours[name])
             canvas.plot([left, left + BARS_WIDTH], [100 / len(levels)] * 2, color="black", lw=1)
-        canvas.set_title(name, fontsize=9, loc="left")
+        canvas.set_title(chart_text(name), fontsize=9, loc="left")
         canvas.set_xticks([dimension for (dimension,) in dimensions])
         canvas.set_ylabel("tokens (%)")
         canvas.set_xlim(-0.5, len(dimensions) - 0.5)
@@ -211,8 +220,8 @@ def _canvas(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
     figure = Figure(figsize=SIZE, layout="constrained")
     FigureCanvasAgg(figure)
     canvas = figure.add_subplot()
-    canvas.set_xlabel(horizontal)
-    canvas.set_ylabel(vertical)
+    canvas.set_xlabel(chart_text(horizontal))
+    canvas.set_ylabel(chart_text(vertical))
     canvas.grid(color=LIGHT_GREY, linewidth=0.5)
     canvas.spines[["top", "right"]].set_visible(False)
     canvas.set_axisbelow(True)

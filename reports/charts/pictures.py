@@ -9,7 +9,7 @@ import matplotlib
 import pandas as pd
 from matplotlib.figure import Figure
 
-from ..tables.plain import PlainTable
+from ..tables.plain import PlainTable, frame_to_csv
 
 PNG_DPI = 200
 """Resolution of pixel images."""
@@ -34,7 +34,7 @@ class Chart:
     def files(self) -> dict[str, bytes]:
         """``NAME.png``, ``NAME.pdf`` and ``NAME.csv``, its points."""
         images = {f"{self.name}.{kind}": picture(self.drawing, kind) for kind in ("png", "pdf")}
-        points = self.points.to_csv(index=False, lineterminator="\n")
+        points = frame_to_csv(self.points)
         return images | {f"{self.name}.csv": points.encode()}
 
 

@@ -12,6 +12,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ..text import chart_text
 from .palette import GREY, LIGHT_GREY, MARKERS, shade, system_colours
 from .radar import RadarAxis, RadarChart, RadarModel, RadarPanel
 from .scales import axis_position, is_clipped
@@ -58,9 +59,9 @@ def draw_radar(chart: RadarChart) -> Figure:
             _draw_panel(figure.add_axes(box), panel, chart.axes, colours)
             centre = left + 0.5 / len(rows[0])
             heading = (top - 0.1) / height
-            figure.text(centre, heading, panel.title, ha="center", va="top", fontsize=11, fontweight="bold")
+            figure.text(centre, heading, chart_text(panel.title), ha="center", va="top", fontsize=11, fontweight="bold")
         top -= row_height
-    figure.text(0.5, 0.06 / height, "\n".join(wrapped), ha="center", va="bottom", fontsize=7.5, color=GREY)
+    figure.text(0.5, 0.06 / height, chart_text("\n".join(wrapped)), ha="center", va="bottom", fontsize=7.5, color=GREY)
     return figure
 
 
@@ -125,9 +126,10 @@ def _label(canvas: Axes, axis: RadarAxis, direction: np.ndarray, several_dataset
     # The heading and the small lines are two texts, since matplotlib sets one size for a text.
     base = {"bottom": y + small, "center": y + small / 2 + 0.02, "top": y - 0.13}[down]
     colour = GREY if axis.unavailable else "black"
-    canvas.text(x, base, axis.heading, ha=across, va="bottom", fontsize=9, color=colour, fontweight="bold")
+    text = chart_text("\n".join(lines))
+    canvas.text(x, base, chart_text(axis.heading), ha=across, va="bottom", fontsize=9, color=colour, fontweight="bold")
     canvas.text(
-        x, base - 0.01, "\n".join(lines), ha=across, va="top", fontsize=6 if axis.unavailable else 7, color=GREY,
+        x, base - 0.01, text, ha=across, va="top", fontsize=6 if axis.unavailable else 7, color=GREY,
         family="monospace" if axis.unavailable else None,
     )  # fmt: skip
 
@@ -140,9 +142,13 @@ def _draw_model(canvas: Axes, model: RadarModel, axes: tuple[RadarAxis, ...], co
     closed = np.concatenate([points, points[:1]])
     style = "--" if model.published else "-"
     # A missing corner is NaN, and matplotlib draws no segment to or from it.
-    line = canvas.plot(*closed.T, style, color=paint, linewidth=1.4, zorder=3, label=model.title, marker="")[0]
+    line = canvas.plot(
+        *closed.T, style, color=paint, linewidth=1.4, zorder=3, label=chart_text(model.title), marker=""
+    )[0]
     if not np.isnan(points).any():
         canvas.fill(*points.T, color=paint, alpha=0.06, linewidth=0, zorder=2)
     canvas.plot(*points[~clipped].T, marker, color=paint, markersize=3.6, zorder=4)
     canvas.plot(*points[clipped].T, "^", markersize=7, markerfacecolor="white", markeredgecolor=paint, zorder=4)
-    return Line2D([], [], color=line.get_color(), linestyle=style, marker=marker, markersize=3.6, label=model.title)
+    return Line2D(
+        [], [], color=line.get_color(), linestyle=style, marker=marker, markersize=3.6, label=chart_text(model.title)
+    )

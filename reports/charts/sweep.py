@@ -15,6 +15,7 @@ from ..schema import Figure, TableError
 from ..tables.columns import ARROWS
 from ..tables.plain import PlainTable
 from ..tables.table import format_interval, format_value
+from ..text import chart_text
 from .palette import LIGHT_GREY, MARKERS, system_colours
 
 PANEL_SIZE = (3.3, 2.3)
@@ -118,7 +119,9 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
         xs, ys = [x for _, x, _ in drawn], [y.value for _, _, y in drawn]
         below, above = ([_distance(y, end) for _, _, y in drawn] for end in ("low", "high"))
         marker = MARKERS[number % len(MARKERS)]
-        canvas.errorbar(xs, ys, (below, above), marker=marker, ms=4, lw=1.2, color=colours[name], label=name)
+        canvas.errorbar(
+            xs, ys, (below, above), marker=marker, ms=4, lw=1.2, color=colours[name], label=chart_text(name)
+        )
         if horizontal != setting:
             for value, x, y in drawn:
                 place, offset = (x, y.value), (3, 3)
@@ -126,13 +129,13 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
                     f"{value:g}", place, offset, textcoords="offset points", fontsize=7, color=colours[name]
                 )
     if horizontal == setting:
-        canvas.set_xlabel(setting)
+        canvas.set_xlabel(chart_text(setting))
         _mark_values(canvas, sorted({point.value for point in points}))
     else:
-        canvas.set_xlabel(_heading(metrics[horizontal]))
+        canvas.set_xlabel(chart_text(_heading(metrics[horizontal])))
         canvas.xaxis.set_major_locator(MaxNLocator(5))
     arrow = ARROWS[metrics[vertical].direction]
-    canvas.set_ylabel(f"{_heading(metrics[vertical])} {arrow}".rstrip())
+    canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()))
     canvas.grid(color=LIGHT_GREY, linewidth=0.5)
     canvas.spines[["top", "right"]].set_visible(False)
     canvas.set_axisbelow(True)

@@ -1,4 +1,7 @@
-"""CSV: plain numbers in full precision, for programs rather than for print."""
+"""CSV: plain numbers in full precision, for programs rather than for print.
+
+Text that a spreadsheet would run has an apostrophe in front.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from ..schema import Figure, results_frame
+from ..tables.plain import frame_to_csv
 from ..tables.table import ResultsTable
 from .interface import Report
 
@@ -23,7 +27,7 @@ def render_figures(figures: Sequence[Figure]) -> str:
 
     Raises :class:`~..schema.TableError` on what :func:`~..schema.results_frame` refuses.
     """
-    return results_frame(figures).to_csv(index=False, lineterminator="\n")
+    return frame_to_csv(results_frame(figures))
 
 
 def render_table(table: ResultsTable) -> str:
@@ -39,4 +43,4 @@ def render_table(table: ResultsTable) -> str:
             parts = (figure.dataset, *figure.protocol_key, figure.metric)
             record["/".join(filter(None, parts))] = figure.value
         records.append(record)
-    return pd.DataFrame(records).to_csv(index=False, lineterminator="\n")
+    return frame_to_csv(pd.DataFrame(records))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from ..charts.radar import CAPTION
 from ..tables.plain import PlainTable
 from ..tables.table import Cell, ResultsTable, Row
+from ..text import one_line
 from .interface import Report
 
 _COMMANDS = {
@@ -108,7 +109,7 @@ def escape_latex(text: str) -> str:
     Letters with accents lose them and other unknown characters become ``?``, so that any LaTeX engine compiles it.
     """
     escaped = []
-    for char in " ".join(text.split()):
+    for char in one_line(" ".join(text.split())):
         plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
         escaped.append(_COMMANDS.get(char) or (char if char.isascii() else plain or "?"))
     return "".join(escaped)

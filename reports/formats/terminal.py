@@ -73,13 +73,13 @@ def _rich_table(table: ResultsTable, chosen: Sequence[int], title_width: int) ->
     printed.add_column("System", min_width=title_width, max_width=title_width, vertical="bottom")
     printed.add_column("Regularizer", no_wrap=True)
     for index in chosen:
-        printed.add_column("\n".join(_heading_lines(table.columns[index])), justify="right", no_wrap=True)
+        printed.add_column(Text("\n".join(_heading_lines(table.columns[index]))), justify="right", no_wrap=True)
     for section in table.sections:
         printed.add_section()
         printed.add_row(Text(section.title, style="italic"))
         for row in section.rows:
             title = f"{row.title} {','.join(row.marks)}".rstrip()
-            printed.add_row(title, row.regularizer, *(_styled(row.cells[index]) for index in chosen))
+            printed.add_row(Text(title), Text(row.regularizer), *(_styled(row.cells[index]) for index in chosen))
     return printed
 
 

@@ -18,8 +18,9 @@ from typing import Any, cast
 import pandas as pd
 
 from ..schema import MIN_VIDEOS, TableError, round_outwards
+from ..text import one_line
 from .columns import ARROWS
-from .plain import PlainTable, TableFormat, escape_markdown, to_markdown, to_terminal
+from .plain import PlainTable, TableFormat, escape_markdown, frame_to_csv, to_markdown, to_terminal
 
 COLUMNS = (
     "dataset", "metric", "title", "unit", "direction", "decimals", "a", "b", "value_a", "value_b", "difference", "low",
@@ -51,18 +52,21 @@ def render_comparison(frame: pd.DataFrame, format: str = "terminal") -> str:
     if format not in list(TableFormat):
         raise TableError(f"unknown format {format!r} of a comparison; there are: {', '.join(TableFormat)}")
     if format == TableFormat.csv:
-        return frame.to_csv(index=False, lineterminator="\n")
+        return frame_to_csv(frame)
     pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in cast(list[dict[str, Any]], frame.to_dict("records")):
         pairs.setdefault((row["a"], row["b"]), []).append(row)
-    left_out = [f"left out: {sentence}" for sentence in frame.attrs.get(LEFT_OUT, ())]
+    left_out = [f"left out: {one_line(sentence)}" for sentence in frame.attrs.get(LEFT_OUT, ())]
     if format == TableFormat.markdown:
         listed = "".join(f"\n{escape_markdown(line)}<br>" for line in left_out)
         return "\n".join(
             f"A: {escape_markdown(a)}<br>\nB: {escape_markdown(b)}\n\n{to_markdown(_table(rows))}\n"
             for (a, b), rows in pairs.items()
         ) + (f"{listed}\n" if listed else "")
-    shown = [f"A: {a}\nB: {b}\n{to_terminal(_table(rows), ruled=True)}\n" for (a, b), rows in pairs.items()]
+    shown = [
+        f"A: {one_line(a)}\nB: {one_line(b)}\n{to_terminal(_table(rows), ruled=True)}\n"
+        for (a, b), rows in pairs.items()
+    ]
     return "".join((*shown, *(f"{line}\n" for line in left_out)))
 
 

@@ -7,14 +7,21 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+import pandas as pd
+
+from ..text import one_line, printable, spreadsheet_cell
+
 WIDEST_LINE = 1000
 """Terminal columns a table may take: text is there to be copied, and a cut figure is worse than a wrapped line."""
 
-_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\|*_`<>[]"})
+_ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\|*_`<>[]#&~$"})
+_LIST_ITEM = re.compile(r"^(\d*)([-+=.)])(?=\s|$)")
+"""What begins a list or underlines a heading, at the start of a paragraph."""
 _RULES = {"l": ":--", "r": "--:"}
 _LITERAL_RULES = {"l": "---", "r": "---:"}
 
@@ -46,8 +53,8 @@ class PlainTable:
 
     @property
     def texts(self) -> list[list[str]]:
-        """The cells as text."""
-        return [["" if cell is None else str(cell) for cell in row] for row in self.rows]
+        """The cells as text, each in one line without anything unprintable."""
+        return [["" if cell is None else one_line(str(cell)) for cell in row] for row in self.rows]
 
 
 def to_terminal(table: PlainTable, *, ruled: bool = False) -> str:
@@ -65,13 +72,15 @@ def to_terminal(table: PlainTable, *, ruled: bool = False) -> str:
     console = Console(file=io.StringIO(), width=WIDEST_LINE, force_terminal=False, color_system=None)
     with console.capture() as capture:
         console.print(grid)
-    return "\n".join([*(line.rstrip() for line in capture.get().splitlines()), *table.notes])
+    return "\n".join([*(line.rstrip() for line in capture.get().splitlines()), *map(printable, table.notes)])
 
 
 def to_markdown(table: PlainTable, *, literal: bool = False) -> str:
     """The table with pipes, notes as paragraphs; ``literal`` leaves text as it is, so that names can be copied."""
     if literal:
-        return "\n\n".join([_pipes(table.columns, table.texts, table.sides, _LITERAL_RULES), *table.notes])
+        return "\n\n".join(
+            [_pipes(table.columns, table.texts, table.sides, _LITERAL_RULES), *map(printable, table.notes)]
+        )
     headings = [escape_markdown(heading) for heading in table.columns]
     body = [[escape_markdown(text) for text in row] for row in table.texts]
     return "\n\n".join([pipe_table(headings, body, table.sides), *map(escape_markdown, table.notes)])
@@ -81,14 +90,25 @@ def to_csv(table: PlainTable) -> str:
     """The table as CSV without its notes."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
-    writer.writerow(table.columns)
-    writer.writerows(table.rows)
+    writer.writerow(map(_cell, table.columns))
+    writer.writerows([_cell(cell) for cell in row] for row in table.rows)
     return file.getvalue().removesuffix("\n")
+
+
+def frame_to_csv(frame: pd.DataFrame) -> str:
+    """A data frame as CSV without its index; text is safe to open in a spreadsheet."""
+    safe = frame.map(_cell) if len(frame) else frame
+    return safe.rename(columns=_cell).to_csv(index=False, lineterminator="\n")
+
+
+def _cell(value: object) -> object:
+    return spreadsheet_cell(value) if isinstance(value, str) else value
 
 
 def escape_markdown(text: str) -> str:
     """Make text stand for itself in a table cell or paragraph."""
-    return " ".join(text.split()).translate(_ESCAPED)
+    escaped = one_line(" ".join(text.split())).translate(_ESCAPED)
+    return _LIST_ITEM.sub(r"\1\\\2", escaped)
 
 
 def pipe_table(headings: Sequence[str], body: Iterable[Sequence[str]], alignment: str) -> str:

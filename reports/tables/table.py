@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from ..schema import MIN_VIDEOS, Figure, Rank, group_order, group_title, round_outwards
+from ..text import one_line
 from .columns import Column, ColumnGroup, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .rows import ArrangedRow, arrange_rows, row_titles
@@ -57,6 +58,10 @@ class Section:
 
     title: str
     rows: tuple[Row, ...]
+
+
+NOT_SHARED = ("repetitions",)
+"""What each figure counts for itself: fewer than another figure has are no part of a whole, and its note says it."""
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,7 @@ def build_table(
         ]
         sections.append(Section(group_title(group), tuple(printed)))
     caption = _caption(columns, counts, sections, intervals)
-    return ResultsTable(title, caption, columns, tuple(sections), notes.listed())
+    return ResultsTable(one_line(title), caption, columns, tuple(sections), notes.listed())
 
 
 def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
@@ -170,7 +175,9 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:
         for index, figure in draft.figures.items():
-            if figure.origin == "measured" and figure.is_available and figure.count and columns[index].is_home(figure):
+            if figure.counted in NOT_SHARED or not columns[index].is_home(figure):
+                continue
+            if figure.origin == "measured" and figure.is_available and figure.count:
                 counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
     return counts
 

@@ -30,6 +30,7 @@ def test_odd_containers_are_scored_or_reported(shared: Path, tmp_path: Path, run
     assert {row.source for row in rows} == {path.name for path in folder.iterdir()}
 
 
+@pytest.mark.slow
 def test_a_tiny_vidtok_on_real_video_at_the_papers_size(shared: Path, tmp_path: Path, run_suite: Callable) -> None:
     summary, _ = run_suite(
         tmp_path / "run",

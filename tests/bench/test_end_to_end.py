@@ -53,6 +53,7 @@ def write_card(path: Path, model: str, golden: Path) -> None:
     path.write_text("\n".join(lines))
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 @pytest.mark.parametrize("name", RUNS)
 def test_a_run_gives_the_figures_of_the_official_script(name: str, shared: Path, tmp_path: Path) -> None:

@@ -59,6 +59,7 @@ def figures(folder: Path) -> dict[str, tuple[float, int]]:
     return {line["dataset"]: (line["value"], line["n"]) for line in open_run(folder).table().to_dict("records")}
 
 
+@pytest.mark.slow
 def test_two_folders_are_two_datasets(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     run(tmp_path / "together", *(f"folder:{folder}" for folder in folders))
     for folder in folders:
@@ -73,6 +74,7 @@ def test_two_folders_are_two_datasets(tmp_path: Path, folders: tuple[Path, Path]
     assert set(open_run(tmp_path / "together").accounting()["dataset"]) == set(found)
 
 
+@pytest.mark.slow
 def test_a_folder_named_like_an_official_dataset_has_no_published_figures(
     tmp_path: Path, make_video: MakeVideo
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_folder_named_like_an_official_dataset_has_no_published_figures(
     assert "published" not in next(f for f in found.report("md", published=True) if f.name == "table.md").read_text()
 
 
+@pytest.mark.slow
 def test_a_given_name_survives_a_move(tmp_path: Path, folders: tuple[Path, Path], make_video: MakeVideo) -> None:
     run(tmp_path / "run", f"mine=folder:{folders[0]}")
     moved = shutil.move(folders[0], tmp_path / "moved")
@@ -97,6 +100,7 @@ def test_a_given_name_survives_a_move(tmp_path: Path, folders: tuple[Path, Path]
     ]
 
 
+@pytest.mark.slow
 def test_evaluate_knows_folders_by_their_place_or_name(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     small = load_protocol("vidtok").derive(height=32, width=32)
     for videos in (folders[0], str(folders[1]), [folders[0] / "a.mp4"], f"mine=folder:{folders[1]}"):
@@ -131,6 +135,7 @@ def test_the_kind_as_a_name_goes_on_with_ledgers_of_before() -> None:
     assert dataset.identity == "folder"
 
 
+@pytest.mark.slow
 def test_unnamed_folders_at_two_places_are_not_merged(tmp_path: Path, folders: tuple[Path, Path]) -> None:
     for number, folder in enumerate(folders):
         run(tmp_path / f"unnamed{number}", f"folder:{folder}")

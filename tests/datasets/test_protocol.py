@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
+from toklab.datasets.folder import FolderDataset
+from toklab.datasets.mcl_jcv import MclJcvDataset
 from toklab.datasets.protocol import Protocol, ProtocolError, load_protocol, protocol_names
 
 VIDTOK = load_protocol("vidtok")
@@ -35,6 +37,7 @@ def test_hash_depends_on_every_field_but_the_name() -> None:
         "antialias": False,
         "crop": "top-left",
         "round_to_uint8": True,
+        "colour_matrix": "bt709",
     }
     assert {*changes, "name", "long_video", "size_multiple"} == set(Protocol.model_fields)
     derived = [VIDTOK.derive(**{field: value}).hash for field, value in changes.items()]
@@ -86,6 +89,7 @@ def test_derived_names_tell_what_changed() -> None:
         ({"size_multiple": 8}, "neither height nor width"),
         ({"resize_filter": "lanczos", "antialias": False}, "antialias = true"),
         ({"sample_fps": "slow"}, "'native'"),
+        ({"sample_fps": float("inf")}, "sample_fps: .*finite"),
     ],
 )
 def test_wrong_changes_are_named(changes: dict[str, object], message: str) -> None:
@@ -108,7 +112,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     file.write_text("\n".join(lines))
     assert load_protocol(file) == load_protocol(str(file)) == VIDTOK
     file.write_text("\n".join([*lines, "colour = 1"]))
-    with pytest.raises(ProtocolError, match=r"mine\.toml: colour: "):
+    with pytest.raises(ProtocolError, match=r"mine\.toml: 'colour' is no field of a protocol; there are: name, "):
         load_protocol(file)
     file.write_text("not toml")
     with pytest.raises(ProtocolError, match=r"mine\.toml is not valid TOML"):
@@ -122,3 +126,17 @@ def test_a_protocol_is_a_frozen_value_that_pickles() -> None:
         VIDTOK.height = 32  # pyright: ignore[reportAttributeAccessIssue]
     assert pickle.loads(pickle.dumps(VIDTOK)) == VIDTOK
     assert load_protocol("vidtok") == VIDTOK
+
+
+def test_a_datasets_colour_matrix_joins_the_protocol_unless_it_has_its_own() -> None:
+    there = VIDTOK.on(MclJcvDataset)
+    assert (there.name, there.colour_matrix) == ("vidtok", "bt709")
+    assert there.hash == VIDTOK.derive(colour_matrix="bt709").hash != VIDTOK.hash
+    own = VIDTOK.derive(colour_matrix="bt601")
+    assert own.on(MclJcvDataset) == own
+    assert VIDTOK.on(FolderDataset) == VIDTOK
+
+
+@pytest.mark.parametrize(("fps", "subsampling", "expected"), [(25, 1, 25), (60, 1, 30), (60, 2, 15), (24, 2, 12)])
+def test_clips_have_the_rate_of_the_frames_that_are_taken(fps: float, subsampling: int, expected: float) -> None:
+    assert VIDTOK.derive(subsampling=subsampling).sampled_fps(fps) == expected

@@ -55,7 +55,7 @@ def snapshots(folder: Path, out: Path) -> Iterator[Snapshots]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sqlite3, "connect", traced)
-        for module, name in ((os, "replace"), (os, "fsync"), (os, "unlink"), (Path, "unlink")):
+        for module, name in ((os, "replace"), (os, "fsync"), (os, "unlink"), (Path, "unlink"), (Path, "replace")):
             patch.setattr(module, name, watched(getattr(module, name)))
         yield taken
     taken.take("the end")

@@ -93,7 +93,32 @@ class LooksAhead(Average):
 class SaysThatItLooksAhead(LooksAhead):
     """The same, declared."""
 
-    looks_ahead = "the mean of all frames"
+    looks_ahead = None
+    looks_ahead_through = "the mean of all frames"
+
+
+class LooksFartherThanItSays(LooksAhead):
+    """Declares three frames, and looks at all."""
+
+    looks_ahead = 3
+    looks_ahead_through = "the mean of a few frames"
+
+
+class LooksTwoFramesAhead(Average):
+    """Adds the next frame but one to each, and says so."""
+
+    looks_ahead = 2
+    looks_ahead_through = "the next frame but one"
+
+    def _encode(self, video: Tensor, generators: Generators) -> Encoded:
+        later = torch.cat([video[:, :, 2:], video[:, :, -1:].expand(-1, -1, min(2, video.shape[2]), -1, -1)], 2)
+        return super()._encode((video + later[:, :, : video.shape[2]]) / 2, generators)
+
+
+class SaysOneFrameAndLooksTwoAhead(LooksTwoFramesAhead):
+    """The same, a frame beyond what it declares."""
+
+    looks_ahead = 1
 
 
 class GroupNormed(Average):
@@ -227,6 +252,8 @@ BROKEN: dict[type[VideoTokenizer], str] = {
     GivesItsInputBack: "input",
     Remembers: "fresh decoder",
     LooksAhead: "causality",
+    LooksFartherThanItSays: "causality",
+    SaysOneFrameAndLooksTwoAhead: "causality",
     DrawsFromTheGlobalGenerator: "determinism",
     Noisy: "noise",
     EncodesWithTheNoiseOfItsDecoder: "noise",
@@ -240,6 +267,7 @@ BROKEN: dict[type[VideoTokenizer], str] = {
 
 WARNED: dict[type[VideoTokenizer], str] = {
     SaysThatItLooksAhead: "causality",
+    LooksTwoFramesAhead: "causality",
     GroupNormed: "causality",
     SwallowsNaN: "nan",
     Signs: "nan",

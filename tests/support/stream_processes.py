@@ -12,8 +12,11 @@ from toklab.tokenizers.streaming import StreamingTokenizer
 from torch import Tensor
 
 
-def peak_resident_bytes_of_stream(card: str, num_frames: int, side: int) -> int:
-    """Peak memory of a fresh Linux process that streams so many square frames through a tokenizer."""
+def peak_resident_bytes_of_stream(card: str, num_frames: int, side: int, keep: bool = False) -> int:
+    """Peak memory of a fresh Linux process that streams so many square frames through a tokenizer.
+
+    With ``keep`` every reconstruction is kept, as a leak would.
+    """
     torch.set_num_threads(1)
     tokenizer = build_tokenizer(load_cards()[card], InferenceSettings(chunk_frames=16))
     assert isinstance(tokenizer, StreamingTokenizer)
@@ -22,7 +25,11 @@ def peak_resident_bytes_of_stream(card: str, num_frames: int, side: int) -> int:
         for number in range(num_frames):
             yield torch.full((1, 3, 1, side, side), number / num_frames)
 
-    num_given = sum(piece.shape[2] for piece in tokenizer.reconstruct_stream(frames()))
+    num_given, kept = 0, []
+    for piece in tokenizer.reconstruct_stream(frames()):
+        num_given += piece.shape[2]
+        if keep:
+            kept.append(piece.clone())
     assert num_given == num_frames
     # ru_maxrss would carry over the parent's peak; VmHWM is this process's own.
     status = Path("/proc/self/status").read_text()

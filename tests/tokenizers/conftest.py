@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from toklab.tokenizers.card import Card
 from toklab.tokenizers.card_file import read_card
+from toklab.tokenizers.trust.cards import TRUST_VARIABLE
 
 CARD = {
     "name": "'a-card'",
@@ -38,6 +39,7 @@ def write_card(tmp_path: Path) -> WriteCard:
 
 
 @pytest.fixture
-def make_card(write_card: WriteCard) -> Callable[..., Card]:
-    """Like ``write_card``, and reads the card."""
+def make_card(write_card: WriteCard, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Card]:
+    """Like ``write_card``, and reads the card; adapters of the tests are trusted."""
+    monkeypatch.setenv(TRUST_VARIABLE, "1")
     return lambda *args, **changes: read_card(write_card(*args, **changes))

@@ -18,6 +18,7 @@ STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torc
 @pytest.fixture(autouse=True)
 def _empty_hub_cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr(checkpoints, "_require_connection", lambda: None)
 
 
 @pytest.mark.parametrize("place", ["own/er/folder/x.ckpt", "x.ckpt"])
@@ -201,3 +202,12 @@ def test_what_holds_no_state_is_refused(tmp_path: Path) -> None:
     ]:
         with pytest.raises(TokenizerError, match=message):
             checkpoints.load_state(tmp_path / file)
+
+
+def test_a_hub_out_of_reach_is_said_at_once(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: pytest.fail("the client would try again"))
+    with pytest.raises(CheckpointUnavailable, match=r"a-card: own/er: folder/x.ckpt can't be downloaded \(Connect"):
+        checkpoints.resolve(make_card(tables=REPOSITORY), download=True)

@@ -58,6 +58,7 @@ def test_weights_rise_linearly_across_an_overlap() -> None:
     torch.testing.assert_close(blended[0, 0, 0], expected.expand(8, -1))
 
 
+@pytest.mark.slow
 def test_blending_lowers_the_error_of_tiles() -> None:
     video = torch.rand(1, 3, 5, 128, 128) * 2 - 1
     cut = tiling_error(build_tokenizer(TINY, InferenceSettings(tile_size=64)), video)
@@ -73,6 +74,7 @@ def test_one_tile_is_the_whole() -> None:
         tiling_error(build_tokenizer(TINY), video)
 
 
+@pytest.mark.slow
 def test_tiles_and_chunks_go_together() -> None:
     video = torch.rand(1, 3, 14, 40, 56) * 2 - 1
     tiles = InferenceSettings(tile_size=32, tile_overlap=8)

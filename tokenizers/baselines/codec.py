@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,10 @@ from .codecs import CODECS, Codec
 from .ffmpeg import COLOUR, OTHER_BINARY, has_encoder, run_ffmpeg
 from .rate_search import STEP, SearchOutcome, nearer, search_rate
 
-FPS = 25
-"""Frame rate given to encoders; only bit rates depend on it."""
+DEFAULT_FPS = 25.0
+"""Frame rate given to encoders of clips whose own is unknown. Their rate control depends on it."""
+LARGEST_DENOMINATOR = 1001
+"""Of the frame rates of television: 30000/1001."""
 
 MIN_SIDE = 32
 """Pixels of the smallest side that every encoder takes."""
@@ -34,8 +37,8 @@ class CodecTokenizer(VideoTokenizer):
 
     Streams are one group of pictures, 4:2:0, BT.709 of limited range, made by one thread (hence repeatable), and
     counted without container and messages. A stream of at most the target's bits is taken if there is one within 3 %,
-    else the nearest; where that is further away, the stream's facts say why. Pixels are rounded to 8 bits; frames are
-    padded to even sides of at least 32 pixels.
+    else the nearest; where that is further away, the stream's facts say why. Encoders are told each clip's own frame
+    rate. Pixels are rounded to 8 bits; frames are padded to even sides of at least 32 pixels.
     """
 
     def __init__(self, spec: TokenizerSpec, parameters: dict[str, Any], settings: InferenceSettings | None = None):
@@ -98,7 +101,11 @@ class CodecTokenizer(VideoTokenizer):
             raise TokenizerError(f"{self.spec.name}: the clip holds NaN or infinite values, which no codec can encode")
         padded = pad_frames(video, (video.shape[2], *_coded_size(*video.shape[3:])))
         pixels = padded.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 4, 1).cpu().numpy()
-        found = [self._encoder.nearest_stream(clip, target_bits) for clip in pixels]
+        rates = self.clip_fps if len(self.clip_fps) == len(pixels) else [0.0] * len(pixels)
+        found = [
+            self._encoder.nearest_stream(clip, target_bits, fps or DEFAULT_FPS)
+            for clip, fps in zip(pixels, rates, strict=True)
+        ]
         return Encoded(
             bitstreams=tuple(outcome.stream for outcome in found),
             bitstream_facts=tuple(
@@ -138,20 +145,20 @@ class _Encoder:
         """Encoder, version and preset, in words."""
         return f"{self.codec.title} {self.codec.version}, preset {self.preset}"
 
-    def nearest_stream(self, pixels: np.ndarray, target_bits: float) -> SearchOutcome:
-        """The stream of (T, H, W, 3) uint8, H and W even, whose bits are nearest to the target.
+    def nearest_stream(self, pixels: np.ndarray, target_bits: float, fps: float) -> SearchOutcome:
+        """The stream of (T, H, W, 3) uint8, H and W even, at ``fps`` frames/s, whose bits are nearest to the target.
 
         Bit rates are tried where no quantizer comes near enough.
         """
         codec = self.codec
 
         def at_quantizer(index: int) -> bytes:
-            return self._encode(pixels, codec.quality.format(quantizer=f"{codec.quantizer(index):g}"))
+            return self._encode(pixels, codec.quality.format(quantizer=f"{codec.quantizer(index):g}"), fps)
 
         def at_rate(index: int) -> bytes:
             octaves = index / RATES_PER_OCTAVE - RATE_OCTAVES
-            rate = target_bits * FPS / len(pixels) * 2**octaves
-            return self._encode(pixels, codec.bitrate.format(rate=round(rate)))
+            rate = target_bits * fps / len(pixels) * 2**octaves
+            return self._encode(pixels, codec.bitrate.format(rate=round(rate)), fps)
 
         outcome = search_rate(at_quantizer, codec.count_bits, codec.num_quantizers, target_bits)
         if outcome.off_target == STEP and codec.bitrate:
@@ -173,10 +180,11 @@ class _Encoder:
             raise TokenizerError(f"ffmpeg decoded {len(decoded)} bytes instead of {shape}")
         return np.frombuffer(bytearray(decoded), np.uint8).reshape(shape)
 
-    def _encode(self, pixels: np.ndarray, rate_control: str) -> bytes:
+    def _encode(self, pixels: np.ndarray, rate_control: str, fps: float) -> bytes:
         codec = self.codec
         num_frames, height, width = pixels.shape[:3]
-        raw_input = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {FPS} -i -"
+        rate = Fraction(fps).limit_denominator(LARGEST_DENOMINATOR)
+        raw_input = f"-f rawvideo -pix_fmt rgb24 -s {width}x{height} -r {rate} -i -"
         conversion = f"-vf scale=out_color_{COLOUR.format('out')},format={codec.pixel_format}"
         encoder = f"-c:v {codec.encoder} {codec.preset.format(preset=self.preset)} {rate_control}"
         messages = f"-bsf:v filter_units=remove_types={codec.message_units}" if codec.message_units else ""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -83,6 +83,17 @@ class AutoencoderOptions:
         return {key: value for key, value in stored.items() if not key.startswith("_")} | dict(self.config)
 
 
+LOOKS_AHEAD: dict[str, Callable[[int], int]] = {
+    # Linear upsampling in time reaches into the next latent, and not to its last frame.
+    "AutoencoderVidTok": lambda temporal_compression: temporal_compression - 1,
+}
+"""By how many frames classes look ahead that may, from their compression; the others do over the whole clip.
+
+The decoders of LTX do through more than ten convolutions at the latent's frame rate alone, 72 frames and more, which is
+longer than what is mostly measured.
+"""
+
+
 class DiffusersTokenizer(VideoTokenizer):
     """An autoencoder of diffusers. It is built without weights: :meth:`load_state` or :meth:`init_random` brings them.
 
@@ -101,7 +112,10 @@ class DiffusersTokenizer(VideoTokenizer):
         super().__init__(spec, settings)
         self.options = AutoencoderOptions.from_parameters(parameters, spec.name)
         self._class = _autoencoder_class(self.options.autoencoder, spec.name)
-        self.looks_ahead = self.options.looks_ahead
+        self.looks_ahead_through = self.options.looks_ahead
+        if self.looks_ahead_through:
+            reach = LOOKS_AHEAD.get(self.options.autoencoder)
+            self.looks_ahead = reach(spec.temporal_compression) if reach else None
         self._arguments = self.options.arguments
         accepted = inspect.signature(self._class.__init__).parameters
         if foreign := sorted(set(self._arguments) - set(accepted)):

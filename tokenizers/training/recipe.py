@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
 from ..card_file import NAME_PATTERN
+from ..errors import did_you_mean
 from .errors import TrainingError
 
 Section = TypeVar("Section")
@@ -145,7 +146,8 @@ def _read(name: str | Path, folder: Path, readers: tuple[str, ...] = ()) -> tupl
         source = folder / Path(name).expanduser()
     else:
         raise TrainingError(
-            f"there is no recipe {name}; give a TOML file, or one of these: {', '.join(sorted(shipped))}"
+            f"there is no recipe {name}{did_you_mean(str(name), shipped)}; give a TOML file, or one of these: "
+            f"{', '.join(sorted(shipped))}"
         )
     file = str(source)
     if file in readers:

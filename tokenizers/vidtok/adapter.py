@@ -45,7 +45,9 @@ class VidTokTokenizer(NetworkTokenizer[VidTokConfig, VidTokModel], StreamingToke
         if self.settings.chunk_frames:
             check_chunks(self.config, self.settings.chunk_frames, self.settings.chunk_mode)
         if self.config.variant == "causal_v1_1":
-            self.looks_ahead = "linear upsampling in time, between a latent and the next"
+            # Up to the last frame but one of the next latent.
+            self.looks_ahead = spec.temporal_compression - 1
+            self.looks_ahead_through = "linear upsampling in time, between a latent and the next"
 
     def _build(self) -> VidTokModel:
         return VidTokModel(self.config)

@@ -49,7 +49,7 @@ def commands() -> list[str]:
             "selftest",
             "reconstruct",
         ),
-        *("data list", "data check", "weights list", "weights pull", "weights path"),
+        *("data list", "data check", "weights list", "weights pull", "weights path", "weights lock"),
     ]
 
 
@@ -125,6 +125,7 @@ def test_run_prints_the_table_and_remembers_the_suite(
     assert (tmp_path / "run" / "suite.json").is_file()
 
 
+@pytest.mark.slow
 def test_runs_without_a_suite_have_folders_of_their_own_and_name_them(
     toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,4 +1,4 @@
-"""`--trust-torchscript`: archives whose SHA-256 no card gives run only if the user says so."""
+"""`--trust-torchscript` and `--trust-cards`: archives and cards that are code run only if the user says so."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import torch
 from cosmos_archives import ToyContinuousDecoder, ToyContinuousEncoder
 from toklab.bench.cli.main import app
 from toklab.tokenizers.checkpoints import TRUST_VARIABLE
+from toklab.tokenizers.trust.cards import TRUST_VARIABLE as CARDS_VARIABLE
+from toklab.tokenizers.trust.cards import UntrustedCard
 from typer.testing import CliRunner
 
 CARD = """\
@@ -46,3 +48,37 @@ def test_a_run_with_unknown_archives_needs_the_users_word(tmp_path: Path, monkey
     trusted = CliRunner().invoke(app, [*command, "--trust-torchscript"])
     assert trusted.exit_code == 0, trusted.output
     assert "Toy" in trusted.output
+
+
+FOREIGN_CARD = """\
+name = "foreign"
+title = "Foreign"
+family = "foreign"
+adapter = "fake_weights:WeightedTokenizer"
+regularizer = "ae"
+causal = true
+temporal_compression = 1
+spatial_compression = 1
+latent_channels = 3
+
+[checkpoint]
+random_seed = 0
+"""
+
+
+@pytest.mark.slow
+def test_a_card_that_names_code_is_listed_so_and_counted_only_if_trusted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(CARDS_VARIABLE, "")
+    (tmp_path / "foreign.toml").write_text(FOREIGN_CARD)
+    cards = ["--cards", str(tmp_path)]
+    listed = CliRunner().invoke(app, ["list", *cards]).output
+    assert "needs --trust-cards" in listed
+    assert "the adapter fake_weights:WeightedTokenizer" in listed
+    refused = CliRunner().invoke(app, ["check-adapter", "foreign", *cards])
+    assert isinstance(refused.exception, UntrustedCard)
+    assert "names code" in CliRunner().invoke(app, ["complexity", "foreign", *cards]).output
+    trusted = CliRunner().invoke(app, ["complexity", "foreign", *cards, "--trust-cards"])
+    assert "names code" not in trusted.output
+    assert "needs --trust-cards" not in CliRunner().invoke(app, ["list", *cards]).output

@@ -70,6 +70,7 @@ def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:
         find_goldens([tmp_path / "absent"])
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_every_golden_of_the_collection_holds_or_is_not_supported(shared: Path) -> None:
     lines: list[str] = []

@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toklab.bench.execution.reconstructions import choose_windows, to_uint8
+from toklab.bench.execution.reconstructions import choose_windows, remove_unfinished, to_uint8
 from toklab.datasets.video_writer import write_video
 
 
@@ -41,3 +41,13 @@ def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(Exception, match=r"."):
         write_video(tmp_path / "clip.unknown-container", np.zeros((1, 16, 16, 3), np.uint8), 30)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
+    kept = [tmp_path / "reconstructions" / "cell" / "12ab.mkv", tmp_path / "reconstructions" / "cell" / ".note"]
+    left = [tmp_path / "reconstructions" / place / ".123.ff00.mkv" for place in ("cell", "reference/hash")]
+    for path in (*kept, *left):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"half")
+    remove_unfinished(tmp_path)
+    assert [path.exists() for path in (*kept, *left)] == [True, True, False, False]

@@ -34,6 +34,7 @@ def flips(path: Path, count: int) -> Iterator[int]:
     path.write_bytes(content)
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_a_figure_silently(run: Path) -> None:
     written = all_of(run)
     seen = 0

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kills import while_writing
+from kills import snapshots, while_writing
 from run_folders import all_of, measured_row, other_cell, read_all, write_run
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
+from toklab.bench.ledger.merging import merge_runs
 from toklab.bench.ledger.records import CellRecord
 from toklab.bench.ledger.verification import verify_run
 
@@ -82,6 +85,53 @@ def test_a_kill_at_any_moment_leaves_a_state_that_was_committed(tmp_path: Path, 
         with Ledger(folder, write=True) as ledger:
             work(ledger) if found == committed[0] else ledger.compact("c2")
             assert read_all(ledger) == (committed[-1] if found == committed[0] else found), before
+
+
+@pytest.mark.slow
+def test_a_merge_is_there_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Whenever it is killed, the runs stay, and the next merge is the whole one and leaves nothing of the first."""
+    work = tmp_path / "work"
+    runs = [write_run(work / "one"), write_run(work / "two")]
+    with Ledger(runs[1], write=True) as ledger:
+        ledger.record(*measured_row("c1", 8), *measured_row("c2", 9))
+        ledger.update_cell("c2", status="finished")
+    merge_runs(runs, tmp_path / "whole")
+    before, whole = [all_of(run) for run in runs], all_of(tmp_path / "whole")
+    with snapshots(work, tmp_path / "killed") as killed:
+        merge_runs(runs, work / "merged")
+    assert sum(any(folder.glob(".merged.*")) for _, folder in killed.taken) > 20
+    for step, folder in killed.taken:
+        copies = [folder / run.name for run in runs]
+        assert [all_of(copy) for copy in copies] == before, step
+        if (folder / "merged").exists():
+            assert all_of(folder / "merged") == whole, step
+        else:
+            merge_runs(copies, folder / "merged")
+            assert all_of(folder / "merged") == whole, step
+            assert sorted(path.name for path in folder.iterdir()) == ["merged", "one", "two"], step
+
+
+@pytest.mark.skipif(os.name != "posix", reason="only there can one ask whether a process runs")
+def test_what_dead_processes_left_of_a_merge_is_removed(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [tmp_path / f".merged.{process}.unfinished" for process in (dead.pid, os.getpid(), os.getppid())]
+    other = tmp_path / f".merged2.{dead.pid}.unfinished"
+    for folder in (*left, other):
+        write_run(folder)
+    merge_runs([run], tmp_path / "merged")
+    # The last one of the first three belongs to a process that is running.
+    assert [folder.exists() for folder in (*left, other)] == [False, False, True, True]
+    assert all_of(tmp_path / "merged") == all_of(run)
+
+
+def test_a_merge_on_another_machine_goes_on(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    under_way = tmp_path / ".merged.999999999.unfinished"
+    with Ledger(under_way, write=True):
+        merge_runs([run], tmp_path / "merged")
+        assert under_way.exists()
 
 
 def test_an_upgrade_loses_nothing_whenever_it_is_killed(tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from run_folders import write_run
 from toklab.bench.ledger.ledger import LedgerError
 from toklab.bench.ledger.plans import Plan, clip_digest, plan_file, planned_rows, read_plan, write_plan
 from toklab.bench.ledger.records import Row
+from toklab.bench.ledger.verification import verify_run
 
 ROW = Row("c1", "a.mp4", 0, "ff", (0, 1), 30.0, "pyav", "scored", "", {}, "m", "r")
 A, B = ("a.mp4", 0, clip_digest("ff", (0, 1))), ("b.mp4", 0, "0")
@@ -53,3 +56,33 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     plan_file(tmp_path, "c1").write_text(text)
     with pytest.raises(LedgerError, match=r"plan-c1\.json is damaged"):
         read_plan(tmp_path, "c1")
+
+
+def test_no_flipped_bit_changes_a_plan_silently(tmp_path: Path) -> None:
+    written = Plan({0: frozenset({A}), 2: frozenset({B})}, 3, {"limit": 4})
+    write_plan(tmp_path, "c1", written)
+    path = plan_file(tmp_path, "c1")
+    content = path.read_bytes()
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        with suppress(LedgerError):
+            assert read_plan(tmp_path, "c1") == written, bit
+
+
+def test_a_plan_of_the_first_format_is_read(tmp_path: Path) -> None:
+    plan_file(tmp_path, "c1").write_text(
+        '{"format": 1, "shards": 1, "limits": {}, "parts": {"0": [["a.mp4", 0, "x"]]}}'
+    )
+    assert read_plan(tmp_path, "c1") == Plan({0: frozenset({("a.mp4", 0, "x")})})
+
+
+def test_verify_names_a_damaged_plan(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    write_plan(run, "c1", plan(A))
+    assert all(finding.is_sound for finding in verify_run(run))
+    path = plan_file(run, "c1")
+    path.write_text(path.read_text().replace('"shards": 1', '"shards": 2'))
+    (damaged,) = [finding for finding in verify_run(run) if not finding.is_sound]
+    assert damaged.subject == str(path)

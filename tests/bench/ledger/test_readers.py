@@ -102,6 +102,10 @@ def test_a_writer_without_rights_is_told(public_folder: Path) -> None:
     assert succeeds_without_rights(run, write)
 
 
+def _is_running(child: int) -> bool:
+    return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
 def test_a_reader_beside_a_writer_sees_whole_states(tmp_path: Path) -> None:
     """Rows and measurements of one commit come together, whether the cell is being compacted or not."""
 
@@ -119,8 +123,10 @@ def test_a_reader_beside_a_writer_sees_whole_states(tmp_path: Path) -> None:
         ledger.record(CELL)
     child = in_child(write)
     try:
-        most = 0
-        for _ in range(100):
+        most = num_reads = 0
+        # A busy machine may give the writer little time while 100 readings are made.
+        while num_reads < 100 or (most <= 5 and _is_running(child)):
+            num_reads += 1
             with Ledger(tmp_path) as ledger:
                 measurements = ledger.measurements("c1")
                 assert all(len(found) == 2 for found in measurements.values())

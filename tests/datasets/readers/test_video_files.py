@@ -214,6 +214,7 @@ def test_a_conversion_matrix_may_be_named_for_an_untagged_file(videos: Path) -> 
     assert not np.array_equal(as_is, bt709)
 
 
+@pytest.mark.slow
 @pytest.mark.clips
 @pytest.mark.parametrize("folder", ["sample", "compat"])
 def test_both_readers_agree_on_real_clips(shared: Path, folder: str) -> None:

@@ -14,6 +14,7 @@ from toklab.tokenizers.baselines.bridge_process import select
 from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_tokenizer
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec
+from toklab.tokenizers.trust.cards import TRUST_VARIABLE
 
 REPOSITORY = """
     # A top-level package called `models`, as many repositories have one.
@@ -121,7 +122,10 @@ def test_a_checkout_runs_in_a_process_of_its_own(make: Callable[..., BridgeToken
 
 
 @pytest.mark.slow
-def test_a_card_brings_checkpoint_and_checkout(checkout: Path, clip: torch.Tensor, tmp_path: Path) -> None:
+def test_a_card_brings_checkpoint_and_checkout(
+    checkout: Path, clip: torch.Tensor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(TRUST_VARIABLE, "1")
     save_file({"gain": torch.tensor([2.0])}, tmp_path / "pool.safetensors")
     card = tmp_path / "pool.toml"
     card.write_text(

@@ -98,6 +98,7 @@ def test_any_length_and_size_comes_back_as_it_was(shape: tuple[int, int, int], c
     assert tokenizer.decode(tokenizer.encode(video)).shape == video.shape
 
 
+@pytest.mark.slow
 @every_codec
 def test_streams_that_cannot_be_small_or_large_enough_say_so(clip: Tensor, codec: str) -> None:
     small = make(codec, bits_per_latent_position=0.1).encode(clip)
@@ -189,3 +190,21 @@ def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", shutil.which("false") or "")
     with pytest.raises(TokenizerError, match="ffmpeg failed with status 1"):
         make().decode(encoded)
+
+
+def _rate_in_stream(stream: bytes) -> str:
+    """The rate of fields, two a frame, that an H.264 stream announces, as ffmpeg prints it."""
+    command = [get_ffmpeg_exe(), "-hide_banner", "-f", "h264", "-i", "-"]
+    said = subprocess.run(command, input=stream, capture_output=True, check=False).stderr.decode()
+    found = re.search(r"([\d.]+) tbr", said)
+    assert found is not None, said
+    return found[1]
+
+
+def test_the_encoder_is_told_each_clips_own_frame_rate(clip: Tensor) -> None:
+    tokenizer = make()
+    tokenizer.clip_fps = [24.0, 60.0]
+    encoded = tokenizer.encode(torch.cat([clip, clip]))
+    assert [_rate_in_stream(stream) for stream in encoded.bitstreams] == ["48", "120"]
+    tokenizer.clip_fps = [0.0]
+    assert _rate_in_stream(tokenizer.encode(clip).bitstreams[0]) == "50"

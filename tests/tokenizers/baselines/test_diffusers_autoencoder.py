@@ -69,6 +69,7 @@ def test_every_card_of_the_family_is_tested() -> None:
     assert set(official_cards()) == set(PARAMETERS_IN_MILLIONS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARAMETERS_IN_MILLIONS)
 def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name: str) -> None:
     card = load_cards()[name]
@@ -94,6 +95,7 @@ def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name:
     assert reconstruction.shape == (1, 3, num_frames, size, size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sorted(set(TINY) - LARGE_TILE))
 def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Path) -> None:
     card = tiny_card(name, tmp_path)
@@ -106,12 +108,14 @@ def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Pa
         assert tokenizer.decode(encoded).shape == clip.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["easyanimate-v5", "hunyuanvideo", "hunyuanvideo-1.5", "ltx-2", "svd", "wan2.2"])
 def test_a_tiny_one_keeps_the_rules_of_adapters(name: str, tmp_path: Path) -> None:
     findings = list(check_adapter(build_tokenizer(tiny_card(name, tmp_path)), side=64))
     assert [(finding.rule, finding.judgement.why) for finding in findings if finding.failed] == []
 
 
+@pytest.mark.slow
 def test_allegro_pads_a_clip_to_its_tile(tmp_path: Path) -> None:
     card = tiny_card("allegro", tmp_path)
     tokenizer = build_tokenizer(card)
@@ -231,6 +235,7 @@ def test_without_weights_it_says_so() -> None:
         tokenizer.encode(torch.zeros(1, 3, 5, 32, 32))
 
 
+@pytest.mark.slow
 def test_diffusers_runs_from_the_root_of_the_checkout() -> None:
     pytest.importorskip("transformers", reason="transformers isn't installed")
     code = (

@@ -37,6 +37,7 @@ def on_meta(name: str) -> PortedTokenizer:
     return tokenizer
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 @pytest.mark.parametrize("name", GOLDENS)
 def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
@@ -65,6 +66,7 @@ def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -
     assert all(set(shape[len(official[key]) :]) <= {1} for key, shape in state.items())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> None:
     tokenizer = on_meta(name)

@@ -29,6 +29,7 @@ FLOPS = {
 computed once; two for each multiply-add."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", FLOPS)
 def test_operations_are_those_of_the_official_network(case: tuple[str, int, int, int, int]) -> None:
     variant, num_frames, height, width, steps = case

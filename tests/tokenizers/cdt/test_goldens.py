@@ -30,6 +30,7 @@ def golden_names() -> list[str]:
     return sorted(path.parent.name for path in Path(shared, "goldens", "cdt").glob("*/config.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", golden_names())
 def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
     folder = shared / "goldens" / "cdt" / name
@@ -40,6 +41,7 @@ def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
     assert {comparison.tensor.removeprefix("io/") for comparison in comparisons} == stored
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["full_base_recipe", "full_small_recipe"])
 def test_regenerated_weights_have_the_stored_checksum(shared: Path, name: str) -> None:
     config = json.loads((shared / "goldens" / "cdt" / name / "config.json").read_text())

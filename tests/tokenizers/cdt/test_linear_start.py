@@ -32,6 +32,7 @@ def one_step(model: CDTModel, clips: torch.Tensor) -> torch.Tensor:
     return channels_first(model.denoiser(model.config.sample_gamma * noise, time, conditions, FeatureCache()))
 
 
+@pytest.mark.slow
 def test_one_step_shows_the_clip_whatever_the_noise() -> None:
     torch.manual_seed(0)
     model = CDTModel(CDTConfig.from_parameters(SMALL)).train()
@@ -40,6 +41,7 @@ def test_one_step_shows_the_clip_whatever_the_noise() -> None:
     assert psnr(one_step(model, clips), clips) > 25
 
 
+@pytest.mark.slow
 def test_every_block_learns_after_a_step_for_each_level() -> None:
     torch.manual_seed(0)
     model = CDTModel(CDTConfig.from_parameters(SMALL)).train()

@@ -32,6 +32,7 @@ def test_the_total_is_the_weighted_sum(tiny_model, clip) -> None:
     assert set(CDTObjective(tiny_model("small"), kl_weight=0.5)(clip, 0)) == {"total", "mse", "kl"}
 
 
+@pytest.mark.slow
 def test_a_few_steps_reduce_the_loss(tiny_model, clip) -> None:
     objective = CDTObjective(tiny_model("small"), kl_weight=1e-6)
     optimizer = torch.optim.Adam(objective.trained_parameters(), 3e-3)

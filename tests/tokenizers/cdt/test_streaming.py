@@ -24,6 +24,7 @@ def reconstruct(tokenizer: CDTTokenizer, video: Tensor) -> Tensor:
     return tokenizer.decode(tokenizer.encode(video, seeded()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["base", "small"])
 @given(
     num_frames=st.integers(1, 15), chunk=st.sampled_from([4, 8, 12]), piece=st.integers(1, 9), steps=st.integers(1, 2)
@@ -56,6 +57,7 @@ def test_official_chunks_are_at_most_those_of_the_official_rule(tiny_tokenizer) 
         assert (official_chunk_frames(config, side, side), official_chunk_latents(config, side, side)) == expected
 
 
+@pytest.mark.slow
 def test_streams_of_two_variants_and_clips_may_interleave(tiny_tokenizer) -> None:
     tokenizers = [tiny_tokenizer(variant, chunk_frames=4) for variant in ("base", "small", "base")]
     videos = [torch.rand(1, 3, 9, 16, 16) * 2 - 1 for _ in tokenizers]

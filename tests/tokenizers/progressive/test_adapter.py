@@ -124,6 +124,7 @@ def test_chunks_are_coded_on_their_own(name: str, overlap: int) -> None:
     torch.testing.assert_close(chunked.decode(encoded), expected)
 
 
+@pytest.mark.slow
 @given(num_frames=st.integers(1, 48), piece=st.integers(1, 20))
 @settings(max_examples=10)
 def test_a_stream_gives_what_the_whole_gives(num_frames: int, piece: int) -> None:

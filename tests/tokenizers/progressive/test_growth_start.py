@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from smooth_clips import psnr, smooth_clips
 from toklab.tokenizers.progressive.config import ProgressiveConfig
@@ -25,6 +26,7 @@ def fitted_base(clips: torch.Tensor) -> ProgressiveModel:
     return model
 
 
+@pytest.mark.slow
 def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_below() -> None:
     clips = smooth_clips(16, num_frames=17)
     model = fitted_base(clips)
@@ -39,6 +41,7 @@ def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_
         model = fitted
 
 
+@pytest.mark.slow
 def test_an_extension_starts_with_the_base_and_near_its_quality() -> None:
     clips = smooth_clips(16, num_frames=17)
     base = fitted_base(clips)

@@ -16,6 +16,7 @@ def quality(model: LevelledModel, clips: torch.Tensor) -> float:
         return psnr(model.reconstruct(clips), clips)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "ratio"), [("progressive", 4), ("direct", 4), ("direct", 8)])
 def test_a_model_starts_far_better_than_from_random_weights(architecture, ratio: int) -> None:
     torch.manual_seed(0)

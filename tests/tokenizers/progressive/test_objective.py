@@ -55,6 +55,7 @@ def test_everything_that_was_not_grown_learns(train: TrainModel, parameters: dic
     assert not unchanged
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ratio", [8, 16])
 def test_what_is_frozen_stays_frozen(train: TrainModel, ratio: int) -> None:
     model = grown(ratio)

@@ -22,6 +22,7 @@ def kill_at(step: int) -> Any:
     return on_progress
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "options",
     [
@@ -53,6 +54,7 @@ def test_a_killed_and_resumed_training_gives_the_weights_of_an_uninterrupted_one
     assert resumed.validation == whole.validation
 
 
+@pytest.mark.slow
 def test_training_lowers_the_loss_and_logs_every_step_once(tiny_training) -> None:
     generator = torch.Generator().manual_seed(0)
     clip = torch.nn.functional.interpolate(torch.rand(1, 3, 2, 2, 2, generator=generator) - 0.5, (5, 16, 16))
@@ -80,6 +82,7 @@ def test_a_finished_training_resumes_to_its_result(tiny_training) -> None:
     assert again.validation == first.validation
 
 
+@pytest.mark.slow
 def test_a_checkpoint_is_not_overwritten_nor_taken_for_another_recipes(tiny_training) -> None:
     tiny_training().run()
     with pytest.raises(TrainingError, match="--resume"):

@@ -73,7 +73,9 @@ def test_bad_recipes_are_refused_with_file_and_key(tmp_path: Path, text: str, me
 
 
 def test_unknown_names_circles_and_growth_from_nothing_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"there is no recipe vidtok-kl; give a TOML file, .*vidtok"):
+    with pytest.raises(
+        TrainingError, match=r"no recipe vidtok-kl; did you mean vidtok-kl-4.*; give a TOML file, .*vidtok"
+    ):
         load_recipe("vidtok-kl")
     (tmp_path / "a.toml").write_text('extends = "b.toml"\n')
     (tmp_path / "b.toml").write_text('extends = "a.toml"\n')

@@ -25,6 +25,7 @@ def golden_names() -> list[str]:
     return sorted(path.parent.name for path in Path(shared, "goldens", "vidtok").glob("*/config.json"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", golden_names())
 def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
     folder = shared / "goldens" / "vidtok" / name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -10,6 +11,7 @@ from torch import Tensor, nn
 from ...interface import Encoded
 from ...network_adapter import NetworkTokenizer
 from ...networks.ldm.chunks import overlapping_chunks, run_chunks
+from ...spec import InferenceSettings, TokenizerSpec
 from ...streaming import StreamingTokenizer
 from .checkpoint import own_names
 from .config import CVVAEConfig
@@ -19,8 +21,13 @@ from .model import CVVAEModel
 class CVVAETokenizer(NetworkTokenizer[CVVAEConfig, CVVAEModel], StreamingTokenizer):
     """Works in chunks that share a frame, and in tiles where frames are large, as the official code does."""
 
-    looks_ahead = "the decoder, whose convolutions aren't causal, and group norms over the whole clip"
+    looks_ahead_through = "the decoder, whose convolutions aren't causal, and group norms over the whole clip"
     config_type = CVVAEConfig
+
+    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
+        super().__init__(spec, parameters, settings)
+        # Chunks are decoded apart, so that nothing behind the end of a chunk matters to it.
+        self.looks_ahead = self.config.en_de_n_frames_a_time or None
 
     def _build(self) -> CVVAEModel:
         return CVVAEModel(self.config)

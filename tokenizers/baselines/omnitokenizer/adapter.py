@@ -24,7 +24,8 @@ class OmniTokenizerTokenizer(NetworkTokenizer[OmniTokenizerConfig, OmniTokenizer
     of the padded square.
     """
 
-    looks_ahead = "positional convolutions, whose reshape mixes frames with places as published"
+    looks_ahead = None
+    looks_ahead_through = "positional convolutions, whose reshape mixes frames with places as published"
     config_type = OmniTokenizerConfig
 
     def _build(self) -> OmniTokenizerModel:

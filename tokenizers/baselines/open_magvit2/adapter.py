@@ -18,7 +18,8 @@ from .model import OpenMagvit2Model
 class OpenMagvit2Tokenizer(NetworkTokenizer[OpenMagvit2Config, OpenMagvit2Model]):
     """Open-MAGVIT2 on video; its spec's ``causal`` stands for windows of 1 + 4 n frames."""
 
-    looks_ahead = "the decoder's norms by statistics of the whole latent, and group norms over the whole clip"
+    looks_ahead = None
+    looks_ahead_through = "the decoder's norms by statistics of the whole latent, and group norms over the whole clip"
     config_type = OpenMagvit2Config
 
     def _build(self) -> OpenMagvit2Model:

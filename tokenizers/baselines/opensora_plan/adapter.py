@@ -33,7 +33,7 @@ class CausalVAETokenizer(NetworkTokenizer[CausalVAEConfig, CausalVAEModel], Stre
         TokenizerError: as the base class, and if chunks or tiles don't fit the network.
     """
 
-    looks_ahead = "trilinear upsampling in time, and group norms over the whole clip"
+    looks_ahead_through = "trilinear upsampling in time, and group norms over the whole clip"
 
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS | {
         "chunk_frames",
@@ -47,6 +47,8 @@ class CausalVAETokenizer(NetworkTokenizer[CausalVAEConfig, CausalVAEModel], Stre
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, parameters, settings)
         chunk_rules(self.settings, spec)
+        # Up to the last frame but one of the next latent; statistics of norms aren't counted.
+        self.looks_ahead = spec.temporal_compression - 1
 
     def _build(self) -> CausalVAEModel:
         return CausalVAEModel(self.config)

@@ -103,6 +103,7 @@ def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) ->
         build("cosmos-tiny-cv")
 
 
+@pytest.mark.slow
 def test_a_network_built_without_memory_leaves_the_module_of_diffusers_usable() -> None:
     code = """
 from toklab.tokenizers.catalog import build_on_meta, load_cards

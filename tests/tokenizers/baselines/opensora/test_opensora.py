@@ -32,6 +32,7 @@ def latents(tokenizer: OpenSoraTokenizer, video: Tensor) -> Tensor:
     return encoded.latents
 
 
+@pytest.mark.slow
 def test_chunks_of_17_frames_are_independent() -> None:
     tokenizer = opensora()
     video = clip(1, 3, 39, 8, 8)

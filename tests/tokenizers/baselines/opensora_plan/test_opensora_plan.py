@@ -46,6 +46,7 @@ def test_the_network_is_causal_but_for_its_norms() -> None:
     torch.testing.assert_close(decoded[:, :, 0], changed[:, :, 0])
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_settings_give_the_official_tiling(shared: Path) -> None:
     folder = shared / "goldens" / "baselines" / "opensoraplan_v1_2"

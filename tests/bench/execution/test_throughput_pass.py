@@ -1,0 +1,198 @@
+"""The throughput pass: repetitions after a cell's windows, within the time that the run has for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fake_tokenizers import Average
+from toklab.bench import evaluate
+from toklab.bench.analysis.results import RunResults
+from toklab.bench.analysis.results_table import results_table
+from toklab.bench.execution import evaluation, provenance, throughput_pass
+from toklab.bench.execution.forward import OutOfMemory, forward
+from toklab.bench.execution.throughput_pass import CHECKPOINTS, is_stable, repeat
+from toklab.bench.ledger.ledger import Ledger, unpack_arrays
+from toklab.bench.ledger.merging import merge_runs
+from toklab.bench.metrics.repetitions import Repetitions
+from toklab.bench.planning.plan import Shard
+
+METRICS = ("psnr", "throughput-encode", "throughput-decode", "latency")
+
+
+class Model:
+    """A model whose passes take known seconds of a clock of its own."""
+
+    def __init__(self, seconds: Iterator[float]):
+        self.now = 0.0
+        self._seconds = seconds
+
+    def run(self) -> Mapping[str, float]:
+        seconds = next(self._seconds)
+        self.now += seconds
+        return {"encode_s": seconds / 4, "decode_s": seconds * 3 / 4, "batch_size": 1.0, "num_tokens": 1.0}
+
+
+def forever(*seconds: float) -> Iterator[float]:
+    while True:
+        yield from seconds
+
+
+def repeated(seconds: Iterator[float], end: float) -> tuple[list[float], int, float]:
+    """Seconds of the repetitions, number of passes before them, and seconds in all."""
+    model = Model(seconds)
+    timings, warm_ups = repeat(model.run, end, lambda: model.now)
+    return [timing["encode_s"] + timing["decode_s"] for timing in timings], warm_ups, model.now
+
+
+def test_a_steady_model_is_repeated_six_times_after_two_passes() -> None:
+    assert repeated(iter([9.0, 3.0, *[1.0, 1.01] * 10]), 60.0) == ([1.0, 1.01] * 3, 2, pytest.approx(18.03))
+
+
+def test_a_model_that_varies_is_repeated_until_the_last_checkpoint() -> None:
+    seconds, _, _ = repeated(forever(1.0, 2.0), 1e9)
+    assert len(seconds) == CHECKPOINTS[-1]
+
+
+@pytest.mark.parametrize("end", [0.0, 1.0, 2.5, 5.0, 7.9, 30.0])
+@pytest.mark.parametrize("pattern", [(1.0, 2.0), (2.0, 1.0), (0.1, 0.3)])
+def test_the_time_is_kept_but_for_one_pass_of_each_kind(end: float, pattern: tuple[float, ...]) -> None:
+    seconds, warm_ups, spent = repeated(forever(*pattern), end)
+    assert len(seconds) >= 1
+    assert warm_ups >= 1
+    assert spent <= max(end, sum(pattern))
+
+
+def test_stable_is_three_percent_around_the_median() -> None:
+    assert is_stable([1.0, 1.01, 1.02, 1.02, 1.03, 1.04])
+    assert not is_stable([1.0, 1.01, 1.02, 1.02, 1.03, 1.06])
+    assert not is_stable([1.0] * 5)
+
+
+def test_a_run_times_each_cell_once_and_says_so(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoding: list[bool] = []
+
+    def watched(*arguments: Any) -> Any:
+        decoding.append(any(thread.name == "toklab-clips" for thread in threading.enumerate()))
+        return forward(*arguments)
+
+    monkeypatch.setattr(throughput_pass, "forward", watched)
+    _, progress = run_suite(tmp_path / "run", ("average", "signs"), METRICS, batch_size=2)
+    assert [message for message in progress.messages if message.startswith("timing")][:-1] == [
+        "timing 1 of 2: average",
+        "timing 2 of 2: signs",
+    ]
+    assert len(decoding) >= 2 * (1 + 1)
+    assert not any(decoding)
+    for timed in _repetitions(tmp_path / "run"):
+        assert (timed.batch_size, timed.num_frames) == (2, 17)
+        assert (timed.encode_s > 0).all()
+    table = {(row["label"], row["metric"]): row for row in _table(tmp_path / "run")}
+    row = table["signs", "throughput-decode"]
+    (_, signs) = _repetitions(tmp_path / "run")
+    assert row["value"] == pytest.approx(np.median(2 * 17 / signs.decode_s))
+    assert (row["count"], row["counted"]) == (len(signs.decode_s), "repetitions")
+    assert f"{len(signs.decode_s)} repetitions" in row["note"]
+    _, again = run_suite(tmp_path / "run", ("average", "signs"), METRICS, batch_size=2)
+    assert not [message for message in again.messages if message.startswith("timing")]
+
+
+def test_without_a_metric_of_speed_nothing_is_timed(tmp_path: Path, run_suite: Callable) -> None:
+    _, progress = run_suite(tmp_path / "run", ("average",), ("psnr", "peak-memory"))
+    assert not [message for message in progress.messages if message.startswith("timing")]
+    assert not _repetitions(tmp_path / "run")
+
+
+def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*arguments: Any) -> Any:
+        raise RuntimeError("the fan is too loud")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(throughput_pass, "forward", broken)
+        summary, _ = run_suite(tmp_path / "run", ("average",), METRICS)
+    assert summary.exit_code == 1
+    rows = {row["metric"]: row for row in _table(tmp_path / "run")}
+    assert "the fan is too loud" in rows["throughput-encode"]["note"]
+    assert np.isnan(rows["latency"]["value"])
+    assert rows["psnr"]["count"] > 0
+    summary, _ = run_suite(tmp_path / "run", ("average",), METRICS)
+    rows = {row["metric"]: row for row in _table(tmp_path / "run")}
+    assert (summary.exit_code, rows["latency"]["counted"]) == (0, "repetitions")
+
+
+def test_less_memory_than_before_halves_the_batch(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def hungry(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+        if len(clips) > 1:
+            raise OutOfMemory("no room for two")
+        return forward(tokenizer, clips, device)
+
+    monkeypatch.setattr(throughput_pass, "forward", hungry)
+    run_suite(tmp_path / "run", ("average",), METRICS, batch_size=4)
+    (timed,) = _repetitions(tmp_path / "run")
+    assert timed.batch_size == 1
+
+
+@pytest.mark.slow
+def test_long_windows_are_timed_in_pieces(
+    tmp_path: Path, run_suite: Callable, make_video: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video(tmp_path / "whole-videos" / "long.mp4", 70)
+    monkeypatch.setattr(evaluation, "PIECE_FRAMES", 16)
+    run_suite(
+        tmp_path / "run",
+        ("vidtok-tiny-kl-4chn",),
+        METRICS,
+        {"chunk_frames": 8},
+        tmp_path / "whole-videos",
+        protocol="vidtok-long",
+        timing_s=2.0,
+    )
+    (timed,) = _repetitions(tmp_path / "run")
+    assert timed.num_frames == 32
+    assert (timed.decode_s > 0).all()
+
+
+def test_clips_in_memory_are_timed() -> None:
+    run = evaluate(Average(), [torch.zeros(3, 17, 16, 16)] * 2, metrics=METRICS, progress=False)
+    rows = run.table().set_index("metric")
+    assert rows.loc["throughput-encode", "counted"] == "repetitions"
+
+
+def test_merged_runs_of_two_machines_have_no_speed(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for index in range(2):
+        monkeypatch.setattr(provenance, "machine_identity", lambda device, index=index: f"machine {index}")
+        run_suite(tmp_path / str(index), ("average",), METRICS, shard=Shard(index, 2))
+    merge_runs([tmp_path / "0", tmp_path / "1"], tmp_path / "merged")
+    rows = {row["metric"]: row for row in _table(tmp_path / "merged")}
+    assert "machine 0; machine 1" in rows["throughput-encode"]["note"]
+    assert np.isnan(rows["throughput-encode"]["value"])
+
+
+def _repetitions(folder: Path) -> list[Repetitions]:
+    with Ledger(folder) as ledger:
+        found = [
+            measurement.arrays
+            for cell in ledger.cells()
+            for by_key in ledger.measurements(cell.cell_id).values()
+            for measurement in by_key.values()
+            if measurement.measurement_key == "repetitions:v1"
+        ]
+    timed = [Repetitions.from_arrays(unpack_arrays(packed)) for packed in found]
+    return [one for one in timed if one is not None]
+
+
+def _table(folder: Path) -> list[dict[str, Any]]:
+    return results_table(RunResults.read(folder).results).to_dict("records")

@@ -1,0 +1,151 @@
+"""What a run makes of videos that can't be trusted: damaged, not as locked, or of the wrong length."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import pytest
+from natural_video import write_natural
+from toklab.bench.analysis.results import read_results
+from toklab.bench.execution.dataset_windows import length_notes
+from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.ledger.records import Row
+from toklab.bench.planning.cell import reference_identity
+from toklab.datasets.folder import FolderDataset
+from toklab.datasets.interface import VideoSource
+from toklab.datasets.lock import LOCK_NAME, hash_videos, write_lock
+from toklab.datasets.readers.interface import VideoFacts
+from toklab.datasets.stream import SourcePlan
+
+NUM_WINDOWS = 3
+GROUP = 17
+
+
+def _rows(folder: Path) -> dict[tuple[str, int], Row]:
+    with Ledger(folder) as ledger:
+        return {row.key: row for cell in ledger.cells() for row in ledger.rows(cell.cell_id)}
+
+
+def _remarks(folder: Path) -> str:
+    with Ledger(folder) as ledger:
+        return "; ".join(remark for result in read_results(ledger) for remark in result.remarks)
+
+
+@pytest.fixture
+def damaged_folder(tmp_path: Path) -> Path:
+    """One video of three windows, each a group of pictures; the data of the second one is damaged."""
+    folder = tmp_path / "damaged"
+    folder.mkdir()
+    path = write_natural(
+        folder / "v.mp4", NUM_WINDOWS * GROUP, "-c:v", "libx264", "-g", str(GROUP), "-sc_threshold", "0"
+    )
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    place, size = packets[GROUP].pos, packets[GROUP].size
+    assert place is not None
+    for byte in range(place + size * 3 // 10, place + size * 6 // 10):
+        data[byte] ^= 1
+    path.write_bytes(data)
+    return folder
+
+
+def test_windows_with_damaged_frames_fail_and_those_before_are_scored(
+    tmp_path: Path, run_suite: Callable, damaged_folder: Path
+) -> None:
+    summary, _ = run_suite(tmp_path / "run", folder=damaged_folder)
+    assert summary.exit_code == 1
+    rows = _rows(tmp_path / "run")
+    assert [rows["v.mp4", window].status for window in range(NUM_WINDOWS)] == ["scored", "failed", "failed"]
+    assert "v.mp4: damaged from frame 17 on (" in rows["v.mp4", 1].reason
+    assert "--on-corrupt note" in rows["v.mp4", 1].reason
+
+
+@pytest.mark.slow
+def test_noted_windows_are_scored_and_said_and_fail_in_a_stricter_run(
+    tmp_path: Path, run_suite: Callable, damaged_folder: Path
+) -> None:
+    run = tmp_path / "run"
+    summary, _ = run_suite(run, ("average", "signs"), folder=damaged_folder, on_corrupt="note")
+    assert summary.exit_code == 0
+    rows = _rows(run)
+    assert {row.status for row in rows.values()} == {"scored"}
+    assert [bool(rows["v.mp4", window].note) for window in range(NUM_WINDOWS)] == [False, True, True]
+    assert _remarks(run).count("2 windows rest on damaged frames (v.mp4: damaged from frame 17 on (") == 2
+    _, progress = run_suite(run, ("average",), folder=damaged_folder, on_corrupt="note")
+    assert progress.windows == 0
+    summary, _ = run_suite(run, ("average",), folder=damaged_folder)
+    assert summary.failed_windows == 2
+
+
+def test_a_run_fails_videos_that_are_not_as_locked(
+    tmp_path: Path, run_suite: Callable, video_folder: Path, make_video: Callable[[Path, int], Path]
+) -> None:
+    write_lock(video_folder / LOCK_NAME, hash_videos(FolderDataset(video_folder)))
+    summary, _ = run_suite(tmp_path / "before")
+    assert summary.exit_code == 0
+    make_video(video_folder / "a.mp4", 19)
+    (video_folder / "b.mp4").unlink()
+    make_video(video_folder / "d.mp4", 20)
+    summary, _ = run_suite(tmp_path / "run")
+    assert summary.failed_windows == 3
+    reasons = {row.source: row.reason for row in _rows(tmp_path / "run").values() if row.status == "failed"}
+    assert set(reasons) == {"a.mp4", "b.mp4", "d.mp4"}
+    assert "has changed since" in reasons["a.mp4"]
+    assert "there is no such file, but" in reasons["b.mp4"]
+    assert "isn't in" in reasons["d.mp4"]
+    assert _rows(tmp_path / "run")["c.mp4", 0].status == "scored"
+
+
+def test_a_lock_may_lie_elsewhere(tmp_path: Path, run_suite: Callable, video_folder: Path) -> None:
+    lock = tmp_path / "locks" / "clips.lock"
+    lock.parent.mkdir()
+    write_lock(lock, {**hash_videos(FolderDataset(video_folder)), "a.mp4": "0" * 64})
+    summary, _ = run_suite(tmp_path / "run", lock=lock)
+    assert summary.failed_windows == 1
+
+
+class _Listed(FolderDataset):
+    def expected_num_frames(self, key: str) -> int | None:
+        return {"a.mp4": 20, "b.mp4": 125}.get(key)
+
+
+def test_a_wrong_length_is_noted(tmp_path: Path) -> None:
+    facts = VideoFacts(20, 25.0, 8, 8, "yuv")
+    plans = [SourcePlan(VideoSource(f"{name}.mp4", tmp_path), "", facts, ()) for name in "abc"]
+    assert length_notes(_Listed(tmp_path), plans) == ("b.mp4: 20 frames where the dataset gives 125",)
+
+
+def test_a_wrong_length_is_said_in_the_run_and_in_its_report(
+    tmp_path: Path, run_suite: Callable, video_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FolderDataset, "expected_num_frames", _Listed.expected_num_frames)
+    summary, progress = run_suite(tmp_path / "run")
+    assert summary.exit_code == 0
+    said = "b.mp4: 37 frames where the dataset gives 125"
+    assert any(said in message for message in progress.messages)
+    assert said in _remarks(tmp_path / "run")
+
+
+def test_references_are_kept_by_the_reader_that_decoded_them(tmp_path: Path, run_suite: Callable) -> None:
+    run = tmp_path / "run"
+    run_suite(run)
+    with Ledger(run) as ledger:
+        (result,) = read_results(ledger)
+    row = result.rows[0]
+    place = (row.content_id, row.frame_ids, result.cell.protocol_hash)
+    assert len({reference_identity(*place, reader) for reader in ("", "decord", "pyav")}) == 3
+
+    class AnyMetric:
+        measurement_key = "features"
+
+    names = {reference_identity(*place, "decord"): b"decord", reference_identity(*place): b"old"}
+    kept = {(name, "features"): arrays for name, arrays in names.items()}
+    found = {
+        reader: replace(result, references=kept)._reference(replace(row, reader=reader), AnyMetric())  # type: ignore[arg-type]
+        for reader in ("decord", "pyav")
+    }
+    assert found == {"decord": b"decord", "pyav": b"old"}

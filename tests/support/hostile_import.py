@@ -1,0 +1,3 @@
+"""A plugin whose module ends the program."""
+
+raise SystemExit(0)
