@@ -43,14 +43,11 @@ class Journal:
                 whole += len(line)
             with self._path.open("r+b") as file:
                 file.truncate(whole)
+        self._known = {(entry.kind, entry.seed, entry.number) for entry in self.entries}
 
     def has(self, kind: str, seed: int, number: int) -> bool:
         """Whether a fault was tried before."""
         return (kind, seed, number) in self._known
-
-    @property
-    def _known(self) -> set[tuple[str, int, int]]:
-        return {(entry.kind, entry.seed, entry.number) for entry in self.entries}
 
     def add(self, kind: str, seed: int, number: int, outcome: Outcome, seconds: float) -> Entry:
         """Note what came of a fault."""
@@ -58,6 +55,7 @@ class Journal:
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(entry)) + "\n")
         self.entries.append(entry)
+        self._known.add((kind, seed, number))
         return entry
 
 
