@@ -33,7 +33,7 @@ def compose_report(
     clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
-    intervals: Intervals = "half-width",
+    intervals: Intervals = "ends",
 ) -> Report:
     """Arrange figures and what else a run left into a report.
 
@@ -137,7 +137,10 @@ def _methods(figures: Sequence[Figure]) -> Iterator[str]:
     for title, note, hint in dict.fromkeys((f.title, f.note, f.hint) for f in measured if not f.is_available):
         yield f"{title} is missing: {note or 'could not be computed'}{f'; to measure it: {hint}' if hint else ''}."
     if any(figure.has_interval for figure in measured):
-        yield "Intervals are 95 % bootstrap intervals, clustered by source video."
+        yield (
+            "Intervals are 95 % intervals from the differences between source videos: bootstrap-t from 8 videos on, "
+            "Student's t with 5 to 7, none with fewer."
+        )
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -19,6 +19,10 @@ from .text import one_line
 
 Direction = Literal["higher", "lower", "none"]
 Origin = Literal["measured", "published"]
+Rank = Literal["best", "second", ""]
+
+MIN_VIDEOS = 5
+"""Videos below which nothing has an interval."""
 
 
 class TableError(ValueError):
@@ -70,6 +74,18 @@ class Figure:
     """Lower end of the 95 % interval; NaN if there is none."""
     high: float = math.nan
     """Upper end of the 95 % interval; NaN if there is none."""
+    num_sources: int = 0
+    """Source videos behind the interval; 0 where videos play no part or their number is unknown."""
+    interval_note: str = ""
+    """What the reader of the interval must know."""
+    rank: Rank = ""
+    """``best`` for the best figure of its group and all that can't be told from it."""
+    rank_low: int = 0
+    """The best rank in its group that it may have, from 1; 0 where it isn't ranked."""
+    rank_high: int = 0
+    """The worst rank that it may have."""
+    family: str = ""
+    """What it was ranked among, or why it wasn't: ``8 systems, 28 pairs, 12 videos, 240 windows, c 3.41``."""
     count: int = 0
     """How many of ``counted`` the figure rests on; 0 where unknown."""
     counted: str = ""
@@ -92,9 +108,11 @@ class Figure:
         for name in ("system", "tokenizer", "label", "group", "weights", "metric", "title"):
             if not getattr(self, name).strip():
                 raise TableError(f"{where}: {name} must not be empty")
-        for name, choices in (("direction", get_args(Direction)), ("origin", get_args(Origin))):
+        kinds = (("direction", Direction), ("origin", Origin), ("rank", Rank))
+        for name, choices in ((name, get_args(kind)) for name, kind in kinds):
             if getattr(self, name) not in choices:
-                raise TableError(f"{where}: {name} must be one of {', '.join(choices)}, not {getattr(self, name)!r}")
+                named = ", ".join(choice or "empty" for choice in choices)
+                raise TableError(f"{where}: {name} must be one of {named}, not {getattr(self, name)!r}")
         for name in _WHOLE:
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise TableError(f"{where}: {name} must be a whole number, not {getattr(self, name)!r}")
@@ -103,6 +121,9 @@ class Figure:
                 raise TableError(f"{where}: {name} must be a number or NaN, not {getattr(self, name)!r}")
         if math.isnan(self.low) != math.isnan(self.high) or self.low > self.high:
             raise TableError(f"{where}: the interval is {self.low} … {self.high}; give both ends in order, or neither")
+
+        if not 0 <= self.rank_low <= self.rank_high or (self.rank and not self.rank_low):
+            raise TableError(f"{where}: rank {self.rank!r} from {self.rank_low} to {self.rank_high} can't be")
 
     @property
     def is_available(self) -> bool:
@@ -113,6 +134,13 @@ class Figure:
     def has_interval(self) -> bool:
         """Whether there is an interval."""
         return not math.isnan(self.low)
+
+    @property
+    def rank_span(self) -> str:
+        """The ranks that it may have: ``2`` or ``2–5``; empty where it isn't ranked."""
+        if not self.rank_low:
+            return ""
+        return f"{self.rank_low}" if self.rank_low == self.rank_high else f"{self.rank_low}–{self.rank_high}"
 
     @property
     def row_key(self) -> tuple[str, ...]:
@@ -128,7 +156,7 @@ class Figure:
 COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Figure))
 """Column names in canonical order."""
 
-_WHOLE = ("decimals", "count")
+_WHOLE = ("decimals", "num_sources", "rank_low", "rank_high", "count")
 _NUMBERS = ("display_low", "display_high", "value", "low", "high")
 _TEXT = tuple(name for name in COLUMNS if name not in _WHOLE + _NUMBERS)
 _DTYPES = dict.fromkeys(_WHOLE, "int64") | dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_TEXT, "str")
@@ -182,6 +210,15 @@ def check_figures(figures: Iterable[Figure]) -> None:
                 f"results table: metric {figure.metric} is described as {facts[figure.metric]} and as {facts_given} "
                 "(title, direction, unit)"
             )
+
+
+def round_outwards(end: float, decimals: int, *, up: bool = False) -> float:
+    """An end of an interval at so many digits, never inside of it; NaN and infinity as they are."""
+    if not math.isfinite(end):
+        return end
+    # What floating point alone put beyond a digit isn't rounded up to the next one.
+    scaled = round(end * 10**decimals, 6)
+    return (math.ceil(scaled) if up else math.floor(scaled)) / 10**decimals
 
 
 def group_order(group: str) -> tuple[int, int, int, str]:

@@ -49,7 +49,7 @@ class Pairs:
             for cell in cells:
                 if cell not in matched:
                     self.left_out.append(f"{_described(cell)}: nothing of {name} to compare it with")
-        self.sides += [(Side(one.cell.label, one), Side(other.cell.label, other)) for one, other in found]
+        self.sides += [(Side(one.label, one), Side(other.label, other)) for one, other in found]
 
     def _has_run(self, result: CellResults, name: str) -> bool:
         if result.cell.status == "failed":
@@ -94,11 +94,11 @@ def pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str
 
 
 def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
-    found = [r for r in results if r.cell.label == label] or [r for r in results if r.cell.tokenizer == label]
+    found = [r for r in results if label in (r.label, r.cell.label)] or [
+        r for r in results if r.cell.tokenizer == label
+    ]
     if not found:
-        raise ComparisonError(
-            f"{run} holds no {label!r}; it holds {', '.join(sorted({r.cell.label for r in results}))}"
-        )
+        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.label for r in results}))}")
     return found
 
 
@@ -107,10 +107,9 @@ def pairs_of_table(results: Sequence[CellResults]) -> Pairs:
     groups: dict[tuple[str, ...], list[CellResults]] = {}
     for result in results:
         if result.cell.status != "failed":
-            group = str(result.cell.spec.get("comparison_group", "other"))
-            groups.setdefault((group, *place_of(result)), []).append(result)
+            groups.setdefault((result.group, *place_of(result)), []).append(result)
     sides = [
-        (Side(one.cell.label, one), Side(other.cell.label, other))
+        (Side(one.label, one), Side(other.label, other))
         for members in groups.values()
         for one, other in itertools.combinations(members, 2)
     ]
@@ -166,7 +165,8 @@ def _with_weights(pairs: Pairs) -> Pairs:
 
     def named(side: Side) -> Side:
         cell = side.results.cell
-        several = keys.count((cell.label, cell.dataset, cell.protocol_hash)) > 1
+        named_already = bool(side.results.qualifier)
+        several = not named_already and keys.count((cell.label, cell.dataset, cell.protocol_hash)) > 1
         return replace(side, name=f"{side.name}, {cell.weights[:19]}") if several else side
 
     return Pairs([(named(one), named(other)) for one, other in pairs.sides], pairs.left_out)

@@ -1,34 +1,35 @@
-"""Comparing tokenizers on the windows they share, within a run or between runs."""
+"""Comparing tokenizers on the windows they share, within a run or between runs.
+
+All pairs that are compared on one dataset, under one protocol and by one metric are judged together, with one critical
+value. Without chosen pairs the families, the windows and the verdicts are those of the table.
+"""
 
 from __future__ import annotations
 
-import itertools
+import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from ...datasets.names import is_root_identity
-from ...reports.tables.comparison import LEFT_OUT
-from ..catalog.broken_metric import BrokenMetric, find_metric
-from ..ledger.ledger import FILE_NAME, Ledger
-from ..metrics.interface import MeasuredWindow, Metric
-from .paired_difference import PairedDifference, paired_difference
-from .results import CellResults, name_datasets, read_results
+from ...reports.tables.comparison import COLUMNS, LEFT_OUT
+from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
+from ..ledger.ledger import Ledger
+from ..metrics.interface import Estimate, Metric, Unavailable
+from ..statistics.families import Difference, Family
+from ..statistics.power import detectable_difference
+from ..statistics.wins import Wins, count_wins
+from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pairs_in_run, pairs_of_table, place_of
+from .ranking import RankedColumn, rank_column
+from .results import CellResults, measures_anything_of, read_results
+from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
 
+NUM_FURTHEST = 3
+"""Videos that are named on each side of a difference."""
 
-class ComparisonError(ValueError):
-    """Tokenizers that can't be compared: unknown, or measured under different protocols."""
-
-
-@dataclass(frozen=True)
-class Side:
-    """One side of a comparison."""
-
-    name: str
-    """Label, with the run's name where runs are compared."""
-    results: CellResults
+_PAIR = "pair"
 
 
 def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence[str] | None) -> pd.DataFrame:
@@ -36,6 +37,7 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
 
     Args:
         items: labels (or names) of tokenizers in ``run``; without it, run folders, whose equal labels are compared.
+            None at all, with ``run``: all pairs that the run's table ranks together.
         run: run folder.
         metric_names: only these; ``None``: all that both sides have.
 
@@ -46,12 +48,12 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
     Raises:
         ComparisonError: on an unknown label, or where nothing can be compared, such as figures of two protocols.
     """
-    if len(items) < 2:
-        raise ComparisonError("name at least two tokenizers (with --run RUN) or two run folders")
     if run is not None:
         with Ledger(run) as ledger:
             return compare_labels(read_results(ledger), items, metric_names, str(run))
-    return _differences(_pairs_between_runs([Path(item) for item in items]), metric_names)
+    if len(items) < 2:
+        raise ComparisonError("name at least two tokenizers (with --run RUN) or two run folders")
+    return _differences(pairs_between_runs([Path(item) for item in items]), metric_names, None)
 
 
 def compare_labels(
@@ -61,184 +63,174 @@ def compare_labels(
 
     Args:
         results: every cell of the run.
-        labels: labels, or names of tokenizers; at least two.
+        labels: labels, or names of tokenizers; at least two, or none for all pairs that the table ranks together.
         metric_names: only these; ``None``: all that both sides have.
         run: what errors call the run.
     """
-    if len(labels) < 2:
-        raise ComparisonError("name at least two tokenizers")
-    return _differences(_pairs_in_run(results, labels, run), metric_names)
+    if len(labels) == 1:
+        raise ComparisonError("name at least two tokenizers, or none for all that the table ranks together")
+    if not labels:
+        return _differences(pairs_of_table(results), metric_names, results, is_table=True)
+    return _differences(pairs_in_run(results, labels, run), metric_names, results)
 
 
-def _differences(pairs: Pairs, metric_names: Sequence[str] | None) -> pd.DataFrame:
+def _differences(
+    pairs: Pairs,
+    metric_names: Sequence[str] | None,
+    table: Sequence[CellResults] | None,
+    *,
+    is_table: bool = False,
+) -> pd.DataFrame:
+    """The frame of :func:`compare_items`.
+
+    Args:
+        pairs: what is compared.
+        metric_names: only these.
+        table: cells of the table whose verdicts are printed, too; ``None`` for none.
+        is_table: whether windows and families are those of the table.
+    """
     left_out = list(pairs.left_out)
-    rows = [row for one, other in pairs.sides for row in _compare(one, other, metric_names, left_out)]
+    families: dict[tuple[str, ...], list[tuple[Side, Side]]] = {}
+    for one, other in pairs.sides:
+        place = place_of(one.results)
+        families.setdefault((*place, one.results.group) if is_table else place, []).append((one, other))
+    rows = [
+        row
+        for sides in families.values()
+        for row in _compare_family(sides, metric_names, left_out, table, is_table=is_table)
+    ]
+    order = {_id_of(pair): number for number, pair in enumerate(pairs.sides)}
+    rows.sort(key=lambda row: order[str(row[_PAIR])])
     if not rows:
         reasons = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
         raise ComparisonError(f"nothing can be compared{reasons}; `toklab report RUN` shows what each has")
-    frame = pd.DataFrame(rows)
+    frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     frame.attrs[LEFT_OUT] = list(dict.fromkeys(left_out))
     return frame
 
 
-@dataclass
-class Pairs:
-    """What is compared with what, and what has no counterpart."""
-
-    sides: list[tuple[Side, Side]] = field(default_factory=list)
-    left_out: list[str] = field(default_factory=list)
-
-    def match(self, ones: Sequence[CellResults], others: Sequence[CellResults], names: tuple[str, str]) -> None:
-        """Pair cells of one dataset and protocol; ``names`` are what the two sides are called in sentences.
-
-        Raises:
-            ComparisonError: if there is no pair.
-        """
-        ran = [
-            [cell for cell in cells if self._has_run(cell, name)]
-            for cells, name in zip((ones, others), names, strict=True)
-        ]
-        found = [(one, other) for one in ran[0] for other in ran[1] if _place(one) == _place(other)]
-        if not found:
-            raise ComparisonError(_why_none(ran, names, self.left_out))
-        for cells, matched, name in zip(ran, zip(*found, strict=True), names[::-1], strict=True):
-            for cell in cells:
-                if cell not in matched:
-                    self.left_out.append(f"{_described(cell)}: nothing of {name} to compare it with")
-        self.sides += [(Side(one.cell.label, one), Side(other.cell.label, other)) for one, other in found]
-
-    def _has_run(self, result: CellResults, name: str) -> bool:
-        if result.cell.status == "failed":
-            self.left_out.append(f"{_described(result)} ({name}) couldn't run: {result.cell.reason}")
-        return result.cell.status != "failed"
+def _id_of(pair: tuple[Side, Side]) -> str:
+    """Identity of a pair."""
+    return repr([(side.name, *place_of(side.results)) for side in pair])
 
 
-def _place(result: CellResults) -> tuple[str, str]:
-    return result.cell.dataset, result.cell.protocol_hash
-
-
-def _described(result: CellResults) -> str:
-    cell = result.cell
-    return f"{cell.label} on {result.dataset} under {cell.protocol['name']} ({cell.protocol_hash})"
-
-
-def _why_none(ran: Sequence[Sequence[CellResults]], names: tuple[str, str], left_out: Sequence[str]) -> str:
-    if not all(ran):
-        return f"{names[0]} and {names[1]} have nothing to compare: {'; '.join(dict.fromkeys(left_out))}"
-    datasets = [{result.cell.dataset for result in results} for results in ran]
-    if datasets[0] & datasets[1]:
-        described = " and ".join(", ".join(map(_described, results)) for results in ran)
-        return f"figures under different protocols can't be compared: {described}"
-    hint = ""
-    if any(is_root_identity(dataset) for dataset in datasets[0] | datasets[1]):
-        hint = "; a folder at two places is one dataset if it is run under one name: --dataset NAME=folder:PATH"
-    return f"{names[0]} and {names[1]} ran on no dataset in common{hint}"
-
-
-def _pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str) -> Pairs:
-    chosen = [_with_label(results, label, run) for label in labels]
-    pairs = Pairs()
-    for label, others in zip(labels[1:], chosen[1:], strict=True):
-        pairs.match(chosen[0], others, (labels[0], label))
-    return _with_weights(pairs)
-
-
-def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
-    found = [r for r in results if label in (r.label, r.cell.label)] or [
-        r for r in results if r.cell.tokenizer == label
-    ]
-    if not found:
-        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.label for r in results}))}")
-    return found
-
-
-def _pairs_between_runs(folders: Sequence[Path]) -> Pairs:
-    for folder in folders:
-        if not (folder / FILE_NAME).is_file():
-            raise ComparisonError(f"{folder} is not a run folder; to compare tokenizers of one run, give --run RUN")
-    opened: list[list[CellResults]] = []
-    for folder in folders:
-        with Ledger(folder) as ledger:
-            opened.append(read_results(ledger))
-    named = iter(name_datasets([result for results in opened for result in results]))
-    runs = [list(itertools.islice(named, len(results))) for results in opened]
-    pairs = Pairs()
-    for folder, others in zip(folders[1:], runs[1:], strict=True):
-        between = Pairs()
-        places = (str(folders[0]), str(folder))
-        labels = [[result.cell.label for result in results] for results in (runs[0], others)]
-        shared = [label for label in dict.fromkeys(labels[0]) if label in labels[1]]
-        for one, other, results in ((*places, runs[0]), (*places[::-1], others)):
-            alone = [result for result in results if result.cell.label not in shared]
-            between.left_out += [f"{_described(result)}: in {one}, not in {other}" for result in alone]
-        refused: list[str] = []
-        for label in shared:
-            sides = [[result for result in results if result.cell.label == label] for results in (runs[0], others)]
-            try:
-                between.match(sides[0], sides[1], (f"{label} [{places[0]}]", f"{label} [{places[1]}]"))
-            except ComparisonError as error:
-                refused.append(str(error))
-        if not between.sides:
-            raise ComparisonError("; ".join(refused) or f"{places[0]} and {places[1]} have no tokenizer in common")
-        between = _with_weights(Pairs(between.sides, between.left_out + refused))
-        pairs.left_out += between.left_out
-        pairs.sides += [
-            (replace(one, name=f"{one.name} [{places[0]}]"), replace(other, name=f"{other.name} [{places[1]}]"))
-            for one, other in between.sides
-        ]
-    return pairs
-
-
-def _with_weights(pairs: Pairs) -> Pairs:
-    """The same pairs; cells that differ in their weights alone have these in their names."""
-    cells = {side.results.cell.cell_id: side.results.cell for pair in pairs.sides for side in pair}
-    keys = [(cell.label, cell.dataset, cell.protocol_hash) for cell in cells.values()]
-
-    def named(side: Side) -> Side:
-        cell = side.results.cell
-        several = keys.count((cell.label, cell.dataset, cell.protocol_hash)) > 1
-        return replace(side, name=f"{side.name}, {cell.weights[:19]}") if several else side
-
-    return Pairs([(named(one), named(other)) for one, other in pairs.sides], pairs.left_out)
-
-
-def _compare(one: Side, other: Side, names: Sequence[str] | None, left_out: list[str]) -> Iterator[dict[str, object]]:
-    cells = one.results.cell, other.results.cell
-    same = _same_clips(one.results, other.results)
-    for name in dict.fromkeys((*cells[0].metrics, *cells[1].metrics)):
+def _compare_family(
+    sides: Sequence[tuple[Side, Side]],
+    names: Sequence[str] | None,
+    left_out: list[str],
+    table: Sequence[CellResults] | None,
+    *,
+    is_table: bool,
+) -> Iterator[dict[str, object]]:
+    """Every metric of pairs on one dataset under one protocol."""
+    everyone = [side for pair in sides for side in pair]
+    for name in dict.fromkeys(name for side in everyone for name in side.results.cell.metrics):
         metric = find_metric(name)
         if metric.needs == "model" or (names and name not in names):
             continue
-        place = f"{name} on {one.results.dataset}"
         if isinstance(metric, BrokenMetric):
-            left_out.append(f"{place}: {metric.why.reason}")
+            left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
-        if lacking := [side.name for side, cell in ((one, cells[0]), (other, cells[1])) if name not in cell.metrics]:
+        able = [pair for pair in sides if _has_both(pair, metric, left_out)]
+        if able:
+            yield from _compare_by(metric, able, left_out, table, is_table=is_table)
+
+
+def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> bool:
+    place = f"{metric.name} on {pair[0].results.dataset}"
+    if not any(measures_anything_of(metric, side.results.cell) for side in pair):
+        return False
+    if lacking := [side.name for side in pair if metric.name not in side.results.cell.metrics]:
+        if len(lacking) < 2:
             left_out.append(f"{place}: not measured for {', '.join(lacking)}")
-            continue
-        sides = [_windows(side.results, metric, same) for side in (one, other)]
-        machines = sorted({window.machine for windows in sides for window in windows})
-        if metric.needs == "timing" and len(machines) > 1:
+        return False
+    if metric.needs == "timing":
+        machines = sorted({window.machine for side in pair for window in side.results.windows(metric)})
+        if len(machines) > 1:
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
-            continue
-        outcome = paired_difference(metric, sides[0], sides[1], cells[0].facts, cells[1].facts)
-        if isinstance(outcome, PairedDifference):
-            yield _row(one, other, metric, outcome)
+            return False
+    return True
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """One metric of several tokenizers on what they share."""
+
+    shared: SharedWindows
+    estimates: Sequence[Estimate | Unavailable]
+    """Of the members."""
+    family: Family | Unavailable
+    means: Sequence[dict[str, float]]
+    """The members' figures of each video alone."""
+
+
+def _compare_by(
+    metric: Metric,
+    pairs: Sequence[tuple[Side, Side]],
+    left_out: list[str],
+    table: Sequence[CellResults] | None,
+    *,
+    is_table: bool,
+) -> Iterator[dict[str, object]]:
+    sides = list({id(side.results): side for pair in pairs for side in pair}.values())
+    index = {id(side.results): number for number, side in enumerate(sides)}
+    contestants = [Contestant.of(side.results, metric) for side in sides]
+    shared = share_for_ranks(contestants) if is_table else share_windows(contestants, range(len(sides)))
+    place = {member: number for number, member in enumerate(shared.members)}
+    asked: list[tuple[tuple[Side, Side], tuple[int, int]]] = []
+    for pair in pairs:
+        first, second = (index[id(side.results)] for side in pair)
+        if first in place and second in place and shared.num_windows:
+            asked.append((pair, (place[first], place[second])))
         else:
-            left_out.append(f"{place} of {one.name} and {other.name}: {outcome.reason}")
+            why = "too few videos are shared" if shared.num_windows else "no measured window is shared"
+            left_out.append(f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}: {why}")
+    if not asked:
+        return
+    facts = [sides[member].results.cell.facts for member in shared.members]
+    family = guarded(lambda: metric.compare_systems(shared.windows, [pair for _, pair in asked]))
+    means = guarded(lambda: [metric.source_means(windows) for windows in shared.windows])
+    for outcome in (family, means):
+        if isinstance(outcome, Unavailable) and outcome.is_broken:
+            left_out.append(f"{metric.name} on {sides[0].results.dataset}: {outcome.reason}")
+            return
+    contest = _Contest(
+        shared,
+        [figure(metric, windows, of) for windows, of in zip(shared.windows, facts, strict=True)],
+        family,
+        [{} for _ in shared.windows] if isinstance(means, Unavailable) else means,
+    )
+    columns: dict[str, _TableColumn] = {}
+    for number, (pair, members) in enumerate(asked):
+        if reasons := [e.reason for e in (contest.estimates[m] for m in members) if isinstance(e, Unavailable)]:
+            left_out.append(
+                f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}: {reasons[0]}"
+            )
+            continue
+        row = _row(metric, pair, members, number, contest)
+        yield {**row, "table_verdict": _table_verdict(metric, pair, table, columns), _PAIR: _id_of(pair)}
 
 
-def _same_clips(one: CellResults, other: CellResults) -> set[tuple[str, int]]:
-    """Keys of the windows that both saw, from the same frames of the same content."""
-    clips = [{row.key: (row.content_id, row.frame_ids) for row in results.scored()} for results in (one, other)]
-    return {key for key, clip in clips[0].items() if clips[1].get(key) == clip}
-
-
-def _windows(results: CellResults, metric: Metric, keys: set[tuple[str, int]]) -> list[MeasuredWindow]:
-    return [window for window in results.windows(metric) if window.key in keys]
-
-
-def _row(one: Side, other: Side, metric: Metric, outcome: PairedDifference) -> dict[str, object]:
+def _row(
+    metric: Metric, pair: tuple[Side, Side], members: tuple[int, int], number: int, contest: _Contest
+) -> dict[str, object]:
+    one, other = pair
+    estimates = [estimate for estimate in (contest.estimates[m] for m in members) if isinstance(estimate, Estimate)]
+    family = contest.family
+    outcome = None if isinstance(family, Unavailable) else family.differences[number]
+    values = [estimate.value for estimate in estimates]
+    if not isinstance(family, Unavailable):
+        values = [family.values[member] for member in members]
+    notes = [estimate.note for estimate in estimates]
+    if outcome is not None:
+        notes.append(outcome.interval.note)
+    wins = _wins(metric, [contest.means[member] for member in members])
+    verdict = _verdict(metric, outcome)
+    if wins is not None and wins.interval and verdict in "AB" and _disagree(verdict, wins.interval):
+        notes.append(f"{'A' if verdict == 'B' else 'B'} does better in most videos")
+    if not contest.shared.same_cut:
+        notes.append("windows differ in length and are paired by video")
+    interval = None if outcome is None else outcome.interval
     return {
         "dataset": one.results.dataset,
         "metric": metric.name,
@@ -248,20 +240,115 @@ def _row(one: Side, other: Side, metric: Metric, outcome: PairedDifference) -> d
         "decimals": metric.decimals,
         "a": one.name,
         "b": other.name,
-        "value_a": outcome.value_a,
-        "value_b": outcome.value_b,
-        "difference": outcome.difference,
-        "low": float("nan") if outcome.low is None else outcome.low,
-        "high": float("nan") if outcome.high is None else outcome.high,
-        "windows_shared": outcome.windows_shared,
-        "count": outcome.sources_shared,
-        "better": _better(one, other, metric, outcome),
-        "note": outcome.note,
+        "value_a": values[0],
+        "value_b": values[1],
+        "difference": values[0] - values[1],
+        "low": math.nan if interval is None or interval.low is None else interval.low,
+        "high": math.nan if interval is None or interval.high is None else interval.high,
+        "windows_shared": contest.shared.num_windows,
+        "count": contest.shared.num_sources,
+        "num_pairs": 0 if isinstance(family, Unavailable) else len(family.differences),
+        "critical_value": math.nan if isinstance(family, Unavailable) else family.critical_value or math.nan,
+        "better": {"A": one.name, "B": other.name}.get(verdict, ""),
+        "verdict": verdict,
+        "detectable": _detectable(outcome, None if isinstance(family, Unavailable) else family.critical_value),
+        "wins": 0 if wins is None else wins.wins,
+        "ties": 0 if wins is None else wins.ties,
+        "losses": 0 if wins is None else wins.losses,
+        "wins_low": math.nan if wins is None or not wins.interval else wins.interval[0],
+        "wins_high": math.nan if wins is None or not wins.interval else wins.interval[1],
+        "furthest": _furthest(metric, members, contest),
+        "note": "; ".join(dict.fromkeys(filter(None, notes))),
     }
 
 
-def _better(one: Side, other: Side, metric: Metric, outcome: PairedDifference) -> str:
-    """The side that is better with its interval clear of zero; empty where it isn't clear."""
-    if metric.direction == "none" or outcome.low is None or outcome.high is None or outcome.low <= 0 <= outcome.high:
+def _verdict(metric: Metric, outcome: Difference | None) -> str:
+    """``A``, ``B`` or ``not separable``; of metrics without direction ``differs`` or ``not shown``; ``no verdict``."""
+    if outcome is None or outcome.separable is None:
+        return "no verdict"
+    if metric.direction == "none":
+        return "differs" if outcome.separable else "not shown"
+    if not outcome.separable:
+        return "not separable"
+    return "A" if (outcome.statistic > 0) == (metric.direction == "higher") else "B"
+
+
+def _detectable(outcome: Difference | None, critical_value: float | None) -> float:
+    """About the difference that would have been found; NaN where one was found, or none could be."""
+    if outcome is None or outcome.separable is not False:
+        return math.nan
+    interval = outcome.interval
+    if not interval.standard_error or interval.freedom is None:
+        return math.nan
+    return detectable_difference(interval.standard_error, interval.freedom, critical_value)
+
+
+def _wins(metric: Metric, means: Sequence[dict[str, float]]) -> Wins | None:
+    if metric.direction == "none" or not means[0]:
+        return None
+    sources = sorted(means[0].keys() & means[1].keys())
+    first, second = (np.array([of[source] for source in sources]) for of in means)
+    return count_wins(first, second, higher_is_better=metric.direction == "higher")
+
+
+def _disagree(verdict: str, interval: tuple[float, float]) -> bool:
+    return interval[1] < 0.5 if verdict == "A" else interval[0] > 0.5
+
+
+def _furthest(metric: Metric, members: tuple[int, int], contest: _Contest) -> str:
+    """The videos that differ most, both ways: ``+2.10 a.mp4, +1.50 b.mp4; −0.30 c.mp4``."""
+    first, second = (contest.means[member] for member in members)
+    names = {window.source: window.key[0] for window in contest.shared.windows[members[0]]}
+    apart = sorted((first[source] - second[source], names[source]) for source in first.keys() & second.keys())
+    ends = (
+        [(value, name) for value, name in reversed(apart) if value > 0][:NUM_FURTHEST],
+        [(value, name) for value, name in apart if value < 0][:NUM_FURTHEST],
+    )
+    return "; ".join(", ".join(f"{value:+,.{metric.decimals}f} {name}" for value, name in end) for end in ends if end)
+
+
+def _table_verdict(
+    metric: Metric, pair: tuple[Side, Side], table: Sequence[CellResults] | None, columns: dict[str, _TableColumn]
+) -> str:
+    """What the run's table says of a pair; empty where it doesn't rank the two together."""
+    one, other = (side.results for side in pair)
+    group = one.group
+    if table is None or group != other.group or metric.direction == "none":
         return ""
-    return one.name if (outcome.difference > 0) == (metric.direction == "higher") else other.name
+    if group not in columns:
+        columns[group] = _TableColumn.of(metric, (group, *place_of(one)), table)
+    return columns[group].verdict(metric, one, other)
+
+
+@dataclass(frozen=True)
+class _TableColumn:
+    """A column of one group of the run's table."""
+
+    cells: Sequence[CellResults]
+    column: RankedColumn
+
+    @classmethod
+    def of(cls, metric: Metric, family: tuple[str, ...], table: Sequence[CellResults]) -> _TableColumn:
+        peers = {
+            result.label: result
+            for result in table
+            if (result.group, *place_of(result)) == family
+            and result.cell.status != "failed"
+            and metric.name in result.cell.metrics
+            and isinstance(result.evaluate(metric), Estimate)
+        }
+        return cls(list(peers.values()), rank_column(list(peers.values()), metric))
+
+    def verdict(self, metric: Metric, one: CellResults, other: CellResults) -> str:
+        places = [next((n for n, cell in enumerate(self.cells) if cell is side), -1) for side in (one, other)]
+        members = self.column.shared.members
+        if self.column.ranking is None or not all(place in members for place in places):
+            return ""
+        pair = (members.index(places[0]), members.index(places[1]))
+        family = self.column.ranking.family
+        for difference in family.differences:
+            if difference.pair == pair:
+                return _verdict(metric, difference)
+            if difference.pair == pair[::-1]:
+                return {"A": "B", "B": "A"}.get(found := _verdict(metric, difference), found)
+        return ""

@@ -12,9 +12,8 @@ from typing import Any, Self
 import pandas as pd
 
 from ...datasets.names import display_names
-from ...reports.schema import results_frame
 from ...reports.text import one_line
-from ..catalog.broken_metric import BrokenMetric, figure, find_metric
+from ..catalog.broken_metric import BrokenMetric, figure
 from ..catalog.catalog import datasets
 from ..catalog.plugin_code import plugin_code
 from ..ledger.ledger import Ledger, unpack_arrays
@@ -71,6 +70,11 @@ class CellResults:
             found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
         return (*found, *(f"{place}: {note}" for note in self.cell.dataset_notes))
 
+    @property
+    def group(self) -> str:
+        """What it is ranked with."""
+        return str(self.cell.spec.get("comparison_group", "other"))
+
     def scored(self) -> list[Row]:
         """Rows of windows that were scored."""
         return [row for row in self.rows if row.status == "scored"]
@@ -110,15 +114,15 @@ class CellResults:
         absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
         return Counter(reason for m in found if (reason := absent if m is None else m.reason))
 
-    def evaluate(self, metric: Metric) -> Estimate | Unavailable:
-        """The metric's figure over the cell, or why there is none."""
+    def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
+        """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
         if isinstance(metric, BrokenMetric):
             return metric.why
         if metric.needs == "model" and self.cell.facts:
             return figure(metric, [], self.cell.facts)
         if self.cell.status == "failed":
             return Unavailable(self.cell.reason, "" if self.cell.hint in self.cell.reason else self.cell.hint)
-        windows = self.windows(metric)
+        windows = self.windows(metric) if windows is None else windows
         if not windows:
             if metric.name in self.cell.unavailable:
                 return Unavailable(*self.cell.unavailable[metric.name])
@@ -189,30 +193,6 @@ def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
 
 
-def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
-
-    Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
-    A cell that failed takes the place of none that was measured.
-    """
-    rows: dict[tuple[str, ...], dict[str, Any]] = {}
-    for result in results:
-        for name in result.cell.metrics:
-            metric = find_metric(name)
-            if not measures_anything_of(metric, result.cell):
-                continue
-            row = table_row(result, metric)
-            if metric.needs == "model":
-                general = {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
-                known = rows.setdefault((row["label"], "", "", name), general)
-                if known is general or known["value"] == row["value"] or math.isnan(row["value"]):
-                    continue
-            place = (row["label"], row["dataset"], row["protocol_hash"], name)
-            if place not in rows or result.cell.status != "failed":
-                rows[place] = row
-    return results_frame(rows.values())
-
-
 def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
     """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
     try:
@@ -233,15 +213,18 @@ def _spec_of(cell: CellRecord) -> Any:
     return TokenizerSpec(**values)
 
 
-def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
-    """A metric's figure over a cell as a row of the results table; the value is NaN where it is unavailable."""
-    cell, outcome, reasons = result.cell, result.evaluate(metric), result.reasons(metric)
+def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> dict[str, Any]:
+    """A metric's figure over a cell as a row of the results table; the value is NaN where it is unavailable.
+
+    ``windows`` are the metric's, where they were already read. Ranks are left open: they take other cells as well.
+    """
+    cell, outcome, reasons = result.cell, result.evaluate(metric, windows), result.reasons(metric)
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,
         "label": result.label,
         "regularizer": cell.spec.get("regularizer_label", ""),
-        "group": cell.spec.get("comparison_group", "other"),
+        "group": result.group,
         "weights": cell.spec.get("weights", "none"),
         "dataset": result.dataset,
         "protocol": cell.protocol["name"],
@@ -256,6 +239,12 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
         "value": math.nan,
         "low": math.nan,
         "high": math.nan,
+        "num_sources": 0,
+        "interval_note": "",
+        "rank": "",
+        "rank_low": 0,
+        "rank_high": 0,
+        "family": "",
         "count": 0,
         "counted": "",
         "note": "",
@@ -272,6 +261,8 @@ def table_row(result: CellResults, metric: Metric) -> dict[str, Any]:
         "value": outcome.value,
         "low": math.nan if outcome.low is None else outcome.low,
         "high": math.nan if outcome.high is None else outcome.high,
+        "num_sources": outcome.num_sources,
+        "interval_note": outcome.interval_note,
         "count": outcome.count,
         "counted": outcome.counted,
         "note": "; ".join(notes),

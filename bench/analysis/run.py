@@ -8,7 +8,8 @@ from pathlib import Path
 import pandas as pd
 
 from .comparison import compare_labels
-from .results import RunResults, accounting_frame, failures_frame, results_table
+from .results import RunResults, accounting_frame, failures_frame
+from .results_table import results_table
 from .run_report import terminal_text, write_run_report
 from .window_table import window_table
 
@@ -27,6 +28,11 @@ TABLE_COLUMNS = (
     "value",
     "low",
     "high",
+    "videos",
+    "rank",
+    "rank_low",
+    "rank_high",
+    "family",
     "n",
     "counted",
     "note",
@@ -44,10 +50,16 @@ class Run(RunResults):
         ``regularizer``, ``group`` (what it is ranked with), ``dataset`` (empty for figures of the tokenizer alone),
         ``protocol``, ``protocol_hash``, ``metric``, ``unit``, ``direction`` (``higher``, ``lower`` or ``none`` is
         better), ``value`` (NaN where unavailable), ``low`` and ``high`` (ends of the 95 % interval, NaN where there
-        is none), ``n`` of ``counted`` (what the figure rests on), ``note`` (warnings, or why it is unavailable),
+        is none) and ``videos`` behind it, ``rank`` (``best`` for the best and what can't be told from it, ``second``),
+        ``rank_low`` and ``rank_high`` (ranks that it may have, 0 where it isn't ranked), ``family`` (what it was ranked
+        among), ``n`` of ``counted`` (what the figure rests on), ``note`` (warnings, or why it is unavailable),
         ``hint`` (the command that makes it available).
         """
-        return results_table(self.results).rename(columns={"count": "n"}).loc[:, list(TABLE_COLUMNS)]
+        return (
+            results_table(self.results)
+            .rename(columns={"count": "n", "num_sources": "videos"})
+            .loc[:, list(TABLE_COLUMNS)]
+        )
 
     def windows(self) -> pd.DataFrame:
         """One line a window and metric.
@@ -60,18 +72,25 @@ class Run(RunResults):
         """
         return window_table(self.results)
 
-    def compare(self, first: str, *others: str, metrics: Sequence[str] | None = None) -> pd.DataFrame:
+    def compare(self, *labels: str, metrics: Sequence[str] | None = None) -> pd.DataFrame:
         """Compare a tokenizer with others on the windows they share: one line a pair, dataset and metric.
 
+        Without labels all pairs are compared that the table ranks together, on its windows and with its verdicts.
+
         Columns: ``a``, ``b``, ``dataset``, ``metric``, ``title``, ``unit``, ``direction``, ``decimals``, ``value_a``
-        and ``value_b`` on the shared windows, ``difference`` (a − b) with ``low`` and ``high``, ``windows_shared``,
-        ``count`` (videos), ``better`` (the better label, empty where it isn't clear), ``note``. ``attrs["left_out"]``
-        lists what has no counterpart.
+        and ``value_b`` on the shared windows, ``difference`` (a − b) with ``low`` and ``high`` (an interval that holds
+        for all ``num_pairs`` pairs at once, ``critical_value`` standard errors wide; NaN for a single pair, which has
+        an interval of its own), ``windows_shared``, ``count`` (videos), ``verdict`` (``A`` or ``B`` is better, ``not
+        separable``, ``no verdict``; of metrics without direction ``differs`` or ``not shown``), ``better`` (that
+        label), ``table_verdict`` (what the table says of the pair), ``detectable`` (about the difference that would
+        have been found), ``wins``, ``ties`` and ``losses`` (videos by who is better) with ``wins_low`` and
+        ``wins_high``, ``furthest`` (the videos that differ most), ``note``. ``attrs["left_out"]`` lists what has no
+        counterpart.
 
         Raises:
             ComparisonError: if a label is unknown, or nothing can be compared.
         """
-        return compare_labels(self.results, (first, *others), metrics, self.name)
+        return compare_labels(self.results, labels, metrics, self.name)
 
     def failures(self) -> pd.DataFrame:
         """One line a failed window: ``label``, ``dataset``, ``source``, ``window``, ``reader``, ``reason``."""

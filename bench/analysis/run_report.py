@@ -23,7 +23,8 @@ from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
-from .results import CellResults, RunResults, accounting_frame, failures_frame, results_table
+from .results import CellResults, RunResults, accounting_frame, failures_frame
+from .results_table import results_table
 
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""

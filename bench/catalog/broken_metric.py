@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, MetricError, Unavailable
 from .catalog import metrics
 from .plugin_code import describe, plugin_code
 from .registry import RegistryError
+
+T = TypeVar("T")
 
 CODE_FAILS = "the metric's own code fails"
 """How the reason begins where a metric is unavailable because its code raised something."""
@@ -72,6 +75,15 @@ def figure(metric: Metric, windows: Sequence[MeasuredWindow], facts: Mapping[str
     if not isinstance(outcome, (Estimate, Unavailable)):
         return code_fails(TypeError(f"aggregate gives a {type(outcome).__name__}, no Estimate"))
     return outcome
+
+
+def guarded(call: Callable[[], T]) -> T | Unavailable:
+    """What a method of a metric gives, or that its code fails."""
+    try:
+        with plugin_code():
+            return call()
+    except Exception as error:
+        return code_fails(error)
 
 
 def code_fails(error: Exception) -> Unavailable:

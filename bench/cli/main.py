@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ...reports.text import printable
-from ..catalog.plugin_code import interrupt
+from ..catalog.plugin_code import PluginStopped, interrupt
 from ..execution.supervision import Supervision, supervision
 from . import data, report, run, show, train, verify, video, weights
 from .output import fit_streams, say
@@ -48,7 +48,7 @@ def main() -> None:
 def _main() -> None:
     try:
         app()
-    except (ValueError, OSError, sqlite3.Error) as error:
+    except (ValueError, OSError, sqlite3.Error, PluginStopped) as error:
         from rich.console import Console
         from rich.text import Text
 

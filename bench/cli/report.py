@@ -78,33 +78,48 @@ def report(
 
 
 def compare(
-    items: Annotated[list[str], typer.Argument(metavar="A B …", help="Tokenizer labels of one run, or run folders.")],
+    items: Annotated[
+        list[str] | None, typer.Argument(metavar="A B …", help="Tokenizer labels of one run, or run folders.")
+    ] = None,
     run: Annotated[Path | None, typer.Option("--run", "-r", help="Run folder that holds the tokenizers.")] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only these metrics.")] = None,
+    fail_if: Annotated[
+        list[str] | None, typer.Option("--fail-if", help="Limit of A − B, such as `psnr < -0.1`; repeat for several.")
+    ] = None,
     format_: Annotated[TableFormat, typer.Option("--format", "-f")] = TableFormat.terminal,
 ) -> None:
-    """Compare tokenizers on the windows they share, with paired 95 % bootstrap intervals clustered by video.
+    """Compare tokenizers on the windows they share, by the differences in each video.
 
-    The first is compared with each of the others, dataset by dataset and protocol by protocol. What has no counterpart,
-    and timings of two machines, are left out and listed.
+    The first is compared with each of the others, dataset by dataset and protocol by protocol; without tokenizers, all
+    that the run's table ranks together are compared with each other. Intervals hold for all pairs at once. What has no
+    counterpart, and timings of two machines, are left out and listed.
+
+    With --fail-if the exit code is 3 if a whole interval lies beyond the limit, and else 2 if there is no interval.
 
     Examples:
 
         toklab compare vidtok-small-kl-16chn bicubic-16chn --run runs/demo
 
-        toklab compare runs/before runs/after
+        toklab compare runs/before runs/after --fail-if "psnr < -0.1"
     """
     from ...reports.tables.comparison import LEFT_OUT, render_comparison
     from ..analysis.comparison import compare_items
+    from ..analysis.limits import Limit, exit_code
     from ..catalog.broken_metric import CODE_FAILS
 
-    frame = compare_items(items, run, metric)
+    limits = [Limit.parse(text) for text in fail_if or ()]
+    frame = compare_items(items or [], run, metric)
     say(render_comparison(frame, format_.value))
     if format_ == TableFormat.csv:
         for sentence in frame.attrs[LEFT_OUT]:
             say(f"left out: {sentence}", err=True)
-    if any(CODE_FAILS in sentence for sentence in frame.attrs[LEFT_OUT]):
-        raise typer.Exit(1)
+    code, sentences = exit_code(frame, limits)
+    for sentence in sentences:
+        say(sentence, err=True)
+    if code == 0 and any(CODE_FAILS in sentence for sentence in frame.attrs[LEFT_OUT]):
+        code = 1
+    if code:
+        raise typer.Exit(code)
 
 
 def register(app: typer.Typer) -> None:

@@ -116,6 +116,16 @@ def _uniform_codes() -> Encoded:
     return Encoded(codes=(torch.arange(64).reshape(1, 4, 4, 4),), codebook_sizes=(64,))
 
 
+def _order_zero_rate() -> tuple[float, float, float]:
+    return _figure("bpp-order0", _video(0), _video(0), _uniform_codes()), 64 * 6 / (4 * 32 * 32), 1e-12
+
+
+def _adaptive_rate() -> tuple[float, float, float]:
+    # The i-th token, from 0, is a new code: its probability is ½ / (i + 64 / 2).
+    bits = -math.fsum(math.log2(0.5 / (token + 32)) for token in range(64))
+    return _figure("bpp-kt", _video(0), _video(0), _uniform_codes()), bits / (4 * 32 * 32), 1e-12
+
+
 def _bpp() -> tuple[float, float, float]:
     return _figure("bpp", _video(0), _video(0), _uniform_codes()), 64 * 6 / (4 * 32 * 32), 1e-12
 
@@ -196,6 +206,8 @@ CHECKS: list[Check] = [
     Check("fvd: a scaled set with fewer samples than dimensions", _singular_frechet),
     Check("bpp of codes", _bpp),
     Check("bpp-kl of a known divergence", _kl_bpp),
+    Check("bpp-order0 of every code once", _order_zero_rate),
+    Check("bpp-kt of every code once", _adaptive_rate),
     Check(
         "codebook-utilization of every code once",
         lambda: (_figure("codebook-utilization", _video(0), _video(0), _uniform_codes()), 100.0, 0),

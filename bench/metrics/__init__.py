@@ -17,6 +17,8 @@ METRICS: dict[str, str] = {
     "vmaf": ".vmaf:Vmaf",
     "bpp": ".bits:BitsPerPixel",
     "bpp-kl": ".bits:KlBitsPerPixel",
+    "bpp-order0": ".code_rate:OrderZeroRate",
+    "bpp-kt": ".code_rate:AdaptiveRate",
     "codebook-utilization": ".codebook:CodebookUtilization",
     "codebook-perplexity": ".codebook:CodebookPerplexity",
     "params": ".model_size:Parameters",

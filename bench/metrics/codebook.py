@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ...tokenizers.interface import TokenizerSpec
+from ..statistics.codes import USABLE_ENTROPY, corrected_entropy_bits, entropy_bits, expected_distinct
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
 from .sources import sorted_windows
@@ -48,16 +49,20 @@ def utilization_bound(totals: Sequence[np.ndarray]) -> float:
     return sum(min(len(total), int(total.sum())) for total in totals) / sum(map(len, totals))
 
 
-def entropy_bits(counts: np.ndarray) -> float:
-    """Entropy −Σ p log2 p of the empirical distribution, in bits; 0 for no counts at all."""
-    used = counts[counts > 0]
-    shares = used / used.sum() if used.size else used
-    return abs(math.fsum((-shares * np.log2(shares)).tolist()))
-
-
 def perplexity(totals: Sequence[np.ndarray]) -> float:
     """2^entropy of each codebook, averaged over codebooks."""
     return math.fsum(2.0 ** entropy_bits(total) for total in totals) / len(totals)
+
+
+def utilization_at(totals: Sequence[np.ndarray], num_tokens: int) -> float:
+    """Expected utilization of ``num_tokens`` of the tokens, spread over the codebooks as all tokens are.
+
+    Raises:
+        ValueError: if there are fewer tokens.
+    """
+    whole = sum(int(total.sum()) for total in totals)
+    parts = [expected_distinct(total, num_tokens * int(total.sum()) // whole) for total in totals]
+    return math.fsum(parts) / sum(map(len, totals))
 
 
 def level_marginals(counts: np.ndarray, levels: Sequence[int]) -> list[np.ndarray]:
@@ -124,7 +129,9 @@ def growth_curve(windows: Sequence[MeasuredWindow], window_counts: Sequence[int]
     return points
 
 
-class _Codebook(Metric):
+class CodebookMetric(Metric):
+    """What metrics of codes have in common."""
+
     direction = "higher"
     needs = "codes"
     piecewise = True
@@ -169,7 +176,7 @@ class _Codebook(Metric):
         return joined
 
 
-class CodebookUtilization(_Codebook):
+class CodebookUtilization(CodebookMetric):
     """Share of the codebook that was used at least once."""
 
     name = "codebook-utilization"
@@ -178,6 +185,7 @@ class CodebookUtilization(_Codebook):
     range = (0.0, 100.0)
     display_range = (0.0, 100.0)
     decimals = 1
+    has_equal_size = True
     convention = "entries used at least once over the whole set, over all entries; at most min(1, tokens/K)"
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
@@ -212,6 +220,16 @@ class CodebookUtilization(_Codebook):
         note = f"{tokens:,} tokens allow at most {bound:.1f} %" if bound < 100 else ""
         return Estimate(100 * utilization(totals), tokens, "tokens", note=note, details=details)
 
+    def at_equal_size(self, systems: Sequence[Sequence[MeasuredWindow]]) -> tuple[str, list[float]] | None:
+        """Utilizations in percent at the smallest number of tokens, in expectation over the choice of tokens."""
+        totals = [total_counts(windows) for windows in systems]
+        tokens = [sum(int(total.sum()) for total in books) for books in totals]
+        if len(set(tokens)) < 2:
+            return None
+        smallest = min(tokens)
+        values = [100 * utilization_at(books, smallest) for books in totals]
+        return f"expected among {smallest:,} tokens of each tokenizer", values
+
 
 def _growth(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
     counts = {share: len(windows) // divisor for share, divisor in GROWTH_SHARES.items() if len(windows) >= divisor}
@@ -221,7 +239,7 @@ def _growth(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
     return growth
 
 
-class CodebookPerplexity(_Codebook):
+class CodebookPerplexity(CodebookMetric):
     """Number of equally frequent codes with the same entropy."""
 
     name = "codebook-perplexity"
@@ -232,11 +250,28 @@ class CodebookPerplexity(_Codebook):
     convention = "2^H, H the entropy in bits of the codes over the whole set; mean over codebooks"
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """Perplexity; ``details``: ``entropy_bits`` a token, as a mean over codebooks."""
+        """Perplexity; ``details``, as means over codebooks: ``entropy_bits`` a token, ``corrected_entropy_bits`` (by
+        Miller and Madow) and ``bound``, the largest perplexity of so many tokens.
+        """
         windows = sorted_windows(windows)
         if not windows:
             return NOTHING_MEASURED
         totals = total_counts(windows)
-        details = {"entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals)}
         tokens = sum(int(total.sum()) for total in totals)
-        return Estimate(perplexity(totals), tokens, "tokens", details=details)
+        bound = math.fsum(min(len(total), int(total.sum())) for total in totals) / len(totals)
+        details = {
+            "entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals),
+            "corrected_entropy_bits": math.fsum(map(corrected_entropy_bits, totals)) / len(totals),
+            "bound": bound,
+        }
+        return Estimate(perplexity(totals), tokens, "tokens", note=_token_note(totals, bound), details=details)
+
+
+def _token_note(totals: Sequence[np.ndarray], bound: float) -> str:
+    """What a perplexity of few tokens can't tell."""
+    tokens, entries = (sum(int(sum_of(total)) for total in totals) for sum_of in (np.sum, len))
+    if tokens < entries:
+        return f"{tokens:,} tokens allow at most {bound:,.0f}, so it can't be compared"
+    if tokens < USABLE_ENTROPY * entries:
+        return f"{tokens:,} tokens for {entries:,} entries: too low by the size of the sample"
+    return ""

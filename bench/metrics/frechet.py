@@ -8,47 +8,80 @@ Dowson and Landau, *The Fréchet distance between multivariate normal distributi
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
 
-def frechet_distance(
-    features_a: np.ndarray,
-    features_b: np.ndarray,
-    ddof: int = 0,
-    repeats: tuple[np.ndarray, np.ndarray] | None = None,
-) -> float:
+@dataclass(frozen=True)
+class Moments:
+    """Mean and covariance of a set of features."""
+
+    mean: np.ndarray
+    """(d,)."""
+    root: np.ndarray
+    """R with RᵀR the covariance, (rows, d), at most d rows where there are more samples."""
+
+    @classmethod
+    def of(cls, features: np.ndarray, ddof: int = 0) -> Moments:
+        """Of features (N, d); raises ``ValueError`` unless there are more samples than ``ddof``."""
+        samples = len(features)
+        if samples <= ddof:
+            raise ValueError(f"{samples} samples are too few for a covariance with ddof {ddof}")
+        rows = features.astype(np.float64)
+        mean = rows.sum(axis=0) / samples
+        root = (rows - mean) / math.sqrt(samples - ddof)
+        if len(root) > root.shape[1]:
+            root = np.asarray(np.linalg.qr(root, mode="r"))
+        return cls(mean, root)
+
+    def distance(self, other: Moments) -> float:
+        """The Fréchet distance."""
+        nuclear_norm = np.linalg.svd(self.root @ other.root.T, compute_uv=False).sum()
+        traces = np.square(self.root).sum() + np.square(other.root).sum()
+        return float(np.square(self.mean - other.mean).sum() + traces - 2 * nuclear_norm)
+
+
+def frechet_distance(features_a: np.ndarray, features_b: np.ndarray, ddof: int = 0) -> float:
     """Fréchet distance of two sets of features, in float64.
 
     Args:
         features_a: (Na, d).
         features_b: (Nb, d).
         ddof: 0 divides covariances by N, 1 by N − 1.
-        repeats: how often each row of either counts, (Na,) and (Nb,); once each if not given.
 
     Raises:
         ValueError: if the shapes don't match, or a set has no more samples than ``ddof``.
     """
     if features_a.ndim != 2 or features_b.ndim != 2 or features_a.shape[1] != features_b.shape[1]:
         raise ValueError(f"two sets of features must be (N, d) with one d, not {features_a.shape}, {features_b.shape}")
-    if repeats is None:
-        repeats = np.ones(len(features_a)), np.ones(len(features_b))
-    mean_a, root_a = _mean_and_root(features_a, repeats[0], ddof)
-    mean_b, root_b = _mean_and_root(features_b, repeats[1], ddof)
-    nuclear_norm = np.linalg.svd(root_a @ root_b.T, compute_uv=False).sum()
-    return float(
-        np.square(mean_a - mean_b).sum() + np.square(root_a).sum() + np.square(root_b).sum() - 2 * nuclear_norm
-    )
+    return Moments.of(features_a, ddof).distance(Moments.of(features_b, ddof))
 
 
-def _mean_and_root(features: np.ndarray, repeats: np.ndarray, ddof: int) -> tuple[np.ndarray, np.ndarray]:
-    """Mean (d,), and a root R of the covariance RᵀR with at most d rows."""
-    samples = repeats.sum()
-    if samples <= ddof:
-        raise ValueError(f"{int(samples)} samples are too few for a covariance with ddof {ddof}")
-    drawn = repeats > 0
-    rows, repeats = features[drawn].astype(np.float64), repeats[drawn]
-    mean = repeats @ rows / samples
-    root = (rows - mean) * np.sqrt(repeats / (samples - ddof))[:, None]
-    if len(root) > root.shape[1]:
-        root = np.asarray(np.linalg.qr(root, mode="r"))
-    return mean, root
+def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0) -> Iterator[Moments]:
+    """The moments of all features but those of group 0, of group 1, and so on.
+
+    Args:
+        features: (N, d).
+        groups: the group of each row, (N,), from 0.
+        num_groups: groups; some may have no row.
+        ddof: as for :func:`frechet_distance`.
+    """
+    rows = features.astype(np.float64)
+    centre = rows.mean(axis=0)
+    # The first column counts rows, so that one triangle holds their number, their mean and the root of the rest.
+    rows = np.concatenate([np.ones((len(rows), 1)), rows - centre], axis=1)
+    step = math.isqrt(num_groups - 1) + 1
+    for start in range(0, num_groups, step):
+        block = range(start, min(start + step, num_groups))
+        inside = np.isin(groups, block)
+        # What lies outside of the block is reduced to a triangle once, for all groups of the block.
+        outside = np.linalg.qr(rows[~inside], mode="r")
+        for group in block:
+            kept = inside & (groups != group)
+            triangle = np.asarray(np.linalg.qr(np.concatenate([outside, rows[kept]]), mode="r"))
+            samples = int((groups != group).sum())
+            mean = centre + triangle[0, 1:] / triangle[0, 0]
+            yield Moments(mean, triangle[1:, 1:] / math.sqrt(samples - ddof))

@@ -17,13 +17,18 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..statistics.families import Family, Pair
+from ..statistics.intervals import Interval
+from ..statistics.jackknife import compare_sets, jackknife_interval
+from ..statistics.ratios import MIN_SOURCES
 from . import weights
-from .frechet import frechet_distance
+from .feature_set import FeatureSet
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
-from .sources import bootstrap_interval, sorted_windows, windows_by_source
 
 FEATURE_SIZE = 400
-"""Classes of Kinetics-400; with fewer windows the covariance is singular."""
+"""Classes of Kinetics-400; with no more windows the covariance is singular."""
+MAX_GROWTH = 1.1
+"""How much greater the value may be at half the windows before a note says so."""
 MIN_FRAMES = 10
 """Frames below which I3D's temporal pooling leaves nothing."""
 INPUT_SIDE = 224
@@ -56,7 +61,6 @@ class _Fvd(Metric):
     display_range = (500.0, 0.0)
     decimals = 1
     needs = "features"
-    num_resamples = 100
     ddof: int
 
     def __init__(self, detector: Path | None = None):
@@ -102,50 +106,59 @@ class _Fvd(Metric):
             raise MetricError("I3D gave features that are not finite")
         return [{"features": row} for row in features]
 
+    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
+        """Windows with features of their reference."""
+        return [window for window in windows if "features" in window.reference_arrays]
+
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """The distance between all reconstructions and all references.
+        """The distance between all reconstructions and all references, with the interval of FVD at this N.
 
         ``details``: ``value_at_half``, the mean over two halves of the windows, of ``half_count`` windows each, which
         shows how much the sample's size inflates the value.
         """
-        windows = sorted_windows(windows)
-        if lacking := sum("features" not in window.reference_arrays for window in windows):
+        if lacking := len(windows) - len(self.usable(windows)):
             return Unavailable(f"features of {lacking} of {len(windows)} references are missing", "run the suite again")
         if (count := len(windows)) < 2:
             return Unavailable(f"a covariance takes at least 2 windows, not {count}", "measure more windows")
-        note = ""
-        if count < FEATURE_SIZE:
-            note = f"N = {count} < {FEATURE_SIZE}: the covariance is singular and the value inflated"
-        low, high = bootstrap_interval(self, windows)
-        details = {}
+        features = FeatureSet.of(windows, self.ddof)
+        value, sources = features.distance(), sorted(set(features.sources))
+        notes, details = [], {}
+        if count <= FEATURE_SIZE:
+            notes.append(f"N = {count:,} ≤ {FEATURE_SIZE}: the covariance is singular and the value inflated")
         if count >= 4:
-            halves = [frechet_distance(*_features(windows[start::2]), self.ddof) for start in (0, 1)]
-            details = {"value_at_half": math.fsum(halves) / 2, "half_count": float(count // 2)}
-        value = frechet_distance(*_features(windows), self.ddof)
-        return Estimate(value, count, "windows", low, high, note, details)
+            half = math.fsum(part.distance() for part in features.halves()) / 2
+            details = {"value_at_half": half, "half_count": float(count // 2)}
+            if half > MAX_GROWTH * value or count <= FEATURE_SIZE:
+                notes.append(
+                    f"{value:,.{self.decimals}f} at N = {count:,}, {half:,.{self.decimals}f} at N = {count // 2:,}"
+                )
+        interval = Interval(value, len(sources))
+        if len(sources) >= MIN_SOURCES:
+            interval = jackknife_interval(value, features.distances_without(sources), len(sources), lowest=0.0)
+        return Estimate(
+            value=value,
+            count=count,
+            counted="windows",
+            low=interval.low,
+            high=interval.high,
+            note="; ".join(notes),
+            details=details,
+            num_sources=len(sources),
+            interval_note="" if interval.low is None else f"the interval is of FVD at N = {count:,}, not of FVD",
+        )
 
-    def resample(self, windows: Sequence[MeasuredWindow], counts: np.ndarray) -> np.ndarray:
-        """Distances of resamples of the sources, shifted so that their mean is the distance of the whole.
-
-        A resample holds fewer distinct windows than the whole, and the distance grows as windows get fewer, so the
-        resamples tell how far the value spreads but not where it lies.
-        """
-        windows = sorted_windows(windows)
-        features = _features(windows)
-        members = [len(source) for source in windows_by_source(windows)]
-        value = frechet_distance(*features, self.ddof)
-        repeats = [np.repeat(draw, members).astype(np.float64) for draw in counts]
-        drawn = np.array([_resampled_distance(features, row, self.ddof) for row in repeats])
-        return drawn - drawn.mean() + value
-
-
-def _features(windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
-    reconstructions = np.stack([window.arrays["features"] for window in windows])
-    return reconstructions, np.stack([window.reference_arrays["features"] for window in windows])
-
-
-def _resampled_distance(features: tuple[np.ndarray, np.ndarray], repeats: np.ndarray, ddof: int) -> float:
-    return frechet_distance(*features, ddof, (repeats, repeats))
+    def compare_systems(
+        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
+    ) -> Family | Unavailable:
+        """By leaving out groups of videos, at equal N; larger sets are replaced by parts of them."""
+        sets = [FeatureSet.of(windows, self.ddof) for windows in systems]
+        sources = sorted(set(sets[0].sources))
+        parts = [features.subsamples(min(map(len, sets))) for features in sets]
+        if len(sources) < MIN_SOURCES or min(map(len, sets)) < 2:
+            return Unavailable(f"{len(sources)} videos are too few to tell distances apart", "measure more videos")
+        values = np.array([math.fsum(part.distance() for part in system) / len(system) for system in parts])
+        left_out = np.stack([np.mean([part.distances_without(sources) for part in system], axis=0) for system in parts])
+        return compare_sets(values, left_out, len(sources), pairs)
 
 
 class FvdSquash(_Fvd):

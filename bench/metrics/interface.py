@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ...tokenizers.interface import Encoded, TokenizerSpec
+from ..statistics.families import Family, Pair
 
 Arrays = dict[str, np.ndarray]
 """Named arrays of one window, as the ledger stores them."""
@@ -83,10 +84,14 @@ class Estimate:
     """How many of ``counted`` it rests on."""
     counted: str = "frames"
     low: float | None = None
-    """Ends of the 95 % bootstrap interval, clustered by source video; ``None`` where there is none."""
+    """Ends of the 95 % interval, from the differences between source videos; ``None`` where there is none."""
     high: float | None = None
     note: str = ""
     """A warning the reader needs, such as a sample too small for FVD."""
+    num_sources: int = 0
+    """Source videos behind the interval; 0 where videos play no part."""
+    interval_note: str = ""
+    """What the reader of the interval must know."""
     details: Mapping[str, float] = field(default_factory=dict)
     """Further named figures (perplexity, quartiles, …)."""
 
@@ -112,10 +117,10 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    has_equal_size: bool = False
+    """Whether figures of samples of different size are given at equal size as well, by ``at_equal_size``."""
     piecewise: bool = False
     """Whether the successive pieces of a window may be measured one by one and put together by ``join``."""
-    num_resamples: int = 1000
-    """Bootstrap resamples its interval is taken from."""
 
     @property
     def measurement_key(self) -> str:
@@ -160,14 +165,35 @@ class Metric(ABC):
         The result depends on the set of windows only: sort by key and sum with ``math.fsum``.
         """
 
-    def resample(self, windows: Sequence[MeasuredWindow], counts: np.ndarray) -> np.ndarray | None:
-        """The figure under every bootstrap resample of the source videos, (resamples,); ``None`` if it has none.
+    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
+        """The windows that the figure rests on."""
+        return list(windows)
+
+    def compare_systems(
+        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
+    ) -> Family | Unavailable:
+        """Judge the differences between systems; why not, where the metric has no way to tell them apart.
 
         Args:
-            windows: in any order.
-            counts: (resamples, sources), integer: how often each source is drawn, sources in sorted order.
+            systems: usable windows of each system, in any order, of the same source videos.
+            pairs: indices of the systems that are asked about; ``None`` for all pairs.
+        """
+        return Unavailable(f"{self.name} has no interval", "")
+
+    def at_equal_size(self, systems: Sequence[Sequence[MeasuredWindow]]) -> tuple[str, list[float]] | None:
+        """Figures of several systems at a sample of one size; ``None`` where they already are, or size doesn't matter.
+
+        Args:
+            systems: usable windows of each system.
+
+        Returns:
+            What the size is, in words, and the figure of each system.
         """
         return None
+
+    def source_means(self, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
+        """The figure of each source video alone; empty where it means nothing."""
+        return {}
 
 
 class Accumulator:

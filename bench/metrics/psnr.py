@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..statistics.intervals import percentile_interval, resample_counts, resampled_ratio
+from ..statistics.intervals import ratio_interval
+from ..statistics.ratios import Link
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
 from .sources import windows_by_source
@@ -41,6 +43,11 @@ def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
 def decibels(mse: np.ndarray) -> np.ndarray:
     """−10 log10(MSE + 1e-8), elementwise, for a peak of 1."""
     return -10 * np.log10(np.asarray(mse, dtype=np.float64) + MSE_FLOOR)
+
+
+def decibels_slope(mse: np.ndarray) -> np.ndarray:
+    """The derivative of :func:`decibels`, elementwise."""
+    return -10 / math.log(10) / (np.asarray(mse, dtype=np.float64) + MSE_FLOOR)
 
 
 def capped_decibels(mse: np.ndarray) -> np.ndarray:
@@ -108,14 +115,11 @@ class PooledPsnr(_Psnr):
     name = "psnr-pooled"
     title = "PSNR (pooled)"
     convention = "−10·log10(MSE + 1e-8) of the mean MSE over all frames on [0, 1]"
+    link = Link(decibels, decibels_slope, lowest=0.0)
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The mean squared error of each frame."""
         return np.asarray(window.arrays["mse"])
-
-    def finish(self, ratios: np.ndarray) -> np.ndarray:
-        """The dB of the mean."""
-        return decibels(ratios)
 
 
 @dataclass(frozen=True)
@@ -125,7 +129,7 @@ class PositionCurve:
     psnr: np.ndarray
     """Mean of dB over the windows that reach the position."""
     low: np.ndarray
-    """Ends of the 95 % bootstrap interval clustered by source; NaN with fewer than two sources."""
+    """Ends of the 95 % interval; NaN where fewer than five source videos reach the position."""
     high: np.ndarray
     count: np.ndarray
     """Windows that reach the position."""
@@ -144,8 +148,7 @@ def psnr_by_position(windows: Sequence[MeasuredWindow]) -> PositionCurve:
     low, high = np.full(length, np.nan), np.full(length, np.nan)
     for position in range(length):
         reached = counts[:, position] > 0
-        if (num_sources := int(reached.sum())) >= 2:
-            draws = resample_counts(num_sources, FramePsnr.num_resamples)
-            values = resampled_ratio(totals[reached, position], counts[reached, position], draws)
-            low[position], high[position] = percentile_interval(values)
+        interval = ratio_interval(totals[reached, position], counts[reached, position])
+        if interval.low is not None:
+            low[position], high[position] = interval.low, interval.high
     return PositionCurve(totals.sum(0) / counts.sum(0), low, high, counts.sum(0).astype(np.int64))

@@ -8,19 +8,23 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ..statistics.intervals import resampled_ratio
+from ..statistics.families import Family, Pair, compare_ratios
+from ..statistics.intervals import ratio_interval
+from ..statistics.ratios import IDENTITY, Link
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
-from .sources import bootstrap_interval, sorted_windows, windows_by_source
+from .sources import sorted_windows, windows_by_source
 
 NOTHING_MEASURED = Unavailable("no window was measured", "run the suite: only what is missing is computed")
 """What every metric that reads windows says of none."""
 
 
 class RatioMetric(Metric):
-    """Σ ``numerators`` / Σ ``denominator`` over all windows, then ``finish``."""
+    """``link`` of Σ ``numerators`` / Σ ``denominator`` over all windows."""
 
     counted: str = "frames"
     """What the denominator counts, in words."""
+    link: Link = IDENTITY
+    """From the ratio to the figure."""
 
     @abstractmethod
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
@@ -30,10 +34,6 @@ class RatioMetric(Metric):
         """The window's addend to the denominator; the number of numerators makes the ratio a mean."""
         return float(len(self.numerators(window)))
 
-    def finish(self, ratios: np.ndarray) -> np.ndarray:
-        """Turn ratios into figures, elementwise."""
-        return ratios
-
     def note(self, windows: Sequence[MeasuredWindow]) -> str:
         """A warning or remark that goes with the figure."""
         return ""
@@ -42,30 +42,46 @@ class RatioMetric(Metric):
         """How many of ``counted`` the figure rests on."""
         return int(math.fsum(map(self.denominator, windows)))
 
+    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
+        """Windows with finite values and a weight."""
+        return [w for w in windows if np.isfinite(self.numerators(w)).all() and self.denominator(w) > 0]
+
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """The ratio with its bootstrap interval."""
-        windows = sorted_windows(windows)
-        weight = math.fsum(map(self.denominator, windows))
-        if weight == 0:
-            return NOTHING_MEASURED
-        total = _exact_sum(self, windows)
-        low, high = bootstrap_interval(self, windows)
+        """The ratio with its interval; windows whose values aren't finite are left out and counted in the note."""
+        finite = sorted_windows(self.usable(windows))
+        if not finite:
+            return NOTHING_MEASURED if not windows else Unavailable("no window has a finite value", "")
+        interval = ratio_interval(*self._sums(finite), link=self.link)
+        notes = [self.note(finite)]
+        weighted = [window for window in windows if self.denominator(window) > 0]
+        if len(finite) < len(weighted):
+            notes.append(f"{len(finite):,} of {len(weighted):,} windows have a finite value")
         return Estimate(
-            value=float(self.finish(np.asarray(total / weight))),
-            count=self.count(windows),
+            value=interval.value,
+            count=self.count(finite),
             counted=self.counted,
-            low=low,
-            high=high,
-            note=self.note(windows),
+            low=interval.low,
+            high=interval.high,
+            note="; ".join(filter(None, notes)),
+            num_sources=interval.num_sources,
+            interval_note=interval.note,
         )
 
-    def resample(self, windows: Sequence[MeasuredWindow], counts: np.ndarray) -> np.ndarray:
-        """The ratio of the drawn sources' sums."""
+    def compare_systems(
+        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
+    ) -> Family | Unavailable:
+        """By the differences in each video."""
+        sums, weights = zip(*map(self._sums, systems), strict=True)
+        return compare_ratios(np.stack(sums, axis=1), np.stack(weights, axis=1), pairs, link=self.link)
+
+    def source_means(self, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
+        """The figure of each source alone."""
+        names = sorted({window.source for window in windows})
+        sums, weights = self._sums(windows)
+        return dict(zip(names, self.link.value(sums / weights).tolist(), strict=True))
+
+    def _sums(self, windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
+        """Numerators and weights summed by source, (sources,) each, sources sorted."""
         sources = windows_by_source(windows)
-        totals = np.array([_exact_sum(self, source) for source in sources])
-        weights = np.array([math.fsum(map(self.denominator, source)) for source in sources])
-        return self.finish(resampled_ratio(totals, weights, counts))
-
-
-def _exact_sum(metric: RatioMetric, windows: Sequence[MeasuredWindow]) -> float:
-    return math.fsum(value for window in windows for value in metric.numerators(window).tolist())
+        totals = [math.fsum(v for window in source for v in self.numerators(window).tolist()) for source in sources]
+        return np.array(totals), np.array([math.fsum(map(self.denominator, source)) for source in sources])

@@ -6,7 +6,6 @@ With 5 to 7 videos by Student's t. With fewer there is none.
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 
@@ -77,8 +76,8 @@ def ratio_interval(
         ratio.value, error, ratio.freedom, ratio.effective_sources, statistics, ratio.num_sources
     )
     few = few or carried_by_few(ratio.residuals)
-    ends = sorted(float(link.value(np.asarray(max(end, link.lowest)))) for end in (low, high))
-    return Interval(value, ratio.num_sources, *ends, error, ratio.freedom, FEW_CARRY if few else "")
+    low, high = sorted(float(link.value(np.asarray(max(end, link.lowest)))) for end in (low, high))
+    return Interval(value, ratio.num_sources, low, high, error, ratio.freedom, FEW_CARRY if few else "")
 
 
 def ratio_statistics(ratio: Ratio, draws: int = NUM_DRAWS, seed: int = SEED) -> np.ndarray:
@@ -170,39 +169,3 @@ def carried_by_few(influences: np.ndarray) -> bool:
     """Whether fewer than three videos make up all variation."""
     sizes = np.abs(influences)
     return int((sizes > 1e-9 * sizes.sum()).sum()) < 3
-
-
-BOOTSTRAP_SEED = 20241217
-"""Fixed, so that the same windows always give the same interval."""
-INTERVAL_PERCENTILES = (2.5, 97.5)
-"""Ends of a 95 % interval."""
-
-
-@functools.lru_cache(maxsize=4)
-def resample_counts(num_sources: int, num_resamples: int) -> np.ndarray:
-    """How often each source is drawn in each resample: (resamples, sources) int64, every row summing to the sources.
-
-    The array is shared between calls and read-only.
-    """
-    generator = np.random.default_rng(BOOTSTRAP_SEED)
-    counts = generator.multinomial(num_sources, np.full(num_sources, 1 / num_sources), size=num_resamples)
-    counts.setflags(write=False)
-    return counts
-
-
-def resampled_ratio(totals: np.ndarray, weights: np.ndarray, counts: np.ndarray) -> np.ndarray:
-    """Ratio of sums under every resample, (resamples,).
-
-    Args:
-        totals: numerators summed by source, (sources,).
-        weights: denominators summed by source, (sources,).
-        counts: as :func:`resample_counts` gives them.
-    """
-    # einsum rather than a matrix product: its order of summation doesn't depend on the number of threads.
-    return np.einsum("rs,s->r", counts, totals) / np.einsum("rs,s->r", counts, weights)
-
-
-def percentile_interval(values: np.ndarray) -> tuple[float, float]:
-    """Ends of the 95 % percentile interval."""
-    low, high = np.percentile(values, INTERVAL_PERCENTILES)
-    return float(low), float(high)

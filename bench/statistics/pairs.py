@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .draws import NUM_DRAWS, SEED, draw_counts
-from .intervals import clear_of_rounding, percentile_interval, studentised
+from .intervals import clear_of_rounding, studentised
 from .ratios import IDENTITY, Freedom, Link, Ratio, standard_error
 
 
@@ -106,7 +106,6 @@ class _PairSums:
         residuals = np.stack([ratio.residuals for ratio in systems.ratios], axis=1)
         shares = np.stack([ratio.shares for ratio in systems.ratios], axis=1)
         apart = residuals[:, self.first] - residuals[:, self.second]
-        self.num_systems = len(systems.ratios)
         self.curved = systems.link is not IDENTITY
         columns = [residuals, shares, residuals * shares, shares**2, apart**2]
         # Where weights differ between systems, the slopes over the weights do, too, and singles are needed.
@@ -154,27 +153,3 @@ class _PairSums:
         num_sources = self.systems.num_sources
         errors = np.sqrt(num_sources / (num_sources - 1) * np.maximum(variation, 0))
         return figures[:, first] - figures[:, second], errors
-
-
-@dataclass(frozen=True)
-class DifferenceInterval:
-    """How far a difference A − B varies between resamples."""
-
-    low: float
-    """Lower end of its 95 % interval."""
-    high: float
-    """Upper end."""
-    share_positive: float
-    """Share of resamples in which the difference is above zero, those at zero counting half."""
-
-
-def difference_interval(values_a: np.ndarray, values_b: np.ndarray) -> DifferenceInterval:
-    """The 95 % percentile interval of A − B.
-
-    Args:
-        values_a: the first system's figure under every resample, (resamples,).
-        values_b: the second system's under the same resamples, so that what makes a video hard for both cancels.
-    """
-    differences = values_a - values_b
-    low, high = percentile_interval(differences)
-    return DifferenceInterval(low, high, float(np.mean((differences > 0) + 0.5 * (differences == 0))))

@@ -62,7 +62,7 @@ def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
 
 
 def sweep_table(points: Sequence[SweepPoint], setting: str) -> PlainTable:
-    """One row a tokenizer and value, one column a metric, as printed, with half the width of its 95 % interval."""
+    """One row a tokenizer and value, one column a metric, as printed, with the ends of its 95 % interval."""
     metrics = _metrics(points)
     headings = [f"{_heading(example)} {ARROWS[example.direction]}".rstrip() for example in metrics.values()]
     rows = [
@@ -165,7 +165,7 @@ def _heading(figure: Figure) -> str:
 def _text(figure: Figure | None) -> str:
     if figure is None:
         return "–"
-    interval = format_interval(figure, "half-width") if figure.low != figure.high else ""
+    interval = format_interval(figure, "ends") if figure.low != figure.high else ""
     return f"{format_value(figure)} {interval}".rstrip()
 
 

@@ -22,7 +22,8 @@ class PublishedRow:
     def text(self) -> str:
         """The figures as printed: ``PSNR 29.64, LPIPS 0.114 on mcl-jcv``."""
         figures = ", ".join(f"{figure.title} {figure.value:.{figure.decimals}f}" for figure in self.figures)
-        return f"{figures} on {self.dataset}"
+        doubts = [f"; {figure.title} {doubt}" for figure in self.figures for doubt in figure.note.split("; ")[1:]]
+        return f"{figures} on {self.dataset}{''.join(doubts)}"
 
 
 def published_rows() -> dict[str, list[PublishedRow]]:

@@ -171,10 +171,20 @@ def _row_name(row: Mapping[str, str]) -> str:
 
 
 def other_results() -> list[Figure]:
-    """Figures of other systems from many sources, each under its source's own protocol and metric conventions."""
+    """Figures of other systems from many sources, each under its source's own protocol and metric conventions.
+
+    A figure that is known to be doubtful has the reason, with its source, in its note.
+    """
+    caveats = list(read_published("other_results_caveats.csv"))
     figures: list[Figure] = []
     for row in read_published("other_results.csv"):
         metric = OTHER_METRICS[row["metric"]]
+        doubts = [
+            f"{caveat['caveat']} ({caveat['caveat_source']})"
+            for caveat in caveats
+            if row["source"].startswith(caveat["source_begins"]) and row["metric"] == caveat["metric"]
+        ]
+        metric = replace(metric, note="; ".join(filter(None, (metric.note, *doubts))))
         name = f"{row['system']} {row['variant']}"
         figures.append(
             _figure(

@@ -2,8 +2,13 @@
 
 A comparison is a table with one row for each pair, dataset and metric. Its columns: ``dataset``, ``metric``, ``title``,
 ``unit``, ``direction``, ``decimals``, ``a``, ``b`` (names), ``value_a``, ``value_b``, ``difference`` (a - b), ``low``,
-``high`` (95 % interval of the difference, NaN if there is none), ``windows_shared``, ``count`` (source videos),
-``better`` (``a``'s or ``b``'s name where the interval is clear of zero, otherwise empty) and ``note``.
+``high`` (its interval, which holds for all pairs at once; NaN if there is none), ``windows_shared``, ``count`` (source
+videos), ``num_pairs`` and ``critical_value`` (of the family of pairs), ``better`` (``a``'s or ``b``'s name where the
+interval excludes zero, otherwise empty), ``verdict`` (``A``, ``B``, ``not separable``, ``no verdict``, or of metrics
+without direction ``differs`` and ``not shown``), ``table_verdict`` (the same by the run's table, empty where it
+doesn't rank the two together), ``detectable`` (about the difference that would have been found; NaN where one was),
+``wins``, ``ties``, ``losses`` (videos by who is better) with ``wins_low`` and ``wins_high`` (interval of the share of
+wins, NaN if there is none), ``furthest`` (the videos that differ most) and ``note``.
 """
 
 from __future__ import annotations
@@ -12,24 +17,25 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ..schema import TableError
+from ..schema import MIN_VIDEOS, TableError, round_outwards
 from ..text import one_line
 from .columns import ARROWS
 from .plain import PlainTable, TableFormat, escape_markdown, frame_to_csv, to_markdown, to_terminal
 
 COLUMNS = (
     "dataset", "metric", "title", "unit", "direction", "decimals", "a", "b", "value_a", "value_b", "difference", "low",
-    "high", "windows_shared", "count", "better", "note",
+    "high", "windows_shared", "count", "num_pairs", "critical_value", "better", "verdict", "table_verdict",
+    "detectable", "wins", "ties", "losses", "wins_low", "wins_high", "furthest", "note",
 )  # fmt: skip
 """What a comparison must have."""
 
 LEFT_OUT = "left_out"
 """Name among the frame's ``attrs`` of a list of sentences: what was not compared, and why."""
 
-HEADINGS = ("Dataset", "Metric", "A", "B", "A − B", "95 % interval", "Windows", "Videos", "Better")
+HEADINGS = ("Dataset", "Metric", "A", "B", "A − B", "95 % interval", "Windows", "Videos", "A wins", "Better")
 """What is printed of it."""
 
-ALIGNMENT = "llrrrrrrl"
+ALIGNMENT = "llrrrrrrrl"
 """Sides of the headings, as :class:`~.plain.PlainTable` takes them."""
 
 
@@ -65,14 +71,41 @@ def render_comparison(frame: pd.DataFrame, format: str = "terminal") -> str:
 
 
 def _table(rows: list[dict[str, Any]]) -> PlainTable:
-    notes = dict.fromkeys(f"{row['title']}: {row['note']}" for row in rows if row["note"])
+    notes = dict.fromkeys(f"{row['title']}: {text}" for row in rows for text in _remarks(row))
     return PlainTable(HEADINGS, [_cells(row) for row in rows], ALIGNMENT, tuple(notes))
+
+
+def _remarks(row: dict[str, Any]) -> list[str]:
+    """What stands below the table of one line of it."""
+    decimals, found = int(row["decimals"]), []
+    if row["num_pairs"] > 1 and not pd.isna(row["critical_value"]):
+        found.append(f"the interval holds for {row['num_pairs']} pairs at once (c {row['critical_value']:.2f})")
+    if pd.isna(row["low"]) and row["count"] < MIN_VIDEOS:
+        found.append(f"{row['count']} video{'s' * (row['count'] != 1)}: too few for an interval")
+    if not pd.isna(row["detectable"]):
+        found.append(f"about {row['detectable']:,.{max(decimals, 2)}f} would have been found")
+    if not pd.isna(row["wins_low"]):
+        found.append(
+            f"A does better in {row['wins']} of {row['wins'] + row['losses']} videos, "
+            f"95 % interval of the share [{row['wins_low']:.2f}, {row['wins_high']:.2f}]"
+        )
+    if row["furthest"]:
+        found.append(f"furthest apart: {row['furthest']}")
+    if row["note"]:
+        found.append(row["note"])
+    return found
 
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     decimals = int(row["decimals"])
     unit = f" ({row['unit']})" if row["unit"] else ""
-    interval = "–" if pd.isna(row["low"]) else f"[{row['low']:+,.{decimals}f}, {row['high']:+,.{decimals}f}]"
+    ends = (round_outwards(row["low"], decimals, up=False), round_outwards(row["high"], decimals, up=True))
+    interval = "–" if pd.isna(row["low"]) else f"[{ends[0]:+,.{decimals}f}, {ends[1]:+,.{decimals}f}]"
+    decided = row["wins"] + row["losses"]
+    wins = f"{row['wins']}/{decided}" + (f" +{row['ties']} ties" if row["ties"] else "")
+    verdict = row["verdict"]
+    if row["table_verdict"] and row["table_verdict"] != verdict:
+        verdict = f"{verdict} (table: {row['table_verdict']})"
     return (
         row["dataset"],
         f"{row['title']}{unit} {ARROWS[row['direction']]}".rstrip(),
@@ -82,5 +115,6 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         interval,
         f"{row['windows_shared']:,}",
         f"{row['count']:,}",
-        {row["a"]: "A", row["b"]: "B"}.get(row["better"], "not clear"),
+        wins if decided or row["ties"] else "–",
+        verdict,
     )

@@ -2,8 +2,8 @@
 
 Rows are grouped (discrete, continuous by channels); :mod:`.columns` says which figures share a column.
 
-Best and second are ranked within a group and column among figures of the column's own protocol and metric: the measured
-ones, or, where nothing was measured, the published ones.
+Figures come with their ranks, which are within a group and column. They are printed where a figure is of the column's
+own protocol and metric.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from ..schema import Figure, group_order, group_title
+from ..schema import MIN_VIDEOS, Figure, Rank, group_order, group_title, round_outwards
 from ..text import one_line
-from .columns import Column, arrange_columns
+from .columns import Column, ColumnGroup, arrange_columns
 from .footnotes import Footnote, Footnotes
-from .ranking import Rank, rank_figures
 from .rows import ArrangedRow, arrange_rows, row_titles
 
 Intervals = Literal["none", "half-width", "ends"]
@@ -98,7 +97,6 @@ def build_table(
         key=lambda draft: draft.source.group,
     ):
         rows = list(members)
-        ranks = _rank_section(rows, columns)
         titles = row_titles(rows)
         printed = [
             Row(
@@ -107,30 +105,14 @@ def build_table(
                 marks=_row_marks(row.source, notes),
                 source=row.source,
                 cells=tuple(
-                    _cell(row.figures.get(i), column, ranks[number][i], counts[i], intervals, notes)
-                    for i, column in enumerate(columns)
+                    _cell(row.figures.get(i), column, counts[i], intervals, notes) for i, column in enumerate(columns)
                 ),
             )
-            for number, (row, row_title) in enumerate(zip(rows, titles, strict=True))
+            for row, row_title in zip(rows, titles, strict=True)
         ]
         sections.append(Section(group_title(group), tuple(printed)))
-    ranked = any(cell.rank for section in sections for row in section.rows for cell in row.cells)
-    return ResultsTable(
-        one_line(title), _caption(columns, counts, ranked, intervals), columns, tuple(sections), notes.listed()
-    )
-
-
-def _rank_section(rows: list[ArrangedRow], columns: tuple[Column, ...]) -> list[list[Rank]]:
-    ranks: list[list[Rank]] = [[""] * len(columns) for _ in rows]
-    for i, column in enumerate(columns):
-        home = [
-            (n, row.figures[i]) for n, row in enumerate(rows) if i in row.figures and column.is_home(row.figures[i])
-        ]
-        measured = [(n, figure) for n, figure in home if figure.origin == "measured"]
-        pool = measured or home
-        for (number, _), rank in zip(pool, rank_figures([figure for _, figure in pool]), strict=True):
-            ranks[number][i] = rank
-    return ranks
+    caption = _caption(columns, counts, sections, intervals)
+    return ResultsTable(one_line(title), caption, columns, tuple(sections), notes.listed())
 
 
 def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
@@ -145,7 +127,7 @@ def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
 
 
 def _cell(
-    figure: Figure | None, column: Column, rank: Rank, counts: dict[str, int], intervals: Intervals, notes: Footnotes
+    figure: Figure | None, column: Column, counts: dict[str, int], intervals: Intervals, notes: Footnotes
 ) -> Cell:
     if figure is None:
         return Cell("–")
@@ -165,6 +147,11 @@ def _cell(
     full = counts.get(figure.counted, 0)
     if figure.origin == "measured" and figure.count < full:
         marks.append(notes.remark(f"rests on {figure.count:,} of {full:,} {figure.counted}"))
+    if intervals != "none" and figure.interval_note:
+        marks.append(notes.remark(f"{column.title}: {figure.interval_note}"))
+    rank = figure.rank if column.is_home(figure) else ""
+    if column.is_home(figure) and figure.family and not figure.rank_low:
+        marks.append(notes.remark(f"{column.title}: {figure.family}"))
     return Cell(format_value(figure), format_interval(figure, intervals), rank, tuple(dict.fromkeys(marks)), figure)
 
 
@@ -174,12 +161,13 @@ def format_value(figure: Figure) -> str:
 
 
 def format_interval(figure: Figure, intervals: Intervals) -> str:
-    """The figure's interval as printed; empty where there is none or none is wanted."""
+    """The figure's interval as printed, rounded outwards; empty where there is none or none is wanted."""
     if intervals == "none" or not figure.has_interval:
         return ""
     if intervals == "half-width":
-        return f"±{(figure.high - figure.low) / 2:,.{figure.decimals}f}"
-    return f"[{figure.low:,.{figure.decimals}f}, {figure.high:,.{figure.decimals}f}]"
+        return f"±{round_outwards((figure.high - figure.low) / 2, figure.decimals, up=True):,.{figure.decimals}f}"
+    low, high = round_outwards(figure.low, figure.decimals), round_outwards(figure.high, figure.decimals, up=True)
+    return f"[{low:,.{figure.decimals}f}, {high:,.{figure.decimals}f}]"
 
 
 def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[dict[str, int]]:
@@ -194,7 +182,9 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     return counts
 
 
-def _caption(columns: tuple[Column, ...], counts: list[dict[str, int]], ranked: bool, intervals: Intervals) -> str:
+def _caption(
+    columns: tuple[Column, ...], counts: list[dict[str, int]], sections: Sequence[Section], intervals: Intervals
+) -> str:
     sentences = []
     for group in dict.fromkeys(column.group for column in columns):
         rests: dict[str, list[str]] = {}
@@ -205,13 +195,51 @@ def _caption(columns: tuple[Column, ...], counts: list[dict[str, int]], ranked: 
         if rests and group.dataset:
             listed = "; ".join(f"{number} ({', '.join(titles)})" for number, titles in rests.items())
             sentences.append(f"{group.dataset}, protocol {group.protocol} ({group.protocol_hash}): N = {listed}.")
-    if ranked:
+            sentences += _videos(group, columns, sections, intervals)
+    families = _families(columns, sections)
+    if families:
         sentences.append(
-            "Best in bold, second underlined, within each group and among figures of the column's own protocol; "
-            "published figures are ranked only where nothing was measured. Figures tie where their printed digits "
-            "agree or each lies in the other's 95 % interval."
+            "Bold: the best of its group and all that can't be told from it; underlined: the next, where it is told "
+            "from all of those. Judged by paired differences between videos, at 5 % for each column of a group. "
+            f"Ranked: {'; '.join(families)}."
         )
     if intervals != "none":
         shown = "half the width of" if intervals == "half-width" else "the ends of"
-        sentences.append(f"Behind a figure: {shown} its 95 % interval.")
+        sentences.append(f"Behind a figure: {shown} its 95 % interval, which covers the choice of videos alone.")
     return " ".join(sentences)
+
+
+def _videos(
+    group: ColumnGroup, columns: tuple[Column, ...], sections: Sequence[Section], intervals: Intervals
+) -> list[str]:
+    """How many videos the intervals of a dataset rest on."""
+    found = {
+        cell.figure.num_sources
+        for section in sections
+        for row in section.rows
+        for column, cell in zip(columns, row.cells, strict=True)
+        if column.group == group and cell.figure and cell.figure.num_sources and column.is_home(cell.figure)
+    }
+    if not found:
+        return []
+    most = max(found)
+    span = f"{min(found):,} to {most:,}" if len(found) > 1 else f"{most:,}"
+    named = f"{span} video{'s' if most > 1 else ''}"
+    too_few = ": too few for intervals and ranks" if most < MIN_VIDEOS else ""
+    return [f"{named[:1].upper()}{named[1:]}{too_few}."]
+
+
+def _families(columns: tuple[Column, ...], sections: Sequence[Section]) -> list[str]:
+    """What ranks rest on, group by group, with the columns that agree in it."""
+    several = len({column.group for column in columns if column.group.dataset}) > 1
+    found = []
+    for section in sections:
+        titles: dict[str, list[str]] = {}
+        for place, column in enumerate(columns):
+            cells = [row.cells[place] for row in section.rows]
+            family = next((c.figure.family for c in cells if c.figure and c.figure.rank_low and c.rank), "")
+            if family:
+                title = f"{column.group.title} {column.title}" if several else column.title
+                titles.setdefault(family, []).append(title)
+        found += [f"{section.title}: {family} ({', '.join(named)})" for family, named in titles.items()]
+    return found

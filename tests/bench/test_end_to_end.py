@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
-from toklab.bench.analysis.results import read_results, results_table
+from toklab.bench.analysis.results import read_results
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
 from toklab.datasets.video_writer import write_video

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from toklab.bench.analysis.results import read_results, results_table
+from toklab.bench.analysis.results import read_results
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.progress import SilentProgress
 from toklab.bench.execution.runner import Runner

@@ -15,3 +15,13 @@ def test_fvd_of_300_windows(benchmark):
         for window in range(10)
     ]
     benchmark.pedantic(lambda: estimate(make_metric("fvd-i3d"), windows), rounds=2, iterations=1)
+
+
+def test_ranks_of_twenty_systems_with_2000_windows(benchmark):
+    generator = np.random.default_rng(0)
+    references = generator.normal(size=(2_000, 400)).astype(np.float32)
+    systems = []
+    for _ in range(20):
+        made = references + 0.3 * generator.normal(size=references.shape).astype(np.float32)
+        systems.append([feature_window(f"v{i:04}", 0, made[i], references[i]) for i in range(2_000)])
+    benchmark.pedantic(lambda: make_metric("fvd-i3d").compare_systems(systems), rounds=1, iterations=1)

@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import torch
 from fake_tokenizers import Average
-from toklab.bench.metrics.interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, WindowBatch
+from toklab.bench.metrics.interface import (
+    Arrays,
+    Estimate,
+    MeasuredWindow,
+    Metric,
+    MetricError,
+    Unavailable,
+    WindowBatch,
+)
 from toklab.datasets.interface import Dataset, VideoSource
 from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerSpec
 from torch import Tensor
@@ -204,11 +212,13 @@ class ExitsInAggregate(Frames):
         raise SystemExit(0)
 
 
-class ExitsInResample(Frames):
-    name = title = "exits-in-resample"
+class ExitsInComparison(Frames):
+    name = title = "exits-in-comparison"
     measurement = "frames"
 
-    def resample(self, windows: Sequence[MeasuredWindow], counts: np.ndarray) -> np.ndarray:
+    def compare_systems(
+        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[tuple[int, int]] | None = None
+    ) -> Unavailable:
         raise SystemExit(0)
 
 
@@ -237,7 +247,15 @@ TOKENIZERS = {
 } | {"exits-in-import": "hostile_import:build"}
 METRICS = {
     cls.name: f"hostile_plugins:{cls.__name__}"
-    for cls in (Frames, ExitsInPrepare, ExitsInMeasure, DiesInMeasure, ExitsInAggregate, ExitsInResample, WithoutATitle)
+    for cls in (
+        Frames,
+        ExitsInPrepare,
+        ExitsInMeasure,
+        DiesInMeasure,
+        ExitsInAggregate,
+        ExitsInComparison,
+        WithoutATitle,
+    )
 }
 
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toklab.bench.analysis.comparison import ComparisonError, compare_items, compare_labels
+from toklab.bench.analysis.compared_pairs import ComparisonError
+from toklab.bench.analysis.comparison import compare_items, compare_labels
 from toklab.bench.analysis.results import read_results
 from toklab.bench.ledger.ledger import Ledger
 from toklab.reports.tables.comparison import render_comparison

@@ -3,7 +3,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from toklab.bench.analysis.results import name_versions, read_results, results_table
+from toklab.bench.analysis.results import name_versions, read_results
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import Ledger
 
 from tests.support.run_folders import CELL, write_run

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hostile_plugins import ExitsInAggregate, ExitsInResample, Frames, plugins_variable
-from toklab.bench.analysis.paired_difference import PairedDifference, paired_difference
+from hostile_plugins import ExitsInAggregate, ExitsInComparison, Frames, plugins_variable
 from toklab.bench.catalog.broken_metric import (
     BrokenMetric,
     availability,
     failure_reason,
     figure,
     find_metric,
+    guarded,
     is_fault,
 )
 from toklab.bench.inventory.listing import listing
@@ -76,11 +76,13 @@ def test_a_figure_that_fails_is_a_reason() -> None:
 
 
 def test_a_comparison_that_fails_is_a_reason() -> None:
-    for metric in (ExitsInAggregate(), ExitsInResample()):
-        outcome = paired_difference(metric, WINDOWS, WINDOWS, {}, {})
-        assert isinstance(outcome, Unavailable)
-        assert "SystemExit: 0" in outcome.reason
-    assert isinstance(paired_difference(Frames(), WINDOWS, WINDOWS, {}, {}), PairedDifference)
+    outcome = guarded(lambda: ExitsInComparison().compare_systems([WINDOWS, WINDOWS]))
+    assert isinstance(outcome, Unavailable)
+    assert outcome.is_broken
+    assert outcome.reason == "the metric's own code fails: SystemExit: 0"
+    outcome = guarded(lambda: Frames().compare_systems([WINDOWS, WINDOWS]))
+    assert isinstance(outcome, Unavailable)
+    assert not outcome.is_broken
 
 
 def test_the_list_of_metrics_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

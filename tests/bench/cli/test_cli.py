@@ -8,7 +8,7 @@ from pathlib import Path
 
 import av
 import pytest
-from toklab.bench.cli.main import app
+from toklab.bench.cli.main import app, main
 from typer.testing import CliRunner
 
 INVOKE = Callable[..., tuple[int, str]]
@@ -282,3 +282,14 @@ def test_reconstruct_writes_a_side_by_side_video(
     assert frames[0].width == 3 * 64
     with pytest.raises(ValueError, match="--overwrite"):
         toklab(*arguments)
+
+
+def test_a_plugin_that_ends_the_program_is_an_error_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOKLAB_PLUGINS", "exits=hostile_plugins:ExitsInConstruction")
+    monkeypatch.setattr(sys, "argv", ["toklab", "check-adapter", "exits"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.strip() == "toklab: SystemExit: 0"

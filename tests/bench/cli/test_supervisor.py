@@ -107,7 +107,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     assert figures["average"][1] == 34
     assert figures["changes-everything"] == figures["hangs-at-the-end"] == figures["average"]
     why = {metric: table["average", metric]["note"] for metric in hostile_plugins.METRICS}
-    assert why.pop("frames") == why.pop("exits-in-resample") == ""
+    assert why.pop("frames") == why.pop("exits-in-comparison") == ""
     assert why.pop("exits-in-measure") == "SystemExit: 0"
     assert {reason.removeprefix("the metric's own code fails: ") for reason in why.values()} == {
         "SystemExit: 0",
@@ -117,7 +117,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     assert list((tmp_path / "run").glob("in-flight*")) == []
     compared = run.compare("average", "changes-everything")
     assert {"psnr", "frames"} == set(compared["metric"])
-    assert any("exits-in-resample" in line and "SystemExit: 0" in line for line in compared.attrs["left_out"])
+    assert any("exits-in-comparison" in line and "SystemExit: 0" in line for line in compared.attrs["left_out"])
 
 
 def test_what_a_child_ended_in_is_tried_no_more() -> None:

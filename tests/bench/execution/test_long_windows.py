@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tensors import live_tensor_bytes
 from metric_windows import make_batch, make_metric, random_video
-from toklab.bench.analysis.results import read_results, results_table
+from toklab.bench.analysis.results import read_results
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.execution import evaluation
 from toklab.bench.execution.forward import forward_pieces

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from toklab.bench.analysis.results import accounting_frame, failures_frame, read_results, results_table
+from toklab.bench.analysis.results import accounting_frame, failures_frame, read_results
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.merging import merge_runs
 from toklab.bench.planning.plan import Shard

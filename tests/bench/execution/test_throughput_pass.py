@@ -12,7 +12,8 @@ import pytest
 import torch
 from fake_tokenizers import Average
 from toklab.bench import evaluate
-from toklab.bench.analysis.results import RunResults, results_table
+from toklab.bench.analysis.results import RunResults
+from toklab.bench.analysis.results_table import results_table
 from toklab.bench.execution import evaluation, provenance, throughput_pass
 from toklab.bench.execution.forward import OutOfMemory, forward
 from toklab.bench.execution.throughput_pass import CHECKPOINTS, is_stable, repeat

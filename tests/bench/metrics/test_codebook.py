@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal
-from toklab.bench.metrics.codebook import entropy_bits, growth_curve, level_marginals, marginals
+from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal, window_of
+from toklab.bench.metrics.codebook import growth_curve, level_marginals, marginals
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError, WindowBatch
+from toklab.bench.statistics.codes import entropy_bits, expected_distinct
 from toklab.tokenizers.interface import Encoded, TokenizerSpec
 
 
@@ -114,3 +117,58 @@ def test_growth_rises_below_its_bound_to_the_utilization_of_all(codes: list[list
     for before, after in pairwise(curve):
         assert before.utilization <= after.utilization
     assert all(point.utilization <= point.bound == min(1, point.tokens / 16) for point in curve)
+
+
+def _counted(counts: list[int], *, source: str = "a", pixels: int = 1000) -> MeasuredWindow:
+    used = np.flatnonzero(counts)
+    arrays = {"sizes": [len(counts)], "levels": [], "codes_0": used, "counts_0": np.array(counts)[used]}
+    return window_of(source, 0, **arrays, pixels=[pixels])
+
+
+def test_utilization_at_equal_tokens() -> None:
+    many, few = [_counted([50, 20, 10, 0, 5, 1])], [_counted([10, 10, 1, 1, 1, 0])]
+    metric = make_metric("codebook-utilization")
+    found = metric.at_equal_size([many, few])
+    assert found is not None
+    note, values = found
+    assert note == "expected among 23 tokens of each tokenizer"
+    expected = 100 * expected_distinct(np.array([50, 20, 10, 0, 5, 1]), 23) / 6
+    assert values == pytest.approx([expected, 100 * 5 / 6])
+    assert estimate(metric, many).value == pytest.approx(100 * 5 / 6)
+    assert metric.at_equal_size([few, few]) is None
+
+
+@pytest.mark.parametrize(
+    ("per_entry", "note"),
+    [(0.5, "8 tokens allow at most 8, so it can't be compared"), (2, "32 tokens for 16 entries: too low"), (4, "")],
+)
+def test_perplexity_of_few_tokens_says_so(per_entry: float, note: str) -> None:
+    counts = [int(per_entry)] * 16 if per_entry >= 1 else [1] * 8 + [0] * 8
+    outcome = estimate(make_metric("codebook-perplexity"), [_counted(counts)])
+    assert outcome.note.startswith(note)
+    assert bool(outcome.note) == bool(note)
+    assert outcome.details["bound"] == min(16, sum(counts))
+    assert outcome.details["corrected_entropy_bits"] >= outcome.details["entropy_bits"]
+
+
+@pytest.mark.goldens
+def test_rates_against_goldens(shared: Path) -> None:
+    cases = json.loads((shared / "goldens/statistics/counts.json").read_text())["codebook"]
+    checked = [case for case in cases if case["pixels"]]
+    assert checked
+    for case in checked:
+        counts = case["counts"] + [0] * (case["codebook_size"] - len(case["counts"]))
+        windows = [_counted(counts, pixels=case["pixels"])]
+        for name in ("order0", "kt"):
+            outcome = estimate(make_metric(f"bpp-{name}"), windows)
+            assert outcome.value == pytest.approx(case[f"bpp_{name}"], rel=1e-9)
+            assert outcome.details["fixed_bits_per_token"] == pytest.approx(case["fixed_bits_per_token"])
+
+
+def test_rates_of_pieces_add_up() -> None:
+    metric = make_metric("bpp-kt")
+    whole, parts = _counted([3, 2, 5], pixels=30), [_counted([3, 0, 1], pixels=10), _counted([0, 2, 4], pixels=20)]
+    joined = metric.join([dict(part.arrays) for part in parts])
+    assert {name: array.tolist() for name, array in joined.items()} == {
+        name: array.tolist() for name, array in whole.arrays.items()
+    }

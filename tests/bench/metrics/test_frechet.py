@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.linalg
-from toklab.bench.metrics.frechet import frechet_distance
+from toklab.bench.metrics.frechet import frechet_distance, moments_without
 
 
 def _features(seed: int, num_samples: int, size: int) -> np.ndarray:
@@ -60,11 +60,22 @@ def test_float32_features_are_computed_in_float64() -> None:
     assert frechet_distance(a, b) == frechet_distance(a.astype(np.float64), b.astype(np.float64))
 
 
-def test_repeats_equal_repeated_rows() -> None:
-    a, b = _features(0, 8, 5), _features(1, 8, 5)
-    repeats = np.array([0, 1, 2, 3, 1, 0, 1, 2])
-    expected = frechet_distance(np.repeat(a, repeats, axis=0), np.repeat(b, repeats, axis=0), 1)
-    assert frechet_distance(a, b, 1, (repeats, repeats)) == pytest.approx(expected, rel=1e-12)
+@pytest.mark.parametrize(("samples", "size", "num_groups"), [(60, 8, 12), (20, 30, 7), (50, 12, 50), (9, 4, 3)])
+@pytest.mark.parametrize("ddof", [0, 1])
+def test_moments_without_a_group_equal_those_of_the_rest(samples: int, size: int, num_groups: int, ddof: int) -> None:
+    generator = np.random.default_rng(samples)
+    features = 100 + generator.normal(size=(2, samples, size)).astype(np.float32)
+    groups = generator.permutation(np.arange(samples) % num_groups)
+    found = zip(*(moments_without(part, groups, num_groups, ddof) for part in features), strict=True)
+    for group, (one, other) in enumerate(found):
+        rest = features[:, groups != group]
+        assert one.distance(other) == pytest.approx(frechet_distance(rest[0], rest[1], ddof), rel=1e-9)
+
+
+def test_a_group_without_rows_leaves_all() -> None:
+    features = np.random.default_rng(0).normal(size=(9, 4))
+    _, empty, _ = moments_without(features, np.array([0, 2] * 4 + [0]), 3)
+    assert empty.mean == pytest.approx(features.mean(axis=0))
 
 
 def test_refuses_what_has_no_covariance() -> None:

@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 import torch
 from metric_windows import estimate, feature_window, make_batch, make_metric, random_video, refusal
+from toklab.bench.metrics.feature_set import FeatureSet
 from toklab.bench.metrics.frechet import frechet_distance
 from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
 from toklab.bench.metrics.weights import FVD_I3D, WeightsUnavailableError
+from toklab.bench.statistics.families import Family
+from toklab.bench.statistics.intervals import student_quantile
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -92,7 +95,10 @@ def test_value_interval_and_warning() -> None:
     reconstructed = np.stack([window.arrays["features"] for window in windows])
     reference = np.stack([window.reference_arrays["features"] for window in windows])
     assert outcome.value == pytest.approx(frechet_distance(reconstructed, reference), rel=1e-12)
-    assert outcome.note == "N = 24 < 400: the covariance is singular and the value inflated"
+    assert "N = 24 ≤ 400: the covariance is singular and the value inflated" in outcome.note
+    assert f"{outcome.value:.1f} at N = 24, {outcome.details['value_at_half']:.1f} at N = 12" in outcome.note
+    assert outcome.interval_note == "the interval is of FVD at N = 24, not of FVD"
+    assert outcome.num_sources == 12
     assert outcome.count == 24
     assert outcome.low is not None
     assert outcome.high is not None
@@ -117,3 +123,56 @@ def test_refuses_missing_references_and_single_windows() -> None:
     lacking = [windows[0], replace(windows[1], reference_arrays={})]
     assert "1 of 2 references" in refusal(make_metric("fvd-i3d"), lacking).reason
     assert "at least 2" in refusal(make_metric("fvd-i3d"), windows[:1]).reason
+
+
+def test_the_interval_is_a_jackknife_over_videos() -> None:
+    windows = _windows(9, 2, size=6)
+    metric = make_metric("fvd-i3d-crop")
+    outcome = estimate(metric, windows)
+    names = sorted({window.source for window in windows})
+    without = [estimate(metric, [w for w in windows if w.source != name]).value for name in names]
+    error = np.sqrt(8 / 9 * ((np.array(without) - np.mean(without)) ** 2).sum())
+    half = student_quantile(0.975, 8) * error
+    assert (outcome.low, outcome.high) == pytest.approx((max(0, outcome.value - half), outcome.value + half), rel=1e-9)
+
+
+def test_few_videos_have_no_interval() -> None:
+    outcome = estimate(make_metric("fvd-i3d"), _windows(4, 3, size=6))
+    assert (outcome.low, outcome.high, outcome.num_sources, outcome.interval_note) == (None, None, 4, "")
+
+
+def test_the_value_is_never_below_zero() -> None:
+    windows = [replace(w, arrays=dict(w.reference_arrays)) for w in _windows(6, 2, size=5)]
+    outcome = estimate(make_metric("fvd-i3d"), windows)
+    assert 0 <= outcome.value < 1e-9
+    assert outcome.low is not None
+    assert outcome.low >= 0
+
+
+def test_systems_are_told_apart_at_equal_n() -> None:
+    windows = _windows(12, 3, size=6)
+    generator = np.random.default_rng(5)
+
+    def worse(window: MeasuredWindow, noise: float) -> MeasuredWindow:
+        features = window.arrays["features"] + noise * generator.normal(size=6).astype(np.float32)
+        return replace(window, arrays={"features": features})
+
+    metric = make_metric("fvd-i3d")
+    bad = [worse(window, 3.0) for window in windows]
+    family = metric.compare_systems([windows, bad, list(windows)])
+    assert isinstance(family, Family)
+    assert [difference.separable for difference in family.differences] == [True, False, True]
+    # The second has twice the windows: parts of it take its place, the same on every machine.
+    doubled = bad + [replace(worse(window, 3.0), window=window.window + 3) for window in windows]
+    family, again = (metric.compare_systems([windows, doubled]) for _ in range(2))
+    assert isinstance(family, Family)
+    assert family == again
+    assert family.values[0] == pytest.approx(estimate(metric, windows).value)
+    assert family.values[1] > estimate(metric, doubled).value
+
+
+def test_parts_of_a_set_are_chosen_by_hash() -> None:
+    features = FeatureSet.of(_windows(5, 2, size=3), 0)
+    chosen = [features.keys[index] for index in features.order(0)[:3]]
+    assert chosen == [("video000", 0), ("video000", 1), ("video003", 1)]
+    assert features.order(0) != features.order(1)

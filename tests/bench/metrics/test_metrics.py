@@ -18,16 +18,18 @@ WINDOWS = st.lists(VALUES, min_size=1, max_size=12)
 
 
 def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
-    """Windows of three sources with arrays that the metric reads, made from ``values``."""
+    """Windows of seven sources with arrays that the metric reads, made from ``values``."""
     made = []
     for index, row in enumerate(values):
-        source = "abc"[index % 3]
+        source = "abcdefg"[index % 7]
         if name.startswith("fvd"):
             features = np.resize(np.array(row), 12) + np.arange(12) * index
             made.append(feature_window(source, index, features, np.flip(features) * (1 + row[0])))
-        elif name.startswith("codebook"):
+        elif name.startswith(("codebook", "bpp-order0", "bpp-kt")):
             codes, counts = np.unique([int(15 * value) for value in row], return_counts=True)
-            made.append(window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts))
+            made.append(
+                window_of(source, index, sizes=[16], levels=[4, 4], codes_0=codes, counts_0=counts, pixels=[100])
+            )
         else:
             arrays = dict.fromkeys(("mse", "ssim", "lpips", "errors", "vmaf", "bits"), row)
             made.append(window_of(source, index, **arrays, pixels=[100], convention=[0]))
@@ -61,7 +63,9 @@ def test_means_lie_in_their_interval_and_between_extremes(name: str, values: lis
     outcome = metric.aggregate(_windows(name, values), {})
     assert isinstance(outcome, Estimate)
     assert outcome.count == sum(map(len, values))
-    assert (outcome.low is None) == (len(values) < 2)
+    num_sources = len({window.source for window in _windows(name, values)})
+    assert outcome.num_sources == num_sources
+    assert (outcome.low is None) == (num_sources < 5)
     if outcome.low is not None and outcome.high is not None:
         assert outcome.low <= outcome.high
     if name != "psnr":

@@ -10,6 +10,7 @@ import pytest
 from metric_windows import estimate, make_batch, make_metric, random_video, window_of
 from safetensors.torch import load_file
 from toklab.bench.metrics.psnr import capped_decibels, decibels, frame_mse, psnr_by_position
+from toklab.bench.statistics.intervals import ratio_interval
 
 NAMES = ("psnr", "psnr-cap100", "psnr-clip", "psnr-pooled")
 
@@ -68,8 +69,18 @@ def test_by_position() -> None:
     expected = [np.mean(decibels(np.array([0.1, 0.001, 0.1]))), np.mean(decibels(np.array([0.01, 0.1])))]
     np.testing.assert_allclose(curve.psnr, expected)
     assert curve.count.tolist() == [3, 2]
-    assert (curve.low <= curve.psnr).all()
-    assert (curve.psnr <= curve.high).all()
+    assert np.isnan(curve.low).all()
+
+
+def test_by_position_has_the_interval_of_the_videos_that_reach_it() -> None:
+    generator = np.random.default_rng(0)
+    windows = [window_of(f"v{i}", 0, mse=generator.uniform(0.001, 0.1, 2 if i else 3)) for i in range(9)]
+    curve = psnr_by_position(windows)
+    for position in range(2):
+        values = decibels(np.array([window.arrays["mse"][position] for window in windows]))
+        expected = ratio_interval(values, np.ones(9))
+        assert (curve.low[position], curve.high[position]) == pytest.approx((expected.low, expected.high))
+    assert np.isnan(curve.high[2])
 
 
 def test_by_position_of_one_source_has_no_interval() -> None:

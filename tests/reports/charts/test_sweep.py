@@ -35,11 +35,11 @@ def _lines(canvas: Axes) -> list[list[tuple[float, float]]]:
 def test_the_table_prints_each_point(points: list[SweepPoint]) -> None:
     table = sweep_table(points, "steps")
     assert table.columns == ("tokenizer", "steps", "PSNR (dB) ↑", "SSIM ↑", "Latency (s) ↓")
-    assert table.rows[0] == ("a", "8", "30.80 ±0.50", "0.9000", "4.0000")
-    assert table.rows[3] == ("b", "8", "25.80 ±0.50", "0.9000", "–")
+    assert table.rows[0] == ("a", "8", "30.80 [30.00, 31.00]", "0.9000", "4.0000")
+    assert table.rows[3] == ("b", "8", "25.80 [25.00, 26.00]", "0.9000", "–")
     latex = render_plain(table)
     assert latex.count("tabular") == 2
-    assert r"a & 8 & 30.80 $\pm$0.50 & 0.9000 & 4.0000 \\" in latex
+    assert r"a & 8 & 30.80 {[}30.00, 31.00{]} & 0.9000 & 4.0000 \\" in latex
 
 
 def test_points_are_one_row_a_figure(points: list[SweepPoint]) -> None:

@@ -33,7 +33,9 @@ def test_keeps_a_dataset_together_where_it_fits(figure):
 
 
 def test_sets_ranks_by_style(figure):
-    table = build_table([figure(tokenizer=str(v), value=v) for v in (1.0, 2.0)])
+    table = build_table(
+        [figure(tokenizer=r, value=v, rank=r, rank_low=1, rank_high=2) for v, r in ((1.0, "second"), (2.0, "best"))]
+    )
     text = printed(table, 100, styled=True)
     assert re.search(r"\x1b\[1m2\.00\x1b\[0m", text)
     assert re.search(r"\x1b\[4m1\.00\x1b\[0m", text)

@@ -11,6 +11,7 @@ from toklab.reports.published.literature import (
     with_published,
 )
 from toklab.reports.schema import TableError, check_figures
+from toklab.reports.tables.table import build_table
 
 
 @pytest.fixture(scope="module")
@@ -94,3 +95,16 @@ def test_sizes_are_the_printed_ones_each_with_a_card_of_its_own(table):
 def test_other_tables_have_no_sizes():
     with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 1, 2, 5"):
         vidtok_sizes(3)
+
+
+def test_doubtful_figures_say_why_and_who_says_so():
+    figures = [figure for figure in other_results() if figure.dataset == "tokenbench"]
+    doubtful = [figure for figure in figures if "uint8 fix" in figure.note]
+    assert {figure.metric for figure in doubtful} == {"psnr-unstated"}
+    assert [figure for figure in figures if figure.metric == "psnr-unstated"] == doubtful
+    assert len(doubtful) == 10
+    assert all("NVlabs/TokenBench pull request 3" in figure.note for figure in doubtful)
+    table = build_table(doubtful[:1])
+    assert any("possibly too high by 1 to 6 dB" in note.text for note in table.footnotes)
+    davis = [figure for figure in other_results() if figure.dataset == "davis" and "Cosmos" in figure.system]
+    assert any("uint8 fix" in figure.note for figure in davis)

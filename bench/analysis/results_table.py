@@ -1,0 +1,103 @@
+"""The table of all figures of a run, with their ranks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any
+
+import pandas as pd
+
+from ...reports.schema import results_frame
+from ..catalog.broken_metric import find_metric, guarded
+from ..metrics.interface import Metric, Unavailable
+from .ranking import rank_column
+from .results import CellResults, measures_anything_of, table_row
+
+Place = tuple[str, str, str, str]
+"""Label, dataset, hash of the protocol and metric."""
+
+
+def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
+    """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
+
+    Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
+    A cell that failed takes the place of none that was measured. Ranks are within a family, see :mod:`.ranking`.
+    """
+    chosen = _chosen_cells(results)
+    rows: dict[Place, dict[str, Any]] = {place: {} for place in chosen}
+    families: dict[tuple[str, str, str, str], list[Place]] = {}
+    for place, (result, _) in chosen.items():
+        families.setdefault((result.group, *place[1:]), []).append(place)
+    for family in families.values():
+        _fill_family(family, chosen, rows)
+    return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows)])
+
+
+def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResults, Metric]]:
+    """The cell that each figure is taken from."""
+    chosen: dict[Place, tuple[CellResults, Metric]] = {}
+    for result in results:
+        for name in result.cell.metrics:
+            metric = find_metric(name)
+            place = (result.label, result.dataset, result.cell.protocol_hash, name)
+            if measures_anything_of(metric, result.cell) and (place not in chosen or result.cell.status != "failed"):
+                chosen[place] = (result, metric)
+    return chosen
+
+
+def _fill_family(
+    family: list[Place], chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]]
+) -> None:
+    """The rows of figures that are ranked together, whose windows are read once."""
+    metric = chosen[family[0]][1]
+    cells = [chosen[place][0] for place in family]
+    windows = [result.windows(metric) for result in cells]
+    made = [table_row(result, metric, own) for result, own in zip(cells, windows, strict=True)]
+    if metric.direction != "none":
+        there = [index for index, row in enumerate(made) if not math.isnan(row["value"])]
+        column = rank_column([cells[index] for index in there], metric, [windows[index] for index in there])
+        for index, rank in zip(there, column.figures, strict=True):
+            made[index] |= asdict(rank)
+    rows.update(zip(family, made, strict=True))
+
+
+def _equal_sizes(
+    chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]]
+) -> Iterable[dict[str, Any]]:
+    """Rows of figures at a sample of equal size, in columns of their own, where tokenizers have samples of several."""
+    columns: dict[tuple[str, ...], list[Place]] = {}
+    for place, row in rows.items():
+        if not math.isnan(row["value"]):
+            columns.setdefault(place[1:], []).append(place)
+    for places in columns.values():
+        metric = chosen[places[0]][1]
+        if not metric.has_equal_size or len(places) < 2:
+            continue
+        systems = [chosen[place][0].windows(metric) for place in places]
+        found = guarded(lambda metric=metric, systems=systems: metric.at_equal_size(systems))
+        # Where the code fails, the figure itself is unavailable, and says why.
+        if found is None or isinstance(found, Unavailable):
+            continue
+        note, values = found
+        for place, value in zip(places, values, strict=True):
+            row = rows[place]
+            named = {"metric": f"{metric.name}-equal", "title": f"{metric.title} (equal)", "value": value, "note": note}
+            yield {**row, **named, "count": 0, "counted": "", "display_low": math.nan, "display_high": math.nan}
+
+
+def _without_repeats(
+    rows: dict[Place, dict[str, Any]], chosen: dict[Place, tuple[CellResults, Metric]]
+) -> Iterable[dict[str, Any]]:
+    """The rows; a tokenizer's own figures once, unless they differ."""
+    general: dict[tuple[str, str], float] = {}
+    for place, row in rows.items():
+        label, _, _, name = place
+        if chosen[place][1].needs != "model":
+            yield row
+        elif (label, name) not in general:
+            general[label, name] = row["value"]
+            yield {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
+        elif general[label, name] != row["value"] and not math.isnan(row["value"]):
+            yield row
