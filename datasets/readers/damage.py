@@ -6,9 +6,9 @@ decoders of HEVC, VP8 and VP9 check next to nothing. Files of these are decoded 
 give the same frames. For VP8 and VP9 that is libvpx. For HEVC it is one thread for each row of blocks: every row then
 starts where the stream says, and not where the row before ended.
 
-A sign shows that a file is damaged, but not that the frames just before it are right: what was damaged there may have
-gone unnoticed. So the damage is taken to begin with the group of pictures that shows it. In codecs whose damage often
-goes unnoticed, the whole file is such a group.
+A sign shows that a file is damaged, but not that the frames before it are right: what was damaged there may have gone
+unnoticed. So no frame of the stretch that shows a sign is relied on, and most files are a single stretch. A file that
+merely ends too early is another matter: the frames before its last group of pictures are right.
 """
 
 from __future__ import annotations
@@ -35,12 +35,10 @@ ERROR_DETECTION = "crccheck+bitstream+buffer"
 SECOND_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9", "hevc": "hevc"}
 """Codecs that FFmpeg decodes without checks, and what decodes them a second time."""
 WAVEFRONT_THREADS = 2
-PRECISE = ("h264", "hevc", "av1")
-"""Codecs whose arithmetic coding loses its way after nearly every flipped bit, so that it shows in the same group."""
-IMPRECISE_PROFILE = "Baseline"
-"""The profile of H.264 without arithmetic coding."""
-LONGEST_GROUP = 600
-"""Frames after which a group counts as ended, so that nobody waits long where key frames are rare."""
+STRETCH_FRAMES = 600
+"""Frames that are looked through before any of them is relied on; a bound for very long files."""
+CUT_SHORT = ("the file ends within a packet", "File ended prematurely")
+"""Signs of a file that merely ends too early: what :mod:`av` marks, and what FFmpeg logs of Matroska."""
 UNNEEDED_STEPS = {"h264": {"skip_loop_filter": "all", "skip_idct": "all"}}
 """Steps that change pixels and find no damage; where frames aren't compared they are left out, for speed."""
 HARMLESS_MESSAGES = (
@@ -58,7 +56,7 @@ class Damage:
     """Where a file's frames cease to be reliable."""
 
     frame: int
-    """The first frame of the group of pictures that shows the damage; no frame from there on is reliable."""
+    """No frame from this one on is reliable."""
     sign: str
     """What tells it."""
 
@@ -69,10 +67,12 @@ class Damage:
 class _Decoded(NamedTuple):
     frame: VideoFrame | None
     """``None``: a packet without a frame that shows damage."""
-    group: int
-    """Number of the group of pictures, in the order of decoding."""
+    packet: int
+    """Number of the packet, in the order of decoding."""
     sign: str
     """What shows damage; empty if nothing does."""
+    since: int = 0
+    """The first packet that a sign makes unreliable."""
 
 
 class DamageWatch:
@@ -83,14 +83,14 @@ class DamageWatch:
         self._path = path
         self._decoded: Iterator[_Decoded] | None = None
         self._is_finished = False
-        self._groups: list[int] = []
-        self._damaged_group: int | None = None
+        self._packets: list[int] = []
+        self._since: int | None = None
         self._sign = ""
 
     def damage_through(self, frame_id: int) -> Damage | None:
         """The file's damage, if it begins at ``frame_id`` or before.
 
-        Decodes to the end of the group of pictures that ``frame_id`` is in; what was looked at before isn't again.
+        Decodes to the end of the stretch that ``frame_id`` is in; what was looked at before isn't again.
 
         Raises:
             UnreadableVideo: if the file can't be opened.
@@ -103,9 +103,9 @@ class DamageWatch:
                 self._is_finished = True
                 break
             if decoded.frame is not None:
-                self._groups.append(decoded.group)
-            if decoded.sign and self._damaged_group is None:
-                self._damaged_group, self._sign = decoded.group, decoded.sign
+                self._packets.append(decoded.packet)
+            if decoded.sign and self._since is None:
+                self._since, self._sign = decoded.since, decoded.sign
         first = self._first_damaged()
         return Damage(first, self._sign) if first is not None and first <= frame_id else None
 
@@ -114,15 +114,20 @@ class DamageWatch:
         self._decoded = None
 
     def _is_settled(self, frame_id: int) -> bool:
-        if self._damaged_group is not None and self._groups and self._groups[-1] >= self._damaged_group:
-            return True
-        return len(self._groups) > frame_id and self._groups[-1] > self._groups[frame_id]
+        if not self._packets:
+            return False
+        if self._since is not None:
+            return self._packets[-1] >= self._since
+        if len(self._packets) <= frame_id:
+            return False
+        return self._packets[-1] // STRETCH_FRAMES > self._packets[frame_id] // STRETCH_FRAMES
 
     def _first_damaged(self) -> int | None:
-        if self._damaged_group is None:
+        since = self._since
+        if since is None:
             return None
-        damaged = (index for index, group in enumerate(self._groups) if group >= (self._damaged_group or 0))
-        return next(damaged, len(self._groups))
+        damaged = (index for index, packet in enumerate(self._packets) if packet >= since)
+        return next(damaged, len(self._packets))
 
 
 def _decode_twice(path: Path) -> Iterator[_Decoded]:
@@ -140,6 +145,9 @@ def _decode_twice(path: Path) -> Iterator[_Decoded]:
             yield decoded
             continue
         other = next(others, None)
+        while other is not None and other.frame is None:
+            yield other
+            other = next(others, None)
         sign = decoded.sign or (other.sign if other is not None else "")
         if not sign and not (other and other.frame and _same_pixels(decoded.frame, other.frame)):
             sign = "two ways of decoding give different frames"
@@ -155,14 +163,13 @@ def _has_decoder(name: str) -> bool:
 
 
 def _decode(path: Path, options: dict[str, str], decoder: str = "", num_threads: int = 1) -> Iterator[_Decoded]:
-    """Every frame of a file in order, and every sign of damage, with the group of pictures where it appeared."""
+    """Every frame of a file in order, and every sign of damage."""
     with _logged_errors() as errors:
         container, stream = open_container(path)
-    group = group_start = num_packets = 0
-    group_of: dict[int, int] = {}
+    number, group_start = -1, 0
+    number_of: dict[int, int] = {}
     with container:
         context: VideoCodecContext = stream.codec_context
-        is_precise = stream.codec.canonical_name in PRECISE and IMPRECISE_PROFILE not in (context.profile or "")
         if decoder:
             context = cast(VideoCodecContext, av.CodecContext.create(decoder, "r"))
             context.extradata = stream.codec_context.extradata
@@ -178,27 +185,28 @@ def _decode(path: Path, options: dict[str, str], decoder: str = "", num_threads:
                     packet = next(packets)
                     is_last = packet.size == 0
                     if packet.is_corrupt:
-                        failure = "the container marks a packet as damaged"
+                        failure = CUT_SHORT[0]
                     if packet.pts is not None:
-                        # Packets without a time can't be told apart later: they stay in the group that is open.
-                        is_new = (is_precise and packet.is_keyframe) or num_packets - group_start >= LONGEST_GROUP
-                        if num_packets and is_new:
-                            group, group_start = group + 1, num_packets
-                        group_of[packet.pts] = group
-                        num_packets += 1
+                        # Packets without a time can't be told apart later: they count as the one before.
+                        number += 1
+                        if packet.is_keyframe:
+                            group_start = number
+                        number_of[packet.pts] = number
                     decoded = context.decode(None if is_last else packet)
                     frames = [frame for frame in decoded if isinstance(frame, VideoFrame)]
                 except StopIteration:
                     return
                 except (FFmpegError, EOFError) as error:
-                    failure = str(getattr(error, "strerror", "") or type(error).__name__)
-            if sign := next(iter(errors), failure):
-                yield _Decoded(None, group, sign)
+                    failure = failure or str(getattr(error, "strerror", "") or type(error).__name__)
+            stretch_start = max(number, 0) // STRETCH_FRAMES * STRETCH_FRAMES
+            if sign := failure or next(iter(errors), ""):
+                is_cut = any(cut in sign for cut in CUT_SHORT)
+                yield _Decoded(None, number, sign, group_start if is_cut else stretch_start)
             failure = ""
             for frame in frames:
                 marked = "the decoder marks a frame as damaged" if frame.is_corrupt else ""
-                known = group if frame.pts is None else group_of.pop(frame.pts, group)
-                yield _Decoded(frame, known, marked)
+                known = number if frame.pts is None else number_of.pop(frame.pts, number)
+                yield _Decoded(frame, known, marked, known // STRETCH_FRAMES * STRETCH_FRAMES)
 
 
 @contextmanager

@@ -53,14 +53,12 @@ def damaged_folder(tmp_path: Path) -> Path:
     return folder
 
 
-def test_windows_with_damaged_frames_fail_and_those_before_are_scored(
-    tmp_path: Path, run_suite: Callable, damaged_folder: Path
-) -> None:
+def test_windows_of_a_damaged_file_fail(tmp_path: Path, run_suite: Callable, damaged_folder: Path) -> None:
     summary, _ = run_suite(tmp_path / "run", folder=damaged_folder)
     assert summary.exit_code == 1
     rows = _rows(tmp_path / "run")
-    assert [rows["v.mp4", window].status for window in range(NUM_WINDOWS)] == ["scored", "failed", "failed"]
-    assert "v.mp4: damaged from frame 17 on (" in rows["v.mp4", 1].reason
+    assert [rows["v.mp4", window].status for window in range(NUM_WINDOWS)] == ["failed"] * NUM_WINDOWS
+    assert "v.mp4: damaged from frame 0 on (" in rows["v.mp4", 1].reason
     assert "--on-corrupt note" in rows["v.mp4", 1].reason
 
 
@@ -73,12 +71,12 @@ def test_noted_windows_are_scored_and_said_and_fail_in_a_stricter_run(
     assert summary.exit_code == 0
     rows = _rows(run)
     assert {row.status for row in rows.values()} == {"scored"}
-    assert [bool(rows["v.mp4", window].note) for window in range(NUM_WINDOWS)] == [False, True, True]
-    assert _remarks(run).count("2 windows rest on damaged frames (v.mp4: damaged from frame 17 on (") == 2
+    assert [bool(rows["v.mp4", window].note) for window in range(NUM_WINDOWS)] == [True] * NUM_WINDOWS
+    assert _remarks(run).count("3 windows rest on damaged frames (v.mp4: damaged from frame 0 on (") == 2
     _, progress = run_suite(run, ("average",), folder=damaged_folder, on_corrupt="note")
     assert progress.windows == 0
     summary, _ = run_suite(run, ("average",), folder=damaged_folder)
-    assert summary.failed_windows == 2
+    assert summary.failed_windows == NUM_WINDOWS
 
 
 def test_a_run_fails_videos_that_are_not_as_locked(
