@@ -71,7 +71,7 @@ class DamagedLockedVideo(DamagedVideo):
     """The same with a lock."""
 
     name = "damaged video, locked"
-    tried = "the same in a folder that `toklab data lock` knows"
+    tried = "the same damage to an H.264 or HEVC file whose content `toklab data lock` knows"
     locked = True
 
 
