@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -47,8 +49,7 @@ def measure_passes(name: str, rounds: int, num_threads: int) -> Passes:
 
 
 def _diffusers() -> Callable[[Tensor], Tensor]:
-    import diffusers
-
+    diffusers: Any = importlib.import_module("diffusers")
     model = diffusers.AutoencoderVidTok(z_channels=4).eval()
 
     @torch.no_grad()
