@@ -14,6 +14,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Any
 
+SLICE_S = 1.0
+"""Seconds that are waited at once."""
+
 
 @dataclass
 class Forked:
@@ -23,10 +26,14 @@ class Forked:
     answers: IO[bytes]
 
     def wait_for_answer(self, seconds: float) -> tuple[str, Any]:
-        """The next answer; ``("hang", None)`` after so many seconds, ``("ended", status)`` if there is none left."""
-        ready, _, _ = select.select([self.answers], [], [], seconds)
-        if not ready:
-            return "hang", None
+        """The next answer; ``("hang", None)`` after so many seconds, ``("ended", status)`` if there is none left.
+
+        Time in which this process is stopped, as by Ctrl-Z, hardly counts.
+        """
+        while not select.select([self.answers], [], [], min(SLICE_S, seconds))[0]:
+            seconds -= SLICE_S
+            if seconds <= 0:
+                return "hang", None
         try:
             return "answer", pickle.load(self.answers)
         except (EOFError, pickle.UnpicklingError):

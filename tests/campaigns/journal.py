@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -33,16 +34,13 @@ class Journal:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / FILE_NAME
         self.entries: list[Entry] = []
-        whole = 0
         if self._path.is_file():
-            for line in self._path.read_bytes().splitlines(keepends=True):
-                # The last line of a campaign that was killed may be half written.
-                if not line.endswith(b"\n"):
-                    break
-                self.entries.append(Entry(**json.loads(line)))
-                whole += len(line)
-            with self._path.open("r+b") as file:
-                file.truncate(whole)
+            content = self._path.read_bytes()
+            # The last line of a campaign that was killed may be half written.
+            whole = content[: content.rfind(b"\n") + 1]
+            self.entries = [Entry(**json.loads(line)) for line in whole.splitlines()]
+            if whole != content:
+                os.truncate(self._path, len(whole))
         self._known = {(entry.kind, entry.seed, entry.number) for entry in self.entries}
 
     def has(self, kind: str, seed: int, number: int) -> bool:

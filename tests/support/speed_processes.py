@@ -49,6 +49,7 @@ def measure_passes(name: str, rounds: int, num_threads: int) -> Passes:
 
 
 def _diffusers() -> Callable[[Tensor], Tensor]:
+    # Its types don't say what the model gives.
     diffusers: Any = importlib.import_module("diffusers")
     model = diffusers.AutoencoderVidTok(z_channels=4).eval()
 
