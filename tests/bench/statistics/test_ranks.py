@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from simulated_videos import equal_systems
+from toklab.bench.statistics import Interval, Ranking, rank_systems
 from toklab.bench.statistics.families import Difference, Family
-from toklab.bench.statistics.intervals import Interval
-from toklab.bench.statistics.ranks import Ranking, rank_family, rank_systems
+from toklab.bench.statistics.ranks import rank_family
 
 
 def ranking_of(means: np.ndarray, draws: int = 999, *, higher_is_better: bool = True) -> Ranking:

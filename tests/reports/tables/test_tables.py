@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 from toklab.reports.published.literature import vidtok_table1, with_published
-from toklab.reports.tables.table import build_table
+from toklab.reports.tables.table import Intervals, build_table
 
 
 def _cell(table, tokenizer, metric):
@@ -155,7 +155,8 @@ def test_the_caption_says_what_ranks_and_intervals_rest_on(figure):
 
 def test_interval_ends_are_rounded_outwards_and_noted(figure):
     row = figure(value=20.004, low=19.231, high=21.001, interval_note="carried by few videos")
-    for intervals, text in (("ends", "[19.23, 21.01]"), ("half-width", "±0.89")):
+    expected: dict[Intervals, str] = {"ends": "[19.23, 21.01]", "half-width": "±0.89"}
+    for intervals, text in expected.items():
         table = build_table([row], intervals=intervals)
         assert table.sections[0].rows[0].cells[0].interval == text
         assert table.footnotes[0].text == "PSNR: carried by few videos"
