@@ -5,6 +5,7 @@ METRICS: dict[str, str] = {
     "psnr-cap100": ".psnr:CappedPsnr",
     "psnr-clip": ".psnr:ClipPsnr",
     "psnr-pooled": ".psnr:PooledPsnr",
+    "psnr-tokenbench": ".psnr_tokenbench:TokenBenchPsnr",
     "ssim": ".ssim:GaussianSsim",
     "ssim-gauss11": ".ssim:UnpooledGaussianSsim",
     "ssim-skimage": ".ssim:UniformSsim",
