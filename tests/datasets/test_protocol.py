@@ -112,7 +112,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     file.write_text("\n".join(lines))
     assert load_protocol(file) == load_protocol(str(file)) == VIDTOK
     file.write_text("\n".join([*lines, "colour = 1"]))
-    with pytest.raises(ProtocolError, match=r"mine\.toml: 'colour' is no field of a protocol \(did you mean colour_matrix"):
+    with pytest.raises(
+        ProtocolError, match=r"mine\.toml: 'colour' is no field of a protocol \(did you mean colour_matrix"
+    ):
         load_protocol(file)
     file.write_text("not toml")
     with pytest.raises(ProtocolError, match=r"mine\.toml is not valid TOML"):
