@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 import scipy.linalg
@@ -83,3 +86,13 @@ def test_refuses_what_has_no_covariance() -> None:
         frechet_distance(np.zeros((1, 3)), np.zeros((1, 3)), 1)
     with pytest.raises(ValueError, match="one d"):
         frechet_distance(np.zeros((2, 3)), np.zeros((2, 4)))
+
+
+@pytest.mark.goldens
+def test_equals_the_official_class_of_content_debiased_fvd(shared: Path) -> None:
+    for case in json.loads((shared / "goldens" / "metrics_2" / "frechet.json").read_text())["cases"]:
+        real, fake = (np.array(case[side], np.float32) for side in ("real", "fake"))
+        for ddof in (0, 1):
+            assert frechet_distance(real, fake, ddof) == pytest.approx(case[f"nuclear_ddof{ddof}"], rel=1e-6)
+        if case["name"] == "full_rank":
+            assert frechet_distance(real, fake, 0) == pytest.approx(case["official_ddof0_sqrtm"], rel=1e-6)
