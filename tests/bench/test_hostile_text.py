@@ -19,7 +19,7 @@ from toklab.bench.ledger.ledger import Ledger
 from toklab.reports.text import UNPRINTABLE
 from typer.testing import CliRunner
 
-ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+ASCII = {"LC_ALL": "C", "LANG": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": ""}
 UTF8 = {"LC_ALL": "C.UTF-8", "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
 NAMES = (b"caf\xe9.mp4", b"new\nline.mp4", b"\x1b[31mred.mp4", "é\u202e👨\u200d👩.mp4".encode())
 KEYS = {r"caf\udce9.mp4", r"new\x0aline.mp4", r"\x1b[31mred.mp4", "é\\u202e👨\u200d👩.mp4"}

@@ -83,6 +83,8 @@ def test_the_users_interrupt_passes_and_a_plugins_own_does_not(handled: None) ->
 
 
 def test_without_the_handler_an_interrupt_is_the_users() -> None:
+    # A process in the background may have been started to ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     with pytest.raises(KeyboardInterrupt), plugin_code():
         raise KeyboardInterrupt
 

@@ -83,7 +83,7 @@ def test_the_installed_command_prints_errors_in_one_line_and_exits_with_2() -> N
         (("run", "demo", "--shard", "3/2"), "shard"),
         (("run",), "name a suite"),
         (("report", "no-such-folder"), "not a run folder"),
-        (("compare", "a", "--run", "b"), "at least two"),
+        (("compare", "a"), "at least two"),
     ],
 )
 def test_mistakes_are_named(
