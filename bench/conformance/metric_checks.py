@@ -191,6 +191,7 @@ CHECKS: list[Check] = [
     Check("psnr-cap100 of identical frames", lambda: (_figure("psnr-cap100", _noise(), _noise()), 100.0, 0)),
     Check("psnr-cap100 of a constant error", lambda: (_figure("psnr-cap100", _video(0), _video(0.2)), 20.0, 1e-5)),
     Check("psnr-clip of two clips", lambda: (_two_clips("psnr-clip"), (_decibels(1e-2) + _decibels(1e-4)) / 2, 1e-4)),
+    Check("psnr-tokenbench of two clips", lambda: (_two_clips("psnr-tokenbench"), 30.0, 1e-4)),
     Check("psnr-pooled of two clips", lambda: (_two_clips("psnr-pooled"), _decibels((1e-2 + 1e-4) / 2), 1e-4)),
     Check("ssim of identical frames", lambda: (_figure("ssim", _noise(), _noise()), 1.0, 1e-12)),
     Check("ssim of two constants", lambda: _constant_ssim("ssim")),
