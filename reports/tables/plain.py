@@ -11,10 +11,13 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from ..text import one_line, printable, spreadsheet_cell
+
+if TYPE_CHECKING:
+    # The command line reads the formats from here, and must not wait for pandas.
+    import pandas as pd
 
 WIDEST_LINE = 1000
 """Terminal columns a table may take: text is there to be copied, and a cut figure is worse than a wrapped line."""

@@ -293,3 +293,10 @@ def test_a_plugin_that_ends_the_program_is_an_error_in_one_line(
         main()
     assert ended.value.code == 2
     assert capsys.readouterr().err.strip() == "toklab: SystemExit: 0"
+
+
+def test_the_command_line_starts_without_heavy_packages() -> None:
+    heavy = "{'torch', 'pandas', 'numpy', 'matplotlib', 'pyarrow'}"
+    code = f"import sys, toklab.bench.cli.main; print(*sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-P", "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == []
