@@ -136,13 +136,6 @@ class Figure:
         return not math.isnan(self.low)
 
     @property
-    def rank_span(self) -> str:
-        """The ranks that it may have: ``2`` or ``2–5``; empty where it isn't ranked."""
-        if not self.rank_low:
-            return ""
-        return f"{self.rank_low}" if self.rank_low == self.rank_high else f"{self.rank_low}–{self.rank_high}"
-
-    @property
     def row_key(self) -> tuple[str, ...]:
         """What figures in one row of a printed table share."""
         return (self.origin, self.group, self.system, self.tokenizer, self.label, self.regularizer, self.weights)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...datasets.names import is_root_identity
 from ..ledger.ledger import FILE_NAME, Ledger
-from .results import CellResults, name_datasets, read_results
+from .results import CellResults, name_datasets, name_versions, read_results
 
 
 class ComparisonError(ValueError):
@@ -90,7 +90,7 @@ def pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str
     pairs = Pairs()
     for label, others in zip(labels[1:], chosen[1:], strict=True):
         pairs.match(chosen[0], others, (labels[0], label))
-    return _with_weights(pairs)
+    return pairs
 
 
 def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
@@ -113,7 +113,7 @@ def pairs_of_table(results: Sequence[CellResults]) -> Pairs:
         for members in groups.values()
         for one, other in itertools.combinations(members, 2)
     ]
-    return _with_weights(Pairs(sides))
+    return Pairs(sides)
 
 
 def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
@@ -129,7 +129,7 @@ def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
     for folder in folders:
         with Ledger(folder) as ledger:
             opened.append(read_results(ledger))
-    named = iter(name_datasets([result for results in opened for result in results]))
+    named = iter(name_versions(name_datasets([result for results in opened for result in results])))
     runs = [list(itertools.islice(named, len(results))) for results in opened]
     pairs = Pairs()
     for folder, others in zip(folders[1:], runs[1:], strict=True):
@@ -149,24 +149,9 @@ def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
                 refused.append(str(error))
         if not between.sides:
             raise ComparisonError("; ".join(refused) or f"{places[0]} and {places[1]} have no tokenizer in common")
-        between = _with_weights(Pairs(between.sides, between.left_out + refused))
-        pairs.left_out += between.left_out
+        pairs.left_out += between.left_out + refused
         pairs.sides += [
             (replace(one, name=f"{one.name} [{places[0]}]"), replace(other, name=f"{other.name} [{places[1]}]"))
             for one, other in between.sides
         ]
     return pairs
-
-
-def _with_weights(pairs: Pairs) -> Pairs:
-    """The same pairs; cells that differ in their weights alone have these in their names."""
-    cells = {side.results.cell.cell_id: side.results.cell for pair in pairs.sides for side in pair}
-    keys = [(cell.label, cell.dataset, cell.protocol_hash) for cell in cells.values()]
-
-    def named(side: Side) -> Side:
-        cell = side.results.cell
-        named_already = bool(side.results.qualifier)
-        several = not named_already and keys.count((cell.label, cell.dataset, cell.protocol_hash)) > 1
-        return replace(side, name=f"{side.name}, {cell.weights[:19]}") if several else side
-
-    return Pairs([(named(one), named(other)) for one, other in pairs.sides], pairs.left_out)

@@ -18,6 +18,7 @@ from ...reports.tables.comparison import COLUMNS, LEFT_OUT
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
 from ..ledger.ledger import Ledger
 from ..metrics.interface import Estimate, Metric, Unavailable
+from ..metrics.throughput import timed_machines
 from ..statistics.families import Difference, Family
 from ..statistics.power import detectable_difference
 from ..statistics.wins import Wins, count_wins
@@ -145,7 +146,7 @@ def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> b
             left_out.append(f"{place}: not measured for {', '.join(lacking)}")
         return False
     if metric.needs == "timing":
-        machines = sorted({window.machine for side in pair for window in side.results.windows(metric)})
+        machines = sorted({name for side in pair for name in timed_machines(side.results.windows(metric))})
         if len(machines) > 1:
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
             return False

@@ -174,16 +174,16 @@ def read_results(ledger: Ledger) -> list[CellResults]:
 
 def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
-    versions: dict[tuple[str, str, str], list[CellResults]] = {}
-    for result in results:
-        if result.cell.status != "failed":
-            versions.setdefault((result.cell.label, result.cell.dataset, result.cell.protocol_hash), []).append(result)
+    versions: dict[tuple[str, str, str], dict[str, CellRecord]] = {}
+    for cell in (result.cell for result in results if result.cell.status != "failed"):
+        # Two runs may hold the same cell, which is one version.
+        versions.setdefault((cell.label, cell.dataset, cell.protocol_hash), {})[cell.cell_id] = cell
     qualifiers: dict[str, str] = {}
     for alike in versions.values():
         if len(alike) > 1:
-            different_weights = len({result.cell.weights for result in alike}) == len(alike)
-            for cell in (result.cell for result in alike):
-                qualifiers[cell.cell_id] = cell.weights[:19] if different_weights else f"cell {cell.cell_id[:8]}"
+            different_weights = len({cell.weights for cell in alike.values()}) == len(alike)
+            for cell_id, cell in alike.items():
+                qualifiers[cell_id] = cell.weights[:19] if different_weights else f"cell {cell_id[:8]}"
     return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
 
 

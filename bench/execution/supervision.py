@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -76,41 +76,29 @@ class Supervision:
         if self._events is not None:
             os.write(self._events, json.dumps(message).encode() + b"\n")
 
-    @contextmanager
-    def forward(self) -> Iterator[None]:
+    def forward(self) -> AbstractContextManager[None]:
         """A forward pass runs inside: the supervisor's clock ticks."""
-        self.tell(forward=True)
-        try:
-            yield
-        finally:
-            self.tell(forward=False)
+        return self._while("forward", True, False)
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> AbstractContextManager[None]:
         """A forward pass waits for its clip inside; its clock starts anew afterwards."""
-        self.tell(forward=False)
-        try:
-            yield
-        finally:
-            self.tell(forward=True)
+        return self._while("forward", False, True)
 
-    @contextmanager
-    def timing(self) -> Iterator[None]:
+    def timing(self) -> AbstractContextManager[None]:
         """The speed of a cell is measured inside, after its windows."""
-        self.tell(timing=True)
-        try:
-            yield
-        finally:
-            self.tell(timing=False)
+        return self._while("timing", True, False)
+
+    def metric(self, name: str) -> AbstractContextManager[None]:
+        """A metric's code runs inside."""
+        return self._while("metric", name, None)
 
     @contextmanager
-    def metric(self, name: str) -> Iterator[None]:
-        """A metric's code runs inside."""
-        self.tell(metric=name)
+    def _while(self, what: str, inside: Any, afterwards: Any) -> Iterator[None]:
+        self.tell(**{what: inside})
         try:
             yield
         finally:
-            self.tell(metric=None)
+            self.tell(**{what: afterwards})
 
 
 @cache

@@ -44,16 +44,26 @@ def repetitions(windows: Sequence[MeasuredWindow]) -> list[Repetitions] | Unavai
     return _several_machines(machines) if len(machines) > 1 else repeated
 
 
+def timed_machines(windows: Sequence[MeasuredWindow]) -> list[str]:
+    """The machines that timings come from: those of the repetitions, where there are any, else of the windows."""
+    found = [Repetitions.from_arrays(window.arrays) for window in windows]
+    return sorted({one.machine for one in found if one is not None} or {window.machine for window in windows})
+
+
 def _several_machines(machines: Sequence[str]) -> Unavailable:
     return Unavailable(f"timings come from several machines: {'; '.join(machines)}", "run the cell on one machine")
 
 
 def _repeated_estimate(values: np.ndarray, details: Mapping[str, float]) -> Estimate:
     """The median of one value a repetition, with quartiles and a note of how many there are."""
+    note = f"median of {len(values)} repetitions" if len(values) > 1 else "1 repetition"
+    return _median_estimate(values, REPETITIONS, note, details)
+
+
+def _median_estimate(values: np.ndarray, counted: str, note: str, details: Mapping[str, float]) -> Estimate:
     lower, median, upper = np.percentile(values, (25, 50, 75))
     quartiles = {"lower_quartile": float(lower), "upper_quartile": float(upper)}
-    note = f"median of {len(values)} repetitions" if len(values) > 1 else "1 repetition"
-    return Estimate(float(median), len(values), REPETITIONS, note=note, details={**quartiles, **details})
+    return Estimate(float(median), len(values), counted, note=note, details={**quartiles, **details})
 
 
 class _Throughput(Metric):
@@ -86,12 +96,11 @@ class _Throughput(Metric):
         timed, note = found
         clips = np.array([w.timing.get("batch_size", 1.0) / w.timing[self.seconds] for w in timed])
         frames = clips * np.array([w.num_frames for w in timed])
-        lower, median, upper = np.percentile(frames, (25, 50, 75))
-        details = {"lower_quartile": float(lower), "upper_quartile": float(upper)}
+        details = {}
         if all("num_tokens" in w.timing for w in timed):
             tokens = clips * np.array([w.timing["num_tokens"] for w in timed])
             details["tokens_per_second"] = float(np.median(tokens))
-        return Estimate(float(median), len(timed), "windows", note=note, details=details)
+        return _median_estimate(frames, "windows", note, details)
 
 
 class EncodeThroughput(_Throughput):
@@ -141,13 +150,9 @@ class Latency(Metric):
         if isinstance(found, Unavailable):
             return found
         timed, note = found
-        lower, median, upper = np.percentile([w.timing["encode_s"] + w.timing["decode_s"] for w in timed], (25, 50, 75))
-        details = {
-            "lower_quartile": float(lower),
-            "upper_quartile": float(upper),
-            "largest_batch_size": max(w.timing.get("batch_size", 1.0) for w in timed),
-        }
-        return Estimate(float(median), len(timed), "windows", note=note, details=details)
+        seconds = np.array([w.timing["encode_s"] + w.timing["decode_s"] for w in timed])
+        details = {"largest_batch_size": max(w.timing.get("batch_size", 1.0) for w in timed)}
+        return _median_estimate(seconds, "windows", note, details)
 
 
 class PeakMemory(Metric):

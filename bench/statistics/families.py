@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -63,14 +63,6 @@ class Family:
     """Videos that all share."""
     critical_value: float | None = None
     """How many standard errors a difference must reach; ``None`` for a single pair, which has its own interval."""
-
-    def separably_greater(self, first: int, second: int) -> bool:
-        """Whether one system's figure is greater, and told apart."""
-        for difference in self.differences:
-            if difference.pair in ((first, second), (second, first)):
-                sign = 1 if difference.pair == (first, second) else -1
-                return bool(difference.separable) and sign * difference.statistic > 0
-        return False
 
 
 def all_pairs(num_systems: int) -> list[Pair]:
@@ -220,14 +212,4 @@ def _difference(values: Sequence[float], pair: Pair) -> float:
 
 
 def _with_note(outcome: Difference, note: str) -> Difference:
-    interval = outcome.interval
-    noted = Interval(
-        interval.value,
-        interval.num_sources,
-        interval.low,
-        interval.high,
-        interval.standard_error,
-        interval.freedom,
-        note,
-    )
-    return Difference(outcome.pair, noted, outcome.statistic, outcome.separable)
+    return replace(outcome, interval=replace(outcome.interval, note=note))

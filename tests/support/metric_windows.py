@@ -47,8 +47,3 @@ def window_of(source: str, index: int, **arrays: object) -> MeasuredWindow:
 
 def feature_window(source: str, index: int, reconstruction: np.ndarray, reference: np.ndarray) -> MeasuredWindow:
     return MeasuredWindow(source, index, 17, {"features": reconstruction}, {"features": reference})
-
-
-def flicker_windows(values: dict[tuple[str, int], float]) -> list[MeasuredWindow]:
-    """Windows of the metric whose figure is the plain mean of what is given."""
-    return [window_of(source, index, errors=[value]) for (source, index), value in values.items()]

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.comparison import compare_items, compare_labels
-from toklab.bench.analysis.results import read_results
-from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.analysis.results import name_versions, read_results
+from toklab.bench.ledger.ledger import Ledger, pack_arrays, unpack_arrays
+from toklab.bench.ledger.records import Measurement
+from toklab.bench.metrics.repetitions import MEASUREMENT, Repetitions
 from toklab.reports.tables.comparison import render_comparison
 
 LARGER = {"height": 40, "width": 40}
@@ -60,6 +63,17 @@ def test_only_other_protocols_or_other_folders_are_refused(
         compare_items([str(tmp_path / "run"), str(tmp_path / "other")], None, None)
 
 
+def timed_on(measurements: Mapping[Any, Mapping[str, Measurement]], machine: str) -> dict[Any, dict[str, Measurement]]:
+    """The same measurements, but for the machine that the repetitions were timed on."""
+    changed = {place: dict(found) for place, found in measurements.items()}
+    for found in changed.values():
+        for key in (key for key in found if key.startswith(MEASUREMENT)):
+            timed = Repetitions.from_arrays(unpack_arrays(found[key].arrays))
+            assert timed is not None
+            found[key] = replace(found[key], arrays=pack_arrays(replace(timed, machine=machine).to_arrays()))
+    return changed
+
+
 def test_timings_of_two_machines_and_failed_cells_are_left_out(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", ("average", "signs", "unbuildable"), ("psnr", "throughput-decode"))
     with Ledger(tmp_path / "run") as ledger:
@@ -68,7 +82,7 @@ def test_timings_of_two_machines_and_failed_cells_are_left_out(tmp_path: Path, r
         "psnr",
         "throughput-decode",
     }
-    elsewhere = replace(other, rows=[replace(row, machine="another machine") for row in other.rows])
+    elsewhere = replace(other, measurements=timed_on(other.measurements, "another machine"))
     frame = compare_labels([one, elsewhere], ["average", "signs"], None, "run")
     assert set(frame["metric"]) == {"psnr"}
     assert "throughput-decode on videos: timings of several machines" in left_out(frame)
@@ -83,5 +97,5 @@ def test_retrained_weights_have_lines_of_their_own(tmp_path: Path, run_suite: Ca
     with Ledger(tmp_path / "run") as ledger:
         one, other = read_results(ledger)
     retrained = replace(other, cell=replace(other.cell, cell_id="c2", weights="sha256:0123456789abcdef"))
-    frame = compare_labels([one, other, retrained], ["average", "signs"], None, "run")
+    frame = compare_labels(name_versions([one, other, retrained]), ["average", "signs"], None, "run")
     assert frame["b"].tolist() == [f"signs, {other.cell.weights[:19]}", "signs, sha256:0123456789ab"]
