@@ -30,9 +30,11 @@ NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
 
 
-def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
+def run_figures(
+    results: Sequence[CellResults], *, published: bool, extrapolation_intervals: bool = False
+) -> list[Figure]:
     """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
-    measured = read_figures(results_table(results))
+    measured = read_figures(results_table(results, extrapolation_intervals=extrapolation_intervals))
     if not published:
         return measured
     names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
@@ -110,6 +112,7 @@ def write_run_report(
     *,
     published: bool | None = None,
     across_protocols: bool = False,
+    extrapolation_intervals: bool = False,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -119,13 +122,16 @@ def write_run_report(
         formats: names in :data:`toklab.reports.registry.FORMATS`; all if there are none.
         published: whether published figures stand beside the measured ones; as the suite says if not given.
         across_protocols: whether figures of several protocols may share a column, marked.
+        extrapolation_intervals: whether extrapolated figures get their intervals, up to a minute for each.
 
     Raises:
         ValueError: if a format is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
-    figures = run_figures(run.results, published=_wants_published(run, published))
+    figures = run_figures(
+        run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
+    )
     report = compose_report(
         figures,
         run.name,

@@ -55,6 +55,10 @@ def report(
     across_protocols: Annotated[
         bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
     ] = False,
+    extrapolation_intervals: Annotated[
+        bool,
+        typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; up to a minute for each."),
+    ] = False,
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
@@ -68,7 +72,12 @@ def report(
     from ..analysis.run_report import write_run_report
 
     written = write_run_report(
-        RunResults.read(run), out, format_ or (), published=published, across_protocols=across_protocols
+        RunResults.read(run),
+        out,
+        format_ or (),
+        published=published,
+        across_protocols=across_protocols,
+        extrapolation_intervals=extrapolation_intervals,
     )
     broken = print_run(run, across_protocols=across_protocols)
     for path in written:

@@ -13,6 +13,7 @@ from toklab.bench.metrics.feature_set import FeatureSet
 from toklab.bench.metrics.frechet import frechet_distance
 from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.bench.metrics.set_distance import FrechetDistance
 from toklab.bench.metrics.weights import FVD_I3D, WeightsUnavailableError
 from toklab.bench.statistics.families import Family
 from toklab.bench.statistics.intervals import student_quantile
@@ -172,7 +173,7 @@ def test_systems_are_told_apart_at_equal_n() -> None:
 
 
 def test_parts_of_a_set_are_chosen_by_hash() -> None:
-    features = FeatureSet.of(_windows(5, 2, size=3), 0)
+    features = FeatureSet.of(_windows(5, 2, size=3), FrechetDistance(0))
     chosen = [features.keys[index] for index in features.order(0)[:3]]
-    assert chosen == [("video000", 0), ("video000", 1), ("video003", 1)]
+    assert chosen == [("video000", 0, 0), ("video000", 1, 0), ("video003", 1, 0)]
     assert features.order(0) != features.order(1)
