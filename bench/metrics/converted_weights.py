@@ -211,7 +211,7 @@ def pull(weights: ConvertedWeights, *, accept_licence: bool = False, progress: P
     _convert(weights, pickles, hashes)
     for part in weights.parts:
         if found[part] is None:
-            pickles[part].unlink()
+            pickles[part].unlink(missing_ok=True)
     return verified(weights)
 
 

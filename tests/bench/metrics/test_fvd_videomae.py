@@ -63,6 +63,7 @@ def test_the_covariance_is_divided_by_n() -> None:
     assert "N = 9 ≤ 1,408: the covariance is singular" in outcome.note
 
 
+@pytest.mark.slow
 def test_the_published_network_gives_1408_numbers() -> None:
     with torch.device("meta"):
         network = VideoMae(VIT_GIANT_14)

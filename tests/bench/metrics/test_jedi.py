@@ -41,13 +41,13 @@ def _stacked(windows: list[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
 
 def test_the_network_sees_squashed_and_normalised_clips() -> None:
     metric = Jedi(tiny_vjepa())
-    video = torch.linspace(-1, 1, 50).expand(1, 3, 16, 40, 50) * torch.tensor([1.0, 0.5, 0.2]).view(1, 3, 1, 1, 1)
+    video = torch.linspace(-1, 1, 50).expand(1, 3, 2, 40, 50) * torch.tensor([1.0, 0.5, 0.2]).view(1, 3, 1, 1, 1)
     prepared = metric.prepared(video)
-    assert prepared.shape == (1, 3, 16, 224, 224)
+    assert prepared.shape == (1, 3, 2, 224, 224)
     for channel, (mean, deviation) in enumerate([(0.485, 0.229), (0.456, 0.224), (0.406, 0.225)]):
-        frame = (video[0, channel, 3][None, None] + 1) / 2
+        frame = (video[0, channel, 1][None, None] + 1) / 2
         squashed = F.interpolate(frame, (224, 224), mode="bilinear", align_corners=False, antialias=False)
-        torch.testing.assert_close(prepared[0, channel, 3], (squashed[0, 0] - mean) / deviation)
+        torch.testing.assert_close(prepared[0, channel, 1], (squashed[0, 0] - mean) / deviation)
 
 
 @pytest.mark.slow
