@@ -19,7 +19,7 @@ from ..catalog import catalog
 from ..catalog.catalog import CardTokenizer
 from ..execution import provenance
 from ..metrics import converted_weights, weights
-from ..metrics.converted_weights import CONVERTED_WEIGHTS
+from ..metrics.published_pickles import CONVERTED_WEIGHTS
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from ...tokenizers.errors import did_you_mean
 from ...tokenizers.trust.lock import UPDATE, lock_file, read_pins, set_pin
 from ..catalog.catalog import CardTokenizer, tokenizers
 from ..metrics import converted_weights, weights
-from ..metrics.converted_weights import CONVERTED_WEIGHTS, PinnedFile
+from ..metrics.converted_weights import PinnedFile
+from ..metrics.published_pickles import CONVERTED_WEIGHTS
 
 DIGITS = 12
 """Digits of a SHA-256 in a list."""

@@ -9,7 +9,7 @@ import math
 
 from torch import Tensor
 
-from .converted_weights import FVD_VIDEOMAE
+from .published_pickles import FVD_VIDEOMAE
 from .set_distance import FrechetDistance
 from .transformer_metric import VideoTransformerMetric, squash
 

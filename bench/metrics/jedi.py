@@ -11,7 +11,7 @@ import math
 import torch
 from torch import Tensor
 
-from .converted_weights import JEDI_VJEPA
+from .published_pickles import JEDI_VJEPA
 from .set_distance import PolynomialDistance
 from .transformer_metric import VideoTransformerMetric, squash
 

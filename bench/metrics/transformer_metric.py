@@ -12,8 +12,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from . import converted_weights
-from .converted_weights import ConvertedWeights, LoadedNetwork
+from .converted_weights import LoadedNetwork
 from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable, WindowBatch
+from .published_pickles import ConvertedWeights
 from .set_metric import SetMetric
 
 INPUT_SIDE = 224

@@ -13,8 +13,8 @@ from safetensors.torch import load_file
 from tiny_video_transformers import TINY, tiny_videomae, tiny_vjepa, videomae_pickle, vjepa_pickles
 from toklab.bench.cli.main import app
 from toklab.bench.metrics import converted_weights, weights
-from toklab.bench.metrics.converted_weights import CONVERTED_WEIGHTS, FVD_VIDEOMAE, JEDI_VJEPA, ConvertedWeights
 from toklab.bench.metrics.jedi import Jedi, PairedJedi
+from toklab.bench.metrics.published_pickles import CONVERTED_WEIGHTS, FVD_VIDEOMAE, JEDI_VJEPA, ConvertedWeights
 from toklab.bench.metrics.video_transformers import VIT_GIANT_14, VIT_HUGE_16, VideoMae, VJepaFeatures
 from toklab.bench.metrics.weights import WeightsUnavailableError
 from toklab.tokenizers.checkpoints import sha256_of
