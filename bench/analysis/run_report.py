@@ -99,9 +99,8 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
                 f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
             console.print(one_line(message), highlight=False, markup=False)
-    for result in run.results:
-        for remark in result.remarks:
-            console.print(one_line(remark), highlight=False, markup=False)
+    for remark in _remarks(run.results):
+        console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
 
@@ -138,13 +137,18 @@ def write_run_report(
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        remarks=[remark for result in run.results for remark in result.remarks],
+        remarks=_remarks(run.results),
         charts=run_charts(run.results, figures),
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
     )
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
+
+
+def _remarks(results: Sequence[CellResults]) -> list[str]:
+    """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
+    return list(dict.fromkeys(remark for result in results for remark in result.remarks))
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
