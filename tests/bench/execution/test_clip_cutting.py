@@ -104,8 +104,7 @@ def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
             kept.append(batch)
         del batch
         held.append(live_tensor_bytes() - before)
-    # Less than a clip waits for the rest of it.
-    assert max(held[:5]) <= 1.6 * piece_bytes
+    # Less than a clip waits for the rest of it; a leak is seen.
     assert (held[-1] > 25 * piece_bytes) if leaks else (max(held) <= 1.6 * piece_bytes)
 
 
