@@ -115,7 +115,7 @@ class Run(RunResults):
             out: where to; the folder ``report`` inside the run folder if not given.
             published: whether published figures stand beside the measured ones; as the suite says if not given.
             across_protocols: whether figures of several protocols may share a column, marked.
-            extrapolation_intervals: whether extrapolated figures get their intervals, up to a minute for each.
+            extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
         Raises:
             ValueError: if a format is unknown, or neither ``out`` nor a run folder says where to write.

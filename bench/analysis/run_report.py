@@ -121,7 +121,7 @@ def write_run_report(
         formats: names in :data:`toklab.reports.registry.FORMATS`; all if there are none.
         published: whether published figures stand beside the measured ones; as the suite says if not given.
         across_protocols: whether figures of several protocols may share a column, marked.
-        extrapolation_intervals: whether extrapolated figures get their intervals, up to a minute for each.
+        extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
     Raises:
         ValueError: if a format is unknown, or there is neither ``out`` nor a run folder.

@@ -57,7 +57,7 @@ def report(
     ] = False,
     extrapolation_intervals: Annotated[
         bool,
-        typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; up to a minute for each."),
+        typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
     ] = False,
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
