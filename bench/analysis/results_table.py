@@ -28,7 +28,7 @@ def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bo
 
     Args:
         results: the cells.
-        extrapolation_intervals: whether extrapolated figures get their intervals, which takes a minute or more for each.
+        extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
     """
     chosen = _chosen_cells(results)
     rows: dict[Place, dict[str, Any]] = {place: {} for place in chosen}
