@@ -57,8 +57,8 @@ class SetMetric(Metric):
         """
         if lacking := len(windows) - len(self.usable(windows)):
             return Unavailable(f"features of {lacking} of {len(windows)} references are missing", "run the suite again")
-        features = FeatureSet.of(windows, self.distance) if windows else ()
-        if not isinstance(features, FeatureSet) or (count := len(features)) < 2:
+        features = FeatureSet.of(windows, self.distance) if windows else None
+        if features is None or len(features) < 2:
             return Unavailable(f"{self.quantity} takes at least 2 windows, not {len(windows)}", "measure more windows")
         value, sources = features.distance(), sorted(set(features.sources))
         notes, details = self._notes(features, value)
@@ -66,19 +66,19 @@ class SetMetric(Metric):
         if len(sources) >= MIN_SOURCES:
             left_out = features.distances_without(sources)
             interval = jackknife_interval(value, left_out, len(sources), lowest=self.distance.lowest)
-        at = f"N = {count:,}"
+        interval_note = ""
+        if interval.low is not None:
+            interval_note = f"the interval is of {self.quantity} at N = {len(features):,}, not of {self.quantity}"
         return Estimate(
             value=value,
-            count=count,
+            count=len(features),
             counted=features.counted,
             low=interval.low,
             high=interval.high,
             note="; ".join(notes),
             details=details,
             num_sources=len(sources),
-            interval_note=""
-            if interval.low is None
-            else f"the interval is of {self.quantity} at {at}, not of {self.quantity}",
+            interval_note=interval_note,
         )
 
     def extrapolated(self, windows: Sequence[MeasuredWindow], *, with_interval: bool) -> Estimate | None:
