@@ -271,7 +271,8 @@ class Evaluation:
 
     def _records(self, measurement: PieceMeasurement, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
         """What is to be kept of a window that was measured."""
-        records = measurement.record(self.cell_id, clip, self._reference(clip))
+        with self.supervision.metric(measurement.metric.name):
+            records = measurement.record(self.cell_id, clip, self._reference(clip))
         if any(isinstance(record, Measurement) and is_fault(record.reason) for record in records):
             self.faulty_metrics.add(measurement.metric.name)
         return records
