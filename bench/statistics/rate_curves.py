@@ -227,9 +227,7 @@ def _checked_overlap(axis: Axis, anchor: RateCurve, test: RateCurve, least: floa
     if overlap == 0:
         raise RateCurveError(f"the curves share nothing of their range of {_SHARED[axis]}")
     if overlap < least:
-        raise RateCurveError(
-            f"the curves share {overlap:.0%} of their range of {_SHARED[axis]}; {least:.0%} are needed"
-        )
+        raise RateCurveError(f"the curves share {overlap:.0%} of their range of {_SHARED[axis]}, less than {least:.0%}")
     return overlap
 
 
