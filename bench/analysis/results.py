@@ -68,7 +68,7 @@ class CellResults:
         if doubtful := [row for row in self.scored() if row.note]:
             counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
             found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
-        return (*found, *(f"{place}: {note}" for note in self.cell.dataset_notes))
+        return (*found, *(f"{self.dataset}: {note}" for note in self.cell.dataset_notes))
 
     @property
     def group(self) -> str:

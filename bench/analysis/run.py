@@ -107,6 +107,7 @@ class Run(RunResults):
         published: bool | None = None,
         across_protocols: bool = False,
         difference_to: str = "",
+        extrapolation_intervals: bool = False,
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
@@ -117,6 +118,7 @@ class Run(RunResults):
             across_protocols: whether figures of several protocols may share a column, marked.
             difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its
                 curve is the anchor of BD-rates.
+            extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
         Raises:
             ValueError: if a format or ``difference_to`` is unknown, or neither ``out`` nor a run folder says where to
@@ -129,6 +131,7 @@ class Run(RunResults):
             published=published,
             across_protocols=across_protocols,
             difference_to=difference_to,
+            extrapolation_intervals=extrapolation_intervals,
         )
 
     def __str__(self) -> str:

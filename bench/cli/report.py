@@ -62,6 +62,10 @@ def report(
             help="Add charts of the paired differences to this tokenizer; its curve is the anchor of BD-rates.",
         ),
     ] = "",
+    extrapolation_intervals: Annotated[
+        bool,
+        typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
+    ] = False,
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
@@ -83,6 +87,7 @@ def report(
         published=published,
         across_protocols=across_protocols,
         difference_to=difference_to,
+        extrapolation_intervals=extrapolation_intervals,
     )
     broken = print_run(run, across_protocols=across_protocols)
     for path in written:

@@ -150,6 +150,13 @@ class Metric(ABC):
         """
         return [{} for _ in range(batch.reference.shape[0])]
 
+    clip_frames: int | None = None
+    """Frames of the clips that windows are cut into for it; ``None``: it takes windows as they are.
+
+    Clips follow each other without overlap, and what is left at a window's end belongs to none. ``measure`` and
+    ``measure_reference`` then take one clip at a time, with an empty encoding, and ``join`` puts a window together.
+    """
+
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """The arrays of a window from those of its successive pieces, for piecewise metrics; associative.
 
@@ -191,6 +198,15 @@ class Metric(ABC):
 
         Returns:
             What the size is, in words, and the figure of each system.
+        """
+        return None
+
+    def extrapolated(self, windows: Sequence[MeasuredWindow], *, with_interval: bool) -> Estimate | None:
+        """The figure that infinitely many windows would give; ``None`` where there is no way to tell.
+
+        Args:
+            windows: those of one system.
+            with_interval: whether its interval is wanted, which may take long.
         """
         return None
 

@@ -161,8 +161,8 @@ def format_value(figure: Figure) -> str:
 
 
 def format_interval(figure: Figure, intervals: Intervals) -> str:
-    """The figure's interval as printed, rounded outwards; empty where there is none or none is wanted."""
-    if intervals == "none" or not figure.has_interval:
+    """The figure's interval as printed, rounded outwards; empty where there is none, a point, or none wanted."""
+    if intervals == "none" or not figure.has_interval or figure.low == figure.high:
         return ""
     if intervals == "half-width":
         return f"±{round_outwards((figure.high - figure.low) / 2, figure.decimals, up=True):,.{figure.decimals}f}"
