@@ -189,8 +189,9 @@ def _compare_by(
     if not asked:
         return
     facts = [sides[member].results.cell.facts for member in shared.members]
-    family = guarded(lambda: metric.compare_systems(shared.windows, [pair for _, pair in asked]))
-    means = guarded(lambda: [metric.source_means(windows) for windows in shared.windows])
+    asked_pairs = [pair for _, pair in asked]
+    family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows, asked_pairs))
+    means = guarded(metric, "source_means", lambda: [metric.source_means(windows) for windows in shared.windows])
     for outcome in (family, means):
         if isinstance(outcome, Unavailable) and outcome.is_broken:
             left_out.append(f"{metric.name} on {sides[0].results.dataset}: {outcome.reason}")

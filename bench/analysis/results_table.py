@@ -76,7 +76,7 @@ def _equal_sizes(
         if not metric.has_equal_size or len(places) < 2:
             continue
         systems = [chosen[place][0].windows(metric) for place in places]
-        found = guarded(lambda metric=metric, systems=systems: metric.at_equal_size(systems))
+        found = guarded(metric, "at_equal_size", lambda metric=metric, systems=systems: metric.at_equal_size(systems))
         # Where the code fails, the figure itself is unavailable, and says why.
         if found is None or isinstance(found, Unavailable):
             continue

@@ -63,10 +63,14 @@ def _main() -> None:
 
 def _main_of_run(watched: Supervision) -> None:
     """Run the command, and tell the supervisor at the very end what it came to."""
+    # Loads torch, which the supervisor's own process does without.
+    from ..catalog.broken_metric import watched_metrics
+
     signal.signal(signal.SIGINT, interrupt)
     code = 1
     try:
-        _main()
+        with watched_metrics(watched.metric, watched.past.figureless_metrics):
+            _main()
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1

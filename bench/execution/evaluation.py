@@ -13,7 +13,7 @@ from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, 
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
-from ..catalog.broken_metric import failure_reason, is_fault
+from ..catalog.broken_metric import failure_reason, is_fault, metric_code
 from ..catalog.plugin_code import describe, plugin_code
 from ..ledger.in_flight import write_in_flight
 from ..ledger.ledger import Ledger, LedgerError, pack_arrays
@@ -171,8 +171,7 @@ class Evaluation:
                         raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
-                        with self.supervision.metric(measurement.metric.name):
-                            measurement.add(batch)
+                        measurement.add(batch)
                     keep(batch)
                     num_scored += result.reconstruction.shape[2]
                     timing = {**result.timing, "warm": float(self._warm)}
@@ -258,17 +257,18 @@ class Evaluation:
         reconstruction = result.reconstruction[index : index + 1].clamp(-1, 1)
         if self.protocol.round_to_uint8:
             reference, reconstruction = _round_to_uint8(reference), _round_to_uint8(reconstruction)
-        return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
+        with plugin_code(), self.supervision.step("the tokenizer's encoding or spec"):
+            return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _measure(self, metric: Metric, batch: WindowBatch, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
         place = (self.cell_id, clip.source, clip.window.index, metric.measurement_key)
         records: list[Measurement | ReferenceMeasurement] = []
         try:
-            with plugin_code(), self.supervision.metric(metric.name):
+            with metric_code(metric.name, "measure"):
                 records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
             reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, clip.reader)
             if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
-                with plugin_code(), self.supervision.metric(metric.name):
+                with metric_code(metric.name, "measure_reference"):
                     arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
                 records.append(ReferenceMeasurement(reference, metric.measurement_key, arrays))
         except LedgerError:

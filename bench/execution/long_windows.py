@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
-from ..catalog.broken_metric import failure_reason
-from ..catalog.plugin_code import plugin_code
+from ..catalog.broken_metric import failure_reason, metric_code
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
@@ -77,7 +76,7 @@ class PieceMeasurement:
         if self._reason:
             return
         try:
-            with plugin_code():
+            with metric_code(self.metric.name, "measure"):
                 self._pieces.extend(self.metric.measure(batch))
                 if len(self._pieces) >= JOINED_PIECES:
                     self._pieces = [self.metric.join(self._pieces)]
@@ -89,7 +88,7 @@ class PieceMeasurement:
         arrays = b""
         try:
             if not self._reason:
-                with plugin_code():
+                with metric_code(self.metric.name, "join"):
                     arrays = pack_arrays(self.metric.join(self._pieces))
         except Exception as error:
             self._reason = failure_reason(error)

@@ -29,7 +29,7 @@ from .dataset_windows import DatasetWindows
 from .forward import OutOfMemory, forward, forward_pieces
 from .long_windows import LongClip, gather_pieces
 from .preparation import Preparation
-from .supervision import Supervision
+from .supervision import BUILDING, Supervision
 
 WARM_UPS = 2
 CHECKPOINTS = (6, 9, 12, 15, 20, 30)
@@ -156,8 +156,10 @@ class ThroughputPass:
             return
         try:
             with self._supervision.timing():
-                model = tokenizer()
-                batch = self._batch(cell, windows, places, model.spec.causal, piece_frames(model))
+                with self._supervision.step(BUILDING):
+                    model = tokenizer()
+                    causal, num_frames = model.spec.causal, piece_frames(model)
+                batch = self._batch(cell, windows, places, causal, num_frames)
                 repetitions = self._repeat_in_memory(model, batch, start + share)
         except Exception as error:
             self._give_up(cell_id, metrics, describe(error))
