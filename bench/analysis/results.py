@@ -250,6 +250,9 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
         "hint": "",
         "origin": "measured",
         "citation": cell.spec.get("citation", ""),
+        "lowest": math.nan,
+        "highest": math.nan,
+        "correlation": math.nan,
     }
     if isinstance(outcome, Unavailable):
         return {**row, "note": outcome.reason, "hint": outcome.hint}
@@ -265,6 +268,7 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
         "count": outcome.count,
         "counted": outcome.counted,
         "note": "; ".join(notes),
+        **{name: outcome.details.get(name, math.nan) for name in ("lowest", "highest", "correlation")},
     }
 
 

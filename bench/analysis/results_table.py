@@ -12,6 +12,7 @@ import pandas as pd
 from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
+from .conditions import part_conditions
 from .ranking import rank_column
 from .results import CellResults, measures_anything_of, table_row
 
@@ -32,6 +33,7 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
         families.setdefault((result.group, *place[1:]), []).append(place)
     for family in families.values():
         _fill_family(family, chosen, rows)
+    part_conditions(chosen, rows)
     return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows)])
 
 
