@@ -23,6 +23,8 @@ from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
+from .compared_pairs import known_cells
+from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
 
@@ -111,6 +113,7 @@ def write_run_report(
     *,
     published: bool | None = None,
     across_protocols: bool = False,
+    difference_to: str = "",
     extrapolation_intervals: bool = False,
 ) -> list[Path]:
     """Write the report of a run and return the files.
@@ -121,24 +124,32 @@ def write_run_report(
         formats: names in :data:`toklab.reports.registry.FORMATS`; all if there are none.
         published: whether published figures stand beside the measured ones; as the suite says if not given.
         across_protocols: whether figures of several protocols may share a column, marked.
+        difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
+            the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
     Raises:
-        ValueError: if a format is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
+    if difference_to:
+        known_cells(run.results, difference_to, run.name)
     figures = run_figures(
         run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
     )
+    left_out: list[str] = []
+    charts = run_charts(run.results, figures, difference_to, left_out)
+    tables = rate_delta_tables(run.results, difference_to, left_out)
     report = compose_report(
         figures,
         run.name,
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        remarks=_remarks(run.results),
-        charts=run_charts(run.results, figures),
+        remarks=[*_remarks(run.results), *left_out],
+        charts=charts,
+        tables=tables,
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,

@@ -55,6 +55,13 @@ def report(
     across_protocols: Annotated[
         bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
     ] = False,
+    difference_to: Annotated[
+        str,
+        typer.Option(
+            metavar="TOKENIZER",
+            help="Add charts of the paired differences to this tokenizer; its curve is the anchor of BD-rates.",
+        ),
+    ] = "",
     extrapolation_intervals: Annotated[
         bool,
         typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
@@ -64,9 +71,11 @@ def report(
 
     Every figure is aggregated anew from the kept measurements, so this takes seconds.
 
-    Example:
+    Examples:
 
         toklab report runs/demo
+
+        toklab report runs/demo --difference-to bicubic-4chn
     """
     from ..analysis.results import RunResults
     from ..analysis.run_report import write_run_report
@@ -77,6 +86,7 @@ def report(
         format_ or (),
         published=published,
         across_protocols=across_protocols,
+        difference_to=difference_to,
         extrapolation_intervals=extrapolation_intervals,
     )
     broken = print_run(run, across_protocols=across_protocols)

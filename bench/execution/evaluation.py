@@ -14,7 +14,7 @@ from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.broken_metric import is_fault
-from ..catalog.plugin_code import describe
+from ..catalog.plugin_code import describe, plugin_code
 from ..ledger.in_flight import write_in_flight
 from ..ledger.ledger import Ledger
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
@@ -173,8 +173,7 @@ class Evaluation:
                         raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
-                        with self.supervision.metric(measurement.metric.name):
-                            measurement.add(batch)
+                        measurement.add(batch)
                     keep(batch)
                     num_scored += result.reconstruction.shape[2]
                     timing = {**result.timing, "warm": float(self._warm)}
@@ -225,8 +224,7 @@ class Evaluation:
         records: list[Measurement | ReferenceMeasurement] = []
         for metric in self._wanted(clip):
             measurement = self._piece_measurement(metric, clip)
-            with self.supervision.metric(metric.name):
-                measurement.add(batch)
+            measurement.add(batch)
             records += self._records(measurement, clip)
         with self.keeper.open(clip) as keep:
             keep(batch)
@@ -261,7 +259,8 @@ class Evaluation:
         reconstruction = result.reconstruction[index : index + 1].clamp(-1, 1)
         if self.protocol.round_to_uint8:
             reference, reconstruction = _round_to_uint8(reference), _round_to_uint8(reconstruction)
-        return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
+        with plugin_code(), self.supervision.step("the tokenizer's encoding or spec"):
+            return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _piece_measurement(self, metric: Metric, clip: Clip) -> PieceMeasurement:
         wants_reference = metric.needs == "features" and not self.ledger.has_reference(
@@ -271,8 +270,7 @@ class Evaluation:
 
     def _records(self, measurement: PieceMeasurement, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
         """What is to be kept of a window that was measured."""
-        with self.supervision.metric(measurement.metric.name):
-            records = measurement.record(self.cell_id, clip, self._reference(clip))
+        records = measurement.record(self.cell_id, clip, self._reference(clip))
         if any(isinstance(record, Measurement) and is_fault(record.reason) for record in records):
             self.faulty_metrics.add(measurement.metric.name)
         return records

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
-from ..catalog.broken_metric import failure_reason
-from ..catalog.plugin_code import plugin_code
+from ..catalog.broken_metric import failure_reason, metric_code
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
@@ -89,11 +88,11 @@ class PieceMeasurement:
             return
         try:
             for clip in [batch] if self._cutter is None else self._cutter.add(batch):
-                with plugin_code():
+                with metric_code(self.metric.name, "measure"):
                     made = self.metric.measure(clip)[0]
                 self._collect(self._made, made)
                 if self._with_reference:
-                    with plugin_code():
+                    with metric_code(self.metric.name, "measure_reference"):
                         made = self.metric.measure_reference(clip.reference)[0]
                     self._collect(self._references, made)
         except Exception as error:
@@ -102,7 +101,7 @@ class PieceMeasurement:
     def _collect(self, pieces: list[Arrays], made: Arrays) -> None:
         pieces.append(made)
         if len(pieces) >= JOINED_PIECES:
-            with plugin_code():
+            with metric_code(self.metric.name, "join"):
                 pieces[:] = [self.metric.join(pieces)]
 
     def record(self, cell_id: str, clip: Clip, reference: str) -> list[Measurement | ReferenceMeasurement]:
@@ -129,7 +128,7 @@ class PieceMeasurement:
         return [Measurement(*place, arrays=b"", reason=self._reason)]
 
     def _packed(self, pieces: list[Arrays]) -> bytes:
-        with plugin_code():
+        with metric_code(self.metric.name, "join"):
             # A window that came whole is kept as it was measured: metrics that aren't piecewise can't join anything.
             is_whole = self._cutter is None and len(pieces) == 1
             return pack_arrays(pieces[0] if is_whole else self.metric.join(pieces))

@@ -117,6 +117,9 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    saturates_at: float | None = None
+    """The best value, where figures crowd towards it as the rate grows: BD-rates take −log10(1 − value / best) then.
+    ``None`` where they don't."""
     has_equal_size: bool = False
     """Whether figures of samples of different size are given at equal size as well, by ``at_equal_size``."""
     piecewise: bool = False
