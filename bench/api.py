@@ -146,11 +146,12 @@ def evaluate(
         EvaluationError: if nothing could be measured.
         ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
     """
-    if "forward_timeout" in spec:
-        raise ValueError(
-            "evaluate runs the model in this process, which nothing can end from within: leave out forward_timeout, "
-            "or use toklab run --forward-timeout"
-        )
+    for limit in ("forward_timeout", "plugin_timeout"):
+        if limit in spec:
+            raise ValueError(
+                f"evaluate runs the model in this process, which nothing can end from within: leave out {limit}, "
+                f"or use toklab run --{limit.replace('_', '-')}"
+            )
     tokenizer = as_tokenizer(model, **spec)
     name, root, dataset = _find_videos(videos)
     in_memory = isinstance(dataset, TensorDataset)

@@ -98,6 +98,12 @@ class Figure:
     """Where the figure is from."""
     citation: str = ""
     """The source of a published figure, or the paper of a measured tokenizer."""
+    lowest: float = math.nan
+    """The smallest of the repetitions of a timing; NaN of other figures."""
+    highest: float = math.nan
+    """The largest of the repetitions."""
+    correlation: float = math.nan
+    """Of each repetition with the next one; NaN with fewer than ten."""
 
     def __post_init__(self) -> None:
         where = f"results table, {self.label!r}, {self.dataset or 'no dataset'}, {self.metric!r}"
@@ -150,7 +156,7 @@ COLUMNS: tuple[str, ...] = tuple(field.name for field in fields(Figure))
 """Column names in canonical order."""
 
 _WHOLE = ("decimals", "num_sources", "rank_low", "rank_high", "count")
-_NUMBERS = ("display_low", "display_high", "value", "low", "high")
+_NUMBERS = ("display_low", "display_high", "value", "low", "high", "lowest", "highest", "correlation")
 _TEXT = tuple(name for name in COLUMNS if name not in _WHOLE + _NUMBERS)
 _DTYPES = dict.fromkeys(_WHOLE, "int64") | dict.fromkeys(_NUMBERS, "float64") | dict.fromkeys(_TEXT, "str")
 

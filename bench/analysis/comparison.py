@@ -18,7 +18,7 @@ from ...reports.tables.comparison import COLUMNS, LEFT_OUT
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
 from ..ledger.ledger import Ledger
 from ..metrics.interface import Estimate, Metric, Unavailable
-from ..metrics.throughput import timed_machines
+from ..metrics.throughput import SpeedMetric, timed_machines
 from ..statistics.families import Difference, Family
 from ..statistics.power import detectable_difference
 from ..statistics.wins import Wins, count_wins
@@ -26,6 +26,7 @@ from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pa
 from .ranking import RankedColumn, rank_column
 from .results import CellResults, measures_anything_of, read_results
 from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
+from .speed_comparison import SpeedsNotComparable, compare_speeds
 
 NUM_FURTHEST = 3
 """Videos that are named on each side of a difference."""
@@ -133,7 +134,9 @@ def _compare_family(
             left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
         able = [pair for pair in sides if _has_both(pair, metric, left_out)]
-        if able:
+        if isinstance(metric, SpeedMetric):
+            yield from _compare_speeds(metric, able, left_out)
+        elif able:
             yield from _compare_by(metric, able, left_out, table, is_table=is_table)
 
 
@@ -151,6 +154,20 @@ def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> b
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
             return False
     return True
+
+
+def _compare_speeds(
+    metric: SpeedMetric, pairs: Sequence[tuple[Side, Side]], left_out: list[str]
+) -> Iterator[dict[str, object]]:
+    """Rows of a metric that reads repetitions, which no window is shared for."""
+    for pair in pairs:
+        names = [side.name for side in pair]
+        try:
+            row = compare_speeds(metric, names, [side.results for side in pair])
+        except SpeedsNotComparable as error:
+            left_out.append(f"{metric.name} on {pair[0].results.dataset} of {' and '.join(names)}: {error}")
+            continue
+        yield {**row, _PAIR: _id_of(pair)}
 
 
 @dataclass(frozen=True)
@@ -189,8 +206,9 @@ def _compare_by(
     if not asked:
         return
     facts = [sides[member].results.cell.facts for member in shared.members]
-    family = guarded(lambda: metric.compare_systems(shared.windows, [pair for _, pair in asked]))
-    means = guarded(lambda: [metric.source_means(windows) for windows in shared.windows])
+    asked_pairs = [pair for _, pair in asked]
+    family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows, asked_pairs))
+    means = guarded(metric, "source_means", lambda: [metric.source_means(windows) for windows in shared.windows])
     for outcome in (family, means):
         if isinstance(outcome, Unavailable) and outcome.is_broken:
             left_out.append(f"{metric.name} on {sides[0].results.dataset}: {outcome.reason}")

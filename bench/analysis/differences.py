@@ -152,7 +152,7 @@ def _rate_difference(point: RatePoint, curve: SystemCurve, metric: Metric) -> di
     shared, rates = paired.shared, [rate_of(windows) for windows in paired.rates]
     if not shared.num_windows or _closeness(*rates) < EQUAL_RATE:
         return None
-    family = guarded(lambda: metric.compare_systems(shared.windows))
+    family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows))
     if isinstance(family, Unavailable):
         return None
     interval = family.differences[0].interval

@@ -65,7 +65,7 @@ def rank_column(
     shared = share_for_ranks(contestants)
     ranking = None
     if len(shared.members) > 1:
-        family = guarded(lambda: metric.compare_systems(shared.windows))
+        family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows))
         if not isinstance(family, Unavailable):
             ranking = rank_family(family, higher_is_better=metric.direction == "higher")
     return RankedColumn(shared, ranking, tuple(_figure_ranks(contestants, shared, ranking)))

@@ -128,7 +128,7 @@ def _rows(place: Place, anchor: SystemCurve, curve: SystemCurve) -> Iterator[dic
                 "anchor_points": len(anchor.points),
                 "windows": shared.shared.num_windows,
                 "videos": shared.shared.num_sources,
-                **_delta(axis, curves, shared),
+                **_delta(axis, metric, curves, shared),
             }
 
 
@@ -168,7 +168,9 @@ def _source_curves(
     """Both curves by video, on what all their points share; or why there are none."""
     if not shared.shared.num_windows:
         return "the points share no measured window"
-    qualities = guarded(lambda: [metric.source_sums(windows) for windows in shared.shared.windows])
+    qualities = guarded(
+        metric, "source_sums", lambda: [metric.source_sums(windows) for windows in shared.shared.windows]
+    )
     if isinstance(qualities, Unavailable):
         return qualities.reason
     rates = [RATE.source_sums(windows) for windows in shared.rates]
@@ -182,9 +184,11 @@ def _source_curves(
     return made[0], made[1]
 
 
-def _delta(axis: Axis, curves: tuple[SourceCurves, SourceCurves] | str, shared: SharedPoints) -> dict[str, Any]:
+def _delta(
+    axis: Axis, metric: Metric, curves: tuple[SourceCurves, SourceCurves] | str, shared: SharedPoints
+) -> dict[str, Any]:
     found = dict.fromkeys(("value", "low", "high", "overlap", "interpolation_gap"), math.nan)
-    delta = curves if isinstance(curves, str) else guarded(lambda: _delta_or_reason(axis, *curves))
+    delta = curves if isinstance(curves, str) else guarded(metric, "link", lambda: _delta_or_reason(axis, *curves))
     if isinstance(delta, Unavailable):
         delta = delta.reason
     if isinstance(delta, str):

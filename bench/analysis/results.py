@@ -13,9 +13,8 @@ import pandas as pd
 
 from ...datasets.names import display_names
 from ...reports.text import one_line
-from ..catalog.broken_metric import BrokenMetric, figure
+from ..catalog.broken_metric import BrokenMetric, figure, metric_code
 from ..catalog.catalog import datasets
-from ..catalog.plugin_code import plugin_code
 from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
@@ -196,7 +195,7 @@ def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
 def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
     """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
     try:
-        with plugin_code():
+        with metric_code(metric.name, "applies_to"):
             return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
     except Exception:
         # The metric's line says that it is unavailable, and why.
@@ -251,6 +250,9 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
         "hint": "",
         "origin": "measured",
         "citation": cell.spec.get("citation", ""),
+        "lowest": math.nan,
+        "highest": math.nan,
+        "correlation": math.nan,
     }
     if isinstance(outcome, Unavailable):
         return {**row, "note": outcome.reason, "hint": outcome.hint}
@@ -266,6 +268,7 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
         "count": outcome.count,
         "counted": outcome.counted,
         "note": "; ".join(notes),
+        **{name: outcome.details.get(name, math.nan) for name in ("lowest", "highest", "correlation")},
     }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
+from .conditions import part_conditions
 from .ranking import rank_column
 from .results import CellResults, measures_anything_of, table_row
 
@@ -37,6 +38,7 @@ def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bo
         families.setdefault((result.group, *place[1:]), []).append(place)
     for family in families.values():
         _fill_family(family, chosen, rows)
+    part_conditions(chosen, rows)
     extrapolated = _extrapolated(chosen, rows, with_intervals=extrapolation_intervals)
     return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows), *extrapolated])
 
@@ -84,7 +86,7 @@ def _equal_sizes(
         if not metric.has_equal_size or len(places) < 2:
             continue
         systems = [chosen[place][0].windows(metric) for place in places]
-        found = guarded(lambda metric=metric, systems=systems: metric.at_equal_size(systems))
+        found = guarded(metric, "at_equal_size", lambda metric=metric, systems=systems: metric.at_equal_size(systems))
         # Where the code fails, the figure itself is unavailable, and says why.
         if found is None or isinstance(found, Unavailable):
             continue
@@ -105,7 +107,9 @@ def _extrapolated(
             continue
         windows = result.windows(metric)
         found = guarded(
-            lambda metric=metric, windows=windows: metric.extrapolated(windows, with_interval=with_intervals)
+            metric,
+            "extrapolated",
+            lambda metric=metric, windows=windows: metric.extrapolated(windows, with_interval=with_intervals),
         )
         if found is None or isinstance(found, Unavailable):
             continue

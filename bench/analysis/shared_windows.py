@@ -29,7 +29,7 @@ class Contestant:
         """Of a cell; ``windows`` are the metric's, where they were already read."""
         clips = {row.key: (row.key, row.content_id, row.frame_ids) for row in result.scored()}
         read = result.windows(metric) if windows is None else windows
-        usable = guarded(lambda: metric.usable(read))
+        usable = guarded(metric, "usable", lambda: metric.usable(read))
         # Of a metric whose code fails no figure is there to be compared, and its own line says why.
         return cls({} if isinstance(usable, Unavailable) else {clips[window.key]: window for window in usable})
 

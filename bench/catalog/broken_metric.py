@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, MetricError, Unavailable
@@ -17,6 +19,47 @@ CODE_FAILS = "the metric's own code fails"
 HINT = "fix the plugin, or run without the metric"
 REQUIRED = ("name", "title", "direction", "range", "display_range", "needs", "convention", "measurement")
 """Attributes of a metric that have no default."""
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """Who hears of a process's metrics, and which it must leave alone: nobody and none, unless it is supervised."""
+
+    hears: Callable[[str, str], AbstractContextManager[None]] = lambda name, step: nullcontext()
+    given_up: Mapping[str, str] = field(default_factory=dict)
+
+
+_watch = _Watch()
+
+
+@contextmanager
+def watched_metrics(
+    hears: Callable[[str, str], AbstractContextManager[None]], given_up: Mapping[str, str]
+) -> Iterator[None]:
+    """Let somebody hear of every call of a metric's code inside.
+
+    Args:
+        hears: is given the metric's name and what is called of it, round each call.
+        given_up: names of metrics whose code isn't to be called again, and why.
+    """
+    global _watch
+    before, _watch = _watch, _Watch(hears, given_up)
+    try:
+        yield
+    finally:
+        _watch = before
+
+
+@contextmanager
+def metric_code(name: str, step: str) -> Iterator[None]:
+    """Call a metric's code inside: as :func:`plugin_code`, and whoever watches this process's metrics hears of it.
+
+    Args:
+        name: of the metric.
+        step: what is called: ``measure``.
+    """
+    with plugin_code(), _watch.hears(name, step):
+        yield
 
 
 class BrokenMetric(Metric):
@@ -42,10 +85,11 @@ class BrokenMetric(Metric):
 
 def find_metric(name: str) -> Metric:
     """The metric of a name; one that can't be had is a :class:`BrokenMetric` that says why."""
+    if reason := _watch.given_up.get(name):
+        return BrokenMetric(name, f"{CODE_FAILS}: {reason}")
     try:
-        factory = metrics().get(name)
-        with plugin_code():
-            metric = factory()
+        with metric_code(name, "import or construction"):
+            metric = metrics().get(name)()
             lacking = [required for required in (*REQUIRED, "measurement_key") if not hasattr(metric, required)]
     except RegistryError as error:
         return BrokenMetric(name, str(error))
@@ -59,7 +103,7 @@ def find_metric(name: str) -> Metric:
 def availability(metric: Metric) -> Unavailable | None:
     """Why a metric can't run here; ``None`` if it can."""
     try:
-        with plugin_code():
+        with metric_code(metric.name, "unavailable"):
             return metric.unavailable()
     except Exception as error:
         return code_fails(error)
@@ -68,7 +112,7 @@ def availability(metric: Metric) -> Unavailable | None:
 def figure(metric: Metric, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
     """The metric's figure over some windows, or why there is none."""
     try:
-        with plugin_code():
+        with metric_code(metric.name, "aggregate"):
             outcome = metric.aggregate(windows, facts)
     except Exception as error:
         return code_fails(error)
@@ -77,10 +121,10 @@ def figure(metric: Metric, windows: Sequence[MeasuredWindow], facts: Mapping[str
     return outcome
 
 
-def guarded(call: Callable[[], T]) -> T | Unavailable:
-    """What a method of a metric gives, or that its code fails."""
+def guarded(metric: Metric, step: str, call: Callable[[], T]) -> T | Unavailable:
+    """What a call of a metric's code gives, or that the code fails; ``step`` names the method."""
     try:
-        with plugin_code():
+        with metric_code(metric.name, step):
             return call()
     except Exception as error:
         return code_fails(error)

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -89,9 +90,8 @@ class FactoryTokenizer:
     def identity(self) -> str:
         """Hash of the plugin's target, its origin with version, and its module's file; runs none of its code."""
         try:
-            # Finding a module imports the packages round it.
             with plugin_code():
-                module = find_spec(self._target.partition(":")[0])
+                module = _module_spec(self._target.partition(":")[0])
             source = hashlib.sha256(Path(module.origin).read_bytes()).hexdigest() if module and module.origin else ""
         except Exception:
             # A package may raise anything at all; building the tokenizer gives the reason.
@@ -170,6 +170,21 @@ class FactoryTokenizer:
         tokenizer = self.build(InferenceSettings())
         with plugin_code():
             return tokenizer.spec, state_identity(tokenizer.modules())
+
+
+def _module_spec(name: str) -> ModuleSpec | None:
+    """Where a module is, without importing the packages round it where their folders tell."""
+    top, *inner = name.split(".")
+    found = find_spec(top)
+    try:
+        for number in range(1, len(inner) + 1):
+            folders = found.submodule_search_locations if found is not None else None
+            found = PathFinder.find_spec(".".join([top, *inner[:number]]), folders) if folders else None
+    except KeyError:
+        # A namespace package inside one that isn't imported.
+        found = None
+    # Where the folders don't tell, the packages have to be imported.
+    return found if found is not None and found.origin else find_spec(name)
 
 
 def state_identity(networks: Mapping[str, nn.Module]) -> str:

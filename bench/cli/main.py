@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -15,6 +16,7 @@ from ..execution.supervision import Supervision, supervision
 from . import data, report, run, show, train, verify, video, weights
 from .output import fit_streams, say
 from .supervisor import INTERRUPTED, supervise
+from .usage_errors import CommandError, usage_message
 
 app = typer.Typer(
     name="toklab",
@@ -47,26 +49,43 @@ def main() -> None:
 
 def _main() -> None:
     try:
-        app()
-    except (ValueError, OSError, sqlite3.Error, PluginStopped) as error:
-        from rich.console import Console
-        from rich.text import Text
-
-        message = Text.assemble(("toklab:", "bold red"), f" {printable(str(error))}")
-        Console(stderr=True).print(message, highlight=False, soft_wrap=True)
+        # Not on its own, typer gives the exit code, and raises mistakes in the command's words.
+        code = app(standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
+    except typer.Abort:
+        _fail("aborted", code=1)
+    except CommandError as error:
+        if message := usage_message(error):
+            _fail(message)
         sys.exit(2)
+    except (ValueError, OSError, sqlite3.Error, PluginStopped) as error:
+        _fail(printable(str(error)))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
             say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
         raise
 
 
+def _fail(message: str, code: int = 2) -> NoReturn:
+    """Print what the user can fix, and end."""
+    from rich.console import Console
+    from rich.text import Text
+
+    text = Text.assemble(("toklab:", "bold red"), f" {message}")
+    Console(stderr=True).print(text, highlight=False, soft_wrap=True)
+    sys.exit(code)
+
+
 def _main_of_run(watched: Supervision) -> None:
     """Run the command, and tell the supervisor at the very end what it came to."""
+    # Loads torch, which the supervisor's own process does without.
+    from ..catalog.broken_metric import watched_metrics
+
     signal.signal(signal.SIGINT, interrupt)
     code = 1
     try:
-        _main()
+        with watched_metrics(watched.metric, watched.past.figureless_metrics):
+            _main()
         code = 0
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1

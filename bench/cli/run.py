@@ -114,6 +114,14 @@ def run(
         float | None,
         typer.Option(min=0.1, help="Seconds before a tokenizer that hangs is given up [default: no limit]."),
     ] = None,
+    plugin_timeout: Annotated[
+        float | None,
+        typer.Option(
+            min=0.1,
+            help="Seconds before any other call of a tokenizer's, a metric's or a dataset's code that hangs is given "
+            "up, such as building the model or measuring a window [default: no limit].",
+        ),
+    ] = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
     shard: Annotated[
@@ -142,7 +150,8 @@ def run(
     can't be understood.
 
     The run is a process of its own. Where it ends early, or a forward pass takes longer than `--forward-timeout`, its
-    window and tokenizer have failed, and the run goes on with the next one.
+    window and tokenizer have failed, and the run goes on with the next one. Other code that takes longer than
+    `--plugin-timeout` is given up, too: a tokenizer that is being built, or a metric.
 
     Examples:
 
@@ -156,7 +165,7 @@ def run(
 
     from ..execution.options import RunOptions, check_timeout, resolve_device
     from ..execution.session import claim_folder, run_into
-    from ..execution.supervision import absolute, supervision
+    from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
     from .report import print_next, print_run
 
@@ -166,11 +175,12 @@ def run(
     if threads:
         torch.set_num_threads(threads)
     watched = supervision()
-    if forward_timeout is not None:
-        check_timeout("--forward-timeout", forward_timeout)
-    if forward_timeout is not None and not watched.is_active:
-        raise ValueError("--forward-timeout takes the command toklab itself: nothing can end a process from within")
-    watched.tell(forward_timeout=forward_timeout)
+    for option, seconds in (("--forward-timeout", forward_timeout), ("--plugin-timeout", plugin_timeout)):
+        if seconds is not None:
+            check_timeout(option, seconds)
+        if seconds is not None and not watched.is_active:
+            raise ValueError(f"{option} takes the command toklab itself: nothing can end a process from within")
+    watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
     options = RunOptions(
         device=resolve_device(device),
         reader=reader.value,
@@ -188,7 +198,8 @@ def run(
     if watched.past.folder:
         folder = Path(watched.past.folder)
     elif suite is None and out is None:
-        folder = claim_folder(chosen, cards or [])
+        with watched.step(PLANNING):
+            folder = claim_folder(chosen, cards or [])
         say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
     else:
         folder = out or Path("runs") / chosen.name

@@ -1,7 +1,7 @@
 """The supervisor of `toklab run`: starts the run as a child process, and starts it again where it ends early.
 
-A child that hangs in a forward pass is killed once its time is over. A child that doesn't say at its end what the run
-came to has ended early, whatever its exit code. Loads no torch.
+A child that hangs in a forward pass, or in other code of a tokenizer, metric or dataset, is killed once its time is
+over. A child that doesn't say at its end what the run came to has ended early, whatever its exit code. Loads no torch.
 """
 
 from __future__ import annotations
@@ -41,12 +41,18 @@ class State:
     """Number of the cell that it is at; empty before the first and after the last."""
     metric: str = ""
     """The metric whose code runs."""
+    step: str = ""
+    """What else runs of the code that toklab calls, in words; empty while nothing does."""
     is_timing: bool = False
     """Whether the speed of the cell is measured, after its windows."""
     limit_s: float | None = None
     """Seconds that a forward pass may take."""
+    step_limit_s: float | None = None
+    """Seconds that a step may take."""
     forward_since: float | None = None
     """When the forward pass began that runs."""
+    step_since: float = 0.0
+    """When the step began that runs."""
     code: int | None = None
     """Exit code of the run, once it is done."""
 
@@ -61,6 +67,10 @@ class State:
                 self.forward_since = time.monotonic() if value else None
             elif name == "forward_timeout":
                 self.limit_s = value
+            elif name == "plugin_timeout":
+                self.step_limit_s = value
+            elif name == "step":
+                self.step, self.step_since = str(value or ""), time.monotonic()
             elif name == "timing":
                 self.is_timing = bool(value)
             elif name == "metric":
@@ -75,17 +85,27 @@ class State:
                 self.code = value
 
     @property
-    def is_overdue(self) -> bool:
-        """Whether the forward pass has taken too long."""
-        if self.limit_s is None or self.forward_since is None:
-            return False
-        return time.monotonic() - self.forward_since > self.limit_s
+    def overdue(self) -> str:
+        """What has taken too long, as a reason; empty while nothing has."""
+        now = time.monotonic()
+        if self.limit_s is not None and self.forward_since is not None and now - self.forward_since > self.limit_s:
+            return f"no result after {self.limit_s:g} s"
+        if self.step_limit_s is not None and self.step and now - self.step_since > self.step_limit_s:
+            return f"{self.step} took more than {self.step_limit_s:g} s (--plugin-timeout)"
+        return ""
+
+    def start_clocks_anew(self) -> None:
+        """Count only from now on what runs."""
+        self.step_since = time.monotonic()
+        if self.forward_since is not None:
+            self.forward_since = self.step_since
 
     def blame(self, reason: str) -> str:
         """Note in the past what the child ended in; what is to be said of it, empty if nothing is left to try."""
         number = self.cell
-        if self.metric and number and self.metric not in self.past.broken_metrics:
-            self.past.broken_metrics[self.metric] = reason
+        given_up = self.past.broken_metrics if number else self.past.figureless_metrics
+        if self.metric and self.metric not in given_up:
+            given_up[self.metric] = reason
             return f"{reason}; going on without the metric {self.metric}"
         if self.is_timing and number and number not in self.past.untimed:
             self.past.untimed[number] = reason
@@ -160,9 +180,9 @@ class _Child:
                 ended_by = time.monotonic() + GRACE_S
             if ended_by is not None and time.monotonic() > ended_by:
                 self._process.kill()
-            if state.is_overdue and not ended:
+            if (reason := state.overdue) and not ended:
                 self._process.kill()
-                return f"no result after {state.limit_s:g} s"
+                return reason
 
     def _hear(self, wait_s: float) -> bool:
         """Take what it has said; whether that was anything."""
@@ -186,8 +206,7 @@ class _Child:
             self._process.send_signal(signal.SIGINT if self._interrupts == 1 else signal.SIGKILL)
 
         def go_on(number: int, frame: FrameType | None) -> None:
-            if self._state.forward_since is not None:
-                self._state.forward_since = time.monotonic()
+            self._state.start_clocks_anew()
 
         handlers = {signal.SIGINT: interrupt, signal.SIGCONT: go_on}
         before = {number: signal.signal(number, handler) for number, handler in handlers.items()}

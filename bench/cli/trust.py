@@ -39,6 +39,6 @@ TrustCardsOption = Annotated[
     typer.Option(
         "--trust-cards",
         callback=_trust_cards,
-        help="Run cards that name code: an adapter outside toklab, a checkout, an interpreter.",
+        help="Run cards and recipes that name code: an adapter outside toklab, a checkout, an interpreter.",
     ),
 ]

@@ -14,7 +14,7 @@ from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.broken_metric import is_fault
-from ..catalog.plugin_code import describe
+from ..catalog.plugin_code import describe, plugin_code
 from ..ledger.in_flight import write_in_flight
 from ..ledger.ledger import Ledger
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
@@ -173,8 +173,7 @@ class Evaluation:
                         raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
-                        with self.supervision.metric(measurement.metric.name):
-                            measurement.add(batch)
+                        measurement.add(batch)
                     keep(batch)
                     num_scored += result.reconstruction.shape[2]
                     timing = {**result.timing, "warm": float(self._warm)}
@@ -261,7 +260,8 @@ class Evaluation:
         reconstruction = result.reconstruction[index : index + 1].clamp(-1, 1)
         if self.protocol.round_to_uint8:
             reference, reconstruction = _round_to_uint8(reference), _round_to_uint8(reconstruction)
-        return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
+        with plugin_code(), self.supervision.step("the tokenizer's encoding or spec"):
+            return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _piece_measurement(self, metric: Metric, clip: Clip) -> PieceMeasurement:
         wants_reference = metric.needs == "features" and not self.ledger.has_reference(

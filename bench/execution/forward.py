@@ -183,7 +183,7 @@ def forward_pieces(
 
     _reset_peak(device)
     source = _Stopwatch(frames(), device)
-    with plugin_code():
+    with plugin_code(), watched.forward():
         encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
         decoder = _Stopwatch(tokenizer.decode_stream(noted(encoder)), device)
 

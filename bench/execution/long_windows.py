@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
-from ..catalog.broken_metric import failure_reason
-from ..catalog.plugin_code import plugin_code
+from ..catalog.broken_metric import failure_reason, metric_code
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
@@ -89,9 +88,10 @@ class PieceMeasurement:
             return
         try:
             for clip in [batch] if self._cutter is None else self._cutter.add(batch):
-                with plugin_code():
+                with metric_code(self.metric.name, "measure"):
                     self._collect(self._made, self.metric.measure(clip)[0])
-                    if self._with_reference:
+                if self._with_reference:
+                    with metric_code(self.metric.name, "measure_reference"):
                         self._collect(self._references, self.metric.measure_reference(clip.reference)[0])
         except Exception as error:
             self._reason = failure_reason(error)
@@ -125,7 +125,7 @@ class PieceMeasurement:
         return [Measurement(*place, arrays=b"", reason=self._reason)]
 
     def _packed(self, pieces: list[Arrays]) -> bytes:
-        with plugin_code():
+        with metric_code(self.metric.name, "join"):
             # A window that came whole is kept as it was measured: metrics that aren't piecewise can't join anything.
             is_whole = self._cutter is None and len(pieces) == 1
             return pack_arrays(pieces[0] if is_whole else self.metric.join(pieces))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from ...datasets.readers.worker import DecodeWorker
 from ...datasets.stream import ClipStream, SourcePlan
 from ...datasets.tensors import TensorClip, TensorDataset, TensorStream
 from ...tokenizers.interface import TokenizerSpec
-from ..catalog.broken_metric import CODE_FAILS, HINT, code_fails, find_metric
+from ..catalog.broken_metric import CODE_FAILS, HINT, code_fails, find_metric, metric_code
 from ..catalog.catalog import datasets
 from ..catalog.complexity import measure_facts
 from ..catalog.plugin_code import plugin_code
@@ -82,15 +83,15 @@ class Preparation:
         """
         key = (cell.dataset, cell.root, cell.protocol.hash, spec.causal)
         if key not in self._windows:
-            with plugin_code():
+            with self._dataset_code():
                 dataset = self._open_dataset(cell.dataset_kind or cell.dataset, cell.root)
             self._say(f"looking through {cell.dataset}")
             shard = self.options.shard
-            with plugin_code():
+            with self._dataset_code():
                 sources = self._sources(cell, dataset)
             with self._stream(cell, shard.of(sources), causal=spec.causal) as stream:
                 plans = cut_plans(stream.plans(), self.options.limit, self.options.limit_videos)
-            with plugin_code():
+            with self._dataset_code():
                 missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
                 notes = length_notes(dataset, plans)
                 knows_content = dataset.knows_content
@@ -100,6 +101,11 @@ class Preparation:
                 self._say(f"{cell.dataset}: {note}")
             self._windows[key] = DatasetWindows(sources, plans, missing, notes)
         return self._windows[key]
+
+    @contextmanager
+    def _dataset_code(self) -> Iterator[None]:
+        with plugin_code(), self._supervision.step("the dataset's own code"):
+            yield
 
     def stream(
         self,
@@ -175,14 +181,14 @@ class Preparation:
         """Figures of a tokenizer that need no clip: see :func:`toklab.bench.catalog.complexity.measure_facts`."""
         key = (cell.tokenizer, cell.protocol.hash)
         if key not in self._facts:
-            self._facts[key] = measure_facts(entry, cell.protocol)
+            with self._supervision.step("counting the model's size"):
+                self._facts[key] = measure_facts(entry, cell.protocol)
         return self._facts[key]
 
     def metric(self, name: str) -> Metric | Unavailable:
         """A metric with its weights on the device, or why it can't be computed here."""
         if name not in self._metrics:
-            with self._supervision.metric(name):
-                self._metrics[name] = self._prepare_metric(name)
+            self._metrics[name] = self._prepare_metric(name)
         return self._metrics[name]
 
     def _prepare_metric(self, name: str) -> Metric | Unavailable:
@@ -190,7 +196,7 @@ class Preparation:
             return Unavailable(f"{CODE_FAILS}: {reason}", HINT, is_broken=True)
         metric = find_metric(name)
         try:
-            with plugin_code():
+            with metric_code(name, "prepare"):
                 unavailable = metric.unavailable()
                 if unavailable is None:
                     metric.prepare(self.device)
@@ -204,7 +210,7 @@ class Preparation:
     def applies(self, metric: Metric, spec: TokenizerSpec) -> bool:
         """Whether a metric means anything for a tokenizer; one that can't say is unavailable from then on."""
         try:
-            with plugin_code():
+            with metric_code(metric.name, "applies_to"):
                 return metric.applies_to(spec)
         except Exception as error:
             # As above.

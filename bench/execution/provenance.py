@@ -67,6 +67,14 @@ def machine_identity(device: torch.device) -> str:
     return f"{device_name(device)}{threads}, torch {torch.__version__}"
 
 
+def software_identity() -> str:
+    """Versions of what decides a speed beside the machine, in words."""
+    versions = package_versions()
+    named = [f"{name} {versions[name]}" for name in ("toklab", "numpy", "diffusers") if name in versions]
+    cuda = [f"CUDA {torch.version.cuda}", f"cuDNN {torch.backends.cudnn.version()}"] if torch.version.cuda else []
+    return ", ".join([f"Python {platform.python_version()}", *named, *cuda])
+
+
 def git_state(file: Path = Path(__file__)) -> dict[str, Any]:
     """Commit and dirty flag of toklab's own checkout; empty where toklab doesn't run from one, or without git.
 

@@ -30,7 +30,7 @@ from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
-from .supervision import Supervision
+from .supervision import BUILDING, Supervision
 from .throughput_pass import ThroughputPass
 
 CLIP_CACHE_FOLDER = "clip-cache"
@@ -153,16 +153,20 @@ class Runner:
         entry = self._catalog.entry(cell.tokenizer)
         if reason := self.supervision.past.ended_in.get(str(number)):
             return self._books.fail_ended_cell(cell, entry, reason)
+        # What an earlier process of this run was at when a metric ended it is computed again.
+        forget_in_flight(self.ledger.folder)
         try:
-            cell_id = cell.identity(entry.identity, weights := entry.weights_identity())
-            spec = entry.spec()
+            with self.supervision.step(BUILDING):
+                cell_id = cell.identity(entry.identity, weights := entry.weights_identity())
+                spec = entry.spec()
             windows = self._preparation.windows(cell, spec)
             self._books.forget_stale_rows(cell_id, windows)
             evaluation = self._evaluation(cell, cell_id, spec, windows, run_id)
             done = windows.count_where(evaluation.needs_nothing)
             self.progress.start(cell, number, of, windows.count, done)
-            tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
-            piece_frames = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
+            with self.supervision.step(BUILDING):
+                tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
+                piece_frames = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
         except LedgerError:
             raise
         except (CheckpointUnavailable, DatasetUnavailable) as error:

@@ -17,7 +17,7 @@ from ..planning.suite import Suite, write_suite
 from .options import RunOptions
 from .progress import Progress, SilentProgress
 from .runner import Runner, RunSummary
-from .supervision import Supervision, absolute
+from .supervision import PLANNING, Supervision, absolute
 from .terminal_progress import TerminalProgress
 
 
@@ -60,7 +60,8 @@ def run_into(
     Raises:
         ValueError: (a subclass) before anything runs, if the suite names what doesn't exist or the folder is in use.
     """
-    planned = plan_cells(suite, card_folders)
+    with (supervision or Supervision()).step(PLANNING):
+        planned = plan_cells(suite, card_folders)
     # Plugins may change the working directory at any moment.
     cells = [replace(cell, root=cell.root and absolute(cell.root.expanduser())) for cell in planned]
     with Ledger(folder, write=True) as ledger, listener(on_terminal=show_progress) as progress:

@@ -21,6 +21,10 @@ from typing import Any
 
 VARIABLE = "TOKLAB_SUPERVISED"
 """Names the two pipes of a supervised process: where it reads, and where it writes."""
+BUILDING = "building the model"
+"""Step in which a tokenizer's code is imported and its model made."""
+PLANNING = "importing packages of cards"
+"""Step in which cells are planned."""
 PR_SET_PDEATHSIG = 1
 """Asks Linux for a signal when the parent ends: prctl(2)."""
 
@@ -36,7 +40,9 @@ class Past:
     ended_in: dict[str, str] = field(default_factory=dict)
     """Number of each cell that a process ended in, and why it ended."""
     broken_metrics: dict[str, str] = field(default_factory=dict)
-    """Metrics that a process ended in, and why it ended."""
+    """Metrics that a process ended in at a cell, and why it ended."""
+    figureless_metrics: dict[str, str] = field(default_factory=dict)
+    """Metrics that a process ended in outside the cells, while it made the table, and why it ended."""
     untimed: dict[str, str] = field(default_factory=dict)
     """Number of each cell that a process ended in while its speed was measured, and why it ended."""
 
@@ -58,6 +64,7 @@ class Supervision:
         """``events``: the file descriptor that the supervisor listens at."""
         self._events = events
         self.past = past or Past()
+        self._call = {"step": "", "metric": ""}
         self.is_done = False
         """Whether the run came to its end, whatever that was."""
 
@@ -88,9 +95,25 @@ class Supervision:
         """The speed of a cell is measured inside, after its windows."""
         return self._while("timing", True, False)
 
-    def metric(self, name: str) -> AbstractContextManager[None]:
-        """A metric's code runs inside."""
-        return self._while("metric", name, None)
+    @contextmanager
+    def step(self, step: str, metric: str = "") -> Iterator[None]:
+        """Code that others wrote runs inside, no forward pass: the supervisor's other clock ticks.
+
+        Args:
+            step: what runs, in words: ``building the model``.
+            metric: whose code it is; empty for a tokenizer's or a dataset's.
+        """
+        outer, self._call = self._call, {"step": step, "metric": metric}
+        self.tell(**self._call)
+        try:
+            yield
+        finally:
+            self._call = outer
+            self.tell(**outer)
+
+    def metric(self, name: str, step: str) -> AbstractContextManager[None]:
+        """A metric's code runs inside; ``step`` is what is called of it."""
+        return self.step(step, name)
 
     @contextmanager
     def _while(self, what: str, inside: Any, afterwards: Any) -> Iterator[None]:

@@ -29,7 +29,8 @@ from .dataset_windows import DatasetWindows
 from .forward import OutOfMemory, forward, forward_pieces
 from .long_windows import LongClip, gather_pieces
 from .preparation import Preparation
-from .supervision import Supervision
+from .provenance import software_identity
+from .supervision import BUILDING, Supervision
 
 WARM_UPS = 2
 CHECKPOINTS = (6, 9, 12, 15, 20, 30)
@@ -156,8 +157,10 @@ class ThroughputPass:
             return
         try:
             with self._supervision.timing():
-                model = tokenizer()
-                batch = self._batch(cell, windows, places, model.spec.causal, piece_frames(model))
+                with self._supervision.step(BUILDING):
+                    model = tokenizer()
+                    causal, num_frames = model.spec.causal, piece_frames(model)
+                batch = self._batch(cell, windows, places, causal, num_frames)
                 repetitions = self._repeat_in_memory(model, batch, start + share)
         except Exception as error:
             self._give_up(cell_id, metrics, describe(error))
@@ -216,12 +219,17 @@ class ThroughputPass:
             OutOfMemory: if not even one window fits.
         """
         try:
-            timings, warm_ups = repeat(lambda: batch.run(tokenizer, self._device, self._supervision), end)
+            timings, warm_ups = repeat(
+                lambda: {"started_s": time.time(), **batch.run(tokenizer, self._device, self._supervision)}, end
+            )
         except OutOfMemory:
             if (half := batch.halved()) is None:
                 raise
         else:
-            return Repetitions.of_passes(timings, batch.num_frames, warm_ups, self._machine)
+            height, width = batch.clips[0].video.shape[-2:]
+            return Repetitions.of_passes(
+                timings, batch.num_frames, warm_ups, self._machine, software_identity(), (height, width)
+            )
         return self._repeat_in_memory(tokenizer, half, end)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Self
 
 import numpy as np
@@ -12,6 +13,7 @@ from .interface import Arrays
 
 MEASUREMENT = "repetitions"
 """Name of the measurement in the ledger."""
+_TEXTS = ("machine", "software")
 
 
 @dataclass(frozen=True)
@@ -30,11 +32,25 @@ class Repetitions:
     warm_ups: int
     """Passes before the first repetition, which don't count."""
     machine: str
-    """Identity of the machine."""
+    """Identity of the machine: device, threads and torch."""
+    software: str = ""
+    """Versions of what else decides the speed; empty where an earlier version of toklab measured."""
+    size: tuple[int, int] = (0, 0)
+    """Height and width of the frames; zeros where an earlier version of toklab measured."""
+    started_s: np.ndarray = field(default_factory=lambda: np.empty(0))
+    """(n,) when each repetition began, in seconds since 1970; empty where an earlier version of toklab measured."""
 
     @classmethod
-    def of_passes(cls, timings: Sequence[Mapping[str, float]], num_frames: int, warm_ups: int, machine: str) -> Self:
-        """What the timings of several forward passes on one batch come to."""
+    def of_passes(
+        cls,
+        timings: Sequence[Mapping[str, float]],
+        num_frames: int,
+        warm_ups: int,
+        machine: str,
+        software: str = "",
+        size: tuple[int, int] = (0, 0),
+    ) -> Self:
+        """What the timings of several forward passes on one batch come to; ``started_s`` among them is kept."""
         first = timings[0]
         return cls(
             np.array([timing["encode_s"] for timing in timings]),
@@ -44,6 +60,9 @@ class Repetitions:
             int(first["num_tokens"]),
             warm_ups,
             machine,
+            software,
+            size,
+            np.array([timing["started_s"] for timing in timings if "started_s" in timing]),
         )
 
     @classmethod
@@ -52,8 +71,20 @@ class Repetitions:
         if not arrays:
             return None
         batch_size, num_frames, num_tokens, warm_ups = (int(value) for value in arrays["counts"])
-        machine = arrays["machine"].tobytes().decode()
-        return cls(arrays["encode_s"], arrays["decode_s"], batch_size, num_frames, num_tokens, warm_ups, machine)
+        machine, software = (arrays[name].tobytes().decode() if name in arrays else "" for name in _TEXTS)
+        height, width = (int(value) for value in arrays.get("size", (0, 0)))
+        return cls(
+            arrays["encode_s"],
+            arrays["decode_s"],
+            batch_size,
+            num_frames,
+            num_tokens,
+            warm_ups,
+            machine,
+            software,
+            (height, width),
+            arrays.get("started_s", np.empty(0)),
+        )
 
     def to_arrays(self) -> Arrays:
         """Named arrays for the ledger: raw seconds, so that any statistic can be computed again."""
@@ -62,7 +93,28 @@ class Repetitions:
             "decode_s": self.decode_s,
             "counts": np.array([self.batch_size, self.num_frames, self.num_tokens, self.warm_ups], dtype=np.int64),
             "machine": np.frombuffer(self.machine.encode(), dtype=np.uint8),
+            "software": np.frombuffer(self.software.encode(), dtype=np.uint8),
+            "size": np.array(self.size, dtype=np.int64),
+            "started_s": self.started_s,
         }
+
+    @property
+    def conditions(self) -> str:
+        """Under what it was measured, in words; only speeds under the same conditions may stand side by side.
+
+        Causal tokenizers take windows of one frame more than others, so an odd number of frames counts as one less.
+        """
+        parts = [self.machine, self.software, f"batch {self.batch_size}", f"{self.num_frames // 2 * 2} frames"]
+        parts += [f"{self.size[0]}×{self.size[1]}"] if any(self.size) else []
+        return ", ".join(filter(None, parts))
+
+    def is_interleaved_with(self, other: Repetitions) -> bool:
+        """Whether the repetitions of the two were made in turn, so that each pair saw the same machine."""
+        if len(self.started_s) != len(self.encode_s) or len(other.started_s) != len(other.encode_s):
+            return False
+        starts = sorted([(start, 0) for start in self.started_s] + [(start, 1) for start in other.started_s])
+        whose = [who for _, who in starts]
+        return len(self.encode_s) == len(other.encode_s) and all(a != b for a, b in itertools.pairwise(whose))
 
     def seconds(self, figure: str) -> np.ndarray:
         """(n,) seconds of ``encode_s``, of ``decode_s``, or of both together, ``total_s``."""

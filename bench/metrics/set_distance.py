@@ -17,8 +17,10 @@ from .polynomial_distance import PairedMoments
 class SetDistance(ABC):
     """A distance between the features of all reconstructions and of all references."""
 
-    lowest: float
-    """The smallest value that it can have."""
+    @property
+    @abstractmethod
+    def lowest(self) -> float:
+        """The smallest value that it can have."""
 
     @abstractmethod
     def between(self, reconstructions: Features, references: Features) -> float:
@@ -44,7 +46,11 @@ class FrechetDistance(SetDistance):
 
     ddof: int
     """0 divides covariances by N, 1 by N − 1."""
-    lowest = 0.0
+
+    @property
+    def lowest(self) -> float:
+        """Of two alike distributions."""
+        return 0.0
 
     def between(self, reconstructions: Features, references: Features) -> float:
         """See :func:`.frechet.frechet_distance`."""

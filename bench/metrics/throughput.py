@@ -6,16 +6,26 @@ Runs of earlier versions kept no repetitions. Their speed is the median over win
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
+from ..statistics.order_statistics import MAX_CORRELATION, median_interval
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
 from .repetitions import MEASUREMENT, Repetitions
 from .sources import sorted_windows
 
 REPETITIONS = "repetitions"
 """What a repeated timing counts."""
+MIN_REPETITIONS = 6
+"""Repetitions from which on a median has an interval."""
+TOO_FEW = f"no interval with fewer than {MIN_REPETITIONS} repetitions; behind the figure: the smallest and the largest"
+CORRELATED = (
+    f"no interval where neighbouring repetitions are correlated by more than {MAX_CORRELATION}; behind the figure: the "
+    "smallest and the largest"
+)
 COLD_NOTE = "only the first batch was timed, without warm-up"
 
 
@@ -40,8 +50,13 @@ def repetitions(windows: Sequence[MeasuredWindow]) -> list[Repetitions] | Unavai
     """
     found = [Repetitions.from_arrays(window.arrays) for window in sorted_windows(windows)]
     repeated = [one for one in found if one is not None]
-    machines = sorted({one.machine for one in repeated})
-    return _several_machines(machines) if len(machines) > 1 else repeated
+    if len(machines := sorted({one.machine for one in repeated})) > 1:
+        return _several_machines(machines)
+    if len(conditions := sorted({one.conditions for one in repeated})) > 1:
+        return Unavailable(
+            f"timings were taken under several conditions: {'; '.join(conditions)}", "run the cell under one of them"
+        )
+    return repeated
 
 
 def timed_machines(windows: Sequence[MeasuredWindow]) -> list[str]:
@@ -55,9 +70,18 @@ def _several_machines(machines: Sequence[str]) -> Unavailable:
 
 
 def _repeated_estimate(values: np.ndarray, details: Mapping[str, float]) -> Estimate:
-    """The median of one value a repetition, with quartiles and a note of how many there are."""
-    note = f"median of {len(values)} repetitions" if len(values) > 1 else "1 repetition"
-    return _median_estimate(values, REPETITIONS, note, details)
+    """The median of one value a repetition, in the order they were made, with its interval where it has one.
+
+    ``details``: quartiles, the smallest and the largest value, and from ten repetitions on the correlation of
+    neighbours, which costs the interval where it is large.
+    """
+    found = median_interval(values)
+    spread = {"lowest": found.lowest, "highest": found.highest}
+    if found.correlation is not None:
+        spread["correlation"] = found.correlation
+    note = "" if found.low is not None else TOO_FEW if len(values) < MIN_REPETITIONS else CORRELATED
+    estimate = _median_estimate(values, REPETITIONS, "", {**spread, **details})
+    return replace(estimate, low=found.low, high=found.high, interval_note=note)
 
 
 def _median_estimate(values: np.ndarray, counted: str, note: str, details: Mapping[str, float]) -> Estimate:
@@ -66,28 +90,41 @@ def _median_estimate(values: np.ndarray, counted: str, note: str, details: Mappi
     return Estimate(float(median), len(values), counted, note=note, details={**quartiles, **details})
 
 
-class _Throughput(Metric):
+class SpeedMetric(Metric):
+    """A metric of the repetitions of a throughput pass."""
+
+    needs = "timing"
+    measurement = MEASUREMENT
+
+    @abstractmethod
+    def per_repetition(self, repeated: Repetitions) -> np.ndarray:
+        """(n,) the figure of each repetition alone."""
+
+
+class _Throughput(SpeedMetric):
     direction = "higher"
     unit = "frames/s"
     range = (0.0, math.inf)
     display_range = (0.0, 500.0)
     decimals = 1
-    needs = "timing"
-    measurement = MEASUREMENT
     seconds: str
     """The timing it reads."""
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """Median frames a second; ``details``: quartiles, and tokens a second."""
+        """Median frames a second; ``details``: spread of the repetitions, and tokens a second."""
         repeated = repetitions(windows)
         if isinstance(repeated, Unavailable):
             return repeated
         if repeated:
             clips = [one.batch_size / one.seconds(self.seconds) for one in repeated]
             tokens = np.concatenate([c * one.num_tokens for c, one in zip(clips, repeated, strict=True)])
-            frames = np.concatenate([c * one.num_frames for c, one in zip(clips, repeated, strict=True)])
+            frames = np.concatenate([self.per_repetition(one) for one in repeated])
             return _repeated_estimate(frames, {"tokens_per_second": float(np.median(tokens))})
         return self._of_rows(windows)
+
+    def per_repetition(self, repeated: Repetitions) -> np.ndarray:
+        """(n,) frames a second of each repetition."""
+        return repeated.batch_size / repeated.seconds(self.seconds) * repeated.num_frames
 
     def _of_rows(self, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
         found = warm_windows(windows, self.seconds)
@@ -121,7 +158,7 @@ class DecodeThroughput(_Throughput):
     seconds = "decode_s"
 
 
-class Latency(Metric):
+class Latency(SpeedMetric):
     """Seconds from a clip to its reconstruction."""
 
     name = "latency"
@@ -131,19 +168,21 @@ class Latency(Metric):
     range = (0.0, math.inf)
     display_range = (10.0, 0.0)
     decimals = 3
-    needs = "timing"
     convention = "seconds of encode plus decode of a batch, device synchronised; median over repetitions after warm-up"
-    measurement = MEASUREMENT
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """Median seconds a batch; ``details``: quartiles, and the largest batch."""
+        """Median seconds a batch; ``details``: spread of the repetitions, and the largest batch."""
         repeated = repetitions(windows)
         if isinstance(repeated, Unavailable):
             return repeated
         if repeated:
-            seconds = np.concatenate([one.seconds("total_s") for one in repeated])
+            seconds = np.concatenate([self.per_repetition(one) for one in repeated])
             return _repeated_estimate(seconds, {"largest_batch_size": float(max(one.batch_size for one in repeated))})
         return self._of_rows(windows)
+
+    def per_repetition(self, repeated: Repetitions) -> np.ndarray:
+        """(n,) seconds of encode plus decode of each repetition."""
+        return repeated.seconds("total_s")
 
     def _of_rows(self, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
         found = warm_windows(windows, "decode_s")

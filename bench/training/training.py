@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import math
-import pkgutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from importlib.util import resolve_name
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +22,7 @@ from ...tokenizers.training.errors import TrainingError
 from ...tokenizers.training.export import export, initial_card, stored_weights, weights_path
 from ...tokenizers.training.loop import Progress, TrainingResult, train
 from ...tokenizers.training.losses import ReconstructionTerms, WeightedLoss, multi_scale_ssim_loss
+from ...tokenizers.training.named_code import import_named, require_trust
 from ...tokenizers.training.objective import Objective, PerceptualLoss
 from ...tokenizers.training.recipe import Recipe, load_recipe
 from ..metrics import weights
@@ -77,6 +75,7 @@ def run_training(
         ValueError: :class:`TrainingError`, ``CardError``, ``TokenizerError`` or an error of the dataset, with the hint.
     """
     recipe = load_recipe(recipe_name)
+    require_trust(recipe)
     if steps is not None:
         recipe = _with_steps(recipe, steps)
     validation = Validation.from_mapping(recipe.validation)
@@ -142,11 +141,11 @@ def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, c
             return
         base = build_tokenizer(base_card)
         base.load_state(state)
-        _resolve(recipe.grow, recipe.name)(network_of(base), model, torch.cat([clips(step) for step in steps]))
+        import_named(recipe, "grow")(network_of(base), model, torch.cat([clips(step) for step in steps]))
     elif options.init is not None:
         tokenizer.load_state(checkpoints.load_state(options.init))
     elif recipe.start:
-        _resolve(recipe.start, recipe.name)(model, torch.cat([clips(step) for step in steps]))
+        import_named(recipe, "start")(model, torch.cat([clips(step) for step in steps]))
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:
@@ -182,9 +181,9 @@ def build_objective(recipe: Recipe, model: nn.Module, terms: ReconstructionTerms
     """The recipe's objective on a model; ``terms`` are its perceptual loss, if there are any.
 
     Raises:
-        TrainingError: if it can't be imported, or refuses the recipe's parameters.
+        TrainingError: if it can't be imported or isn't trusted, or refuses the recipe's parameters.
     """
-    kind = _resolve(recipe.objective, recipe.name)
+    kind = import_named(recipe, "objective")
     # The bound method, so that loss networks become neither part of the objective's state nor of what it trains.
     perceptual: PerceptualLoss | None = terms.forward if terms.terms else None
     try:
@@ -244,14 +243,6 @@ def _weights_to_keep(result: TrainingResult, tokenizer: VideoTokenizer, clips: l
 
 def _with_steps(recipe: Recipe, steps: int) -> Recipe:
     return replace(recipe, optimization=replace(recipe.optimization, steps=steps))
-
-
-def _resolve(name: str, recipe: str) -> Any:
-    """What ``module:name`` stands for; a leading dot is relative to ``toklab.tokenizers``."""
-    try:
-        return pkgutil.resolve_name(resolve_name(name, "toklab.tokenizers"))
-    except (ImportError, AttributeError) as error:
-        raise TrainingError(f"{recipe}: {name} can't be imported: {error}") from error
 
 
 def _device_name(device: str) -> str:

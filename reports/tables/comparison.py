@@ -13,6 +13,7 @@ wins, NaN if there is none), ``furthest`` (the videos that differ most) and ``no
 
 from __future__ import annotations
 
+import math
 from typing import Any, cast
 
 import pandas as pd
@@ -28,6 +29,13 @@ COLUMNS = (
     "detectable", "wins", "ties", "losses", "wins_low", "wins_high", "furthest", "note",
 )  # fmt: skip
 """What a comparison must have."""
+
+EMPTY_ROW: dict[str, Any] = {
+    **dict.fromkeys(("low", "high", "critical_value", "detectable", "wins_low", "wins_high"), math.nan),
+    **dict.fromkeys(("windows_shared", "count", "num_pairs", "wins", "ties", "losses"), 0),
+    **dict.fromkeys(("better", "table_verdict", "furthest", "note"), ""),
+}
+"""What a line has of videos and intervals where none play a part."""
 
 LEFT_OUT = "left_out"
 """Name among the frame's ``attrs`` of a list of sentences: what was not compared, and why."""
@@ -80,7 +88,7 @@ def _remarks(row: dict[str, Any]) -> list[str]:
     decimals, found = int(row["decimals"]), []
     if row["num_pairs"] > 1 and not pd.isna(row["critical_value"]):
         found.append(f"the interval holds for {row['num_pairs']} pairs at once (c {row['critical_value']:.2f})")
-    if pd.isna(row["low"]) and row["count"] < MIN_VIDEOS:
+    if pd.isna(row["low"]) and 0 < row["count"] < MIN_VIDEOS:
         found.append(f"{row['count']} video{'s' * (row['count'] != 1)}: too few for an interval")
     if not pd.isna(row["detectable"]):
         found.append(f"about {row['detectable']:,.{max(decimals, 2)}f} would have been found")
@@ -113,8 +121,8 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         f"{row['value_b']:,.{decimals}f}",
         f"{row['difference']:+,.{decimals}f}",
         interval,
-        f"{row['windows_shared']:,}",
-        f"{row['count']:,}",
+        f"{row['windows_shared']:,}" if row["windows_shared"] else "–",
+        f"{row['count']:,}" if row["count"] else "–",
         wins if decided or row["ties"] else "–",
         verdict,
     )

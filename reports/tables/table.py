@@ -9,6 +9,7 @@ own protocol and metric.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -60,8 +61,9 @@ class Section:
     rows: tuple[Row, ...]
 
 
-NOT_SHARED = ("repetitions",)
-"""What each figure counts for itself: fewer than another figure has are no part of a whole, and its note says it."""
+REPETITIONS = "repetitions"
+"""What timings count, each for itself: fewer than another figure has are no part of a whole. The caption says how many.
+"""
 
 
 @dataclass(frozen=True)
@@ -161,7 +163,12 @@ def format_value(figure: Figure) -> str:
 
 
 def format_interval(figure: Figure, intervals: Intervals) -> str:
-    """The figure's interval as printed, rounded outwards; empty where there is none, a point, or none wanted."""
+    """The figure's interval as printed, rounded outwards; empty where there is none, a point, or none wanted.
+
+    Of a timing without one, its smallest and its largest repetition: ``(11.2 to 12.3)``.
+    """
+    if intervals != "none" and not figure.has_interval and math.isfinite(figure.lowest):
+        return f"({figure.lowest:,.{figure.decimals}f} to {figure.highest:,.{figure.decimals}f})"
     if intervals == "none" or not figure.has_interval or figure.low == figure.high:
         return ""
     if intervals == "half-width":
@@ -175,7 +182,7 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:
         for index, figure in draft.figures.items():
-            if figure.counted in NOT_SHARED or not columns[index].is_home(figure):
+            if figure.counted == REPETITIONS or not columns[index].is_home(figure):
                 continue
             if figure.origin == "measured" and figure.is_available and figure.count:
                 counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
@@ -196,6 +203,8 @@ def _caption(
             listed = "; ".join(f"{number} ({', '.join(titles)})" for number, titles in rests.items())
             sentences.append(f"{group.dataset}, protocol {group.protocol} ({group.protocol_hash}): N = {listed}.")
             sentences += _videos(group, columns, sections, intervals)
+    speeds = _speeds(sections)
+    sentences += speeds
     families = _families(columns, sections)
     if families:
         sentences.append(
@@ -205,8 +214,31 @@ def _caption(
         )
     if intervals != "none":
         shown = "half the width of" if intervals == "half-width" else "the ends of"
-        sentences.append(f"Behind a figure: {shown} its 95 % interval, which covers the choice of videos alone.")
+        of_speeds = ", and of a speed the repetitions alone" if speeds else ""
+        covers = f"which covers the choice of videos alone{of_speeds}"
+        sentences.append(f"Behind a figure: {shown} its 95 % interval, {covers}.")
     return " ".join(sentences)
+
+
+def _speeds(sections: Sequence[Section]) -> list[str]:
+    """How many repetitions the timings of a table rest on, and how far neighbouring ones are correlated."""
+    timed = [
+        cell.figure
+        for section in sections
+        for row in section.rows
+        for cell in row.cells
+        if cell.figure and cell.figure.counted == REPETITIONS and cell.figure.is_available
+    ]
+    if not timed:
+        return []
+    fewest, most = min(figure.count for figure in timed), max(figure.count for figure in timed)
+    number = f"{fewest:,} to {most:,}" if fewest < most else f"{most:,}"
+    sentence = f"Speeds: median of {number} repetition{'s' * (most > 1)}"
+    correlations = [figure.correlation for figure in timed if math.isfinite(figure.correlation)]
+    if correlations:
+        ends = dict.fromkeys(f"{end:.2f}".replace("-", "−") for end in (min(correlations), max(correlations)))
+        sentence += f"; correlation of neighbouring ones, from 10 on: {' to '.join(ends)}"
+    return [f"{sentence}."]
 
 
 def _videos(

@@ -137,6 +137,13 @@ class HangsAtTheEnd(Average):
         threading.Thread(target=time.sleep, args=(1e6,)).start()
 
 
+class HangsInConstruction(Average):
+    name = "hangs-in-construction"
+
+    def __init__(self, settings: InferenceSettings | None = None):
+        threading.Event().wait()
+
+
 class ExitsInSources(Dataset):
     name = "exits-in-sources"
 
@@ -222,6 +229,23 @@ class ExitsInComparison(Frames):
         raise SystemExit(0)
 
 
+class HangsInMeasure(Frames):
+    name = title = measurement = "hangs-in-measure"
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        threading.Event().wait()
+        return super().measure(batch)
+
+
+class HangsInAggregate(Frames):
+    name = title = "hangs-in-aggregate"
+    measurement = "frames"
+
+    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate:
+        threading.Event().wait()
+        return super().aggregate(windows, facts)
+
+
 class Refuses(Frames):
     """Says, as a metric may, that it can't measure a window."""
 
@@ -257,6 +281,7 @@ METRICS = {
         WithoutATitle,
     )
 }
+ENDLESS_METRICS = (HangsInMeasure, HangsInAggregate)
 
 
 def plugins_variable() -> str:
@@ -266,6 +291,8 @@ def plugins_variable() -> str:
         "average": "fake_tokenizers:Average",
         **{f"metrics.{name}": target for name, target in METRICS.items()},
         **{f"datasets.{cls.name}": f"hostile_plugins:{cls.__name__}" for cls in (ExitsInSources, Changing)},
+        "hangs-in-construction": "hostile_plugins:HangsInConstruction",
+        **{f"metrics.{cls.name}": f"hostile_plugins:{cls.__name__}" for cls in ENDLESS_METRICS},
         "metrics.refuses": "hostile_plugins:Refuses",
     }
     return ",".join(f"{name}={target}" for name, target in found.items())

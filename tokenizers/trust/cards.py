@@ -10,7 +10,7 @@ from ..card import Card
 from ..errors import TokenizerError
 
 TRUST_VARIABLE = "TOKLAB_TRUST_CARDS"
-"""Environment variable: any value but 0 lets cards run that name code."""
+"""Environment variable: any value but 0 lets cards and recipes run that name code."""
 OPTION = "--trust-cards"
 """The option that sets it for one command."""
 BRIDGE = f"{PACKAGE}.baselines.bridge"
@@ -19,6 +19,11 @@ BRIDGE = f"{PACKAGE}.baselines.bridge"
 
 class UntrustedCard(TokenizerError):
     """A card that names code, which the user hasn't trusted."""
+
+
+def user_trusts_code() -> bool:
+    """Whether the user lets cards and recipes run the code that they name."""
+    return os.environ.get(TRUST_VARIABLE, "") not in ("", "0")
 
 
 def named_code(card: Card) -> str:
@@ -37,7 +42,7 @@ def named_code(card: Card) -> str:
 
 def is_trusted(card: Card) -> bool:
     """Whether a card came with toklab or with an installed package, or the user trusts all cards."""
-    return card.trusted or os.environ.get(TRUST_VARIABLE, "") not in ("", "0")
+    return card.trusted or user_trusts_code()
 
 
 def require_trust(card: Card) -> None:

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_cells import made_cell
-from metric_windows import make_metric
+from metric_windows import estimate, make_metric
 from toklab.bench.analysis.comparison import compare_labels
 from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
@@ -42,16 +42,15 @@ def featured_cell(label: str, num_windows: int, num_frames: int, noise: float, n
 
 def test_ranks_are_at_equal_n_and_say_so() -> None:
     cells = [featured_cell("few", 2, 17, 0.3), featured_cell("many of them", 3, 16, 1.5)]
-    rows = results_table(cells).set_index("label")
-    few, many = (rows.loc[name] for name in ("few", "many of them"))
+    rows = {row["label"]: row for row in results_table(cells).to_dict("records")}
+    few, many = rows["few"], rows["many of them"]
     assert (few["count"], many["count"]) == (16, 24)
     assert (few["rank"], many["rank"]) == ("best", "second")
-    own = make_metric(METRIC).aggregate(cells[1].windows(make_metric(METRIC)), {})
-    assert many["value"] == own.value  # type: ignore[union-attr]
+    assert many["value"] == estimate(make_metric(METRIC), cells[1].windows(make_metric(METRIC))).value
     assert "compared at N = 16" not in few["note"]
     assert "compared at N = 16: " in many["note"]
     assert "the mean of 8 parts from" in many["note"]
-    compared = compare_labels(cells, ["few", "many of them"], None, "run").iloc[0]
+    (compared,) = compare_labels(cells, ["few", "many of them"], None, "run").to_dict("records")
     assert compared["value_a"] == few["value"]
     assert compared["value_b"] > many["value"]
     assert f"compared at N = 16: {compared['value_b']:.1f}, the mean of 8 parts from" in compared["note"]
@@ -70,17 +69,18 @@ def test_the_extrapolated_figure_has_a_column_of_its_own(monkeypatch: pytest.Mon
     plain = table[table["metric"] == METRIC].set_index("label")
     limits = table[table["metric"] == f"{METRIC}-extrapolated"].set_index("label")
     assert list(limits["title"]) == ["FVD (extrapolated)"] * 2
-    assert (limits["value"] < plain["value"]).all()
-    assert (limits["note"] == "extrapolated to infinitely many windows from N = 12 to 24").all()
+    assert all(limit < value for limit, value in zip(limits["value"], plain["value"], strict=True))
+    assert set(limits["note"]) == {"extrapolated to infinitely many windows from N = 12 to 24"}
     assert set(limits["rank"]) == {""}
     assert set(limits["rank_low"]) == {0}
     assert set(limits["family"]) == {""}
-    assert limits["low"].isna().all()
-    for label, row in results_table(cells, extrapolation_intervals=True).groupby("label"):
-        interval = row.set_index("metric").loc[f"{METRIC}-extrapolated"]
-        assert 0 <= interval["low"] <= interval["value"] == limits.loc[str(label), "value"] <= interval["high"]
-        assert interval["interval_note"] == "the interval is of the extrapolation from N = 24"
+    assert all(math.isnan(low) for low in limits["low"])
+    finished = results_table(cells, extrapolation_intervals=True).to_dict("records")
+    values = [row for row in finished if row["metric"] == f"{METRIC}-extrapolated"]
+    assert [row["value"] for row in values] == list(limits["value"])
+    for row in values:
+        assert 0 <= row["low"] <= row["value"] <= row["high"]
+        assert row["interval_note"] == "the interval is of the extrapolation from N = 24"
     printed = build_table(read_figures(table))
     assert [column.title for column in printed.columns] == ["FVD", "FVD (extrapolated)"]
     assert f"{METRIC}-extrapolated" in render_table(printed).splitlines()[0]
-    assert all(not math.isnan(value) for value in limits["value"])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
+
 import numpy as np
 import pytest
 from hostile_plugins import ExitsInAggregate, ExitsInComparison, Frames, plugins_variable
@@ -13,6 +15,7 @@ from toklab.bench.catalog.broken_metric import (
     find_metric,
     guarded,
     is_fault,
+    watched_metrics,
 )
 from toklab.bench.inventory.listing import listing
 from toklab.bench.metrics.interface import Estimate, MeasuredWindow, Metric, MetricError, Unavailable
@@ -76,11 +79,12 @@ def test_a_figure_that_fails_is_a_reason() -> None:
 
 
 def test_a_comparison_that_fails_is_a_reason() -> None:
-    outcome = guarded(lambda: ExitsInComparison().compare_systems([WINDOWS, WINDOWS]))
+    exits = ExitsInComparison()
+    outcome = guarded(exits, "compare_systems", lambda: exits.compare_systems([WINDOWS] * 2))
     assert isinstance(outcome, Unavailable)
     assert outcome.is_broken
     assert outcome.reason == "the metric's own code fails: SystemExit: 0"
-    outcome = guarded(lambda: Frames().compare_systems([WINDOWS, WINDOWS]))
+    outcome = guarded(Frames(), "compare_systems", lambda: Frames().compare_systems([WINDOWS] * 2))
     assert isinstance(outcome, Unavailable)
     assert not outcome.is_broken
 
@@ -94,6 +98,34 @@ def test_the_list_of_metrics_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     found = availability(Availability())
     assert found is not None
     assert found.reason == "the metric's own code fails: SystemExit: 0"
+
+
+def test_every_call_of_a_metric_is_heard_of_and_a_metric_that_is_given_up_is_left_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("TOKLAB_PLUGINS", plugins_variable())
+    heard: list[tuple[str, str]] = []
+
+    def hears(name: str, step: str) -> AbstractContextManager[None]:
+        heard.append((name, step))
+        return nullcontext()
+
+    with watched_metrics(hears, {"exits-in-aggregate": "aggregate took more than 5 s"}):
+        metric = find_metric("frames")
+        availability(metric)
+        figure(metric, WINDOWS, {})
+        guarded(metric, "compare_systems", lambda: metric.compare_systems([WINDOWS] * 2))
+        left_alone = find_metric("exits-in-aggregate")
+    assert heard == [
+        ("frames", step) for step in ("import or construction", "unavailable", "aggregate", "compare_systems")
+    ]
+    assert left_alone.unavailable() == Unavailable(
+        "the metric's own code fails: aggregate took more than 5 s",
+        "fix the plugin, or run without the metric",
+        is_broken=True,
+    )
+    assert not isinstance(find_metric("exits-in-aggregate"), BrokenMetric)
+    assert len(heard) == 4
 
 
 def test_only_what_a_metric_may_raise_is_no_fault() -> None:

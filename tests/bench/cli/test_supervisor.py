@@ -120,6 +120,37 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     assert any("exits-in-comparison" in line and "SystemExit: 0" in line for line in compared.attrs["left_out"])
 
 
+@pytest.mark.slow
+def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on(
+    tmp_path: Path, make_video: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_video(tmp_path / "videos" / "a.mp4", 17)
+    endless = [cls.name for cls in hostile_plugins.ENDLESS_METRICS]
+    words = [word for name in ("hangs-in-construction", "average") for word in ("-t", name)]
+    words += [word for name in ("psnr", "frames", *endless) for word in ("-m", name)]
+    command = [
+        *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
+        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--plugin-timeout", "10"),
+    ]
+    monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
+    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert finished.returncode == 1, finished.stderr
+    assert "Traceback" not in finished.stderr
+
+    run = open_run(tmp_path / "run")
+    cells = {line["label"]: line for line in run.accounting().to_dict("records")}
+    ended = "building the model took more than 10 s (--plugin-timeout)"
+    assert cells["hangs-in-construction"]["reason"] == ended, finished.stderr
+    assert (cells["average"]["status"], cells["average"]["scored"]) == ("finished", 1)
+    kept = {result.label: result.cell.unavailable for result in run.results}["average"]
+    fails = "the metric's own code fails: {} took more than 10 s (--plugin-timeout)"
+    assert {name: reason for name, (reason, _) in kept.items()} == {"hangs-in-measure": fails.format("measure")}
+    for step in ("measure", "aggregate"):
+        assert f"(--plugin-timeout); going on without the metric hangs-in-{step}" in finished.stderr
+        assert fails.format(step) in " ".join(finished.stdout.split())
+
+
 def test_what_a_child_ended_in_is_tried_no_more() -> None:
     """Each restart leaves out a metric or a tokenizer more, so that they come to an end."""
     past = Past()
@@ -131,6 +162,8 @@ def test_what_a_child_ended_in_is_tried_no_more() -> None:
         return state.blame("it ended")
 
     assert "without the metric a" in end({"cell": 1}, {"metric": "a"})
+    assert "without the metric a" in end({"metric": "a", "step": "aggregate"})
+    assert past.figureless_metrics == {"a": "it ended"}
     assert "this tokenizer's speed" in end({"cell": 1}, {"metric": "a"}, {"timing": True})
     assert past.untimed == {"1": "it ended"}
     assert "next tokenizer" in end({"cell": 1}, {"metric": "a"})
@@ -144,14 +177,29 @@ def test_what_a_child_ended_in_is_tried_no_more() -> None:
 
 def test_only_a_forward_pass_is_timed_and_noise_is_no_message() -> None:
     state = State(Past(), limit_s=-1.0)
-    for line in (b"", b"[1]", b"no JSON", b'{"forward": false}', b'{"unknown": 1}'):
+    for line in (b"", b"[1]", b"no JSON", b'{"forward": false}', b'{"unknown": 1}', b'{"step": "measure"}'):
         state.hear(line)
-        assert not state.is_overdue
+        assert not state.overdue
     state.hear(b'{"forward": true}')
-    assert state.is_overdue
+    assert state.overdue == "no result after -1 s"
     state.limit_s = None
-    assert not state.is_overdue
+    assert not state.overdue
     assert state.code is None
+
+
+def test_other_code_has_a_limit_of_its_own_and_the_reason_says_what_ran() -> None:
+    state = State(Past())
+    state.hear(b'{"cell": 1, "step": "building the model", "metric": ""}')
+    assert not state.overdue
+    state.hear(b'{"plugin_timeout": -1.0}')
+    assert state.overdue == "building the model took more than -1 s (--plugin-timeout)"
+    state.hear(b'{"forward": true, "step": ""}')
+    assert not state.overdue
+    state.hear(b'{"plugin_timeout": 1000.0, "step": "measure", "metric": "psnr"}')
+    state.step_since -= 2000
+    assert state.overdue.startswith("measure took more than 1000 s")
+    state.start_clocks_anew()
+    assert not state.overdue
 
 
 def test_a_run_tells_what_it_does() -> None:
@@ -159,13 +207,14 @@ def test_a_run_tells_what_it_does() -> None:
     told = Supervision(writing)
     with told.forward(), told.waiting():
         pass
-    with told.metric("psnr"):
+    with told.step("building the model"), told.metric("psnr", "prepare"):
         pass
     os.close(writing)
     with os.fdopen(reading) as pipe:
         lines = [json.loads(line) for line in pipe]
     assert [line["forward"] for line in lines[:4]] == [True, False, True, False]
-    assert lines[4:] == [{"metric": "psnr"}, {"metric": None}]
+    building = {"step": "building the model", "metric": ""}
+    assert lines[4:] == [building, {"step": "prepare", "metric": "psnr"}, building, {"step": "", "metric": ""}]
 
 
 class Model:
@@ -178,6 +227,7 @@ class Model:
         return latents
 
 
-def test_nothing_ends_a_model_in_memory_from_within() -> None:
-    with pytest.raises(ValueError, match="use toklab run --forward-timeout"):
-        evaluate(Model(), "sample", forward_timeout=3)
+@pytest.mark.parametrize("limit", ["forward", "plugin"])
+def test_nothing_ends_a_model_in_memory_from_within(limit: str) -> None:
+    with pytest.raises(ValueError, match=f"leave out {limit}_timeout, or use toklab run --{limit}-timeout"):
+        evaluate(Model(), "sample", **{f"{limit}_timeout": 3})

@@ -99,7 +99,8 @@ def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
     kept, held = [], []
     before = live_tensor_bytes()
     for number in range(30):
-        batch = make_batch(*(random_video(number, (1, 3, num_frames, side, side)) for _ in range(2)))
+        shape = (1, 3, num_frames, side, side)
+        batch = make_batch(random_video(number, shape), random_video(number, shape))
         measurement.add(batch)
         if leaks:
             kept.append(batch)

@@ -99,7 +99,13 @@ def test_a_run_times_each_cell_once_and_says_so(
     (_, signs) = _repetitions(tmp_path / "run")
     assert row["value"] == pytest.approx(np.median(2 * 17 / signs.decode_s))
     assert (row["count"], row["counted"]) == (len(signs.decode_s), "repetitions")
-    assert f"{len(signs.decode_s)} repetitions" in row["note"]
+    assert row["note"] == ""
+    ends = (2 * 17 / signs.decode_s.max(), 2 * 17 / signs.decode_s.min())
+    assert (row["lowest"], row["highest"]) == pytest.approx(ends)
+    assert signs.size == (32, 32)
+    assert signs.software.startswith("Python 3.")
+    assert (np.diff(signs.started_s) > 0).all()
+    assert len(signs.started_s) == len(signs.decode_s)
     _, again = run_suite(tmp_path / "run", ("average", "signs"), METRICS, batch_size=2)
     assert not [message for message in again.messages if message.startswith("timing")]
 

@@ -61,6 +61,7 @@ def test_pull_converts_once_and_records_every_hash(published: Published) -> None
     pulled = CliRunner().invoke(app, ["weights", "pull", "jedi", "--accept-licence"])
     assert pulled.exit_code == 0, pulled.output
     path = converted_weights.find(published.weights)
+    assert path is not None
     assert path == weights.own_folder() / "jedi-vjepa-h16-ssv2.safetensors"
     # What was downloaded isn't needed any more.
     assert [file.name for file in path.parent.iterdir()] == [path.name]

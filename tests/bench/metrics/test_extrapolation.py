@@ -62,7 +62,8 @@ def explicit_limit(windows: Sequence[MeasuredWindow]) -> float:
             chosen = sorted(windows, key=key)[:size]
             x, y = (np.stack([of(w)["features"] for w in chosen]) for of in (_made, _reference))
             points.append((1 / size, frechet_distance(x, y)))
-    limit = np.polyfit(*np.array(points).T, 1)[1]
+    inverses, values = np.array(points).T
+    limit = np.polyfit(inverses, values, 1)[1]
     return float(limit)
 
 
