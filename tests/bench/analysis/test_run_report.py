@@ -80,6 +80,7 @@ def test_differences_to_a_tokenizer_are_in_every_format(codecs: RunResults, tmp_
     assert (tmp_path / "bd_rate.csv").read_text().count("\n") == 3
 
 
+@pytest.mark.slow
 def test_without_differences_the_first_curve_is_the_anchor(codecs: RunResults, tmp_path: Path) -> None:
     written = {path.name for path in write_run_report(codecs, tmp_path, ("md",))}
     assert not [name for name in written if "difference" in name]
