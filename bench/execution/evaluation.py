@@ -19,7 +19,8 @@ from ..ledger.in_flight import write_in_flight
 from ..ledger.ledger import Ledger, LedgerError, pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
-from ..planning.cell import reference_identity
+from ..planning.cell import reference_identity, versioned_reader
+from . import provenance
 from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
 from .progress import Progress
@@ -65,6 +66,8 @@ class Evaluation:
     retry_failed: bool = False
     on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
+    versions: Mapping[str, str] = field(default_factory=lambda: provenance.package_versions())
+    """Of packages, by name; features of references are kept by that of the reader's."""
     faulty_metrics: set[str] = field(default_factory=set)
     """Names of metrics whose own code fails on a window."""
     _warm: bool = False
@@ -266,7 +269,8 @@ class Evaluation:
         try:
             with metric_code(metric.name, "measure"):
                 records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
-            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, clip.reader)
+            reader = versioned_reader(clip.reader, self.versions)
+            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
             if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
                 with metric_code(metric.name, "measure_reference"):
                     arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
