@@ -146,11 +146,11 @@ def evaluate(
         EvaluationError: if nothing could be measured.
         ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
     """
-    for limit in ("forward_timeout", "plugin_timeout"):
-        if limit in spec:
+    for name_of_limit in ("forward_timeout", "plugin_timeout"):
+        if name_of_limit in spec:
             raise ValueError(
-                f"evaluate runs the model in this process, which nothing can end from within: leave out {limit}, "
-                f"or use toklab run --{limit.replace('_', '-')}"
+                "evaluate runs the model in this process, which nothing can end from within: leave out "
+                f"{name_of_limit}, or use toklab run --{name_of_limit.replace('_', '-')}"
             )
     tokenizer = as_tokenizer(model, **spec)
     name, root, dataset = _find_videos(videos)

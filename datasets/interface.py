@@ -135,6 +135,8 @@ class Dataset(ABC):
     """Whether two roots are two datasets, as of a folder of anybody's videos; an official dataset may lie anywhere."""
     colour_matrix: ColourMatrix | None = None
     """Matrix of the dataset's videos, for files that name none; ``None``: nothing is known of it."""
+    knows_content: bool = False
+    """Whether the dataset itself checks what is in its files each time, so that no damage goes unnoticed."""
 
     @abstractmethod
     def sources(self) -> list[VideoSource]:

@@ -30,7 +30,7 @@ _SUFFIXES = (".yuv", ".mkv", ".avi", ".mp4")
 _LOSSY_FOLDER = ("1080p", "videos")
 """Folder of the published lossy encodes, which are no references."""
 
-_CURE = (
+_HINT = (
     "Download the zip files under 1080P/YUV_source/ of the Hugging Face dataset uscmcl/MCL-JCV_Dataset and unpack them "
     "so that the folder holds videoSRC01_1920x1080_30.yuv … videoSRC30_1920x1080_30.yuv, at any depth; videoSRC01.mp4 "
     "… (or .mkv, .avi) do too"
@@ -58,7 +58,7 @@ class MclJcvDataset(Dataset):
         """
         files = self._files()
         if not files:
-            raise DatasetUnavailable("none of the 30 sequences of MCL-JCV is in the folder", _CURE)
+            raise DatasetUnavailable("none of the 30 sequences of MCL-JCV is in the folder", _HINT)
         return [_source(name, files[name]) for name in SEQUENCE_FPS if name in files]
 
     def missing(self) -> list[MissingSource]:
@@ -75,7 +75,7 @@ class MclJcvDataset(Dataset):
         return SEQUENCE_FPS[key] * SECONDS
 
     def _files(self) -> dict[str, Path]:
-        root = dataset_folder(self.name, self._root, _CURE)
+        root = dataset_folder(self.name, self._root, _HINT)
         found: dict[str, list[Path]] = {}
         for file in root.rglob("*"):
             match = re.match(r"(videoSRC\d\d)(?![0-9])", file.name, re.IGNORECASE)

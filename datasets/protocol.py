@@ -70,6 +70,12 @@ class Protocol(BaseModel):
 
     ``None``: the dataset's, which a run fills in; without one, BT.709 for raw video and BT.601 for other files.
     """
+    feature_frames: PositiveInt | None = None
+    """Distances between sets of features, such as FVD, take one feature from each so many frames of a window.
+
+    These clips follow each other without overlap, and what is left at a window's end belongs to none. ``None``: one
+    feature from each whole window, except by metrics whose own convention names a length.
+    """
 
     @model_validator(mode="after")
     def _check_long_video(self) -> Protocol:
@@ -93,10 +99,10 @@ class Protocol(BaseModel):
     def hash(self) -> str:
         """Twelve hexadecimal digits of the SHA-256 over every field but the name, as JSON with sorted keys.
 
-        ``size_multiple``, ``subsampling`` and ``colour_matrix`` count only where they are given: protocols from before
-        there were any keep their hash.
+        ``size_multiple``, ``subsampling``, ``colour_matrix`` and ``feature_frames`` count only where they are given:
+        protocols from before there were any keep their hash.
         """
-        later = ("size_multiple", "subsampling", "colour_matrix")
+        later = ("size_multiple", "subsampling", "colour_matrix", "feature_frames")
         uncounted = {name for name in later if getattr(self, name) == type(self).model_fields[name].default}
         canonical = json.dumps(self.model_dump(exclude={"name", *uncounted}), sort_keys=True)
         return hashlib.sha256(canonical.encode()).hexdigest()[:12]

@@ -78,6 +78,7 @@ class SampleDataset(Dataset):
     """
 
     name = "sample"
+    knows_content = True
 
     def __init__(self, root: Path | None = None, progress: Callable[[int, int], None] | None = None):
         """``progress`` is called with (clips ready, clips in all) while clips are made."""

@@ -11,7 +11,7 @@ from .locations import dataset_folder
 LIST_NAME = "results_10M_val.csv"
 """The official list: columns videoid, contentUrl, duration, page_dir, name."""
 
-_CURE = (
+_HINT = (
     "The links were withdrawn on 2024-02-23, so nothing can be downloaded: bring your own copy, as "
     f"{LIST_NAME} beside videos/<page_dir>/<videoid>.mp4"
 )
@@ -33,7 +33,7 @@ class WebVidValDataset(Dataset):
         """
         present, missing = self._rows()
         if not present:
-            raise DatasetUnavailable(f"none of the {len(missing)} videos of {LIST_NAME} is there", _CURE)
+            raise DatasetUnavailable(f"none of the {len(missing)} videos of {LIST_NAME} is there", _HINT)
         return sorted(present, key=lambda source: source.key)
 
     def missing(self) -> list[MissingSource]:
@@ -41,7 +41,7 @@ class WebVidValDataset(Dataset):
         return sorted(self._rows()[1], key=lambda source: source.key)
 
     def _rows(self) -> tuple[list[VideoSource], list[MissingSource]]:
-        root = dataset_folder(self.name, self._root, _CURE)
+        root = dataset_folder(self.name, self._root, _HINT)
         present: dict[str, VideoSource] = {}
         missing: dict[str, MissingSource] = {}
         for number, row in enumerate(_read_list(root / LIST_NAME), start=1):
@@ -60,10 +60,10 @@ class WebVidValDataset(Dataset):
 
 def _read_list(file: Path) -> list[dict[str, str]]:
     if not file.is_file():
-        raise DatasetUnavailable(f"there is no {file}", _CURE)
+        raise DatasetUnavailable(f"there is no {file}", _HINT)
     with file.open(encoding="utf-8-sig", errors="replace", newline="") as lines:
         reader = csv.DictReader(lines)
         absent = {"videoid", "page_dir"} - set(reader.fieldnames or ())
         if absent:
-            raise DatasetUnavailable(f"{file} has no column {' and no column '.join(sorted(absent))}", _CURE)
+            raise DatasetUnavailable(f"{file} has no column {' and no column '.join(sorted(absent))}", _HINT)
         return [{name: (row[name] or "").strip() for name in ("videoid", "page_dir")} for row in reader]

@@ -16,6 +16,7 @@ from .files import write_bytes
 from .formats.interface import KeptClip, Report
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
+from .tables.named import NamedTable
 from .tables.plain import PlainTable
 from .tables.table import Intervals, build_table
 from .text import one_line
@@ -30,6 +31,7 @@ def compose_report(
     failures: pd.DataFrame | None = None,
     remarks: Sequence[str] = (),
     charts: Sequence[Chart] = (),
+    tables: Sequence[NamedTable] = (),
     clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
@@ -45,6 +47,7 @@ def compose_report(
         failures: failed windows with their reasons.
         remarks: what a reader must know of the windows that the figures rest on; printed with the methods.
         charts: further charts.
+        tables: further tables.
         clips: clips whose reconstructions were kept.
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
@@ -62,7 +65,8 @@ def compose_report(
         radar=radar,
         radar_missing=radar_missing,
         charts=tuple(charts),
-        attachments=_attachments(radar, charts),
+        tables=tuple(tables),
+        attachments=_attachments(radar, charts, tables),
         methods=(*_methods(figures), *(f"{one_line(remark)}." for remark in remarks)),
         provenance=tuple((one_line(name), one_line(value)) for name, value in _flatten(provenance)),
         accounting=_plain(accounting),
@@ -105,14 +109,14 @@ def _radar(figures: Sequence[Figure], metrics: Sequence[str] | None) -> tuple[Ra
         return None, str(error)
 
 
-def _attachments(radar: RadarChart | None, charts: Sequence[Chart]) -> dict[str, bytes]:
+def _attachments(radar: RadarChart | None, charts: Sequence[Chart], tables: Sequence[NamedTable]) -> dict[str, bytes]:
     files: dict[str, bytes] = {}
     if radar:
         drawing = draw_radar(radar)
         files |= {f"radar.{kind}": picture(drawing, kind) for kind in ("pdf", "svg", "png")}
         files["radar.json"] = radar_json(radar).encode()
-    for chart in charts:
-        files |= chart.files()
+    for part in (*charts, *tables):
+        files |= part.files()
     return files
 
 

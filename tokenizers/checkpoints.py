@@ -223,7 +223,12 @@ def _load_safetensors(path: Path) -> dict[str, Tensor]:
         raise TokenizerError(f"{path}: damaged or truncated ({error}); fetch it again") from error
 
 
-def _load_torch(path: Path) -> dict[str, Tensor]:
+def read_torch(path: Path) -> object:
+    """What a file of torch holds, whatever its name ends in: data alone, tensors on the CPU.
+
+    Raises:
+        TokenizerError: on a damaged or truncated file, or one that holds more than data.
+    """
     import torch
 
     is_archive = zipfile.is_zipfile(path)
@@ -233,7 +238,7 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         # Only archives can be mapped; files of torch before 1.6 are one pickle and are read as a whole.
         # Lightning keeps a program's arguments in a Namespace, which is a bare record.
         with torch.serialization.safe_globals([argparse.Namespace]):
-            content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
         if is_archive or "weights_only" in str(error).lower():
             raise TokenizerError(
@@ -243,7 +248,12 @@ def _load_torch(path: Path) -> dict[str, Tensor]:
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
     except (RuntimeError, EOFError, OSError, ValueError) as error:
         raise TokenizerError(f"{path}: damaged or truncated ({_first_line(error)}); fetch it again") from error
-    state = _unwrapped(content)
+
+
+def _load_torch(path: Path) -> dict[str, Tensor]:
+    import torch
+
+    state = _unwrapped(read_torch(path))
     if not isinstance(state, dict) or not state:
         raise TokenizerError(f"{path}: holds no state dict but a {type(state).__name__}")
     foreign = [name for name, value in state.items() if not isinstance(value, torch.Tensor)]

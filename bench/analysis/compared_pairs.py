@@ -86,20 +86,27 @@ def pairs_in_run(results: Sequence[CellResults], labels: Sequence[str], run: str
     Raises:
         ComparisonError: if a label is unknown, or nothing can be compared.
     """
-    chosen = [_with_label(results, label, run) for label in labels]
+    chosen = [known_cells(results, label, run) for label in labels]
     pairs = Pairs()
     for label, others in zip(labels[1:], chosen[1:], strict=True):
         pairs.match(chosen[0], others, (labels[0], label))
     return pairs
 
 
-def _with_label(results: Sequence[CellResults], label: str, run: str) -> list[CellResults]:
-    found = [r for r in results if label in (r.label, r.cell.label)] or [
-        r for r in results if r.cell.tokenizer == label
-    ]
-    if not found:
-        raise ComparisonError(f"{run} holds no {label!r}; it holds {', '.join(sorted({r.label for r in results}))}")
-    return found
+def known_cells(results: Sequence[CellResults], name: str, run: str) -> list[CellResults]:
+    """As :func:`cells_named`; ``run`` is what errors call the run.
+
+    Raises:
+        ComparisonError: if there is none.
+    """
+    if found := cells_named(results, name):
+        return found
+    raise ComparisonError(f"{run} holds no {name!r}; it holds {', '.join(sorted({r.label for r in results}))}")
+
+
+def cells_named(results: Sequence[CellResults], name: str) -> list[CellResults]:
+    """Cells of a label, or of a tokenizer's name where that is no label."""
+    return [r for r in results if name in (r.label, r.cell.label)] or [r for r in results if r.cell.tokenizer == name]
 
 
 def pairs_of_table(results: Sequence[CellResults]) -> Pairs:

@@ -241,6 +241,8 @@ def _row(
     if not isinstance(family, Unavailable):
         values = [family.values[member] for member in members]
     notes = [estimate.note for estimate in estimates]
+    if not isinstance(family, Unavailable) and family.notes:
+        notes += [family.notes[member] for member in members]
     if outcome is not None:
         notes.append(outcome.interval.note)
     wins = _wins(metric, [contest.means[member] for member in members])

@@ -40,6 +40,15 @@ class RankedColumn:
     figures: tuple[FigureRank, ...] = field(default=())
     """One for each tokenizer that was given."""
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What each tokenizer was ranked by, where that isn't its own figure; one for each that was given."""
+        found = [""] * len(self.figures)
+        if self.ranking is not None and self.ranking.family.notes:
+            for member, note in zip(self.shared.members, self.ranking.family.notes, strict=True):
+                found[member] = note
+        return tuple(found)
+
 
 def rank_column(
     results: Sequence[CellResults], metric: Metric, windows: Sequence[Sequence[MeasuredWindow]] | None = None

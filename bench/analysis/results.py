@@ -84,7 +84,7 @@ class CellResults:
         if doubtful := [row for row in self.scored() if row.note]:
             counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
             found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
-        return (*found, *(f"{place}: {note}" for note in self.cell.dataset_notes))
+        return (*found, *(f"{self.dataset}: {note}" for note in self.cell.dataset_notes))
 
     @property
     def group(self) -> str:
@@ -126,7 +126,7 @@ class CellResults:
         if not self.references:
             return b""
         clip = (row.content_id, row.frame_ids, self.cell.protocol_hash)
-        of_runs = [self.versions.get(row.run_id, {}), *reversed(self.versions.values())]
+        of_runs = [self.versions.get(row.run_id, {}), *reversed([*self.versions.values()])]
         readers = dict.fromkeys([*(versioned_reader(row.reader, versions) for versions in of_runs), row.reader, ""])
         kept = (self.references.get((reference_identity(*clip, name), metric.measurement_key)) for name in readers)
         return next(filter(None, kept), b"")

@@ -20,11 +20,16 @@ Place = tuple[str, str, str, str]
 """Label, dataset, hash of the protocol and metric."""
 
 
-def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
+def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bool = False) -> pd.DataFrame:
     """One row a cell and metric, in the columns of :mod:`toklab.reports.schema`.
 
     Figures of the tokenizer itself (parameters, multiply-adds) name no dataset, unless they differ between protocols.
     A cell that failed takes the place of none that was measured. Ranks are within a family, see :mod:`.ranking`.
+    Figures at equal sizes and extrapolated ones are metrics of their own, and aren't ranked.
+
+    Args:
+        results: the cells.
+        extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
     """
     chosen = _chosen_cells(results)
     rows: dict[Place, dict[str, Any]] = {place: {} for place in chosen}
@@ -34,7 +39,8 @@ def results_table(results: Iterable[CellResults]) -> pd.DataFrame:
     for family in families.values():
         _fill_family(family, chosen, rows)
     part_conditions(chosen, rows)
-    return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows)])
+    extrapolated = _extrapolated(chosen, rows, with_intervals=extrapolation_intervals)
+    return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows), *extrapolated])
 
 
 def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResults, Metric]]:
@@ -62,6 +68,8 @@ def _fill_family(
         column = rank_column([cells[index] for index in there], metric, [windows[index] for index in there])
         for index, rank in zip(there, column.figures, strict=True):
             made[index] |= asdict(rank)
+        for index, note in zip(there, column.notes, strict=True):
+            made[index]["note"] = "; ".join(filter(None, (made[index]["note"], note)))
     rows.update(zip(family, made, strict=True))
 
 
@@ -87,6 +95,42 @@ def _equal_sizes(
             row = rows[place]
             named = {"metric": f"{metric.name}-equal", "title": f"{metric.title} (equal)", "value": value, "note": note}
             yield {**row, **named, "count": 0, "counted": "", "display_low": math.nan, "display_high": math.nan}
+
+
+def _extrapolated(
+    chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]], *, with_intervals: bool
+) -> Iterable[dict[str, Any]]:
+    """Rows of what figures would be for infinitely many windows, in columns of their own."""
+    for place, row in rows.items():
+        result, metric = chosen[place]
+        if math.isnan(row["value"]):
+            continue
+        windows = result.windows(metric)
+        found = guarded(
+            metric,
+            "extrapolated",
+            lambda metric=metric, windows=windows: metric.extrapolated(windows, with_interval=with_intervals),
+        )
+        if found is None or isinstance(found, Unavailable):
+            continue
+        yield {
+            **row,
+            "metric": f"{metric.name}-extrapolated",
+            "title": f"{metric.title} (extrapolated)",
+            "value": found.value,
+            "low": math.nan if found.low is None else found.low,
+            "high": math.nan if found.high is None else found.high,
+            "interval_note": found.interval_note,
+            "count": found.count,
+            "counted": found.counted,
+            "note": found.note,
+            "rank": "",
+            "rank_low": 0,
+            "rank_high": 0,
+            "family": "",
+            "display_low": math.nan,
+            "display_high": math.nan,
+        }
 
 
 def _without_repeats(

@@ -106,6 +106,8 @@ class Run(RunResults):
         out: str | Path | None = None,
         published: bool | None = None,
         across_protocols: bool = False,
+        difference_to: str = "",
+        extrapolation_intervals: bool = False,
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
@@ -114,12 +116,22 @@ class Run(RunResults):
             out: where to; the folder ``report`` inside the run folder if not given.
             published: whether published figures stand beside the measured ones; as the suite says if not given.
             across_protocols: whether figures of several protocols may share a column, marked.
+            difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its
+                curve is the anchor of BD-rates.
+            extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
         Raises:
-            ValueError: if a format is unknown, or neither ``out`` nor a run folder says where to write.
+            ValueError: if a format or ``difference_to`` is unknown, or neither ``out`` nor a run folder says where to
+                write.
         """
         return write_run_report(
-            self, None if out is None else Path(out), formats, published=published, across_protocols=across_protocols
+            self,
+            None if out is None else Path(out),
+            formats,
+            published=published,
+            across_protocols=across_protocols,
+            difference_to=difference_to,
+            extrapolation_intervals=extrapolation_intervals,
         )
 
     def __str__(self) -> str:

@@ -23,6 +23,8 @@ from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
+from .compared_pairs import known_cells
+from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
 
@@ -30,9 +32,11 @@ NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
 
 
-def run_figures(results: Sequence[CellResults], *, published: bool) -> list[Figure]:
+def run_figures(
+    results: Sequence[CellResults], *, published: bool, extrapolation_intervals: bool = False
+) -> list[Figure]:
     """Measured figures, and those of the VidTok paper's Table 1 on the same datasets if asked for."""
-    measured = read_figures(results_table(results))
+    measured = read_figures(results_table(results, extrapolation_intervals=extrapolation_intervals))
     if not published:
         return measured
     names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
@@ -97,9 +101,8 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
                 f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
             console.print(one_line(message), highlight=False, markup=False)
-    for result in run.results:
-        for remark in result.remarks:
-            console.print(one_line(remark), highlight=False, markup=False)
+    for remark in _remarks(run.results):
+        console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
 
@@ -110,6 +113,8 @@ def write_run_report(
     *,
     published: bool | None = None,
     across_protocols: bool = False,
+    difference_to: str = "",
+    extrapolation_intervals: bool = False,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -119,26 +124,42 @@ def write_run_report(
         formats: names in :data:`toklab.reports.registry.FORMATS`; all if there are none.
         published: whether published figures stand beside the measured ones; as the suite says if not given.
         across_protocols: whether figures of several protocols may share a column, marked.
+        difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
+            the anchor of BD-rates.
+        extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
 
     Raises:
-        ValueError: if a format is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
-    figures = run_figures(run.results, published=_wants_published(run, published))
+    if difference_to:
+        known_cells(run.results, difference_to, run.name)
+    figures = run_figures(
+        run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
+    )
+    left_out: list[str] = []
+    charts = run_charts(run.results, figures, difference_to, left_out)
+    tables = rate_delta_tables(run.results, difference_to, left_out)
     report = compose_report(
         figures,
         run.name,
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        remarks=[remark for result in run.results for remark in result.remarks],
-        charts=run_charts(run.results, figures),
+        remarks=[*_remarks(run.results), *left_out],
+        charts=charts,
+        tables=tables,
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
     )
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
+
+
+def _remarks(results: Sequence[CellResults]) -> list[str]:
+    """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
+    return list(dict.fromkeys(remark for result in results for remark in result.remarks))
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -55,20 +55,39 @@ def report(
     across_protocols: Annotated[
         bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
     ] = False,
+    difference_to: Annotated[
+        str,
+        typer.Option(
+            metavar="TOKENIZER",
+            help="Add charts of the paired differences to this tokenizer; its curve is the anchor of BD-rates.",
+        ),
+    ] = "",
+    extrapolation_intervals: Annotated[
+        bool,
+        typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
+    ] = False,
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
     Every figure is aggregated anew from the kept measurements, so this takes seconds.
 
-    Example:
+    Examples:
 
         toklab report runs/demo
+
+        toklab report runs/demo --difference-to bicubic-4chn
     """
     from ..analysis.results import RunResults
     from ..analysis.run_report import write_run_report
 
     written = write_run_report(
-        RunResults.read(run), out, format_ or (), published=published, across_protocols=across_protocols
+        RunResults.read(run),
+        out,
+        format_ or (),
+        published=published,
+        across_protocols=across_protocols,
+        difference_to=difference_to,
+        extrapolation_intervals=extrapolation_intervals,
     )
     broken = print_run(run, across_protocols=across_protocols)
     for path in written:

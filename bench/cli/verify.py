@@ -31,8 +31,8 @@ def verify(
     findings = verification.verify_run(run)
     for finding in findings:
         say(f"{'[ok]     ' if finding.is_sound else '[damaged]'} {finding.subject}: {finding.text}")
-        if finding.cure:
-            say(f"            {finding.cure}")
+        if finding.fix:
+            say(f"            {finding.fix}")
     if forget_damaged:
         for dropped in verification.forget_damaged(run, findings):
             say(f"dropped {dropped}; give the command of the run again")

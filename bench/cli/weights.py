@@ -31,17 +31,24 @@ def pull(
     name: Annotated[
         list[str], typer.Argument(help="Metrics, weight files or tokenizers, as `toklab weights list` names them.")
     ],
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Accept the licence of weights that ask for it.")
+    ] = False,
 ) -> None:
     """Download and verify weights; those that are here are verified too.
 
-    Example:
+    Some weights are not for commercial use: without --accept-licence they are refused, and the error names the licence.
+
+    Examples:
 
         toklab weights pull lpips-vgg vidtok_kl_causal_488_4chn
+
+        toklab weights pull jedi --accept-licence
     """
     from ..inventory.weight_catalog import pull_weights
 
     for item in name:
-        say(str(pull_weights(item)))
+        say(str(pull_weights(item, accept_licence=accept_licence)))
 
 
 @app.command()
@@ -63,7 +70,9 @@ def path(name: Annotated[str, typer.Argument(help="A metric, weight file or toke
 
 @app.command()
 def lock(
-    name: Annotated[list[str] | None, typer.Argument(help="Tokenizers [default: all that are here].")] = None,
+    name: Annotated[
+        list[str] | None, typer.Argument(help="Tokenizers, or metrics [default: all that are here].")
+    ] = None,
     update: Annotated[
         bool, typer.Option("--update", help="Accept the files that are here in place of those pinned before.")
     ] = False,
@@ -82,7 +91,7 @@ def lock(
     from ..inventory.weight_catalog import lock_table
 
     if update and not name:
-        raise typer.BadParameter("name the tokenizers whose files have changed", param_hint="--update")
+        raise typer.BadParameter("name those whose files have changed", param_hint="--update")
     text, changed = lock_table(name or [], update=update)
     say(text)
     if changed:

@@ -112,6 +112,20 @@ def _singular_frechet() -> tuple[float, float, float]:
     return frechet_distance(centred, 3 * centred), 4 * float(np.square(centred).sum()) / 10, 1e-9
 
 
+def _set_figure(name: str, references: np.ndarray, reconstructions: np.ndarray) -> float:
+    """Of features (N, d) as a network might have given them."""
+    made = zip(reconstructions, references, strict=True)
+    windows = [MeasuredWindow("check", 0, 16, {"features": x}, {"features": y}) for x, y in made]
+    return _value(_metric(name), windows)
+
+
+def _doubled_jedi() -> tuple[float, float, float]:
+    features = _features(50)
+    second_moments = features.T @ features / 50
+    expected = 100 / 40**2 * (2**2 - 1) ** 2 * float(np.square(second_moments).sum())
+    return _set_figure("jedi", features, 2 * features), expected, 1e-9
+
+
 def _uniform_codes() -> Encoded:
     return Encoded(codes=(torch.arange(64).reshape(1, 4, 4, 4),), codebook_sizes=(64,))
 
@@ -205,6 +219,15 @@ CHECKS: list[Check] = [
     Check("fvd: identical sets", lambda: (frechet_distance(_features(200), _features(200)), 0.0, 1e-9)),
     Check("fvd: a shifted set", _shifted_frechet),
     Check("fvd: a scaled set with fewer samples than dimensions", _singular_frechet),
+    Check(
+        "fvd-videomae-g-ssv2 of shifted features",
+        lambda: (_set_figure("fvd-videomae-g-ssv2", _features(200), _features(200) + 0.5), 40 * 0.25, 1e-9),
+    ),
+    Check("jedi of doubled features", _doubled_jedi),
+    Check(
+        "jedi-paired of features and their negatives",
+        lambda: (_set_figure("jedi-paired", _features(50), -_features(50)), 0.0, 1e-9),
+    ),
     Check("bpp of codes", _bpp),
     Check("bpp-kl of a known divergence", _kl_bpp),
     Check("bpp-order0 of every code once", _order_zero_rate),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -11,6 +12,9 @@ from ...datasets.stream import SourcePlan
 from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
+
+NAMED_KINDS = 3
+"""Kinds of video that a note names."""
 
 
 @dataclass
@@ -102,3 +106,15 @@ def length_notes(dataset: Dataset, plans: Iterable[SourcePlan | FailedClip]) -> 
             if expected not in (None, plan.num_frames):
                 found.append(f"{plan.source.key}: {plan.num_frames} frames where the dataset gives {expected}")
     return tuple(found)
+
+
+def unseen_damage_notes(plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
+    """How many videos could be damaged without a sign, and which; nothing where there are none."""
+    doubtful = [plan for plan in plans if isinstance(plan, SourcePlan) and plan.facts.unseen_damage]
+    if not doubtful:
+        return ()
+    kinds = Counter(plan.facts.unseen_damage for plan in doubtful).most_common()
+    counted = f"{len(doubtful):,} videos" if len(doubtful) > 1 else "1 video"
+    shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds[:NAMED_KINDS])
+    more = ", …" if len(kinds) > NAMED_KINDS else ""
+    return (f"damage to {counted} could go unnoticed ({shown}{more}), unless `toklab data lock` pins their content",)

@@ -13,14 +13,15 @@ from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, 
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
-from ..catalog.broken_metric import failure_reason, is_fault, metric_code
+from ..catalog.broken_metric import is_fault
 from ..catalog.plugin_code import describe, plugin_code
 from ..ledger.in_flight import write_in_flight
-from ..ledger.ledger import Ledger, LedgerError, pack_arrays
+from ..ledger.ledger import Ledger
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
 from . import provenance
+from .clip_cutting import clip_length
 from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
 from .progress import Progress
@@ -104,10 +105,11 @@ class Evaluation:
     def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
         """Frames in which a stream should give long windows; ``None`` if they must come whole.
 
-        They come in pieces where the tokenizer works in chunks and every metric is piecewise.
+        They come in pieces where the tokenizer works in chunks, and every metric is piecewise or takes clips.
         """
         streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
-        return PIECE_FRAMES if streams and all(metric.piecewise for metric in self.metrics) else None
+        takes_pieces = [metric.piecewise or clip_length(metric, self.protocol) for metric in self.metrics]
+        return PIECE_FRAMES if streams and all(takes_pieces) else None
 
     def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
         pending: list[Clip] = []
@@ -163,7 +165,7 @@ class Evaluation:
             self._commit_scored(clip, batch, timing)
 
     def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
-        measured = [PieceMeasurement(metric) for metric in self._wanted(clip.first)]
+        measured = [self._piece_measurement(metric, clip.first) for metric in self._wanted(clip.first)]
         timing: dict[str, float] = {}
         num_scored = 0
         self._note([clip.first])
@@ -182,11 +184,7 @@ class Evaluation:
             self._commit_failure(clip.first, _reason(error))
             return
         self._warm = True
-        place = (self.cell_id, clip.first.source, clip.first.window.index)
-        records = [measurement.record(*place) for measurement in measured]
-        self.faulty_metrics |= {
-            m.metric.name for m, record in zip(measured, records, strict=True) if is_fault(record.reason)
-        }
+        records = [record for measurement in measured for record in self._records(measurement, clip.first)]
         self._commit(clip.first, timing, records, clip.note)
 
     def _note(self, clips: Sequence[Clip]) -> None:
@@ -226,7 +224,11 @@ class Evaluation:
         )
 
     def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
-        records = [record for metric in self._wanted(clip) for record in self._measure(metric, batch, clip)]
+        records: list[Measurement | ReferenceMeasurement] = []
+        for metric in self._wanted(clip):
+            measurement = self._piece_measurement(metric, clip)
+            measurement.add(batch)
+            records += self._records(measurement, clip)
         with self.keeper.open(clip) as keep:
             keep(batch)
         self._commit(clip, timing, records, clip.note)
@@ -263,25 +265,22 @@ class Evaluation:
         with plugin_code(), self.supervision.step("the tokenizer's encoding or spec"):
             return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
-    def _measure(self, metric: Metric, batch: WindowBatch, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
-        place = (self.cell_id, clip.source, clip.window.index, metric.measurement_key)
-        records: list[Measurement | ReferenceMeasurement] = []
-        try:
-            with metric_code(metric.name, "measure"):
-                records.append(Measurement(*place, arrays=pack_arrays(metric.measure(batch)[0])))
-            reader = versioned_reader(clip.reader, self.versions)
-            reference = reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
-            if metric.needs == "features" and not self.ledger.has_reference(reference, metric.measurement_key):
-                with metric_code(metric.name, "measure_reference"):
-                    arrays = pack_arrays(metric.measure_reference(batch.reference)[0])
-                records.append(ReferenceMeasurement(reference, metric.measurement_key, arrays))
-        except LedgerError:
-            raise
-        except Exception as error:
-            reason = failure_reason(error)
-            self.faulty_metrics |= {metric.name} if is_fault(reason) else set()
-            return [Measurement(*place, arrays=b"", reason=reason)]
+    def _piece_measurement(self, metric: Metric, clip: Clip) -> PieceMeasurement:
+        wants_reference = metric.needs == "features" and not self.ledger.has_reference(
+            self._reference(clip), metric.measurement_key
+        )
+        return PieceMeasurement(metric, clip_length(metric, self.protocol), with_reference=wants_reference)
+
+    def _records(self, measurement: PieceMeasurement, clip: Clip) -> list[Measurement | ReferenceMeasurement]:
+        """What is to be kept of a window that was measured."""
+        records = measurement.record(self.cell_id, clip, self._reference(clip))
+        if any(isinstance(record, Measurement) and is_fault(record.reason) for record in records):
+            self.faulty_metrics.add(measurement.metric.name)
         return records
+
+    def _reference(self, clip: Clip) -> str:
+        reader = versioned_reader(clip.reader, self.versions)
+        return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
 
 
 def _round_to_uint8(video: Tensor) -> Tensor:

@@ -9,8 +9,9 @@ from torch import Tensor
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
 from ..catalog.broken_metric import failure_reason, metric_code
 from ..ledger.ledger import pack_arrays
-from ..ledger.records import Measurement
+from ..ledger.records import Measurement, ReferenceMeasurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
+from .clip_cutting import ClipCutter
 
 PIECE_FRAMES = 64
 """Frames of a long window that are decoded at once; shorter windows come whole."""
@@ -64,32 +65,67 @@ def gather_pieces(stream: Iterable[Clip | FailedClip]) -> Iterator[Clip | Failed
 
 
 class PieceMeasurement:
-    """What a piecewise metric measures on the pieces of one window."""
+    """What a metric measures on the pieces of one window, which may be a single one."""
 
-    def __init__(self, metric: Metric):
+    def __init__(self, metric: Metric, clip_frames: int | None = None, *, with_reference: bool = False):
+        """Set up a measurement.
+
+        Args:
+            metric: a piecewise one, unless there are clips or a single piece.
+            clip_frames: frames of the clips that the window is cut into; ``None``: it is measured as it comes.
+            with_reference: whether the reference is measured as well.
+        """
         self.metric = metric
+        self._cutter = None if clip_frames is None else ClipCutter(clip_frames)
+        self._with_reference = with_reference
         self._reason = ""
-        self._pieces: list[Arrays] = []
+        self._made: list[Arrays] = []
+        self._references: list[Arrays] = []
 
     def add(self, batch: WindowBatch) -> None:
         """Measure the next piece."""
         if self._reason:
             return
         try:
-            with metric_code(self.metric.name, "measure"):
-                self._pieces.extend(self.metric.measure(batch))
-                if len(self._pieces) >= JOINED_PIECES:
-                    self._pieces = [self.metric.join(self._pieces)]
+            for clip in [batch] if self._cutter is None else self._cutter.add(batch):
+                with metric_code(self.metric.name, "measure"):
+                    self._collect(self._made, self.metric.measure(clip)[0])
+                if self._with_reference:
+                    with metric_code(self.metric.name, "measure_reference"):
+                        self._collect(self._references, self.metric.measure_reference(clip.reference)[0])
         except Exception as error:
             self._reason = failure_reason(error)
 
-    def record(self, cell_id: str, source: str, window: int) -> Measurement:
-        """What is to be kept of the window: its arrays, or the reason why there are none."""
-        arrays = b""
+    def _collect(self, pieces: list[Arrays], found: Arrays) -> None:
+        pieces.append(found)
+        if len(pieces) >= JOINED_PIECES:
+            pieces[:] = [self.metric.join(pieces)]
+
+    def record(self, cell_id: str, clip: Clip, reference: str) -> list[Measurement | ReferenceMeasurement]:
+        """What is to be kept of the window: its arrays and those of its reference, or the reason why there are none.
+
+        Args:
+            cell_id: of the tokenizer.
+            clip: the window, or its first piece.
+            reference: identity of its pixels.
+        """
+        place = (cell_id, clip.source, clip.window.index, self.metric.measurement_key)
         try:
             if not self._reason:
-                with metric_code(self.metric.name, "join"):
-                    arrays = pack_arrays(self.metric.join(self._pieces))
+                if self._cutter is not None:
+                    self._cutter.finish()
+                records: list[Measurement | ReferenceMeasurement] = []
+                records.append(Measurement(*place, arrays=self._packed(self._made)))
+                if self._with_reference:
+                    arrays = self._packed(self._references)
+                    records.append(ReferenceMeasurement(reference, self.metric.measurement_key, arrays))
+                return records
         except Exception as error:
             self._reason = failure_reason(error)
-        return Measurement(cell_id, source, window, self.metric.measurement_key, arrays, self._reason)
+        return [Measurement(*place, arrays=b"", reason=self._reason)]
+
+    def _packed(self, pieces: list[Arrays]) -> bytes:
+        with metric_code(self.metric.name, "join"):
+            # A window that came whole is kept as it was measured: metrics that aren't piecewise can't join anything.
+            is_whole = self._cutter is None and len(pieces) == 1
+            return pack_arrays(pieces[0] if is_whole else self.metric.join(pieces))

@@ -24,7 +24,7 @@ from ..catalog.tokenizer_entry import TokenizerEntry
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.weights import WeightsUnavailableError
 from ..planning.cell import Cell
-from .dataset_windows import DatasetWindows, cut_plans, length_notes
+from .dataset_windows import DatasetWindows, cut_plans, length_notes, unseen_damage_notes
 from .options import RunOptions
 from .supervision import Supervision
 
@@ -94,6 +94,9 @@ class Preparation:
             with self._dataset_code():
                 missing = tuple(f"{m.key}: {m.reason}" for m in dataset.missing())
                 notes = length_notes(dataset, plans)
+                knows_content = dataset.knows_content
+            if not knows_content and self._lock(cell) is None:
+                notes = (*notes, *unseen_damage_notes(plans))
             for note in notes:
                 self._say(f"{cell.dataset}: {note}")
             self._windows[key] = DatasetWindows(sources, plans, missing, notes)

@@ -18,7 +18,8 @@ from ...tokenizers.baselines.ffmpeg import OTHER_BINARY, FfmpegError, has_encode
 from ..catalog import catalog
 from ..catalog.catalog import CardTokenizer
 from ..execution import provenance
-from ..metrics import weights
+from ..metrics import converted_weights, weights
+from ..metrics.published_pickles import CONVERTED_WEIGHTS
 
 
 @dataclass(frozen=True)
@@ -102,6 +103,10 @@ def _weights() -> Iterator[Finding]:
             yield Finding(subject, "missing", status.file.purpose, f"toklab weights pull {status.file.name}")
         else:
             yield Finding(subject, "ok", str(status.path))
+    for converted in CONVERTED_WEIGHTS.values():
+        path = converted_weights.find(converted)
+        text, hint = (converted.purpose, converted.hint) if path is None else (str(path), "")
+        yield Finding(f"weights {converted.name}", "missing" if path is None else "ok", text, hint)
 
 
 def _checkpoints() -> Iterator[Finding]:

@@ -11,10 +11,14 @@ from ...tokenizers.card import Card
 from ...tokenizers.errors import did_you_mean
 from ...tokenizers.trust.lock import UPDATE, lock_file, read_pins, set_pin
 from ..catalog.catalog import CardTokenizer, tokenizers
-from ..metrics import weights
+from ..metrics import converted_weights, weights
+from ..metrics.converted_weights import PinnedFile
+from ..metrics.published_pickles import CONVERTED_WEIGHTS
 
 DIGITS = 12
 """Digits of a SHA-256 in a list."""
+CHANGED = "CHANGED"
+"""How the state of a file begins that isn't the one that was pinned."""
 
 
 def weights_table() -> str:
@@ -25,6 +29,12 @@ def weights_table() -> str:
         size = f"{status.file.size / 1e6:.0f} MB"
         rows.append((status.file.name, status.file.purpose, size, status.file.sha256[:DIGITS], place))
     pins = read_pins()
+    for converted in CONVERTED_WEIGHTS.values():
+        path = converted_weights.find(converted)
+        size = f"{path.stat().st_size / 1e6:.0f} MB" if path else ""
+        pin = pins.get(converted.pinned_as)
+        known = f"{pin.sha256[:DIGITS]} pinned" if pin else ""
+        rows.append((converted.name, converted.purpose, size, known, str(path) if path else converted.hint))
     for entry in tokenizers():
         if isinstance(entry, CardTokenizer) and _has_files(entry.card):
             path = checkpoints.find(entry.card)
@@ -45,18 +55,28 @@ def find_weights(name: str) -> tuple[Path | None, str]:
     """
     if weights.is_known(name):
         return weights.find(name), f"{name} is not on this machine: toklab weights pull {name}"
+    if name in CONVERTED_WEIGHTS:
+        converted = CONVERTED_WEIGHTS[name]
+        return converted_weights.find(converted), f"{name} is not on this machine: {converted.hint}"
     card = _card(name)
     return checkpoints.find(card), f"{name} is not on this machine: {checkpoints.hint(card)}"
 
 
-def pull_weights(name: str) -> Path:
+def pull_weights(name: str, *, accept_licence: bool = False) -> Path:
     """The verified weights of a name, downloaded if they aren't here; returns where they are.
 
+    Args:
+        name: of a metric, weight file or tokenizer.
+        accept_licence: whether the user accepts the licence of weights that ask for it.
+
     Raises:
-        ValueError: if nothing has that name, the download fails, or a file isn't the right one, wherever it was found.
+        ValueError: if nothing has that name, the download fails, a licence isn't accepted, or a file isn't the right
+            one, wherever it was found.
     """
     if weights.is_known(name):
         return weights.pull(name)
+    if name in CONVERTED_WEIGHTS:
+        return converted_weights.pull(CONVERTED_WEIGHTS[name], accept_licence=accept_licence)
     path = checkpoints.resolve(_card(name), download=True)
     assert path is not None
     return path
@@ -66,7 +86,7 @@ def lock_table(names: Sequence[str] = (), *, update: bool = False) -> tuple[str,
     """Check every download that the lock file vouches for, and pin those that are here and have no pin yet.
 
     Args:
-        names: tokenizers; all if none is given.
+        names: metrics or tokenizers; all if none is given.
         update: whether to pin what is here in place of what was pinned before.
 
     Returns:
@@ -76,31 +96,37 @@ def lock_table(names: Sequence[str] = (), *, update: bool = False) -> tuple[str,
         ValueError: if nothing has one of the names, or the lock file can't be read.
         OSError: if it can't be written.
     """
-    cards = [_card(name) for name in names] or [e.card for e in tokenizers() if isinstance(e, CardTokenizer)]
+    chosen = [CONVERTED_WEIGHTS[name] for name in names if name in CONVERTED_WEIGHTS]
+    cards = [_card(name) for name in names if name not in CONVERTED_WEIGHTS]
+    if not names:
+        chosen = list(CONVERTED_WEIGHTS.values())
+        cards = [entry.card for entry in tokenizers() if isinstance(entry, CardTokenizer)]
     rows: list[tuple[str, ...]] = []
-    changed = 0
+    for converted in chosen:
+        for file in converted_weights.pinned_files(converted):
+            rows += _lock_rows(converted.name, file, update=update, is_named=bool(names))
     for card in cards:
         files = checkpoints.locked_files(card)
         if not files and names:
             rows.append((card.name, card.checkpoint.description, card.checkpoint.sha256, "the card's own", ""))
         for file in files:
-            before = read_pins().get(file.source)
-            if file.path is None:
-                rows += (
-                    [(card.name, file.source, before.sha256 if before else "", "not here", "")]
-                    if before or names
-                    else []
-                )
-                continue
-            sha256 = checkpoints.sha256_of(file.path)
-            pin = set_pin(file.source, sha256, replace=update)
-            state = "ok" if before and before.sha256 == sha256 else "pinned now"
-            if pin.sha256 != sha256:
-                changed += 1
-                state = f"CHANGED to {sha256}; if that is right: {UPDATE} {card.name}"
-            rows.append((card.name, file.source, pin.sha256, state, str(file.path)))
+            sha256 = checkpoints.sha256_of(file.path) if file.path is not None else ""
+            pinned = PinnedFile(file.source, sha256, file.path)
+            rows += _lock_rows(card.name, pinned, update=update, is_named=bool(names))
     table = PlainTable(("name", "download", "SHA-256", "state", "place"), rows, notes=[f"lock file: {lock_file()}"])
-    return to_terminal(table), changed
+    return to_terminal(table), sum(row[3].startswith(CHANGED) for row in rows)
+
+
+def _lock_rows(name: str, file: PinnedFile, *, update: bool, is_named: bool) -> list[tuple[str, ...]]:
+    """The row of one download, which is pinned if it is here; none where there is nothing to say of it."""
+    before = read_pins().get(file.source)
+    if file.path is None:
+        return [(name, file.source, before.sha256 if before else "", "not here", "")] if before or is_named else []
+    pin = set_pin(file.source, file.sha256, replace=update)
+    state = "ok" if before and before.sha256 == file.sha256 else "pinned now"
+    if pin.sha256 != file.sha256:
+        state = f"{CHANGED} to {file.sha256}; if that is right: {UPDATE} {name}"
+    return [(name, file.source, pin.sha256, state, str(file.path))]
 
 
 def _card(name: str) -> Card:
@@ -109,6 +135,7 @@ def _card(name: str) -> Card:
     if name not in catalog:
         known = [
             *weights.WEIGHT_FILES,
+            *CONVERTED_WEIGHTS,
             *(e.name for e in catalog if isinstance(e, CardTokenizer) and _has_files(e.card)),
         ]
         hint = did_you_mean(name, known) or "; toklab weights list shows them"

@@ -37,13 +37,13 @@ class DamagedLedger(LedgerError):
         self.label = label
         self.what = damage.what
         if damage.path.name != FILE_NAME:
-            self.cure = f"delete it, then `{command}` computes the cell again"
+            self.fix = f"delete it, then `{command}` computes the cell again"
         elif damage.cell_id:
-            self.cure = f"`toklab verify {folder} --forget-damaged` drops it, then `{command}` computes it again"
+            self.fix = f"`toklab verify {folder} --forget-damaged` drops it, then `{command}` computes it again"
         else:
-            self.cure = f"move {folder} away, then `{command}` computes everything again"
+            self.fix = f"move {folder} away, then `{command}` computes everything again"
         cell = f", cell {label}" if label else ""
-        super().__init__(f"{damage.path} is damaged{cell}: {damage.what}; {self.cure}")
+        super().__init__(f"{damage.path} is damaged{cell}: {damage.what}; {self.fix}")
 
 
 STORAGE_ERRORS = (

@@ -156,13 +156,13 @@ def _settle(cell: CellRecord, merged: Ledger) -> None:
         return
     rows = merged.rows(cell.cell_id)
     opened = {row.source for row in rows if row.window != WHOLE_SOURCE}
-    mended = [row.key for row in rows if row.window == WHOLE_SOURCE and row.source in opened]
+    now_open = [row.key for row in rows if row.window == WHOLE_SOURCE and row.source in opened]
     plan = read_plan(merged.folder, cell.cell_id)
-    if mended:
-        merged.forget_rows(cell.cell_id, mended)
+    if now_open:
+        merged.forget_rows(cell.cell_id, now_open)
         if plan is not None:
             kept = {
-                index: frozenset(window for window in windows if window[:2] not in mended)
+                index: frozenset(window for window in windows if window[:2] not in now_open)
                 for index, windows in plan.parts.items()
             }
             plan = replace(plan, parts=kept)

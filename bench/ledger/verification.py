@@ -27,7 +27,7 @@ class Finding:
     text: str
     """What was found."""
     is_sound: bool = True
-    cure: str = ""
+    fix: str = ""
     """What computes the damaged part again."""
     cell_id: str = ""
     """The cell that is damaged."""
@@ -115,19 +115,19 @@ def _read_suite(path: Path) -> Finding:
         json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
         text = f"it can't be understood ({error})"
-        return Finding(str(path), text, is_sound=False, cure="delete it; the next `toklab run` writes it", path=path)
+        return Finding(str(path), text, is_sound=False, fix="delete it; the next `toklab run` writes it", path=path)
     return Finding(str(path), "can be read; it has no checksum")
 
 
 def _damage(damaged: DamagedLedger, subject: str = "") -> Finding:
     place = str(damaged.path) if not subject or str(damaged.path) in subject else f"{damaged.path}: {subject}"
-    return Finding(place, damaged.what, False, damaged.cure, damaged.cell_id, damaged.path)
+    return Finding(place, damaged.what, False, damaged.fix, damaged.cell_id, damaged.path)
 
 
 def forget_damaged(folder: Path, findings: list[Finding]) -> list[str]:
     """Drop the damaged cells' contents, so that the next run computes them again; says what was dropped.
 
-    What is damaged beyond single cells stays: see the findings' cures.
+    What is damaged beyond single cells stays: see the findings' fixes.
 
     Raises:
         LedgerError: if the folder can't be written, or something else in it is damaged.

@@ -75,7 +75,7 @@ class BitsPerPixel(_BitsOverPixels):
 
     def note(self, windows: Sequence[MeasuredWindow]) -> str:
         """The convention of counting bits; of codecs also the encoder, and how the streams keep to their target."""
-        notes = ["bits counted by convention " + ", ".join(sorted(_conventions(windows)))]
+        notes = ["bits counted by convention " + ", ".join(sorted(bits_conventions(windows)))]
         aimed = [window for window in windows if "target_bits" in window.arrays]
         if aimed:
             notes += sorted({_unpack_text(window.arrays["encoder"]) for window in aimed})
@@ -91,7 +91,7 @@ class BitsPerPixel(_BitsOverPixels):
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
         """Bits over pixels; unavailable where windows count bits by several conventions."""
-        if len(conventions := sorted(_conventions(windows))) > 1:
+        if len(conventions := sorted(bits_conventions(windows))) > 1:
             return Unavailable(f"windows count bits differently: {', '.join(conventions)}", "run the cell again")
         return super().aggregate(windows, facts)
 
@@ -104,7 +104,8 @@ def _unpack_text(packed: np.ndarray) -> str:
     return packed.tobytes().decode()
 
 
-def _conventions(windows: Sequence[MeasuredWindow]) -> set[str]:
+def bits_conventions(windows: Sequence[MeasuredWindow]) -> set[str]:
+    """How the bits of windows that :class:`BitsPerPixel` measured were counted; of :data:`CONVENTIONS`."""
     return {CONVENTIONS[int(window.arrays["convention"][0])] for window in windows}
 
 

@@ -15,11 +15,13 @@ from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Un
 from .ratio import NOTHING_MEASURED
 from .sources import sorted_windows
 
-GROWTH_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
+WINDOW_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
 """Shares of the windows at which utilization is given as well."""
 
-GROWTH_POINTS = 24
-"""Points of a growth curve, in even ratios of the number of windows."""
+GROWTH_POINTS = 48
+"""Points of a growth curve, in even ratios of the number of tokens."""
+GROWTH_SPAN = 1000
+"""Ratio of its last number of tokens to its first: with still fewer, nearly every token is of an entry of its own."""
 
 
 def total_counts(windows: Sequence[MeasuredWindow]) -> list[np.ndarray]:
@@ -46,7 +48,7 @@ def utilization(totals: Sequence[np.ndarray]) -> float:
 
 def utilization_bound(totals: Sequence[np.ndarray]) -> float:
     """Largest utilization so many tokens could reach: min(1, tokens / K) for one codebook."""
-    return sum(min(len(total), int(total.sum())) for total in totals) / sum(map(len, totals))
+    return _bound_at(totals, sum(int(total.sum()) for total in totals))
 
 
 def perplexity(totals: Sequence[np.ndarray]) -> float:
@@ -87,46 +89,48 @@ def marginals(windows: Sequence[MeasuredWindow]) -> list[list[np.ndarray]]:
     ]
 
 
+def common_tokens(systems: Sequence[Sequence[np.ndarray]]) -> int:
+    """Tokens of the system with the fewest: how many codebooks are compared at. Systems as :func:`total_counts`."""
+    return min(sum(int(total.sum()) for total in totals) for totals in systems)
+
+
 @dataclass(frozen=True)
 class GrowthPoint:
-    """Utilization of part of an evaluation set."""
+    """Expected utilization of some of the tokens."""
 
-    windows: int
     tokens: int
     """Over all codebooks."""
     utilization: float
-    """Share of all codebooks' entries that were used, in [0, 1]."""
+    """Share of all codebooks' entries, in [0, 1]."""
     bound: float
     """Largest utilization so many tokens could reach."""
 
 
-def growth_curve(windows: Sequence[MeasuredWindow], window_counts: Sequence[int] | None = None) -> list[GrowthPoint]:
-    """Utilization of the first windows of an order by hash, in which videos mix.
+def growth_curve(totals: Sequence[np.ndarray], include: Sequence[int] = ()) -> list[GrowthPoint]:
+    """How utilization grows with the number of tokens: the rarefaction curve, in closed form.
+
+    The points lie at even ratios, up to all tokens.
 
     Args:
-        windows: in any order; at least one.
-        window_counts: how many to take, each at least 1, in rising order; ``None``: up to :data:`GROWTH_POINTS` counts
-            from one to all, in even ratios.
+        totals: how often each entry of each codebook was used, with at least one token; see :func:`total_counts`.
+        include: numbers of tokens at which there is a point as well, each at most that of all tokens.
 
     Raises:
-        MetricError: if the windows' codebooks differ in size.
+        ValueError: if ``include`` names more tokens than there are.
     """
-    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
-    if window_counts is None:
-        window_counts = sorted({round(count) for count in np.geomspace(1, len(shuffled), GROWTH_POINTS)})
-    points: list[GrowthPoint] = []
-    totals: list[np.ndarray] = []
-    taken = 0
-    for count in window_counts:
-        if part := shuffled[taken:count]:
-            counted = total_counts(part)
-            if totals and [len(total) for total in totals] != [len(more) for more in counted]:
-                raise MetricError("windows of codebooks of different sizes")
-            totals = [total + more for total, more in zip(totals, counted, strict=True)] if totals else counted
-        taken = count
-        tokens = sum(int(total.sum()) for total in totals)
-        points.append(GrowthPoint(count, tokens, utilization(totals), utilization_bound(totals)))
-    return points
+    whole, entries = sum(int(total.sum()) for total in totals), sum(map(len, totals))
+    most = max(1, whole // len(totals))
+    spread = np.geomspace(max(1, most // GROWTH_SPAN), most, GROWTH_POINTS).round().astype(int) * len(totals)
+    # Where so many tokens could have used every entry, the bound has its corner.
+    grid = {min(whole, int(tokens)) for tokens in spread} | {min(whole, entries), whole, *include}
+    return [GrowthPoint(tokens, utilization_at(totals, tokens), _bound_at(totals, tokens)) for tokens in sorted(grid)]
+
+
+def _bound_at(totals: Sequence[np.ndarray], num_tokens: int) -> float:
+    """Largest utilization of ``num_tokens`` tokens that are spread over the codebooks as all tokens are."""
+    whole = sum(int(total.sum()) for total in totals)
+    reach = [min(len(total), num_tokens * int(total.sum()) // whole) for total in totals]
+    return sum(reach) / sum(map(len, totals))
 
 
 class CodebookMetric(Metric):
@@ -208,7 +212,7 @@ class CodebookUtilization(CodebookMetric):
             "bound": bound,
             "entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals),
             "perplexity": perplexity(totals),
-            **_growth(windows),
+            **_parts(windows),
         }
         if len(totals) > 1:
             details |= {f"utilization[{book}]": 100 * utilization([total]) for book, total in enumerate(totals)}
@@ -226,17 +230,21 @@ class CodebookUtilization(CodebookMetric):
         tokens = [sum(int(total.sum()) for total in books) for books in totals]
         if len(set(tokens)) < 2:
             return None
-        smallest = min(tokens)
+        smallest = common_tokens(totals)
         values = [100 * utilization_at(books, smallest) for books in totals]
         return f"expected among {smallest:,} tokens of each tokenizer", values
 
 
-def _growth(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
-    counts = {share: len(windows) // divisor for share, divisor in GROWTH_SHARES.items() if len(windows) >= divisor}
-    growth = {}
-    for share, point in zip(counts, growth_curve(windows, list(counts.values())), strict=True):
-        growth |= {f"tokens_at_{share}": float(point.tokens), f"utilization_at_{share}": 100 * point.utilization}
-    return growth
+def _parts(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
+    """Tokens and utilization of shares of the windows, chosen by a hash so that videos mix."""
+    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    found = {}
+    for share, divisor in WINDOW_SHARES.items():
+        if part := shuffled[: len(windows) // divisor]:
+            totals = total_counts(part)
+            tokens = sum(int(total.sum()) for total in totals)
+            found |= {f"tokens_at_{share}": float(tokens), f"utilization_at_{share}": 100 * utilization(totals)}
+    return found
 
 
 class CodebookPerplexity(CodebookMetric):

@@ -1,8 +1,7 @@
-"""Distances between the features of all reconstructions and of all references, and how certain they are."""
+"""Features of the reconstructions and references of the same windows, and the parts of such a set."""
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,76 +9,84 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..statistics.jackknife import source_groups
-from .frechet import Moments, frechet_distance, moments_without
+from .features import Features
 from .interface import MeasuredWindow
+from .set_distance import SetDistance
 from .sources import sorted_windows
 
 NUM_SUBSAMPLES = 8
 """Subsamples whose mean stands for a set that is larger than another one."""
 
 
-@dataclass(frozen=True, eq=False)
-class Features:
-    """Features of a set of windows; equal where their content is, so that results can be kept."""
-
-    array: np.ndarray
-    """(N, d) float32."""
-
-    @functools.cached_property
-    def digest(self) -> bytes:
-        """Identity of the content."""
-        return hashlib.sha256(repr(self.array.shape).encode() + np.ascontiguousarray(self.array).tobytes()).digest()
-
-    def __hash__(self) -> int:
-        return hash(self.digest)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Features) and self.digest == other.digest
-
-
 @dataclass(frozen=True)
 class FeatureSet:
-    """Features of reconstructions and references of the same windows, in the order of sources and windows."""
+    """Features of reconstructions and references, in the order of sources, windows and clips of a window."""
 
     reconstructions: Features
     references: Features
     sources: tuple[str, ...]
-    """The source of each window."""
-    keys: tuple[tuple[str, int], ...]
-    """The key of each window."""
-    ddof: int
+    """The source of each feature."""
+    keys: tuple[tuple[str, int, int], ...]
+    """File, window and clip of each feature; the clip is 0 where a window has one feature."""
+    distance_rule: SetDistance
 
     @classmethod
-    def of(cls, windows: Sequence[MeasuredWindow], ddof: int) -> FeatureSet:
-        """Of at least one window; all have ``features`` of both."""
-        windows = sorted_windows(windows)
+    def of(cls, windows: Sequence[MeasuredWindow], distance_rule: SetDistance) -> FeatureSet:
+        """Of at least one window; all have ``features`` of both, (d,) or one row a clip, (clips, d).
+
+        Raises:
+            ValueError: if a window has more clips of its reconstruction than of its reference, or the reverse.
+        """
+        made: list[np.ndarray] = []
+        references: list[np.ndarray] = []
+        sources: list[str] = []
+        keys: list[tuple[str, int, int]] = []
+        for window in sorted_windows(windows):
+            rows, wanted = (np.atleast_2d(arrays["features"]) for arrays in (window.arrays, window.reference_arrays))
+            if rows.shape != wanted.shape:
+                raise ValueError(f"{window.key}: features {rows.shape} of a reference with {wanted.shape}")
+            made.append(rows)
+            references.append(wanted)
+            sources += [window.source] * len(rows)
+            keys += [(*window.key, clip) for clip in range(len(rows))]
         return cls(
-            Features(np.stack([window.arrays["features"] for window in windows])),
-            Features(np.stack([window.reference_arrays["features"] for window in windows])),
-            tuple(window.source for window in windows),
-            tuple(window.key for window in windows),
-            ddof,
+            Features(np.concatenate(made)),
+            Features(np.concatenate(references)),
+            tuple(sources),
+            tuple(keys),
+            distance_rule,
         )
 
     def __len__(self) -> int:
         return len(self.sources)
 
+    @property
+    def num_features(self) -> int:
+        """Numbers in a feature, d."""
+        return self.references.array.shape[1]
+
+    @property
+    def counted(self) -> str:
+        """What features are of: whole windows, or clips where a window has several."""
+        return "clips" if any(clip for _, _, clip in self.keys) else "windows"
+
     def part(self, indices: Sequence[int]) -> FeatureSet:
-        """Some of the windows."""
+        """Some of the features."""
         chosen = sorted(indices)
         return FeatureSet(
             Features(self.reconstructions.array[chosen]),
             Features(self.references.array[chosen]),
             tuple(self.sources[index] for index in chosen),
             tuple(self.keys[index] for index in chosen),
-            self.ddof,
+            self.distance_rule,
         )
 
     def order(self, draw: int = 0) -> list[int]:
-        """The windows in an order by hash that is the same on every machine."""
+        """The features in an order by hash that is the same on every machine."""
 
         def digest(index: int) -> bytes:
-            name = f"{draw}:{self.sources[index]}:{self.keys[index][1]}"
+            _, window, clip = self.keys[index]
+            name = f"{draw}:{self.sources[index]}:{window}" + (f":{clip}" if clip else "")
             return hashlib.sha256(name.encode()).digest()
 
         return sorted(range(len(self)), key=lambda index: (digest(index), self.keys[index]))
@@ -96,11 +103,11 @@ class FeatureSet:
         return [self.part(self.order(draw)[:size]) for draw in range(NUM_SUBSAMPLES)]
 
     def distance(self) -> float:
-        """The Fréchet distance; never below zero, which rounding alone could do."""
-        return max(0.0, frechet_distance(self.reconstructions.array, self.references.array, self.ddof))
+        """The distance between all reconstructions and all references."""
+        return self.distance_rule.between(self.reconstructions, self.references)
 
-    def distances_without(self, source_names: Sequence[str]) -> np.ndarray:
-        """The distance without each group of sources, (groups,).
+    def groups(self, source_names: Sequence[str]) -> tuple[np.ndarray, int]:
+        """The group of sources that each feature is in, (N,), and how many groups there are.
 
         Args:
             source_names: all sources, from which the groups follow; a subset may lack some of them.
@@ -108,20 +115,8 @@ class FeatureSet:
         named = source_groups(source_names)
         group_of = dict(zip(source_names, named.tolist(), strict=True))
         groups = np.array([group_of[source] for source in self.sources], dtype=np.int64)
-        made = (groups.tobytes(), int(named.max()) + 1, self.ddof)
-        return _distances_without(self.reconstructions, self.references, *made)
+        return groups, int(named.max()) + 1
 
-
-@functools.lru_cache(maxsize=64)
-def _distances_without(
-    reconstructions: Features, references: Features, groups: bytes, num_groups: int, ddof: int
-) -> np.ndarray:
-    made = moments_without(reconstructions.array, np.frombuffer(groups, np.int64), num_groups, ddof)
-    pairs = zip(made, _reference_moments(references, groups, num_groups, ddof), strict=True)
-    return np.array([one.distance(other) for one, other in pairs])
-
-
-@functools.lru_cache(maxsize=2)
-def _reference_moments(references: Features, groups: bytes, num_groups: int, ddof: int) -> tuple[Moments, ...]:
-    """All tokenizers of a dataset are compared with the same references."""
-    return tuple(moments_without(references.array, np.frombuffer(groups, np.int64), num_groups, ddof))
+    def distances_without(self, source_names: Sequence[str]) -> np.ndarray:
+        """The distance without each group of sources, (groups,); ``source_names`` as for :meth:`groups`."""
+        return self.distance_rule.without(self.reconstructions, self.references, *self.groups(source_names))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +16,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from ..statistics.families import Family, Pair
-from ..statistics.intervals import Interval
-from ..statistics.jackknife import compare_sets, jackknife_interval
-from ..statistics.ratios import MIN_SOURCES
 from . import weights
-from .feature_set import FeatureSet
-from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
+from .interface import Arrays, MetricError, Unavailable, WindowBatch
+from .set_distance import FrechetDistance
+from .set_metric import SetMetric
 
-FEATURE_SIZE = 400
-"""Classes of Kinetics-400; with no more windows the covariance is singular."""
-MAX_GROWTH = 1.1
-"""How much greater the value may be at half the windows before a note says so."""
 MIN_FRAMES = 10
 """Frames below which I3D's temporal pooling leaves nothing."""
 INPUT_SIDE = 224
@@ -55,13 +47,11 @@ def crop_to_input(video: Tensor) -> Tensor:
     return frames.unflatten(0, (video.shape[0], video.shape[2])).transpose(1, 2)
 
 
-class _Fvd(Metric):
-    direction = "lower"
+class _Fvd(SetMetric):
     range = (0.0, math.inf)
     display_range = (500.0, 0.0)
     decimals = 1
-    needs = "features"
-    ddof: int
+    feature_size = 400
 
     def __init__(self, detector: Path | None = None):
         """``detector``: a TorchScript file to use in place of the published I3D; the caller vouches for its code."""
@@ -106,60 +96,6 @@ class _Fvd(Metric):
             raise MetricError("I3D gave features that are not finite")
         return [{"features": row} for row in features]
 
-    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
-        """Windows with features of their reference."""
-        return [window for window in windows if "features" in window.reference_arrays]
-
-    def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
-        """The distance between all reconstructions and all references, with the interval of FVD at this N.
-
-        ``details``: ``value_at_half``, the mean over two halves of the windows, of ``half_count`` windows each, which
-        shows how much the sample's size inflates the value.
-        """
-        if lacking := len(windows) - len(self.usable(windows)):
-            return Unavailable(f"features of {lacking} of {len(windows)} references are missing", "run the suite again")
-        if (count := len(windows)) < 2:
-            return Unavailable(f"a covariance takes at least 2 windows, not {count}", "measure more windows")
-        features = FeatureSet.of(windows, self.ddof)
-        value, sources = features.distance(), sorted(set(features.sources))
-        notes, details = [], {}
-        if count <= FEATURE_SIZE:
-            notes.append(f"N = {count:,} ≤ {FEATURE_SIZE}: the covariance is singular and the value inflated")
-        if count >= 4:
-            half = math.fsum(part.distance() for part in features.halves()) / 2
-            details = {"value_at_half": half, "half_count": float(count // 2)}
-            if half > MAX_GROWTH * value or count <= FEATURE_SIZE:
-                notes.append(
-                    f"{value:,.{self.decimals}f} at N = {count:,}, {half:,.{self.decimals}f} at N = {count // 2:,}"
-                )
-        interval = Interval(value, len(sources))
-        if len(sources) >= MIN_SOURCES:
-            interval = jackknife_interval(value, features.distances_without(sources), len(sources), lowest=0.0)
-        return Estimate(
-            value=value,
-            count=count,
-            counted="windows",
-            low=interval.low,
-            high=interval.high,
-            note="; ".join(notes),
-            details=details,
-            num_sources=len(sources),
-            interval_note="" if interval.low is None else f"the interval is of FVD at N = {count:,}, not of FVD",
-        )
-
-    def compare_systems(
-        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
-    ) -> Family | Unavailable:
-        """By leaving out groups of videos, at equal N; larger sets are replaced by parts of them."""
-        sets = [FeatureSet.of(windows, self.ddof) for windows in systems]
-        sources = sorted(set(sets[0].sources))
-        parts = [features.subsamples(min(map(len, sets))) for features in sets]
-        if len(sources) < MIN_SOURCES or min(map(len, sets)) < 2:
-            return Unavailable(f"{len(sources)} videos are too few to tell distances apart", "measure more videos")
-        values = np.array([math.fsum(part.distance() for part in system) / len(system) for system in parts])
-        left_out = np.stack([np.mean([part.distances_without(sources) for part in system], axis=0) for system in parts])
-        return compare_sets(values, left_out, len(sources), pairs)
-
 
 class FvdSquash(_Fvd):
     """FVD as StyleGAN-V computes it."""
@@ -171,7 +107,7 @@ class FvdSquash(_Fvd):
         "covariance divided by N; one feature a window"
     )
     measurement = "i3d-features-squash"
-    ddof = 0
+    distance = FrechetDistance(ddof=0)
 
     def features(self, detector: Any, video: Tensor) -> Tensor:
         """I3D resizes by itself."""
@@ -188,7 +124,7 @@ class FvdCrop(_Fvd):
         "covariance divided by N − 1; one feature a window"
     )
     measurement = "i3d-features-crop"
-    ddof = 1
+    distance = FrechetDistance(ddof=1)
 
     def features(self, detector: Any, video: Tensor) -> Tensor:
         """Resized and cropped before I3D."""

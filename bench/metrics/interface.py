@@ -117,6 +117,9 @@ class Metric(ABC):
     """Raised whenever ``measure`` changes, so that kept measurements aren't mixed."""
     measurement: str
     """Name of the arrays it reads; metrics with one name share one measurement."""
+    saturates_at: float | None = None
+    """The best value, where figures crowd towards it as the rate grows: BD-rates take −log10(1 − value / best) then.
+    ``None`` where they don't."""
     has_equal_size: bool = False
     """Whether figures of samples of different size are given at equal size as well, by ``at_equal_size``."""
     piecewise: bool = False
@@ -146,6 +149,13 @@ class Metric(ABC):
             MetricError: if a window can't be measured.
         """
         return [{} for _ in range(batch.reference.shape[0])]
+
+    clip_frames: int | None = None
+    """Frames of the clips that windows are cut into for it; ``None``: it takes windows as they are.
+
+    Clips follow each other without overlap, and what is left at a window's end belongs to none. ``measure`` and
+    ``measure_reference`` then take one clip at a time, with an empty encoding, and ``join`` puts a window together.
+    """
 
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """The arrays of a window from those of its successive pieces, for piecewise metrics; associative.
@@ -188,6 +198,15 @@ class Metric(ABC):
 
         Returns:
             What the size is, in words, and the figure of each system.
+        """
+        return None
+
+    def extrapolated(self, windows: Sequence[MeasuredWindow], *, with_interval: bool) -> Estimate | None:
+        """The figure that infinitely many windows would give; ``None`` where there is no way to tell.
+
+        Args:
+            windows: those of one system.
+            with_interval: whether its interval is wanted, which may take long.
         """
         return None
 

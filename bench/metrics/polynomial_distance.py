@@ -7,9 +7,57 @@ two without a constant sees second moments only, so that the mean over all pairs
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 SCALE = 100.0
+
+
+@dataclass(frozen=True)
+class PairedMoments:
+    """Sums over pairs of features, x and y, from which both distances follow, in float64.
+
+    Sums of two parts add up to those of the whole, so that parts can be merged, and taken away again.
+    """
+
+    count: int
+    """Pairs, n."""
+    difference: np.ndarray
+    """Σ (xxᵀ − yyᵀ), (D, D)."""
+    own: float
+    """Σ ‖xxᵀ − yyᵀ‖²: what the pairs of a row with itself and with its partner add to ‖difference‖²."""
+
+    @classmethod
+    def of(cls, features_a: np.ndarray, features_b: np.ndarray) -> PairedMoments:
+        """Of two sets (n, D) whose rows belong together."""
+        one, other = features_a.astype(np.float64), features_b.astype(np.float64)
+        fourths = sum(np.square(np.square(rows).sum(axis=1)) for rows in (one, other))
+        partners = np.square((one * other).sum(axis=1))
+        return cls(len(one), one.T @ one - other.T @ other, float((fourths - 2 * partners).sum()))
+
+    def __add__(self, other: PairedMoments) -> PairedMoments:
+        return PairedMoments(self.count + other.count, self.difference + other.difference, self.own + other.own)
+
+    def __sub__(self, other: PairedMoments) -> PairedMoments:
+        return PairedMoments(self.count - other.count, self.difference - other.difference, self.own - other.own)
+
+    def distance(self) -> float:
+        """The distance over all pairs of rows; raises ``ValueError`` where there is no row."""
+        if self.count < 1:
+            raise ValueError("a distance takes at least 1 row")
+        return SCALE / self.difference.size * float(np.square(self.difference / self.count).sum())
+
+    def paired_distance(self) -> float:
+        """The distance without the pairs of a row with itself and with its partner.
+
+        Raises:
+            ValueError: with fewer than two rows.
+        """
+        if self.count < 2:
+            raise ValueError(f"pairs take at least 2 rows, not {self.count}")
+        between = float(np.square(self.difference).sum()) - self.own
+        return SCALE / (self.difference.size * self.count * (self.count - 1)) * between
 
 
 def polynomial_distance(features_a: np.ndarray, features_b: np.ndarray) -> float:
@@ -44,15 +92,7 @@ def paired_polynomial_distance(features_a: np.ndarray, features_b: np.ndarray) -
     _check(features_a, features_b)
     if features_a.shape != features_b.shape or len(features_a) < 2:
         raise ValueError(f"pairs take two sets of at least 2 rows each, not {features_a.shape} and {features_b.shape}")
-    one, other = features_a.astype(np.float64), features_b.astype(np.float64)
-    count, size = one.shape
-    moments_a, moments_b = one.T @ one, other.T @ other
-    norms_a, norms_b = (np.square(rows).sum(axis=1) for rows in (one, other))
-    partners = (one * other).sum(axis=1)
-    within_a = np.square(moments_a).sum() - np.square(norms_a).sum()
-    within_b = np.square(moments_b).sum() - np.square(norms_b).sum()
-    between = (moments_a * moments_b).sum() - np.square(partners).sum()
-    return SCALE / (size**2 * count * (count - 1)) * float(within_a + within_b - 2 * between)
+    return PairedMoments.of(features_a, features_b).paired_distance()
 
 
 def _check(features_a: np.ndarray, features_b: np.ndarray) -> None:

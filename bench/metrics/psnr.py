@@ -10,7 +10,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..statistics.intervals import ratio_interval
+from ..statistics.families import paired_interval
+from ..statistics.intervals import Interval, ratio_interval
 from ..statistics.ratios import Link
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
@@ -135,8 +136,52 @@ class PositionCurve:
     """Windows that reach the position."""
 
 
+@dataclass(frozen=True)
+class PositionDifference:
+    """Difference of PSNR at one position of a window, in dB."""
+
+    position: int
+    """From 0."""
+    interval: Interval
+    """No ends where fewer than five source videos reach the position."""
+    count: int
+    """Windows of the first system that reach the position."""
+
+
 def psnr_by_position(windows: Sequence[MeasuredWindow]) -> PositionCurve:
     """PSNR of the first, second, … frame of the windows, from the arrays of measurement ``frame-mse``."""
+    totals, counts = _position_sums(windows)
+    length = totals.shape[1]
+    low, high = np.full(length, np.nan), np.full(length, np.nan)
+    for position in range(length):
+        reached = counts[:, position] > 0
+        interval = ratio_interval(totals[reached, position], counts[reached, position])
+        if interval.low is not None:
+            low[position], high[position] = interval.low, interval.high
+    return PositionCurve(totals.sum(0) / counts.sum(0), low, high, counts.sum(0).astype(np.int64))
+
+
+def psnr_difference_by_position(
+    ones: Sequence[MeasuredWindow], others: Sequence[MeasuredWindow]
+) -> list[PositionDifference]:
+    """Paired differences of two systems at the positions that windows of both reach, the first minus the second.
+
+    Args:
+        ones: windows of the first system, with the arrays of measurement ``frame-mse``.
+        others: those of the second, of the same source videos.
+    """
+    (totals, counts), (other_totals, other_counts) = _position_sums(ones), _position_sums(others)
+    found = []
+    for position in range(min(totals.shape[1], other_totals.shape[1])):
+        reached = (counts[:, position] > 0) & (other_counts[:, position] > 0)
+        if reached.any():
+            sums = (part[reached, position] for part in (totals, counts, other_totals, other_counts))
+            found.append(PositionDifference(position, paired_interval(*sums), int(counts[reached, position].sum())))
+    return found
+
+
+def _position_sums(windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
+    """Sums of dB and numbers of windows, (sources, positions) each, sources sorted."""
     sources = windows_by_source(windows)
     length = max((len(window.arrays["mse"]) for window in windows), default=0)
     totals, counts = np.zeros((len(sources), length)), np.zeros((len(sources), length))
@@ -145,10 +190,4 @@ def psnr_by_position(windows: Sequence[MeasuredWindow]) -> PositionCurve:
             values = decibels(window.arrays["mse"])
             totals[index, : len(values)] += values
             counts[index, : len(values)] += 1
-    low, high = np.full(length, np.nan), np.full(length, np.nan)
-    for position in range(length):
-        reached = counts[:, position] > 0
-        interval = ratio_interval(totals[reached, position], counts[reached, position])
-        if interval.low is not None:
-            low[position], high[position] = interval.low, interval.high
-    return PositionCurve(totals.sum(0) / counts.sum(0), low, high, counts.sum(0).astype(np.int64))
+    return totals, counts

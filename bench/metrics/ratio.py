@@ -51,7 +51,7 @@ class RatioMetric(Metric):
         finite = sorted_windows(self.usable(windows))
         if not finite:
             return NOTHING_MEASURED if not windows else Unavailable("no window has a finite value", "")
-        interval = ratio_interval(*self._sums(finite), link=self.link)
+        interval = ratio_interval(*self.source_sums(finite), link=self.link)
         notes = [self.note(finite)]
         weighted = [window for window in windows if self.denominator(window) > 0]
         if len(finite) < len(weighted):
@@ -71,17 +71,17 @@ class RatioMetric(Metric):
         self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
     ) -> Family | Unavailable:
         """By the differences in each video."""
-        sums, weights = zip(*map(self._sums, systems), strict=True)
+        sums, weights = zip(*map(self.source_sums, systems), strict=True)
         return compare_ratios(np.stack(sums, axis=1), np.stack(weights, axis=1), pairs, link=self.link)
 
     def source_means(self, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
         """The figure of each source alone."""
         names = sorted({window.source for window in windows})
-        sums, weights = self._sums(windows)
+        sums, weights = self.source_sums(windows)
         return dict(zip(names, self.link.value(sums / weights).tolist(), strict=True))
 
-    def _sums(self, windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
-        """Numerators and weights summed by source, (sources,) each, sources sorted."""
+    def source_sums(self, windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
+        """Numerators and weights of usable windows summed by source, (sources,) each, sources sorted."""
         sources = windows_by_source(windows)
         totals = [math.fsum(v for window in source for v in self.numerators(window).tolist()) for source in sources]
         return np.array(totals), np.array([math.fsum(map(self.denominator, source)) for source in sources])

@@ -122,6 +122,7 @@ class _Ssim(RatioMetric):
     range = (-1.0, 1.0)
     display_range = (0.6, 1.0)
     decimals = 4
+    saturates_at = 1.0
     needs = "pairs"
     piecewise = True
 

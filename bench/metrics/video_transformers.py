@@ -200,6 +200,20 @@ class AttentiveProbe(nn.Module):
         return self.pooler(tokens)
 
 
+class VJepaFeatures(nn.Module):
+    """V-JEPA's encoder and the pooler of its probe."""
+
+    def __init__(self, size: VideoTransformerSize):
+        super().__init__()
+        self.size = size
+        self.encoder = VJepaEncoder(size)
+        self.probe = AttentiveProbe(size)
+
+    def forward(self, video: Tensor) -> Tensor:
+        """Features (B, width) of clips (B, 3, T, side, side) that are normalised channel by channel."""
+        return self.probe(self.encoder(video))
+
+
 class VideoMae(nn.Module):
     """VideoMAE v2's classifier up to its features: the normalised mean of the tokens."""
 
@@ -210,7 +224,9 @@ class VideoMae(nn.Module):
         self.blocks = nn.ModuleList(Block(size, key_bias=False) for _ in range(size.depth))
         self.fc_norm = nn.LayerNorm(size.width, eps=NORM_EPSILON)
         self.head = nn.Linear(size.width, size.num_classes)
-        self.register_buffer("positions", sinusoids(size.num_tokens, size.width), persistent=False)
+        # They aren't among the weights, so they are there even where the rest is built without memory.
+        with torch.device("cpu"):
+            self.register_buffer("positions", sinusoids(size.num_tokens, size.width), persistent=False)
 
     def forward(self, video: Tensor) -> Tensor:
         """Features (B, width) of clips (B, 3, T, side, side); positions are stretched in time for other T."""

@@ -72,6 +72,7 @@ class Vmaf(RatioMetric):
     range = (0.0, 100.0)
     display_range = (20.0, 100.0)
     decimals = 2
+    saturates_at = 100.0
     needs = "pairs"
     convention = (
         f"libvmaf's {MODEL} on 8-bit YUV 4:4:4, BT.709 of limited range (it reads luma alone: 4:2:0 gives the same), "

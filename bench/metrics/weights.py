@@ -10,7 +10,7 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -131,12 +131,8 @@ def own_folder() -> Path:
 
 def locate(weight: WeightFile) -> Path | None:
     """The first place that holds the file: ``$TOKLAB_WEIGHTS``, toklab's, torch's and Hugging Face's caches."""
-    import torch
-
-    folders = (own_folder(), cache_folder() / "weights", Path(torch.hub.get_dir()) / "checkpoints")
-    for folder in folders:
-        if (folder / weight.file_name).is_file():
-            return folder / weight.file_name
+    if (found := find_file(weight.file_name)) is not None:
+        return found
     if weight.repository:
         from huggingface_hub import try_to_load_from_cache
 
@@ -144,6 +140,14 @@ def locate(weight: WeightFile) -> Path | None:
         if isinstance(cached, str):
             return Path(cached)
     return None
+
+
+def find_file(file_name: str) -> Path | None:
+    """The first of toklab's and torch's folders of weights that holds a file of that name."""
+    import torch
+
+    folders = (own_folder(), cache_folder() / "weights", Path(torch.hub.get_dir()) / "checkpoints")
+    return next((folder / file_name for folder in folders if (folder / file_name).is_file()), None)
 
 
 def unavailable(weight: WeightFile) -> Unavailable | None:
@@ -183,18 +187,41 @@ def pull(name: str, progress: ProgressCallback | None = None) -> Path:
     weight = _known(name)
     if unavailable(weight) is None:
         return verified(weight)
-    target = own_folder() / weight.file_name
+    return fetch(weight.file_name, weight.urls, progress, size=weight.size, sha256=weight.sha256)
+
+
+def fetch(
+    file_name: str,
+    urls: Sequence[str],
+    progress: ProgressCallback | None = None,
+    *,
+    size: int | None = None,
+    sha256: str | None = None,
+) -> Path:
+    """Download a file into :func:`own_folder` from the first address that gives it; returns where it is.
+
+    Args:
+        file_name: what it is called there.
+        urls: where it can be fetched; tried in order.
+        progress: hears how far it is.
+        size: its bytes; ``None`` where only the server knows them.
+        sha256: its SHA-256, hexadecimal; ``None`` where it isn't known.
+
+    Raises:
+        WeightsUnavailableError: if no address gives the right file.
+    """
+    target = own_folder() / file_name
     target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
-    for url in weight.urls:
+    for url in urls:
         try:
-            _download(url, weight, target, progress)
+            _download(url, target, size, sha256, progress)
         except (OSError, urllib.error.URLError, _WrongFileError) as error:
             failures.append(f"{url}: {error}")
         else:
             return target
     raise WeightsUnavailableError(
-        f"{weight.file_name} could not be downloaded ({'; '.join(failures)})",
+        f"{file_name} could not be downloaded ({'; '.join(failures)})",
         f"On a machine with access to the network fetch it from there and put it into {target.parent}",
     )
 
@@ -209,30 +236,33 @@ class _WrongFileError(ValueError):
     """What came isn't the file that was asked for."""
 
 
-def _download(url: str, weight: WeightFile, target: Path, progress: ProgressCallback | None) -> None:
+def _download(url: str, target: Path, size: int | None, sha256: str | None, progress: ProgressCallback | None) -> None:
     """Write the file under a temporary name, and rename it once its size and hash are right."""
     handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            digest = _fetch(url, file, weight.size, progress)
-        if digest != weight.sha256:
-            raise _WrongFileError(f"SHA-256 {digest} instead of {weight.sha256}")
+            digest = _fetch(url, file, size, progress)
+        if sha256 is not None and digest != sha256:
+            raise _WrongFileError(f"SHA-256 {digest} instead of {sha256}")
         os.replace(partial, target)
     finally:
         Path(partial).unlink(missing_ok=True)
 
 
-def _fetch(url: str, file: IO[bytes], size: int, progress: ProgressCallback | None) -> str:
+def _fetch(url: str, file: IO[bytes], size: int | None, progress: ProgressCallback | None) -> str:
     digest, received = hashlib.sha256(), 0
     with urllib.request.urlopen(url, timeout=TIMEOUT_S) as response:
+        if size is None:
+            told = response.headers.get("Content-Length")
+            size = int(told) if told else None
         while chunk := response.read(CHUNK_BYTES):
             received += len(chunk)
-            if received > size:
+            if size is not None and received > size:
                 raise _WrongFileError(f"more than {size:,} bytes")
             file.write(chunk)
             digest.update(chunk)
             if progress is not None:
-                progress(received, size)
-    if received != size:
+                progress(received, size or received)
+    if size is not None and received != size:
         raise _WrongFileError(f"{received:,} bytes instead of {size:,}")
     return digest.hexdigest()

@@ -63,6 +63,8 @@ class Family:
     """Videos that all share."""
     critical_value: float | None = None
     """How many standard errors a difference must reach; ``None`` for a single pair, which has its own interval."""
+    notes: tuple[str, ...] = ()
+    """What a reader must know of each system's figure, if anything; empty, or one for each system."""
 
 
 def all_pairs(num_systems: int) -> list[Pair]:

@@ -9,14 +9,19 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, Self, get_args
 
 import numpy as np
-from scipy.stats import t as student_t
+
+from .intervals import TAIL, student_quantile
+from .jackknife import jackknife_error
+from .ratios import MIN_SOURCES
 
 Interpolation = Literal["akima", "pchip"]
+Axis = Literal["rate", "quality"]
+"""What a delta is the distance in: rate at equal quality, or quality at equal rate."""
 
 MIN_OVERLAP = 0.5
 """Overlap of two curves below which no delta is given."""
@@ -27,12 +32,59 @@ GOOD_POINTS = 4
 """Points of a curve below which a delta carries a note."""
 MAX_INTERPOLATION_GAP = 1.0
 """Percentage points between two interpolations above which a delta of rate carries a note."""
-MIN_SOURCES = 5
-"""Videos below which there is no interval."""
+
+_SHARED: dict[Axis, str] = {"rate": "quality", "quality": "rate"}
+"""What the curves are equal in where a delta is taken along the axis."""
 
 
 class RateCurveError(ValueError):
     """Curves that give no delta: too few points, too little overlap, or quality that doesn't rise with the rate."""
+
+
+def _unchanged(figures: np.ndarray) -> np.ndarray:
+    return figures
+
+
+@dataclass(frozen=True)
+class RateCurve:
+    """Qualities at several rates, of rising rate and rising quality; made by :meth:`of`, which checks them."""
+
+    rates: np.ndarray
+    """(points,), above 0."""
+    qualities: np.ndarray
+    """(points,), higher is better."""
+
+    @classmethod
+    def of(cls, rates: np.ndarray, qualities: np.ndarray, names: Sequence[str] = ()) -> Self:
+        """A curve of points in any order.
+
+        Args:
+            rates: (points,), above 0.
+            qualities: (points,), higher is better.
+            names: of the points, for what is said of them; may be empty.
+
+        Raises:
+            RateCurveError: if there are too few points, a value is out of range, or quality doesn't rise with the rate.
+        """
+        rates, qualities = np.asarray(rates, np.float64), np.asarray(qualities, np.float64)
+        if rates.shape != qualities.shape or rates.ndim != 1:
+            raise ValueError(f"a curve has one quality for each rate, not {qualities.shape} for {rates.shape}")
+        if len(rates) < MIN_POINTS:
+            raise RateCurveError(f"a curve takes at least {MIN_POINTS} rates, not {len(rates)}")
+        order = np.argsort(rates, kind="stable")
+        rates, qualities = rates[order], qualities[order]
+        named = [f"{names[index]} " for index in order] if names else [""] * len(rates)
+        points = [
+            f"{name}({rate:.6g}, {quality:.6g})" for name, rate, quality in zip(named, rates, qualities, strict=True)
+        ]
+        sound = np.isfinite(rates) & np.isfinite(qualities) & (rates > 0)
+        if not sound.all():
+            unsound = ", ".join(point for point, is_sound in zip(points, sound, strict=True) if not is_sound)
+            raise RateCurveError(f"a curve takes finite qualities and finite rates above 0, not {unsound}")
+        for index in range(len(rates) - 1):
+            if rates[index] == rates[index + 1] or qualities[index] >= qualities[index + 1]:
+                raise RateCurveError(f"quality doesn't rise with the rate from {points[index]} to {points[index + 1]}")
+        return cls(rates, qualities)
 
 
 @dataclass(frozen=True)
@@ -43,6 +95,8 @@ class BjontegaardDelta:
     """Percent of rate (negative: the tested system needs less), or units of quality (positive: it is better)."""
     overlap: float
     """Length of the shared range over that of both ranges together, 0 to 1."""
+    interpolation_gap: float
+    """The value by pchip minus the value by Akima's splines."""
     notes: tuple[str, ...]
     """What weakens the value: little overlap, few points, a value that depends on the interpolation."""
     low: float | None = None
@@ -53,53 +107,30 @@ class BjontegaardDelta:
 
 
 def bd_rate(
-    anchor_rates: np.ndarray,
-    anchor_qualities: np.ndarray,
-    rates: np.ndarray,
-    qualities: np.ndarray,
-    *,
-    interpolation: Interpolation = "akima",
-    min_overlap: float = MIN_OVERLAP,
+    anchor: RateCurve, test: RateCurve, *, interpolation: Interpolation = "akima", min_overlap: float = MIN_OVERLAP
 ) -> BjontegaardDelta:
     """Mean difference of rate at equal quality, in percent of the anchor's.
 
     Args:
-        anchor_rates: (points,), above 0, in any order.
-        anchor_qualities: (points,), higher is better; rises with the rate.
-        rates: the tested system's, (other points,).
-        qualities: the tested system's.
+        anchor: what the tested system is compared with.
+        test: the tested system's curve.
         interpolation: through the logarithms of the rates.
         min_overlap: of the ranges of quality.
 
     Raises:
-        RateCurveError: if the curves give no delta.
+        RateCurveError: if the curves share too little.
     """
-    anchor, test = _sorted_curve(anchor_rates, anchor_qualities), _sorted_curve(rates, qualities)
-    overlap = _checked_overlap(anchor[1], test[1], min_overlap, "quality")
-    value = _delta("bd_rate", anchor, test, interpolation)
-    gap = _delta("bd_rate", anchor, test, "pchip") - _delta("bd_rate", anchor, test, "akima")
-    notes = _notes(anchor, test, overlap)
-    if abs(gap) > MAX_INTERPOLATION_GAP:
-        notes = (*notes, f"depends on the interpolation: pchip − akima = {gap:+.1f} points")
-    return BjontegaardDelta(value, overlap, notes)
+    return _delta("rate", anchor, test, interpolation, min_overlap)
 
 
 def bd_quality(
-    anchor_rates: np.ndarray,
-    anchor_qualities: np.ndarray,
-    rates: np.ndarray,
-    qualities: np.ndarray,
-    *,
-    interpolation: Interpolation = "akima",
-    min_overlap: float = MIN_OVERLAP,
+    anchor: RateCurve, test: RateCurve, *, interpolation: Interpolation = "akima", min_overlap: float = MIN_OVERLAP
 ) -> BjontegaardDelta:
     """Mean difference of quality at equal rate, in units of quality; of PSNR this is BD-PSNR.
 
     As :func:`bd_rate`, but that ``min_overlap`` is of the ranges of the rates' logarithms.
     """
-    anchor, test = _sorted_curve(anchor_rates, anchor_qualities), _sorted_curve(rates, qualities)
-    overlap = _checked_overlap(np.log10(anchor[0]), np.log10(test[0]), min_overlap, "rate")
-    return BjontegaardDelta(_delta("bd_psnr", anchor, test, interpolation), overlap, _notes(anchor, test, overlap))
+    return _delta("quality", anchor, test, interpolation, min_overlap)
 
 
 @dataclass(frozen=True)
@@ -111,25 +142,32 @@ class SourceCurves:
     rate_weights: np.ndarray
     """(sources, points): denominators of the rate."""
     quality_sums: np.ndarray
-    """(sources, points): numerators of the quality."""
+    """(sources, points): numerators of the figure of quality."""
     quality_weights: np.ndarray
-    """(sources, points): denominators of the quality."""
+    """(sources, points): denominators of the figure of quality."""
+    names: tuple[str, ...] = ()
+    """Of the points, for what is said of them."""
+    scale: Callable[[np.ndarray], np.ndarray] = _unchanged
+    """From mean figures to qualities, of which higher ones are better, elementwise."""
 
     @property
     def num_sources(self) -> int:
         """Videos."""
         return len(self.rate_sums)
 
-    def without(self, source: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Rates and qualities of the mean curve, (points,) each, without one of the videos if it is given."""
-        kept = np.arange(self.num_sources) != (-1 if source is None else source)
+    def mean_curve(self, without: int | None = None) -> RateCurve:
+        """The mean curve, without one of the videos if it is given.
+
+        Raises:
+            RateCurveError: see :meth:`RateCurve.of`.
+        """
+        kept = np.arange(self.num_sources) != (-1 if without is None else without)
         rates = self.rate_sums[kept].sum(axis=0) / self.rate_weights[kept].sum(axis=0)
-        return rates, self.quality_sums[kept].sum(axis=0) / self.quality_weights[kept].sum(axis=0)
+        figures = self.quality_sums[kept].sum(axis=0) / self.quality_weights[kept].sum(axis=0)
+        return RateCurve.of(rates, self.scale(figures), self.names)
 
 
-def delta_of_sources(
-    delta: Callable[..., BjontegaardDelta], anchor: SourceCurves, test: SourceCurves
-) -> BjontegaardDelta:
+def delta_of_sources(axis: Axis, anchor: SourceCurves, test: SourceCurves) -> BjontegaardDelta:
     """A delta of the mean curves, with the jackknife's 95 % interval over the videos.
 
     Each video is left out once: value ± t(0.975, S − 1) · √((S − 1)/S · Σ(v₋ₛ − mean)²); Efron and Stein, *The
@@ -137,7 +175,7 @@ def delta_of_sources(
     curves without one of the videos give no delta.
 
     Args:
-        delta: :func:`bd_rate` or :func:`bd_quality`.
+        axis: ``rate`` for :func:`bd_rate`, ``quality`` for :func:`bd_quality`.
         anchor: of the same videos as ``test``, in the same order.
         test: the tested system's.
 
@@ -147,74 +185,61 @@ def delta_of_sources(
     if anchor.num_sources != test.num_sources:
         raise ValueError(f"the curves rest on {anchor.num_sources} and {test.num_sources} videos; pair them first")
     num_sources = anchor.num_sources
-    found = delta(*anchor.without(), *test.without())
+    found = replace(_delta(axis, anchor.mean_curve(), test.mean_curve(), "akima", MIN_OVERLAP), num_sources=num_sources)
     if num_sources < MIN_SOURCES:
-        notes = (*found.notes, f"S = {num_sources}, no interval")
-        return BjontegaardDelta(found.value, found.overlap, notes, num_sources=num_sources)
+        return replace(found, notes=(*found.notes, f"S = {num_sources}, no interval"))
+    left_out = np.empty(num_sources)
     try:
-        left_out = np.array([delta(*anchor.without(s), *test.without(s)).value for s in range(num_sources)])
+        for source in range(num_sources):
+            curves = anchor.mean_curve(source), test.mean_curve(source)
+            _checked_overlap(axis, *curves, MIN_OVERLAP)
+            left_out[source] = _value(axis, *curves, "akima")
     except RateCurveError as error:
-        notes = (*found.notes, f"no interval: without one of the videos {error}")
-        return BjontegaardDelta(found.value, found.overlap, notes, num_sources=num_sources)
-    spread = math.sqrt((num_sources - 1) / num_sources * float(np.square(left_out - left_out.mean()).sum()))
-    reach = float(student_t.ppf(0.975, num_sources - 1)) * spread
-    return BjontegaardDelta(
-        found.value, found.overlap, found.notes, found.value - reach, found.value + reach, num_sources
-    )
-
-
-def _sorted_curve(rates: np.ndarray, qualities: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Both by rising rate, checked."""
-    rates, qualities = np.asarray(rates, np.float64), np.asarray(qualities, np.float64)
-    if rates.shape != qualities.shape or rates.ndim != 1:
-        raise ValueError(f"a curve has one quality for each rate, not {qualities.shape} for {rates.shape}")
-    if len(rates) < MIN_POINTS:
-        raise RateCurveError(f"a curve takes at least {MIN_POINTS} rates, not {len(rates)}")
-    if not (np.isfinite(rates) & np.isfinite(qualities)).all() or (rates <= 0).any():
-        raise RateCurveError("a curve takes finite qualities and finite rates above 0")
-    order = np.argsort(rates, kind="stable")
-    rates, qualities = rates[order], qualities[order]
-    for index in range(len(rates) - 1):
-        if rates[index] == rates[index + 1] or qualities[index] >= qualities[index + 1]:
-            raise RateCurveError(
-                "quality doesn't rise with the rate from "
-                f"({rates[index]:.6g}, {qualities[index]:.6g}) to ({rates[index + 1]:.6g}, {qualities[index + 1]:.6g})"
-            )
-    return rates, qualities
-
-
-def _checked_overlap(one: np.ndarray, other: np.ndarray, least: float, axis: str) -> float:
-    """Overlap of the ranges of two rising sequences, 0 to 1."""
-    shared = min(one[-1], other[-1]) - max(one[0], other[0])
-    overlap = max(0.0, float(shared / (max(one[-1], other[-1]) - min(one[0], other[0]))))
-    if overlap == 0:
-        raise RateCurveError(f"the curves share nothing of their range of {axis}")
-    if overlap < least:
-        raise RateCurveError(f"the curves share {overlap:.0%} of their range of {axis}; {least:.0%} are needed")
-    return overlap
-
-
-def _notes(
-    anchor: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray], overlap: float
-) -> tuple[str, ...]:
-    notes = []
-    if overlap < GOOD_OVERLAP:
-        notes.append(f"the curves share only {overlap:.0%} of their range")
-    if (fewest := min(len(anchor[0]), len(test[0]))) < GOOD_POINTS:
-        notes.append(f"a curve has only {fewest} points")
-    return tuple(notes)
+        return replace(found, notes=(*found.notes, f"no interval: without one of the videos {error}"))
+    reach = student_quantile(1 - TAIL, num_sources - 1) * jackknife_error(left_out)
+    return replace(found, low=found.value - reach, high=found.value + reach)
 
 
 def _delta(
-    name: Literal["bd_rate", "bd_psnr"],
-    anchor: tuple[np.ndarray, np.ndarray],
-    test: tuple[np.ndarray, np.ndarray],
-    interpolation: Interpolation,
-) -> float:
+    axis: Axis, anchor: RateCurve, test: RateCurve, interpolation: Interpolation, min_overlap: float
+) -> BjontegaardDelta:
+    overlap = _checked_overlap(axis, anchor, test, min_overlap)
+    values = {method: _value(axis, anchor, test, method) for method in get_args(Interpolation)}
+    gap = values["pchip"] - values["akima"]
+    notes = []
+    if overlap < GOOD_OVERLAP:
+        notes.append(f"the curves share only {overlap:.0%} of their range of {_SHARED[axis]}")
+    if (fewest := min(len(anchor.rates), len(test.rates))) < GOOD_POINTS:
+        notes.append(f"a curve has only {fewest} points")
+    if axis == "rate" and abs(gap) > MAX_INTERPOLATION_GAP:
+        notes.append(f"depends on the interpolation: pchip − akima = {gap:+.1f} points")
+    return BjontegaardDelta(values[interpolation], overlap, gap, tuple(notes))
+
+
+def _checked_overlap(axis: Axis, anchor: RateCurve, test: RateCurve, least: float) -> float:
+    """Shared part of the curves' ranges of what they are equal in, 0 to 1."""
+    if axis == "rate":
+        one, other = anchor.qualities, test.qualities
+    else:
+        one, other = np.log10(anchor.rates), np.log10(test.rates)
+    shared = min(one[-1], other[-1]) - max(one[0], other[0])
+    overlap = max(0.0, float(shared / (max(one[-1], other[-1]) - min(one[0], other[0]))))
+    if overlap == 0:
+        raise RateCurveError(f"the curves share nothing of their range of {_SHARED[axis]}")
+    if overlap < least:
+        raise RateCurveError(f"the curves share {overlap:.0%} of their range of {_SHARED[axis]}, less than {least:.0%}")
+    return overlap
+
+
+def _value(axis: Axis, anchor: RateCurve, test: RateCurve, interpolation: Interpolation) -> float:
     import bjontegaard
 
+    delta = bjontegaard.bd_rate if axis == "rate" else bjontegaard.bd_psnr
+    curves = (anchor.rates, anchor.qualities, test.rates, test.qualities)
     with warnings.catch_warnings():
         # Overlap is checked before; the package warns of the same.
         warnings.simplefilter("ignore")
-        value = getattr(bjontegaard, name)(*anchor, *test, method=interpolation, require_matching_points=False)
-    return float(value)
+        value = float(delta(*curves, method=interpolation, require_matching_points=False))
+    if not math.isfinite(value):
+        raise RateCurveError(f"interpolation by {interpolation} gives no finite value")
+    return value

@@ -28,6 +28,8 @@ class VideoFacts:
     height: int
     reader: ReaderName
     """The reader that was chosen."""
+    unseen_damage: str = ""
+    """Why damage to the file may go unnoticed, as ``HEVC``; empty where it hardly can."""
 
 
 class VideoReader(ABC):

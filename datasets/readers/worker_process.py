@@ -7,6 +7,7 @@ import os
 import pickle
 import signal
 import sys
+from dataclasses import replace
 from typing import IO, Any
 
 import torch
@@ -16,6 +17,7 @@ from ..interface import UnreadableVideo, VideoSource
 from .choice import ReaderChoice, open_reader
 from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
+from .unseen_damage import unseen_damage
 
 GRACE_S = 10.0
 """The parent kills a child that is late; a child whose parent is gone ends itself this many seconds later."""
@@ -48,7 +50,7 @@ class OpenSource:
 
     def probe(self, source: VideoSource, choice: ReaderChoice) -> VideoFacts:
         """What the source is."""
-        return self.open(source, choice).facts
+        return replace(self.open(source, choice).facts, unseen_damage=unseen_damage(source))
 
     def decode(
         self, source: VideoSource, choice: ReaderChoice, frame_ids: tuple[int, ...], transform: Any

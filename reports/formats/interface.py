@@ -9,6 +9,7 @@ from pathlib import Path
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
 from ..schema import Figure
+from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
 from ..tables.table import ResultsTable
 
@@ -44,9 +45,12 @@ class Report:
     """Why there are no radar charts; empty where there are."""
     charts: tuple[Chart, ...]
     """Further charts with their points."""
+    tables: tuple[NamedTable, ...]
+    """Further tables with their values."""
     attachments: Mapping[str, bytes]
     """Files written beside any format's, by name: ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` where
-    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart. Formats name or embed them."""
+    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart, ``NAME.csv`` of every further
+    table. Formats name or embed them."""
     methods: tuple[str, ...]
     """Sentences."""
     provenance: tuple[tuple[str, str], ...]

@@ -94,6 +94,14 @@ def render_report(report: Report) -> str:
             rf"\caption{{{escape_latex(chart.caption)}}}",
             r"\end{figure}",
         ]
+    for table in report.tables:
+        parts += [
+            r"\begin{table}[t]",
+            rf"\caption{{{escape_latex(table.caption)}}}",
+            r"\centering",
+            render_plain(table.table),
+            r"\end{table}",
+        ]
     parts += [r"\section{Methods}", escape_latex(" ".join(report.methods))]
     if report.provenance:
         parts.append(_list([f"{name}: {value}" for name, value in report.provenance]))
@@ -137,16 +145,15 @@ def render_table(table: ResultsTable, label: str = "tab:results") -> str:
         lines.append(rf"\multicolumn{{{width}}}{{l}}{{\textit{{{escape_latex(section.title)}}}}} \\")
         lines += [_row(row) for row in section.rows]
     lines += [r"\bottomrule", r"\end{tabular}}"]
-    if table.footnotes:
-        notes = [rf"$^{{{_mark(note.mark)}}}$ {escape_latex(note.text)}" for note in table.footnotes]
-        lines += [r"\par\smallskip", r"\parbox{\textwidth}{\scriptsize\raggedright", "\\\\\n".join(notes), "}"]
+    notes = [rf"$^{{{_mark(note.mark)}}}$ {escape_latex(note.text)}" for note in table.footnotes]
+    lines += _notes(notes, r"\textwidth")
     return "\n".join([*lines, r"\end{table*}", ""])
 
 
 def render_plain(table: PlainTable) -> str:
     """A plain table as a ``tabular``, scaled down to the line's width where it is wider; the first column to the left.
 
-    The others are to the right, whatever the table says.
+    The others are to the right, whatever the table says. Its notes stand below.
     """
     headings = " & ".join(map(escape_latex, table.columns))
     body = [" & ".join(map(escape_latex, row)) for row in table.texts]
@@ -160,6 +167,7 @@ def render_plain(table: PlainTable) -> str:
             *(rf"{row} \\" for row in body),
             r"\bottomrule",
             r"\end{tabular}}",
+            *_notes([escape_latex(note) for note in table.notes], r"\linewidth"),
         ]
     )
 
@@ -168,6 +176,13 @@ def render_document(title: str, body: str) -> str:
     """A document that compiles by itself around a body of LaTeX."""
     begin = [rf"\title{{{escape_latex(title)}}}", r"\author{}", r"\date{}", r"\begin{document}", r"\maketitle"]
     return PREAMBLE + "\n".join([*begin, body, r"\end{document}", ""])
+
+
+def _notes(notes: Sequence[str], width: str) -> list[str]:
+    r"""Lines below a table, of LaTeX; ``width`` is a length such as ``\linewidth``."""
+    if not notes:
+        return []
+    return [r"\par\smallskip", rf"\parbox{{{width}}}{{\scriptsize\raggedright", "\\\\\n".join(notes), "}"]
 
 
 def _as_sentence(text: str) -> str:

@@ -26,6 +26,8 @@ def render_report(report: Report) -> str:
         parts.append(f"![{escape_markdown(chart.caption)}]({chart.name}.png)\n\n{escape_markdown(chart.caption)}")
         if chart.table is not None:
             parts.append(to_markdown(chart.table))
+    for table in report.tables:
+        parts += [escape_markdown(table.caption), to_markdown(table.table)]
     parts += ["## Methods", escape_markdown(" ".join(report.methods))]
     if report.provenance:
         parts.append(to_markdown(PlainTable(("what", "value"), report.provenance)))

@@ -163,13 +163,13 @@ def format_value(figure: Figure) -> str:
 
 
 def format_interval(figure: Figure, intervals: Intervals) -> str:
-    """The figure's interval as printed, rounded outwards; empty where there is none or none is wanted.
+    """The figure's interval as printed, rounded outwards; empty where there is none, a point, or none wanted.
 
     Of a timing without one, its smallest and its largest repetition: ``(11.2 to 12.3)``.
     """
     if intervals != "none" and not figure.has_interval and math.isfinite(figure.lowest):
         return f"({figure.lowest:,.{figure.decimals}f} to {figure.highest:,.{figure.decimals}f})"
-    if intervals == "none" or not figure.has_interval:
+    if intervals == "none" or not figure.has_interval or figure.low == figure.high:
         return ""
     if intervals == "half-width":
         return f"±{round_outwards((figure.high - figure.low) / 2, figure.decimals, up=True):,.{figure.decimals}f}"

@@ -110,6 +110,7 @@ def test_every_picture_is_scored_at_its_own_size(
     assert "frames of 6×80 pixels are smaller than size_multiple = 8" in failed["reason"]
 
 
+@pytest.mark.slow
 def test_tokenizers_of_another_frame_rule_see_one_frame_too(
     tmp_path: Path, pictures: Path, silent_progress: Any, worker: Any
 ) -> None:

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-Verdict = Literal["survived", "refused", "lost row", "wrong", "traceback", "crash", "hang"]
+Verdict = Literal["survived", "refused", "doubted", "lost row", "wrong", "traceback", "crash", "hang"]
 
-GOOD: tuple[Verdict, ...] = ("survived", "refused")
+GOOD: tuple[Verdict, ...] = ("survived", "refused", "doubted")
 BAD: tuple[Verdict, ...] = ("lost row", "wrong", "traceback", "crash", "hang")
 
 
@@ -20,6 +20,7 @@ class Outcome:
     """What came of one fault.
 
     ``survived``: the result is that of the undisturbed run, or none was due. ``refused``: one clear error.
+    ``doubted``: a result that differs from the truth, beside a remark that says it may.
     ``lost row``: what was committed is gone. ``wrong``: a result that differs from the truth, and no error.
     ``traceback``: an error that isn't toklab's own. ``crash``: the process died. ``hang``: no end within the limit.
     """

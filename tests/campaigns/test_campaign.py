@@ -77,7 +77,7 @@ def test_each_outcome_is_told_apart_and_a_campaign_goes_on(tmp_path: Path) -> No
     assert code == 1
 
 
-VERDICTS = ("survived", "refused", "lost row", "wrong", "traceback", "crash", "hang")
+VERDICTS = ("survived", "refused", "doubted", "lost row", "wrong", "traceback", "crash", "hang")
 
 
 def _drawn(number: int) -> int:

@@ -142,6 +142,12 @@ def num_failed(folder: Path) -> int:
         return failed + sum(cell.status == "failed" for cell in cells)
 
 
+def remarks(folder: Path) -> list[str]:
+    """What a run says of the windows that its figures rest on."""
+    with Ledger(folder) as ledger:
+        return [remark for result in read_results(ledger) for remark in result.remarks]
+
+
 def scored(folder: Path) -> dict[str, dict[tuple[str, int], dict[str, bytes]]]:
     """For each tokenizer of a run, the measurements of its scored windows."""
     with Ledger(folder) as ledger:

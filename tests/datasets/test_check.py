@@ -53,6 +53,7 @@ def test_a_sequence_of_the_wrong_length_and_the_missing_ones(tmp_path: Path) -> 
     assert sum(row.state == "missing" for row in rows.values()) == 28
 
 
+@pytest.mark.slow
 def test_damage_in_the_middle_of_a_file_is_found(tmp_path: Path) -> None:
     path = write_natural(tmp_path / "v.mp4", 24, "-c:v", "libx264", "-g", "8")
     data = bytearray(path.read_bytes())

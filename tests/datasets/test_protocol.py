@@ -38,6 +38,7 @@ def test_hash_depends_on_every_field_but_the_name() -> None:
         "crop": "top-left",
         "round_to_uint8": True,
         "colour_matrix": "bt709",
+        "feature_frames": 16,
     }
     assert {*changes, "name", "long_video", "size_multiple"} == set(Protocol.model_fields)
     derived = [VIDTOK.derive(**{field: value}).hash for field, value in changes.items()]
@@ -51,6 +52,8 @@ def test_hash_is_pinned() -> None:
     assert (VIDTOK.hash, load_protocol("vidtok-long").hash) == ("65e5536cac77", "06cfeb36d1fb")
     rates = [load_protocol(name).hash for name in ("vidtok-half-rate", "vidtok-quarter-rate")]
     assert rates == ["891b89a5038f", "635fee52db9b"]
+    assert load_protocol("vidtok-long-clips").hash == load_protocol("vidtok-long").derive(feature_frames=16).hash
+    assert load_protocol("tokenbench").hash == "56663d914664"
     hashes = {name: load_protocol(name).hash for name in ("cdt", "cdt-720", "cdt-image")}
     assert hashes == {"cdt": "4768deb1c6c2", "cdt-720": "feb0cdab3306", "cdt-image": "2a847d696010"}
 

@@ -38,6 +38,7 @@ def test_doing_it_twice_changes_nothing(text: str) -> None:
     assert spreadsheet_cell(spreadsheet_cell(text)) == spreadsheet_cell(text)
 
 
+@pytest.mark.slow
 @given(ordinary)
 def test_ordinary_text_stays_as_it_is(text: str) -> None:
     assert printable(text) == one_line(text) == text

@@ -8,8 +8,10 @@ from dataclasses import replace
 import numpy as np
 from run_folders import CELL, ROW
 from toklab.bench.analysis.results import CellResults
+from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import pack_arrays
 from toklab.bench.ledger.records import Measurement
+from toklab.bench.metrics.bits import CONVENTIONS
 
 Key = tuple[str, int]
 
@@ -52,6 +54,55 @@ def made_cell(
         arrays = pack_arrays({"mse": np.full(num_frames, error)})
         measurements[row.key] = {"frame-mse:v1": Measurement(label, source, window, "frame-mse:v1", arrays)}
     return CellResults(cell, rows, measurements, {}, dataset="videos")
+
+
+def rated_cell(
+    label: str,
+    errors: Mapping[Key, float],
+    bits: Mapping[Key, float],
+    *,
+    system: str,
+    convention: str = "bitstream",
+    regularizer: str = "codec",
+    num_frames: int = 2,
+    **figures: Mapping[Key, float],
+) -> CellResults:
+    """A finished cell with bits per pixel and PSNR, and with other metrics of frames.
+
+    Args:
+        label: of the tokenizer.
+        errors: mean squared error of every frame, by source and window.
+        bits: of each window, which has 1,000 pixels.
+        system: title of the tokenizer.
+        convention: how bits are counted.
+        regularizer: of the tokenizer.
+        num_frames: frames of a window.
+        figures: value of every frame by a metric, such as ``ssim``; ``_`` in its name stands for ``-``.
+    """
+    others = {name: find_metric(name.replace("_", "-")) for name in figures}
+    names = ("bpp", "psnr", *(metric.name for metric in others.values()))
+    made = made_cell(label, errors, num_frames=num_frames, metrics=names)
+    spec = {"title": system, "comparison_group": "g", "regularizer": regularizer, "regularizer_label": regularizer}
+    arrays = {"encoded-bits:v1": lambda key: _bits(bits[key], convention)}
+    for name, metric in others.items():
+        arrays[metric.measurement_key] = lambda key, name=name: {_ARRAYS[name]: np.full(num_frames, figures[name][key])}
+    measurements = {
+        key: {**found, **{kind: Measurement(label, *key, kind, pack_arrays(of(key))) for kind, of in arrays.items()}}
+        for key, found in made.measurements.items()
+    }
+    return replace(made, cell=replace(made.cell, spec=spec), measurements=measurements)
+
+
+_ARRAYS = {"ssim": "ssim", "lpips_vgg": "lpips"}
+"""What metrics call their arrays."""
+
+
+def _bits(bits: float, convention: str) -> dict[str, np.ndarray]:
+    return {
+        "bits": np.array([bits]),
+        "pixels": np.array([1000]),
+        "convention": np.array([CONVENTIONS.index(convention)]),
+    }
 
 
 def random_cells(

@@ -49,9 +49,9 @@ def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tm
         mean = sum(point["psnr"] for point in positions) / 17
         assert mean == pytest.approx(value(result, FramePsnr()))
     growth = points_of(charts["codebook"])
-    assert {point["label"] for point in growth} == {"signs"}
-    assert [point["windows"] for point in growth] == [1, 2, 3, 4, 5, 6]
-    assert growth[-1]["tokens"] == 6 * 17 * 4 * 4
+    assert {(point["label"], point["entries"], point["compared_at"]) for point in growth} == {("signs", 8, 0)}
+    assert (growth[0]["tokens"], growth[0]["utilization"]) == (1, pytest.approx(100 / 8))
+    assert growth[-1]["tokens"] == max(point["tokens"] for point in growth) == 6 * 17 * 4 * 4
     assert growth[-1]["utilization"] == pytest.approx(value(results[0], CodebookUtilization()))
     shares = points_of(charts["codebook_levels"])
     for dimension in range(3):
@@ -73,7 +73,7 @@ def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..
         assert f"({chart}.png)" in text
         assert f"{{{chart}.pdf}}" in latex
     assert "rate_distortion.png" not in names
-    assert (out / "codebook.csv").read_text().startswith("label,windows,tokens,utilization,bound,entries\nsigns,1,")
+    assert (out / "codebook.csv").read_text().startswith("label,tokens,utilization,bound,entries,compared_at\nsigns,1,")
 
 
 @pytest.mark.slow

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_cells import made_cell
+from toklab.bench.analysis.charts import growth_table
 from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import pack_arrays
@@ -34,6 +35,18 @@ def test_samples_of_several_sizes_get_a_column_of_one_size() -> None:
     assert equal["note"] == "expected among 5 tokens of each tokenizer"
     assert table.loc[("few", "codebook-utilization-equal"), "value"] == pytest.approx(50)
     assert set(table["rank"]) == {""}
+
+
+def test_the_growth_chart_marks_the_size_and_figures_of_the_column() -> None:
+    cells = [coded_cell("many", [40, 30, 20, 1]), coded_cell("few", [3, 2, 0, 0])]
+    table = results_table(cells).set_index(["label", "metric"])
+    growth = growth_table(cells)
+    assert set(growth["compared_at"]) == {5}
+    assert growth.groupby("label")["tokens"].max().to_dict() == {"many": 91, "few": 5}
+    marked = growth[growth["tokens"] == 5].set_index("label")["utilization"]
+    for label in ("many", "few"):
+        assert marked[label] == table.loc[(label, "codebook-utilization-equal"), "value"]
+    assert set(growth_table(cells[:1])["compared_at"]) == {0}
 
 
 def test_samples_of_one_size_need_no_further_column() -> None:

@@ -113,7 +113,8 @@ def test_another_copy_of_a_video_is_not_shared() -> None:
     assert len(shared) == 5
 
 
-@settings(max_examples=40, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(3, 24), st.sampled_from([0.0, 0.02, 0.2]))
 def test_compare_and_table_agree(seed: int, num_systems: int, num_sources: int, missing: float) -> None:
     cells = random_cells(np.random.default_rng(seed), num_systems, num_sources, missing)

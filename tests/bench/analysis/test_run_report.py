@@ -7,7 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
+from made_cells import rated_cell
 from run_folders import CELL, ROW
+from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import kept_clips, write_run_report
 from toklab.bench.ledger.ledger import Ledger
@@ -47,3 +50,43 @@ def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
     written = write_run_report(RunResults.read(tmp_path / "run"), None, ("md", "latex"))
     for name in ("report.md", "report.tex"):
         assert sha256 in next(path for path in written if path.name == name).read_text(encoding="utf-8")
+
+
+@pytest.fixture
+def codecs() -> RunResults:
+    """A run of two codecs at two rates each."""
+    cells = []
+    for system, gain in (("A", 1.0), ("B", 0.8)):
+        for rate in (100.0, 300.0):
+            errors = {(f"v{source}.mp4", 0): gain * (1 + source) / rate for source in range(6)}
+            cells.append(rated_cell(f"{system}-{rate:g}", errors, dict.fromkeys(errors, rate), system=system))
+    return RunResults("codecs", tuple(cells), ())
+
+
+@pytest.mark.slow
+def test_differences_to_a_tokenizer_are_in_every_format(codecs: RunResults, tmp_path: Path) -> None:
+    write_run_report(codecs, tmp_path, ("md", "latex"), difference_to="B-100")
+    markdown, latex = (tmp_path / "report.md").read_text(), (tmp_path / "report.tex").read_text()
+    for chart in ("psnr_by_position_difference", "rate_distortion_difference"):
+        assert f"({chart}.png)" in markdown
+        assert f"{{{chart}.pdf}}" in latex
+        assert (tmp_path / f"{chart}.csv").read_text().split("\n")[0].count("low,high") == 1
+    # The errors of B are those of A times 0.8, in every video: 0.97 dB.
+    assert "| A | B | bd-quality(psnr) | -0.97 dB |" in markdown
+    assert "A & B & bd-quality(psnr) & -0.97 dB &" in latex
+    note = "(2) a curve has only 2 points"
+    assert note in markdown
+    assert note in latex
+    assert (tmp_path / "bd_rate.csv").read_text().count("\n") == 3
+
+
+def test_without_differences_the_first_curve_is_the_anchor(codecs: RunResults, tmp_path: Path) -> None:
+    written = {path.name for path in write_run_report(codecs, tmp_path, ("md",))}
+    assert not [name for name in written if "difference" in name]
+    assert "| B | A | bd-quality(psnr) | +0.97 dB |" in (tmp_path / "report.md").read_text()
+
+
+def test_differences_to_an_unknown_tokenizer_are_refused(codecs: RunResults, tmp_path: Path) -> None:
+    with pytest.raises(ComparisonError, match="codecs holds no 'C'; it holds A-100, A-300, B-100, B-300"):
+        write_run_report(codecs, tmp_path / "report", ("md",), difference_to="C")
+    assert not (tmp_path / "report").exists()

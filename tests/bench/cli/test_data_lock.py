@@ -33,6 +33,7 @@ def test_a_lock_is_written_beside_the_videos_and_compared_from_then_on(video_fol
     assert _toklab("data", "lock", dataset)[0] == 0
 
 
+@pytest.mark.slow
 def test_a_dataset_without_a_folder_needs_a_place_for_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TOKLAB_DATA", raising=False)
     with pytest.raises(LockError, match="--lock FILE"):

@@ -230,4 +230,4 @@ class Model:
 @pytest.mark.parametrize("limit", ["forward", "plugin"])
 def test_nothing_ends_a_model_in_memory_from_within(limit: str) -> None:
     with pytest.raises(ValueError, match=f"leave out {limit}_timeout, or use toklab run --{limit}-timeout"):
-        evaluate(Model(), "sample", **{f"{limit}_timeout": 3})
+        evaluate(Model(), "sample", **{f"{limit}_timeout": 3})  # pyright: ignore[reportArgumentType]

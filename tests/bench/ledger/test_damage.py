@@ -151,7 +151,7 @@ def test_a_whole_ledger_that_is_damaged_is_one_finding(run: Path) -> None:
     (run / FILE_NAME).write_bytes(b"no database" * 1000)
     (finding,) = verify_run(run)
     assert not finding.is_sound
-    assert "move" in finding.cure
+    assert "move" in finding.fix
 
 
 def test_a_newer_format_is_refused(run: Path) -> None:

@@ -23,7 +23,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(STEPS, max_size=15))
 def test_any_sequence_of_changes(steps: list[tuple]) -> None:
     cells = {"c1": CELL, "c2": other_cell("c2")}

@@ -13,6 +13,7 @@ from toklab.bench.metrics.feature_set import FeatureSet
 from toklab.bench.metrics.frechet import frechet_distance
 from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.bench.metrics.set_distance import FrechetDistance
 from toklab.bench.metrics.weights import FVD_I3D, WeightsUnavailableError
 from toklab.bench.statistics.families import Family
 from toklab.bench.statistics.intervals import student_quantile
@@ -118,6 +119,32 @@ def test_order_does_not_matter() -> None:
     assert estimate(make_metric("fvd-i3d"), windows) == estimate(make_metric("fvd-i3d"), windows[::-1])
 
 
+def test_windows_of_several_clips() -> None:
+    windows = _windows(5, 3, size=6)
+    whole = estimate(make_metric("fvd-i3d"), windows)
+    assert whole.counted == "windows"
+    joined = []
+    for source in sorted({window.source for window in windows}):
+        own = [window for window in windows if window.source == source]
+        x, y = (np.stack([arrays(w)["features"] for w in own]) for arrays in (_arrays, _reference_arrays))
+        joined.append(feature_window(source, 0, x, y))
+    clips = estimate(make_metric("fvd-i3d"), joined)
+    assert (clips.value, clips.low, clips.high) == (whole.value, whole.low, whole.high)
+    assert (clips.counted, clips.count, clips.num_sources) == ("clips", 15, 5)
+    with pytest.raises(ValueError, match="of a reference with"):
+        estimate(
+            make_metric("fvd-i3d"), [replace(joined[0], reference_arrays={"features": np.ones((2, 6))}), joined[1]]
+        )
+
+
+def _arrays(window: MeasuredWindow) -> dict[str, np.ndarray]:
+    return dict(window.arrays)
+
+
+def _reference_arrays(window: MeasuredWindow) -> dict[str, np.ndarray]:
+    return dict(window.reference_arrays)
+
+
 def test_refuses_missing_references_and_single_windows() -> None:
     windows = _windows(2, 1)
     lacking = [windows[0], replace(windows[1], reference_arrays={})]
@@ -169,10 +196,26 @@ def test_systems_are_told_apart_at_equal_n() -> None:
     assert family == again
     assert family.values[0] == pytest.approx(estimate(metric, windows).value)
     assert family.values[1] > estimate(metric, doubled).value
+    parts = [part.distance() for part in FeatureSet.of(doubled, FrechetDistance(0)).subsamples(36)]
+    assert (len(parts), np.mean(parts)) == (8, pytest.approx(family.values[1]))
+    mean, low, high = (f"{value:.1f}" for value in (family.values[1], min(parts), max(parts)))
+    assert family.notes == ("", f"compared at N = 36: {mean}, the mean of 8 parts from {low} to {high}")
+
+
+def test_what_the_size_does_to_the_value_is_said_beyond_the_dimensions_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    metric = make_metric("fvd-i3d")
+    monkeypatch.setattr(type(metric), "feature_size", 6)
+    windows = _windows(20, 2, size=6)
+    outcome = estimate(metric, windows)
+    assert outcome.details["value_at_half"] > 1.1 * outcome.value
+    assert outcome.note == f"{outcome.value:.1f} at N = 40, {outcome.details['value_at_half']:.1f} at N = 20"
+    # Where the shift outweighs the sampling, there is nothing to say.
+    shifted = [replace(w, arrays={"features": w.reference_arrays["features"] + 10}) for w in windows]
+    assert estimate(metric, shifted).note == ""
 
 
 def test_parts_of_a_set_are_chosen_by_hash() -> None:
-    features = FeatureSet.of(_windows(5, 2, size=3), 0)
+    features = FeatureSet.of(_windows(5, 2, size=3), FrechetDistance(0))
     chosen = [features.keys[index] for index in features.order(0)[:3]]
-    assert chosen == [("video000", 0), ("video000", 1), ("video003", 1)]
+    assert chosen == [("video000", 0, 0), ("video000", 1, 0), ("video003", 1, 0)]
     assert features.order(0) != features.order(1)

@@ -22,7 +22,7 @@ def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
     made = []
     for index, row in enumerate(values):
         source = "abcdefg"[index % 7]
-        if name.startswith("fvd"):
+        if name.startswith(("fvd", "jedi")):
             features = np.resize(np.array(row), 12) + np.arange(12) * index
             made.append(feature_window(source, index, features, np.flip(features) * (1 + row[0])))
         elif name.startswith(("codebook", "bpp-order0", "bpp-kt")):

@@ -17,6 +17,7 @@ from toklab.bench.statistics.order_statistics import median_ranks
 from toklab.bench.statistics.pairs import PairedRatios, pair_deviations
 from toklab.bench.statistics.power import detectable_difference
 from toklab.bench.statistics.ratios import Freedom, Ratio, standard_error
+from toklab.bench.statistics.sign_flips import sign_flip_shares
 from toklab.bench.statistics.wins import wilson_interval
 
 pytestmark = pytest.mark.goldens
@@ -72,6 +73,16 @@ def test_paired_differences_and_critical_values(shared: Path) -> None:
         if data.get("critical_t_sidak"):
             ratio = Ratio.of(sums[:, 0], weights)
             assert sidak_critical_value(data["pairs"], ratio.freedom) == near(data["critical_t_sidak"]), data["name"]
+
+
+def test_sign_flips(shared: Path) -> None:
+    name, checked = "sign_flip_adjusted_p_upper_triangle", 0
+    for data in read(shared, "ratios.json")["sets"]:
+        if name in data:
+            sums = np.stack([numbers(data["sums"][system]) for system in data["systems"]], axis=1)
+            assert sign_flip_shares(sums, numbers(data["weights"])).tolist() == near(data[name])
+            checked += 1
+    assert checked == 2
 
 
 def studentised_by_hand(systems: PairedRatios, pair: tuple[int, int], counts: np.ndarray) -> tuple[float, float]:

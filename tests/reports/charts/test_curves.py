@@ -5,13 +5,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.container import ErrorbarContainer
-from matplotlib.patches import Rectangle
-from toklab.reports.charts.curves import (
-    draw_codebook_growth,
-    draw_level_marginals,
-    draw_psnr_by_position,
-    draw_rate_distortion,
-)
+from toklab.reports.charts.curves import draw_psnr_by_position, draw_rate_distortion
 from toklab.reports.schema import TableError
 
 
@@ -87,41 +81,3 @@ def test_rate_distortion_refuses_two_protocols_and_nothing(rated):
         draw_rate_distortion(mixed, "psnr", "sample", rate="flicker")
     with pytest.raises(TableError, match="finds no tokenizer that has both"):
         draw_rate_distortion([], "psnr", "sample")
-
-
-@pytest.fixture
-def growth():
-    rows = [
-        (label, tokens, min(100.0, 10.0 * tokens) / share, min(100.0, 10.0 * tokens), 10)
-        for label, share in (("a", 1), ("b", 2))
-        for tokens in (20, 5, 1)
-    ]
-    return pd.DataFrame(rows, columns=["label", "tokens", "utilization", "bound", "entries"])
-
-
-def test_codebook_growth_stays_below_one_limit_for_each_size(growth):
-    (canvas,) = draw_codebook_growth(growth).axes
-    _, labels = canvas.get_legend_handles_labels()
-    assert labels == ["limit, 10 entries", "a", "b"]
-    np.testing.assert_array_equal(np.asarray(canvas.lines[1].get_xdata()), [1, 5, 20])
-    np.testing.assert_array_equal(np.asarray(canvas.lines[2].get_ydata()), [5, 25, 50])
-    assert canvas.get_xscale() == "log"
-    with pytest.raises(TableError, match="lacks the columns entries"):
-        draw_codebook_growth(growth.drop(columns="entries"))
-
-
-def test_level_marginals_have_a_bar_for_each_level_of_each_codebook():
-    rows = [
-        ("a", book, dim, level, 100 / levels)
-        for book in (0, 1)
-        for dim, levels in enumerate((2, 3))
-        for level in range(levels)
-    ]
-    frame = pd.DataFrame(rows, columns=["label", "codebook", "dimension", "level", "share"])
-    panels = draw_level_marginals(frame).axes
-    assert [panel.get_title(loc="left") for panel in panels] == ["a, codebook 0", "a, codebook 1"]
-    for panel in panels:
-        heights = [bar.get_height() for bar in panel.patches if isinstance(bar, Rectangle)]
-        assert heights == pytest.approx([50, 50, 100 / 3, 100 / 3, 100 / 3])
-    with pytest.raises(TableError, match="no row"):
-        draw_level_marginals(frame.iloc[:0])

@@ -153,6 +153,11 @@ def test_the_caption_says_what_ranks_and_intervals_rest_on(figure):
     assert "Bold" not in few.caption
 
 
+def test_an_interval_that_is_a_point_is_not_printed(figure):
+    table = build_table([figure(value=0.29412, low=0.29412, high=0.29412)], intervals="ends")
+    assert _cell(table, "model", "psnr").interval == ""
+
+
 def test_interval_ends_are_rounded_outwards_and_noted(figure):
     row = figure(value=20.004, low=19.231, high=21.001, interval_note="carried by few videos")
     expected: dict[Intervals, str] = {"ends": "[19.23, 21.01]", "half-width": "±0.89"}

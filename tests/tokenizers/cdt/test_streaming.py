@@ -40,6 +40,7 @@ def test_streams_equal_the_whole_clip(tiny_tokenizer, variant, num_frames, chunk
     torch.testing.assert_close(streamed, whole, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_official_seams_are_those_of_the_base_model_alone(tiny_tokenizer) -> None:
     video = torch.rand(1, 3, 13, 16, 16) * 2 - 1
     for variant in ("base", "small"):

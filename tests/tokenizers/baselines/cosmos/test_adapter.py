@@ -26,6 +26,7 @@ def build(name: str) -> VideoTokenizer:
     return build_tokenizer(load_cards()[name])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_as_many_frames_come_out_as_went_in(name: str) -> None:
     tokenizer = build(name)

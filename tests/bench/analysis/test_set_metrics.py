@@ -1,0 +1,86 @@
+"""FVD in a run's table: at equal N in ranks, extrapolated in a column of its own, with its notes."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from made_cells import made_cell
+from metric_windows import estimate, make_metric
+from toklab.bench.analysis.comparison import compare_labels
+from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.results_table import results_table
+from toklab.bench.ledger.ledger import pack_arrays
+from toklab.bench.ledger.records import Measurement
+from toklab.bench.metrics import extrapolation
+from toklab.bench.planning.cell import reference_identity
+from toklab.reports.formats.comma_separated import render_table
+from toklab.reports.schema import read_figures
+from toklab.reports.tables.table import build_table
+
+METRIC = "fvd-i3d"
+
+
+def featured_cell(label: str, num_windows: int, num_frames: int, noise: float, num_sources: int = 8) -> CellResults:
+    """A cell with features of six numbers."""
+    places = [(f"v{source}.mp4", window) for source in range(num_sources) for window in range(num_windows)]
+    cell = made_cell(label, dict.fromkeys(places, 0.1), num_frames=num_frames, metrics=(METRIC,))
+    key = make_metric(METRIC).measurement_key
+    measurements, references = {}, {}
+    for number, row in enumerate(cell.rows):
+        generator = np.random.default_rng(number)
+        reference = generator.normal(size=6)
+        made = reference + noise * np.random.default_rng([number, len(label)]).normal(size=6)
+        measured = Measurement(label, row.source, row.window, key, pack_arrays({"features": made}))
+        measurements[row.key] = {key: measured}
+        identity = reference_identity(row.content_id, row.frame_ids, cell.cell.protocol_hash, row.reader)
+        references[identity, key] = pack_arrays({"features": reference})
+    return replace(cell, measurements=measurements, references=references)
+
+
+def test_ranks_are_at_equal_n_and_say_so() -> None:
+    cells = [featured_cell("few", 2, 17, 0.3), featured_cell("many of them", 3, 16, 1.5)]
+    rows = {row["label"]: row for row in results_table(cells).to_dict("records")}
+    few, many = rows["few"], rows["many of them"]
+    assert (few["count"], many["count"]) == (16, 24)
+    assert (few["rank"], many["rank"]) == ("best", "second")
+    assert many["value"] == estimate(make_metric(METRIC), cells[1].windows(make_metric(METRIC))).value
+    assert "compared at N = 16" not in few["note"]
+    assert "compared at N = 16: " in many["note"]
+    assert "the mean of 8 parts from" in many["note"]
+    (compared,) = compare_labels(cells, ["few", "many of them"], None, "run").to_dict("records")
+    assert compared["value_a"] == few["value"]
+    assert compared["value_b"] > many["value"]
+    assert f"compared at N = 16: {compared['value_b']:.1f}, the mean of 8 parts from" in compared["note"]
+
+
+def test_sets_of_one_size_are_compared_as_they_are() -> None:
+    cells = [featured_cell("one", 2, 17, 0.3), featured_cell("other", 2, 17, 1.5)]
+    assert not any("compared at" in note for note in results_table(cells)["note"])
+
+
+def test_the_extrapolated_figure_has_a_column_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [featured_cell("one", 3, 17, 0.3), featured_cell("other", 3, 17, 1.5)]
+    assert set(results_table(cells)["metric"]) == {METRIC}
+    monkeypatch.setattr(extrapolation, "MIN_FEATURES", 24)
+    table = results_table(cells)
+    plain = table[table["metric"] == METRIC].set_index("label")
+    limits = table[table["metric"] == f"{METRIC}-extrapolated"].set_index("label")
+    assert list(limits["title"]) == ["FVD (extrapolated)"] * 2
+    assert all(limit < value for limit, value in zip(limits["value"], plain["value"], strict=True))
+    assert set(limits["note"]) == {"extrapolated to infinitely many windows from N = 12 to 24"}
+    assert set(limits["rank"]) == {""}
+    assert set(limits["rank_low"]) == {0}
+    assert set(limits["family"]) == {""}
+    assert all(math.isnan(low) for low in limits["low"])
+    finished = results_table(cells, extrapolation_intervals=True).to_dict("records")
+    values = [row for row in finished if row["metric"] == f"{METRIC}-extrapolated"]
+    assert [row["value"] for row in values] == list(limits["value"])
+    for row in values:
+        assert 0 <= row["low"] <= row["value"] <= row["high"]
+        assert row["interval_note"] == "the interval is of the extrapolation from N = 24"
+    printed = build_table(read_figures(table))
+    assert [column.title for column in printed.columns] == ["FVD", "FVD (extrapolated)"]
+    assert f"{METRIC}-extrapolated" in render_table(printed).splitlines()[0]
