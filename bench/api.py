@@ -146,11 +146,11 @@ def evaluate(
         EvaluationError: if nothing could be measured.
         ValueError: (a subclass) if an argument names what doesn't exist, or a tensor has another shape or range.
     """
-    for name_of_limit in ("forward_timeout", "plugin_timeout"):
-        if name_of_limit in spec:
+    for option in ("forward_timeout", "plugin_timeout"):
+        if option in spec:
             raise ValueError(
-                "evaluate runs the model in this process, which nothing can end from within: leave out "
-                f"{name_of_limit}, or use toklab run --{name_of_limit.replace('_', '-')}"
+                f"evaluate runs the model in this process, which nothing can end from within: leave out {option}, "
+                f"or use toklab run --{option.replace('_', '-')}"
             )
     tokenizer = as_tokenizer(model, **spec)
     name, root, dataset = _find_videos(videos)

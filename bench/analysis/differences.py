@@ -81,7 +81,7 @@ def position_differences(place: Place, zero: CellResults, left_out: list[str]) -
             "no measured window is shared"
         )
     frame = pd.DataFrame(rows, columns=list(POSITION_COLUMNS))
-    if frame.empty or not frame["position"].any():
+    if all(position == 0 for _, _, position, *_ in rows):
         return
     caption = (
         f"Paired differences of PSNR to {zero.label} by a frame's position in its window, {place.words}, on shared "

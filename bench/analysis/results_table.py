@@ -103,7 +103,7 @@ def _extrapolated(
     """Rows of what figures would be for infinitely many windows, in columns of their own."""
     for place, row in rows.items():
         result, metric = chosen[place]
-        if math.isnan(row["value"]):
+        if not metric.has_limit or math.isnan(row["value"]):
             continue
         windows = result.windows(metric)
         found = guarded(

@@ -89,17 +89,20 @@ class PieceMeasurement:
         try:
             for clip in [batch] if self._cutter is None else self._cutter.add(batch):
                 with metric_code(self.metric.name, "measure"):
-                    self._collect(self._made, self.metric.measure(clip)[0])
+                    made = self.metric.measure(clip)[0]
+                self._collect(self._made, made)
                 if self._with_reference:
                     with metric_code(self.metric.name, "measure_reference"):
-                        self._collect(self._references, self.metric.measure_reference(clip.reference)[0])
+                        made = self.metric.measure_reference(clip.reference)[0]
+                    self._collect(self._references, made)
         except Exception as error:
             self._reason = failure_reason(error)
 
-    def _collect(self, pieces: list[Arrays], found: Arrays) -> None:
-        pieces.append(found)
+    def _collect(self, pieces: list[Arrays], made: Arrays) -> None:
+        pieces.append(made)
         if len(pieces) >= JOINED_PIECES:
-            pieces[:] = [self.metric.join(pieces)]
+            with metric_code(self.metric.name, "join"):
+                pieces[:] = [self.metric.join(pieces)]
 
     def record(self, cell_id: str, clip: Clip, reference: str) -> list[Measurement | ReferenceMeasurement]:
         """What is to be kept of the window: its arrays and those of its reference, or the reason why there are none.

@@ -122,6 +122,8 @@ class Metric(ABC):
     ``None`` where they don't."""
     has_equal_size: bool = False
     """Whether figures of samples of different size are given at equal size as well, by ``at_equal_size``."""
+    has_limit: bool = False
+    """Whether what infinitely many windows would give can be told, by ``extrapolated``."""
     piecewise: bool = False
     """Whether the successive pieces of a window may be measured one by one and put together by ``join``."""
 

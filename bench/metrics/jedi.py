@@ -37,6 +37,8 @@ class _Jedi(VideoTransformerMetric):
     quantity = "JEDi"
     small_sample = "the value is inflated"
     converted = JEDI_VJEPA
+    # Its bias isn't extrapolated away: the paired one has none.
+    has_limit = False
 
     def prepared(self, video: Tensor) -> Tensor:
         """Squashed and normalised: (B, 3, 16, 224, 224)."""

@@ -15,7 +15,7 @@ from ..statistics.ratios import MIN_SOURCES
 from .extrapolation import can_extrapolate, extrapolate, extrapolate_without
 from .feature_set import FeatureSet
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, Unavailable
-from .set_distance import FrechetDistance, SetDistance
+from .set_distance import SetDistance
 
 MAX_GROWTH = 1.1
 """How much greater the value may be at half the features before a note says so."""
@@ -26,6 +26,7 @@ class SetMetric(Metric):
 
     direction = "lower"
     needs = "features"
+    has_limit = True
     distance: SetDistance
     feature_size: int
     """Numbers in a feature; with no more features than that the value is inflated."""
@@ -35,11 +36,6 @@ class SetMetric(Metric):
     """What a sample of at most ``feature_size`` does to the value."""
     is_inflated: bool = True
     """Whether the value falls as the sample grows, so that it depends on N."""
-
-    @property
-    def has_limit(self) -> bool:
-        """Whether the value for infinitely many windows can be told from how it falls: that of Fréchet distances."""
-        return isinstance(self.distance, FrechetDistance)
 
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """One row of features for each clip of a window."""
@@ -82,7 +78,7 @@ class SetMetric(Metric):
         )
 
     def extrapolated(self, windows: Sequence[MeasuredWindow], *, with_interval: bool) -> Estimate | None:
-        """FVD∞ of large sets; see :mod:`.extrapolation`. Other distances have none."""
+        """FVD∞ of large sets; see :mod:`.extrapolation`."""
         if not self.has_limit or not windows or len(self.usable(windows)) < len(windows):
             return None
         features = FeatureSet.of(windows, self.distance)

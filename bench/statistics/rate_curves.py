@@ -234,7 +234,7 @@ def _checked_overlap(axis: Axis, anchor: RateCurve, test: RateCurve, least: floa
 def _value(axis: Axis, anchor: RateCurve, test: RateCurve, interpolation: Interpolation) -> float:
     import bjontegaard
 
-    delta = bjontegaard.bd_rate if axis == "rate" else bjontegaard.bd_psnr
+    delta = getattr(bjontegaard, {"rate": "bd_rate", "quality": "bd_psnr"}[axis])
     curves = (anchor.rates, anchor.qualities, test.rates, test.qualities)
     with warnings.catch_warnings():
         # Overlap is checked before; the package warns of the same.

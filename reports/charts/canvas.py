@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.axis import Axis
+from matplotlib.axis import Axis, XAxis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
@@ -67,8 +67,9 @@ def label_decades(axis: Axis) -> None:
     """Plain numbers at some values of each decade of a logarithmic axis; called once everything is drawn."""
     low, high = axis.get_data_interval()
     if high < low * ALL_ALIKE:
-        axis.axes.autoscale(False, axis=axis.axis_name)
-        set_limits = axis.axes.set_xlim if axis.axis_name == "x" else axis.axes.set_ylim
+        is_horizontal = isinstance(axis, XAxis)
+        axis.axes.autoscale(False, axis="x" if is_horizontal else "y")
+        set_limits = axis.axes.set_xlim if is_horizontal else axis.axes.set_ylim
         set_limits(low / 2, high * 2)
     low, high = axis.get_view_interval()
     decades = math.log10(high / low)

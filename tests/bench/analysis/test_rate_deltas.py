@@ -128,7 +128,7 @@ def test_a_single_rate_is_a_point() -> None:
 
 
 def test_models_of_one_system_are_named() -> None:
-    fields = {"convention": "codes", "regularizer": "fsq"}
+    fields: dict[str, Any] = {"convention": "codes", "regularizer": "fsq"}
     (table,) = rate_delta_tables([*curve("a", **fields), *curve("b", scale=0.8, **fields)])
     assert "the points of B are different models: b-0, b-1, b-2, b-3" in table.table.notes
 

@@ -8,13 +8,19 @@ import pandas as pd
 import pytest
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.colors import to_hex
+from matplotlib.container import ErrorbarContainer
+from matplotlib.lines import Line2D
 from toklab.reports.charts.curves import draw_psnr_by_position, draw_rate_distortion
 from toklab.reports.charts.differences import draw_position_differences, draw_rate_differences
 from toklab.reports.schema import TableError
 
 
 def positions(low: float = -1.0, high: float = 1.0) -> pd.DataFrame:
-    rows = [(label, i, base + i, base + low, base + high) for label, base in (("b", 1.0), ("c", -2.0)) for i in (1, 0)]
+    rows = [
+        (label, i, base + i, base + low + i, base + high + i)
+        for label, base in (("b", 1.0), ("c", -2.0))
+        for i in (1, 0)
+    ]
     return pd.DataFrame(rows, columns=["label", "position", "difference", "low", "high"])
 
 
@@ -32,11 +38,8 @@ def test_systems_keep_their_colours_beside_a_zero_line() -> None:
     np.testing.assert_array_equal(np.asarray(canvas.lines[1].get_xdata()), [0, 1])
     np.testing.assert_array_equal(np.asarray(canvas.lines[1].get_ydata()), [1, 2])
     assert canvas.get_ylabel() == "PSNR difference (dB) ↑"
-    bands = [band for band in canvas.collections if isinstance(band, PolyCollection)]
-    assert [(band.get_paths()[0].vertices[:, 1].min(), band.get_paths()[0].vertices[:, 1].max()) for band in bands] == [
-        (0, 2),
-        (-3, -1),
-    ]
+    bands = [np.asarray(band.get_paths()[0].vertices)[:, 1] for band in canvas.collections]
+    assert [(band.min(), band.max()) for band in bands] == [(0, 3), (-3, 0)]
     with pytest.raises(TableError, match="lacks the columns difference"):
         draw_position_differences(positions().drop(columns="difference"), ["a", "b", "c"], "a")
 
@@ -69,11 +72,13 @@ def test_codecs_are_lines_with_bands_and_others_points_with_bars(rated) -> None:
     (plain,) = draw_rate_distortion(rated, "psnr", "sample", "flicker").axes
     handles, labels = canvas.get_legend_handles_labels()
     assert labels == ["zero: A", "B", "m"]
-    plain_colours = [to_hex(handle.lines[0].get_color()) for handle in plain.get_legend_handles_labels()[0]]
-    assert [to_hex(handle.get_color()) for handle in handles] == plain_colours
-    np.testing.assert_array_equal(np.asarray(handles[1].get_xdata()), [0.1, 0.2])
-    np.testing.assert_array_equal(np.asarray(handles[1].get_ydata()), [1, 2])
-    assert [handle.get_linestyle() for handle in handles] == ["-", "--", "None"]
+    plain_handles = plain.get_legend_handles_labels()[0]
+    drawn = [handle.lines[0] for handle in plain_handles if isinstance(handle, ErrorbarContainer)]
+    zero, line, point = (handle for handle in handles if isinstance(handle, Line2D))
+    assert [to_hex(one.get_color()) for one in (zero, line, point)] == [to_hex(one.get_color()) for one in drawn]
+    np.testing.assert_array_equal(np.asarray(line.get_xdata()), [0.1, 0.2])
+    np.testing.assert_array_equal(np.asarray(line.get_ydata()), [1, 2])
+    assert [one.get_linestyle() for one in (zero, line, point)] == ["-", "--", "None"]
     assert sum(isinstance(part, PolyCollection) for part in canvas.collections) == 1
     (bar,) = (part for part in canvas.collections if isinstance(part, LineCollection))
     np.testing.assert_array_equal(bar.get_segments()[0], [[0.1, -1.5], [0.1, -0.5]])
