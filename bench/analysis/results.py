@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Self
 
 import pandas as pd
@@ -19,7 +20,7 @@ from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
-from ..planning.cell import reference_identity
+from ..planning.cell import reference_identity, versioned_reader
 from ..planning.suite import Suite, read_suite
 
 
@@ -40,14 +41,30 @@ class CellResults:
     """What reports call the dataset; unique among the cells that were read together."""
     qualifier: str = ""
     """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
+    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Versions of packages, by the identities of the ledger's runs."""
 
     @classmethod
-    def read(cls, ledger: Ledger, cell: CellRecord, references: Mapping[tuple[str, str], bytes]) -> CellResults:
-        """Read a cell's rows and measurements; ``references`` come from ``ledger.reference_measurements()``."""
+    def read(
+        cls,
+        ledger: Ledger,
+        cell: CellRecord,
+        references: Mapping[tuple[str, str], bytes],
+        versions: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
+    ) -> CellResults:
+        """Read a cell's rows and measurements.
+
+        Args:
+            ledger: where it is.
+            cell: the cell.
+            references: from ``ledger.reference_measurements()``.
+            versions: of packages, by the identities of the ledger's runs.
+        """
         rows, plan = ledger.rows(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
         inside, outside = (rows, []) if plan is None else plan.split(rows)
         missing = () if plan is None else plan.missing_shards
-        return cls(cell, inside, ledger.measurements(cell.cell_id), references, len(outside), missing)
+        measurements = ledger.measurements(cell.cell_id)
+        return cls(cell, inside, measurements, references, len(outside), missing, versions=versions)
 
     @property
     def label(self) -> str:
@@ -101,10 +118,18 @@ class CellResults:
         return found
 
     def _reference(self, row: Row, metric: Metric) -> bytes:
-        """What was measured on the reference of a row; earlier ledgers keep it without the reader's name."""
+        """What was measured on the reference of a row.
+
+        It is kept by the reader and its version, which are those of the row's run, or of a later one that measured the
+        metric. Earlier ledgers keep it by the reader's name alone, or without it.
+        """
+        if not self.references:
+            return b""
         clip = (row.content_id, row.frame_ids, self.cell.protocol_hash)
-        kept = (reference_identity(*clip, row.reader), reference_identity(*clip))
-        return next((arrays for name in kept if (arrays := self.references.get((name, metric.measurement_key)))), b"")
+        of_runs = [self.versions.get(row.run_id, {}), *reversed([*self.versions.values()])]
+        readers = dict.fromkeys([*(versioned_reader(row.reader, versions) for versions in of_runs), row.reader, ""])
+        kept = (self.references.get((reference_identity(*clip, name), metric.measurement_key)) for name in readers)
+        return next(filter(None, kept), b"")
 
     def reasons(self, metric: Metric) -> Counter[str]:
         """Why the metric has nothing of windows that were scored otherwise."""
@@ -168,7 +193,9 @@ class RunResults:
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
     references = ledger.reference_measurements()
-    return name_versions(name_datasets([CellResults.read(ledger, cell, references) for cell in ledger.cells()]))
+    versions = {run.run_id: run.provenance.get("versions", {}) for run in ledger.runs()}
+    cells = [CellResults.read(ledger, cell, references, versions) for cell in ledger.cells()]
+    return name_versions(name_datasets(cells))
 
 
 def name_versions(results: Sequence[CellResults]) -> list[CellResults]:

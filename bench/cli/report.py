@@ -111,7 +111,7 @@ def compare(
 
     The first is compared with each of the others, dataset by dataset and protocol by protocol; without tokenizers, all
     that the run's table ranks together are compared with each other. Intervals hold for all pairs at once. What has no
-    counterpart, and timings of two machines, are left out and listed.
+    counterpart, and speeds that can't be compared, are left out and listed.
 
     With --fail-if the exit code is 3 if a whole interval lies beyond the limit, and else 2 if there is no interval.
 

@@ -19,7 +19,8 @@ from ..ledger.in_flight import write_in_flight
 from ..ledger.ledger import Ledger
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
-from ..planning.cell import reference_identity
+from ..planning.cell import reference_identity, versioned_reader
+from . import provenance
 from .clip_cutting import clip_length
 from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
@@ -66,6 +67,8 @@ class Evaluation:
     retry_failed: bool = False
     on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
+    versions: Mapping[str, str] = field(default_factory=lambda: provenance.package_versions())
+    """Of packages, by name; features of references are kept by that of the reader's."""
     faulty_metrics: set[str] = field(default_factory=set)
     """Names of metrics whose own code fails on a window."""
     _warm: bool = False
@@ -276,7 +279,8 @@ class Evaluation:
         return records
 
     def _reference(self, clip: Clip) -> str:
-        return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, clip.reader)
+        reader = versioned_reader(clip.reader, self.versions)
+        return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
 
 
 def _round_to_uint8(video: Tensor) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,10 @@ from ...tokenizers.interface import GENERAL_SETTINGS, InferenceSettings, Regular
 
 NOISE_SETTINGS = frozenset({"posterior", "seed"})
 """Settings that only tokenizers with a posterior to sample from use."""
+
+
+READER_PACKAGES = {"decord": "decord", "pyav": "av"}
+"""The package that decodes for a reader; raw video and images are toklab's own."""
 
 
 def settings_without_effect(regularizer: Regularizer) -> frozenset[str]:
@@ -80,10 +85,22 @@ def reference_identity(content_id: str, frame_ids: tuple[int, ...], protocol_has
         content_id: SHA-256 of the source's content.
         frame_ids: of the window.
         protocol_hash: of the protocol.
-        reader: the reader that decoded them; empty for the identity of ledgers from before it counted.
+        reader: the reader that decoded them, with its version: see :func:`versioned_reader`. Without the version, or
+            empty, for the identity of ledgers from before these counted.
     """
     pixels: list[Any] = [content_id, list(frame_ids), protocol_hash]
     return canonical_hash([*pixels, reader] if reader else pixels, digits=32)
+
+
+def versioned_reader(reader: str, versions: Mapping[str, str]) -> str:
+    """A reader's name with the version of the package that decodes; the name alone where none does, or none is known.
+
+    Args:
+        reader: ``decord``, ``pyav``, ….
+        versions: of packages, by name.
+    """
+    version = versions.get(READER_PACKAGES.get(reader, ""), "")
+    return f"{reader} {version}" if version else reader
 
 
 def noise_seed(seed: int, content_id: str, window: int) -> int:

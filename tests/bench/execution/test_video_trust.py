@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import av
 import pytest
+from first_pixel import FirstPixel
 from natural_video import write_natural
 from toklab.bench.analysis.results import read_results
+from toklab.bench.execution import provenance
 from toklab.bench.execution.dataset_windows import length_notes, unseen_damage_notes
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.records import Row
@@ -169,3 +172,26 @@ def test_references_are_kept_by_the_reader_that_decoded_them(tmp_path: Path, run
         for reader in ("decord", "pyav")
     }
     assert found == {"decord": b"decord", "pyav": b"old"}
+
+
+def test_references_are_kept_by_the_version_of_their_reader(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKLAB_PLUGINS", f"{os.environ['TOKLAB_PLUGINS']},metrics.first-pixel=first_pixel:FirstPixel")
+    run, metrics = tmp_path / "run", ("psnr", "first-pixel")
+    for version, tokenizer in (("1.0", "average"), ("2.0", "signs"), ("2.0", "average")):
+        versions = {"av": version, "decord": version}
+        monkeypatch.setattr(provenance, "package_versions", lambda versions=versions: versions)
+        run_suite(run, (tokenizer,), metrics)
+    with Ledger(run) as ledger:
+        results, references = read_results(ledger), ledger.reference_measurements()
+    # Each version measured the six windows anew, and what was there already wasn't measured again.
+    assert len(references) == 12
+    for result, version in zip(results, ("1.0", "2.0"), strict=True):
+        row = result.rows[0]
+        name = reference_identity(row.content_id, row.frame_ids, result.cell.protocol_hash, f"{row.reader} {version}")
+        assert result._reference(row, FirstPixel()) == references[name, "first-pixel:v1"]
+        # A ledger of an earlier version keeps it by the reader's name alone.
+        named = reference_identity(row.content_id, row.frame_ids, result.cell.protocol_hash, row.reader)
+        old = replace(result, references={(named, "first-pixel:v1"): b"old"})
+        assert old._reference(row, FirstPixel()) == b"old"

@@ -166,3 +166,32 @@ def test_interval_ends_are_rounded_outwards_and_noted(figure):
         assert table.sections[0].rows[0].cells[0].interval == text
         assert table.footnotes[0].text == "PSNR: carried by few videos"
     assert not build_table([row]).footnotes
+
+
+def _speed(figure, tokenizer, count, **values):
+    counted = {"count": count, "counted": "repetitions", "num_sources": 0}
+    timing = {"metric": "latency", "title": "Latency", "unit": "s", "direction": "lower", "decimals": 2}
+    return replace(figure(tokenizer=tokenizer), **timing, **counted, **values)
+
+
+def test_speeds_share_one_line_and_no_footnote(figure):
+    rows = [
+        _speed(figure, "a", 12, value=1.0, low=0.9, high=1.1, lowest=0.8, highest=1.3, correlation=-0.214),
+        _speed(figure, "b", 30, value=2.0, low=1.9, high=2.1, lowest=1.8, highest=2.3, correlation=0.1),
+        _speed(figure, "c", 4, value=3.0, lowest=2.5, highest=3.5, interval_note="no interval with fewer than 6"),
+    ]
+    line = "Speeds: median of 4 to 30 repetitions; correlation of neighbouring ones, from 10 on: −0.21 to 0.10."
+    table = build_table(rows)
+    assert line in table.caption
+    assert table.footnotes == ()
+    with_ends = build_table(rows, intervals="ends")
+    assert line in with_ends.caption
+    assert "the choice of videos alone, and of a speed the repetitions alone." in with_ends.caption
+    shown = {name: _cell(with_ends, name, "latency") for name in "abc"}
+    assert [cell.interval for cell in shown.values()] == ["[0.90, 1.10]", "[1.90, 2.10]", "(2.50 to 3.50)"]
+    assert _notes(with_ends, shown["c"].marks) == ["Latency: no interval with fewer than 6"]
+    assert "Speeds" not in build_table([figure(value=20.0)]).caption
+
+
+def test_one_repetition_is_said_so(figure):
+    assert "Speeds: median of 1 repetition." in build_table([_speed(figure, "a", 1, value=1.0)]).caption
