@@ -165,13 +165,13 @@ def _convert(weights: ConvertedWeights, pickles: Mapping[PickledPart, Path], has
         state |= _part_state(part, path)
     _strictly(weights, {name: value.to("meta") for name, value in state.items()}, next(iter(pickles.values())))
     made_from = {part.file_name: hashes[part] for part in weights.parts}
-    told = json.dumps({"made_from": made_from, "licence": weights.licence}, sort_keys=True)
+    origin = json.dumps({"made_from": made_from, "licence": weights.licence}, sort_keys=True)
     target = own_folder() / weights.file_name
     target.parent.mkdir(parents=True, exist_ok=True)
     handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     os.close(handle)
     try:
-        save_file(state, partial, metadata={METADATA: told})
+        save_file(state, partial, metadata={METADATA: origin})
         os.replace(partial, target)
     finally:
         Path(partial).unlink(missing_ok=True)
@@ -203,8 +203,8 @@ def _made_from(weights: ConvertedWeights, path: Path) -> dict[str, str]:
 
     try:
         with safe_open(path, framework="pt") as file:
-            told = json.loads((file.metadata() or {})[METADATA])["made_from"]
-        return {part.file_name: str(told[part.file_name]) for part in weights.parts}
+            origin = json.loads((file.metadata() or {})[METADATA])["made_from"]
+        return {part.file_name: str(origin[part.file_name]) for part in weights.parts}
     except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
         raise WeightsUnavailableError(
             f"{path} is damaged, or none that toklab weights pull has made", f"Remove it and run {weights.hint}"

@@ -37,7 +37,7 @@ class CodecTokenizer(VideoTokenizer):
 
     Streams are one group of pictures, 4:2:0, BT.709 of limited range, made by one thread (hence repeatable), and
     counted without container and messages. A stream of at most the target's bits is taken if there is one within 3 %,
-    else the nearest; where that is further away, the stream's facts say why. Encoders are told each clip's own frame
+    else the nearest; where that is further away, the stream's facts say why. Encoders get each clip's own frame
     rate. Pixels are rounded to 8 bits; frames are padded to even sides of at least 32 pixels.
     """
 
