@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,9 +11,6 @@ from ...datasets.stream import SourcePlan
 from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
-
-NAMED_KINDS = 3
-"""Kinds of video that a note names."""
 
 
 @dataclass
@@ -108,13 +104,11 @@ def length_notes(dataset: Dataset, plans: Iterable[SourcePlan | FailedClip]) -> 
     return tuple(found)
 
 
-def unseen_damage_notes(plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
-    """How many videos could be damaged without a sign, and which; nothing where there are none."""
-    doubtful = [plan for plan in plans if isinstance(plan, SourcePlan) and plan.facts.unseen_damage]
-    if not doubtful:
+def unlocked_notes(plans: Iterable[SourcePlan | FailedClip]) -> tuple[str, ...]:
+    """That damage to videos could go unnoticed, with their codecs; nothing of videos in memory."""
+    kinds = ", ".join(sorted({plan.facts.coding for plan in plans if isinstance(plan, SourcePlan)} - {""}))
+    if not kinds:
         return ()
-    kinds = Counter(plan.facts.unseen_damage for plan in doubtful).most_common()
-    counted = f"{len(doubtful):,} videos" if len(doubtful) > 1 else "1 video"
-    shown = ", ".join(f"{count:,} {kind}" for kind, count in kinds[:NAMED_KINDS])
-    more = ", …" if len(kinds) > NAMED_KINDS else ""
-    return (f"damage to {counted} could go unnoticed ({shown}{more}), unless `toklab data lock` pins their content",)
+    return (
+        f"not locked ({kinds}): damage that no decoder notices would go unseen; `toklab data lock` pins the content",
+    )

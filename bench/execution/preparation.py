@@ -24,7 +24,7 @@ from ..catalog.tokenizer_entry import TokenizerEntry
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.weights import WeightsUnavailableError
 from ..planning.cell import Cell
-from .dataset_windows import DatasetWindows, cut_plans, length_notes, unseen_damage_notes
+from .dataset_windows import DatasetWindows, cut_plans, length_notes, unlocked_notes
 from .options import RunOptions
 from .supervision import Supervision
 
@@ -96,7 +96,7 @@ class Preparation:
                 notes = length_notes(dataset, plans)
                 knows_content = dataset.knows_content
             if not knows_content and self._lock(cell) is None:
-                notes = (*notes, *unseen_damage_notes(plans))
+                notes = (*notes, *unlocked_notes(plans))
             for note in notes:
                 self._say(f"{cell.dataset}: {note}")
             self._windows[key] = DatasetWindows(sources, plans, missing, notes)

@@ -28,8 +28,8 @@ class VideoFacts:
     height: int
     reader: ReaderName
     """The reader that was chosen."""
-    unseen_damage: str = ""
-    """Why damage to the file may go unnoticed, as ``HEVC``; empty where it hardly can."""
+    coding: str = ""
+    """How it is stored: a codec, as ``H.264``, ``raw`` or ``images``; empty in memory."""
 
 
 class VideoReader(ABC):

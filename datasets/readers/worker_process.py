@@ -15,9 +15,9 @@ import torch
 from .. import protocol as protocol
 from ..interface import UnreadableVideo, VideoSource
 from .choice import ReaderChoice, open_reader
+from .coding import coding_of
 from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
-from .unseen_damage import unseen_damage
 
 GRACE_S = 10.0
 """The parent kills a child that is late; a child whose parent is gone ends itself this many seconds later."""
@@ -50,7 +50,7 @@ class OpenSource:
 
     def probe(self, source: VideoSource, choice: ReaderChoice) -> VideoFacts:
         """What the source is."""
-        return replace(self.open(source, choice).facts, unseen_damage=unseen_damage(source))
+        return replace(self.open(source, choice).facts, coding=coding_of(source))
 
     def decode(
         self, source: VideoSource, choice: ReaderChoice, frame_ids: tuple[int, ...], transform: Any

@@ -62,7 +62,7 @@ class DamagedVideo(FaultKind):
         detail = f"{codec}, {what}: {len(found)} windows scored, {failed} failed"
         wrong = [key for key, measured in found.items() if truth.get(key) != measured]
         if wrong:
-            is_said = any("could go unnoticed" in remark for remark in tiny_runs.remarks(scratch / "run"))
+            is_said = any("would go unseen" in remark for remark in tiny_runs.remarks(scratch / "run"))
             verdict = "doubted" if is_said else "wrong"
             return Outcome(verdict, f"{detail}; others than those of the sound file: {wrong}")
         if not failed and len(found) < len(truth):

@@ -13,7 +13,7 @@ from first_pixel import FirstPixel
 from natural_video import write_natural
 from toklab.bench.analysis.results import read_results
 from toklab.bench.execution import provenance
-from toklab.bench.execution.dataset_windows import length_notes, unseen_damage_notes
+from toklab.bench.execution.dataset_windows import length_notes, unlocked_notes
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.records import Row
 from toklab.bench.planning.cell import reference_identity
@@ -131,26 +131,24 @@ def test_a_wrong_length_is_said_in_the_run_and_in_its_report(
     assert said in _remarks(tmp_path / "run")
 
 
-def test_videos_that_could_hide_damage_are_counted_by_kind(tmp_path: Path) -> None:
-    kinds = ("HEVC", "", "VP9", "HEVC", "raw", "as images")
+def test_videos_that_are_not_locked_are_named_by_codec(tmp_path: Path) -> None:
+    kinds = ("HEVC", "", "VP9", "HEVC", "raw", "images")
     facts = [VideoFacts(20, 25.0, 8, 8, "pyav", kind) for kind in kinds]
     plans = [SourcePlan(VideoSource(f"{number}.mp4", tmp_path), "", fact, ()) for number, fact in enumerate(facts)]
-    (note,) = unseen_damage_notes(plans)
-    assert note.startswith("damage to 5 videos could go unnoticed (2 HEVC, 1 VP9, 1 raw, …)")
-    assert unseen_damage_notes(plans[1:2]) == ()
+    (note,) = unlocked_notes(plans)
+    assert note.startswith("not locked (HEVC, VP9, images, raw): damage that no decoder notices")
+    assert unlocked_notes(plans[1:2]) == ()
 
 
-def test_a_lock_ends_the_doubt_about_videos_that_could_hide_damage(
-    tmp_path: Path, run_suite: Callable, video_folder: Path
-) -> None:
+def test_run_and_report_say_that_videos_are_not_locked(tmp_path: Path, run_suite: Callable, video_folder: Path) -> None:
     _, progress = run_suite(tmp_path / "run", ("average", "signs"))
-    said = "damage to 3 videos could go unnoticed (3 H.264 of 56×40)"
+    said = "not locked (H.264)"
     assert sum(said in message for message in progress.messages) == 1
     assert said in _remarks(tmp_path / "run")
     write_lock(video_folder / LOCK_NAME, hash_videos(FolderDataset(video_folder)))
     _, progress = run_suite(tmp_path / "locked", ("average",))
-    assert not any("unnoticed" in message for message in progress.messages)
-    assert "unnoticed" not in _remarks(tmp_path / "locked")
+    assert not any("not locked" in message for message in progress.messages)
+    assert "not locked" not in _remarks(tmp_path / "locked")
 
 
 def test_references_are_kept_by_the_reader_that_decoded_them(tmp_path: Path, run_suite: Callable) -> None:
