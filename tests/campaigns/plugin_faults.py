@@ -138,7 +138,9 @@ class HostilePlugin(FaultKind):
         if found.get(HONEST) != truth[HONEST]:
             return Outcome("wrong", f"{detail}: the honest tokenizer has other figures")
         scored = found.get(HOSTILE, {})
-        if any(truth[HOSTILE].get(key) != measured for key, measured in scored.items()):
+        # A reconstruction in half precision is one, and has its own figures.
+        may_differ = fault["what"][1] == "half precision"
+        if not may_differ and any(truth[HOSTILE].get(key) != measured for key, measured in scored.items()):
             return Outcome("wrong", f"{detail}: a figure of its own")
         if fault["what"][0] == "reference" and scored:
             return Outcome("wrong", f"{detail}: it was scored")
