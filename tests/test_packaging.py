@@ -73,12 +73,14 @@ def installed_alone(
     return environment
 
 
+@pytest.mark.slow
 def test_wheel_holds_every_file_of_the_four_folders(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         packed = {name.removeprefix("toklab/") for name in archive.namelist() if name.startswith("toklab/")}
     assert packed == set(files_of_the_checkout())
 
 
+@pytest.mark.slow
 def test_wheel_puts_nothing_but_toklab_at_the_top_level(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         top_level = {name.split("/")[0] for name in archive.namelist()}
@@ -114,6 +116,7 @@ print(before, evaluate.__module__, toklab.bench.__version__)
     assert installed_beside_others.run(code, tmp_path).split()[:2] == ["False", "toklab.bench.api"]
 
 
+@pytest.mark.slow
 def test_every_data_file_is_a_resource(installed_alone: ScratchEnvironment, tmp_path: Path) -> None:
     # Type checkers look for py.typed by its path; nothing reads it.
     data = [Path(file) for file in files_of_the_checkout() if not file.endswith((".py", "/py.typed"))]

@@ -197,6 +197,7 @@ def test_arguments_that_name_nothing(tmp_path: Path) -> None:
         evaluate(Pool(), clips(), metrics=["psnr"], protocol="cdt", progress=False, **SPEC)
 
 
+@pytest.mark.slow
 def test_nothing_stays_on_disk_unless_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TMPDIR", str(tmp_path / "temporary"))
     monkeypatch.setattr("tempfile.tempdir", None)
@@ -242,6 +243,7 @@ def test_codes(video_folder: Path) -> None:
     assert values["codebook-utilization"] == 100
 
 
+@pytest.mark.slow
 def test_the_tables_of_a_run(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("average", "signs", "nan"), ("psnr", "bpp", "codebook-utilization", "params"))
     run = open_run(tmp_path / "run")

@@ -18,6 +18,7 @@ def counts(folder: Path) -> dict[str, Any]:
         return cast(dict[str, Any], accounting_frame(read_results(ledger)).to_dict("records")[0])
 
 
+@pytest.mark.slow
 def test_odd_containers_are_scored_or_reported(shared: Path, tmp_path: Path, run_suite: Callable) -> None:
     folder = shared / "clips" / "compat"
     summary, _ = run_suite(tmp_path / "run", folder=folder)

@@ -76,6 +76,7 @@ def as_video(picture: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(2 * picture - 1).float().permute(2, 0, 1)[None, :, None]
 
 
+@pytest.mark.slow
 def test_every_picture_is_scored_at_its_own_size(
     tmp_path: Path,
     pictures: Path,

@@ -68,6 +68,7 @@ def resizing_for(card: Card) -> VideoTokenizer:
     )
 
 
+@pytest.mark.slow
 def test_all_families_ship_and_take_little_room() -> None:
     cards = [card_of(name) for name in ZOO]
     assert {card.spec.family for card in cards} == FAMILIES
@@ -96,6 +97,7 @@ def test_the_weights_are_as_good_as_the_card_says(name: str, clips: list[Tensor]
     assert measured["psnr"] == pytest.approx(card.training.psnr, abs=0.06)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ZOO)
 def test_trained_tokenizers_beat_resizing_at_equal_latent_size(name: str, clips: list[Tensor]) -> None:
     card = card_of(name)

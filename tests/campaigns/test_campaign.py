@@ -98,6 +98,7 @@ def test_a_few_faults_of_the_quick_kinds(tmp_path: Path) -> None:
     assert [tried.count(kind) for kind in quick] == [1, 52, 27]
 
 
+@pytest.mark.slow
 def test_a_killed_task_is_killed_and_what_it_said_before_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(FOLDER))
     from forks import killed_after

@@ -46,6 +46,7 @@ def _colour(dataset: Dataset, protocol: Protocol, worker: DecodeWorker, reader: 
     return np.round((clip.video[:, 0].mean(dim=(1, 2)).numpy() + 1) * 127.5).astype(int).tolist()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reader", ["auto", "pyav"])
 def test_a_copy_of_a_raw_sequence_has_its_colours(
     tmp_path: Path, worker: DecodeWorker, reader: Literal["auto", "pyav"]

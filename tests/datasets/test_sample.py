@@ -42,6 +42,7 @@ def test_scenes_take_any_photograph_length_and_size(scene: sample_scenes.Scene) 
     assert (frames != scene(PHOTOGRAPH, 4, 9, (32, 48))).any()
 
 
+@pytest.mark.slow
 def test_the_cut_is_hard_and_inside_the_first_window() -> None:
     (clip,) = (clip for clip in CLIPS if clip.scene is sample_scenes.cut)
     frames = clip.scene(sample.load_photograph(clip.photograph), clip.seed, NUM_FRAMES, SIZE).astype(int)
@@ -97,6 +98,7 @@ def test_clips_are_made_once_and_damaged_ones_again(two_clips: tuple[SampleClip,
     )
 
 
+@pytest.mark.slow
 def test_the_cache_is_where_the_environment_says(two_clips: tuple[SampleClip, ...]) -> None:
     (folder,) = {source.path.parent for source in SampleDataset().sources()}
     assert folder == Path(os.environ["TOKLAB_CACHE"]) / "sample" / sample.VERSION

@@ -90,6 +90,7 @@ def test_a_list_names_videos_relative_to_itself(videos: Path) -> None:
         training_sources(videos / "none.txt")
 
 
+@pytest.mark.slow
 def test_synthetic_clips_need_no_files_and_mix_with_videos(videos: Path, tmp_path: Path) -> None:
     data = TrainingData(**{**vars(SMALL), "synthetic_share": 0.5})
     assert clips(data, None, tmp_path)(0).shape == (8, 3, 5, 16, 16)
@@ -104,6 +105,7 @@ def test_larger_scales_are_averaged_down(videos: Path, tmp_path: Path) -> None:
     assert clips(data, videos, tmp_path)(0).shape == (8, 3, 5, 16, 16)
 
 
+@pytest.mark.slow
 def test_synthetic_photographs_and_seeds_are_not_those_of_the_sample() -> None:
     assert not {clip.photograph for clip in CLIPS} & set(PHOTOGRAPHS)
     assert max(clip.seed for clip in CLIPS) < FIRST_SEED

@@ -61,6 +61,7 @@ def test_the_other_rules() -> None:
 sides = st.integers(9, 90)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(sides, sides, sides, sides, st.integers(0, 99))
 def test_cover_equals_pillow(height: int, width: int, clip_height: int, clip_width: int, seed: int) -> None:

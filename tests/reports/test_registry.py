@@ -24,6 +24,7 @@ def added(monkeypatch):
     monkeypatch.setitem(FORMATS, "json", f"{module.__name__}:report_files")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_format_has_its_function(name, figures):
     files = load_format(name)(compose_report(figures, "Demo", {}))
@@ -31,6 +32,7 @@ def test_every_format_has_its_function(name, figures):
     assert all(isinstance(content, str | bytes) and content for content in files.values())
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("added")
 def test_an_added_format_is_written_beside_the_charts(figures, tmp_path):
     written = write_report(compose_report(figures, "Demo", {}), tmp_path, ["json"])

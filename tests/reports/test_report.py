@@ -20,6 +20,7 @@ def failures():
     return pd.DataFrame([{"label": "bicubic-4chn", "source": "a_b.mp4", "window": 1, "reason": "50 % decoded | cut"}])
 
 
+@pytest.mark.slow
 def test_a_report_has_all_its_files(figures, tmp_path, accounting, failures):
     provenance = {"machine": {"cpu": "x_1", "cores": 2}, "readers": ["decord", "pyav"]}
     folder = tmp_path / "new" / "report"
@@ -50,6 +51,7 @@ def test_a_report_has_all_its_files(figures, tmp_path, accounting, failures):
         assert done.returncode == 0, done.stdout[-2000:]
 
 
+@pytest.mark.slow
 def test_equal_reports_are_equal_files(figures, tmp_path):
     folders = [tmp_path / "a", tmp_path / "b"]
     for folder in folders:
@@ -64,6 +66,7 @@ def test_a_report_without_enough_axes_says_so(figure, tmp_path):
     assert "No radar charts: a radar chart needs 3 metrics" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.slow
 def test_bad_input_writes_nothing(figures, tmp_path):
     with pytest.raises(TableError, match="unknown report format html; there are: md, csv, latex"):
         write_report(compose_report(figures, "Demo", {}), tmp_path / "r", ["html"])

@@ -27,6 +27,7 @@ def test_shipped_cards_have_the_identities_they_were_released_with() -> None:
     assert {name: card.identity for name, card in load_cards().items() if name in IDENTITIES} == IDENTITIES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("first", "card"), moved_cards().items(), ids=MOVED)
 def test_a_familys_first_path_builds_the_same_tokenizer_with_the_same_identity(first: str, card: Card) -> None:
     if ".cosmos" in first or first.endswith(".opensora"):

@@ -33,6 +33,7 @@ def test_tiles_cover_every_position_and_overlap(tiling: Tiling, length: int) -> 
     assert all(0 < after - before <= tiling.size - tiling.overlap for before, after in itertools.pairwise(starts))
 
 
+@pytest.mark.slow
 @given(tilings(), st.integers(1, 20), st.integers(1, 20), st.lists(st.integers(1, 3), min_size=1, max_size=3))
 def test_a_pointwise_function_gives_the_same_in_tiles(
     tiling: Tiling, height: int, width: int, lengths: list[int]

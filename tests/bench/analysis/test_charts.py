@@ -38,6 +38,7 @@ def points_of(chart: Chart) -> list[dict[str, Any]]:
     return [dict(zip(chart.points.columns, row, strict=True)) for row in chart.points.to_numpy()]
 
 
+@pytest.mark.slow
 def test_charts_hold_the_points_of_the_metrics(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("signs", "average"), METRICS)
     results = read_run(tmp_path / "run")
@@ -96,11 +97,13 @@ def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..
     assert "noisy (posterior=sample) & 3 &" in (out / "report.tex").read_text()
 
 
+@pytest.mark.slow
 def test_without_several_values_there_is_no_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("noisy", "average"), ("psnr",), settings={"posterior": ["mode", "sample"]})
     assert not [name for name in charts_of(read_run(tmp_path / "run")) if name.startswith("sweep")]
 
 
+@pytest.mark.slow
 def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("average",), ("psnr",))
     run_suite(tmp_path / "run", ("average",), ("psnr",), protocol_changes={"height": 40, "width": 40})

@@ -22,6 +22,7 @@ def left_out(frame: pd.DataFrame) -> str:
     return "\n".join(frame.attrs["left_out"])
 
 
+@pytest.mark.slow
 def test_two_protocols_in_a_folder_are_compared_each_with_itself(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", ("average", "signs"), ("psnr",))
     run_suite(tmp_path / "run", ("average", "signs"), ("psnr",), protocol_changes=LARGER)
@@ -35,6 +36,7 @@ def test_two_protocols_in_a_folder_are_compared_each_with_itself(tmp_path: Path,
         assert "left out: average on videos" in render_comparison(frame, kind)
 
 
+@pytest.mark.slow
 def test_between_runs_every_protocol_has_its_pair(tmp_path: Path, run_suite: Callable) -> None:
     for name in ("before", "after"):
         run_suite(tmp_path / name, ("average",), ("psnr",))
@@ -50,6 +52,7 @@ def test_between_runs_every_protocol_has_its_pair(tmp_path: Path, run_suite: Cal
     assert "ssim on videos: not measured for average" in left_out(frame)
 
 
+@pytest.mark.slow
 def test_only_other_protocols_or_other_folders_are_refused(
     tmp_path: Path, run_suite: Callable, make_video: Callable[[Path, int], Path]
 ) -> None:
@@ -63,6 +66,7 @@ def test_only_other_protocols_or_other_folders_are_refused(
         compare_items([str(tmp_path / "run"), str(tmp_path / "other")], None, None)
 
 
+@pytest.mark.slow
 def test_timings_of_two_machines_and_failed_cells_are_left_out(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", ("average", "signs", "unbuildable"), ("psnr", "throughput-decode"))
     with Ledger(tmp_path / "run") as ledger:
@@ -91,6 +95,7 @@ def with_repetitions(result: CellResults, change: Callable[[Repetitions], Repeti
     return replace(result, measurements=changed)
 
 
+@pytest.mark.slow
 def test_speeds_are_compared_by_paired_ratios_or_left_out_with_the_reason(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", ("average", "signs"), ("psnr", "throughput-decode"))
     with Ledger(tmp_path / "run") as ledger:

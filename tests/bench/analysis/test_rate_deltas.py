@@ -57,6 +57,7 @@ def rows_of(table: NamedTable) -> dict[tuple[str, str], dict[str, Any]]:
     return {(row["curve"], row["name"]): row for row in rows}
 
 
+@pytest.mark.slow
 def test_a_fifth_less_rate_is_minus_twenty_percent_by_every_metric() -> None:
     left_out: list[str] = []
     (table,) = rate_delta_tables([*curve("a"), *curve("b", scale=0.8)], left_out=left_out)

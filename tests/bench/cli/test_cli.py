@@ -183,6 +183,7 @@ def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
     assert "torch" in text
 
 
+@pytest.mark.slow
 def test_compare_on_shared_windows(toklab: INVOKE, run_folder: Path) -> None:
     code, output = toklab("compare", "average", "signs", "--run", run_folder)
     assert code == 0
@@ -192,6 +193,7 @@ def test_compare_on_shared_windows(toklab: INVOKE, run_folder: Path) -> None:
     assert output.count("\n") == 3
 
 
+@pytest.mark.slow
 def test_compare_runs_with_themselves_gives_no_difference(toklab: INVOKE, run_folder: Path) -> None:
     _, output = toklab("compare", run_folder, run_folder, "-m", "psnr", "-f", "csv")
     header, *rows = output.strip().splitlines()
@@ -234,6 +236,7 @@ def test_a_broken_metric_plugin_doesnt_break_the_list(toklab: INVOKE, monkeypatc
     assert "broken plugin odd" in output
 
 
+@pytest.mark.slow
 def test_complexity_as_csv_has_the_documented_columns(toklab: INVOKE) -> None:
     code, output = toklab("complexity", "vidtok_kl_causal_488_4chn", "--format", "csv")
     assert code == 0

@@ -24,6 +24,7 @@ def golden(shared: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(shared / "goldens" / "vidtok" / "kl_causal_488", tmp_path / "tree" / "kl"))
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_a_golden_passes_and_says_how_well(golden: Path) -> None:
     lines: list[str] = []
@@ -33,6 +34,7 @@ def test_a_golden_passes_and_says_how_well(golden: Path) -> None:
     assert any("io/z_sample" in line for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 @pytest.mark.parametrize("value", [0.01, float("nan")])
 def test_a_deviation_beyond_the_tolerance_fails(golden: Path, value: float) -> None:
@@ -44,6 +46,7 @@ def test_a_deviation_beyond_the_tolerance_fails(golden: Path, value: float) -> N
     assert any("io/recon" in line and "FAILED" in line for line in lines)
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_the_exit_code_tells(golden: Path) -> None:
     assert CliRunner().invoke(app, ["selftest", "--goldens", str(golden)]).exit_code == 0

@@ -54,6 +54,7 @@ def clip_of(num_frames: int) -> Clip:
     return Clip("a", "0" * 64, Window(0, tuple(range(num_frames))), 1, 30.0, "pyav", torch.zeros(3, 1, 1, 1))
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=8), st.integers(1, 7))
 @settings(max_examples=40)
 def test_however_the_pieces_are_cut_the_clips_are_those_of_the_whole(lengths: list[int], num_frames: int) -> None:

@@ -61,6 +61,7 @@ def windows(folder: Path) -> list[tuple[str, int]]:
     return [row.key for row in result.rows]
 
 
+@pytest.mark.slow
 def test_runs_keep_to_the_limits(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", metrics=("psnr",), limit=4)
     assert windows(tmp_path / "run") == [("a.mp4", 0), ("a.mp4", 1), ("b.mp4", 0), ("c.mp4", 0)]

@@ -24,6 +24,7 @@ def counts(folder: Path) -> tuple[int, int, int]:
     return found["requested"], found["scored"], found["outside_plan"]
 
 
+@pytest.mark.slow
 def test_a_limit_after_a_larger_run_counts_its_own_windows(
     tmp_path: Path, run_suite: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -45,6 +46,7 @@ def test_a_limit_after_a_larger_run_counts_its_own_windows(
     assert counts(tmp_path / "run") == (NUM_WINDOWS, NUM_WINDOWS, 0)
 
 
+@pytest.mark.slow
 def test_a_deleted_video_no_longer_counts(tmp_path: Path, run_suite: Callable, video_folder: Path) -> None:
     run_suite(tmp_path / "run", metrics=("psnr",))
     (video_folder / "b.mp4").unlink()
@@ -64,6 +66,7 @@ def test_a_failed_window_outside_the_plan_does_not_set_the_exit_code(
     assert run_suite(tmp_path / "run")[0].exit_code == 0
 
 
+@pytest.mark.slow
 def test_shards_in_one_folder_add_up(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", metrics=("psnr",), shard=Shard(0, 2))
     (result,) = open_run(tmp_path / "run").results

@@ -19,6 +19,7 @@ def hostile(run_suite: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..
     return run_suite
 
 
+@pytest.mark.slow
 def test_a_metric_that_fails_is_no_success_however_often_it_is_run(
     tmp_path: Path, hostile: Callable[..., Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,6 +39,7 @@ def test_a_metric_that_fails_is_no_success_however_often_it_is_run(
     assert "the metric's own code fails" in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.slow
 def test_windows_that_a_metric_no_longer_measures_are_told(tmp_path: Path, hostile: Callable[..., Any]) -> None:
     hostile(tmp_path / "run", ("average",), ("psnr", "frames"), limit=2)
     with pytest.MonkeyPatch.context() as patch:

@@ -42,6 +42,7 @@ def reasons(folder: Path) -> list[tuple[str, int, str]]:
     return [(row["source"], row["window"], row["reason"]) for row in frame.to_dict("records")]
 
 
+@pytest.mark.slow
 def test_every_window_is_scored_once(tmp_path: Path, run_suite: Callable) -> None:
     summary, progress = run_suite(
         tmp_path / "run", ("average", "signs"), ("psnr", "ssim", "bpp", "codebook-utilization")
@@ -68,6 +69,7 @@ def test_a_second_run_computes_nothing(tmp_path: Path, run_suite: Callable) -> N
     pd.testing.assert_frame_equal(table(tmp_path / "run"), before)
 
 
+@pytest.mark.slow
 def test_a_new_metric_is_computed_and_the_others_stay(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", metrics=("psnr",))
     with Ledger(tmp_path / "run") as ledger:
@@ -85,6 +87,7 @@ def test_other_settings_are_another_cell(tmp_path: Path, run_suite: Callable) ->
     assert found["noisy", "psnr"] != found["noisy (seed=1)", "psnr"]
 
 
+@pytest.mark.slow
 def test_noise_survives_sharding_and_batching(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "whole", ("noisy",))
     run_suite(tmp_path / "batched", ("noisy",), batch_size=3)
@@ -96,6 +99,7 @@ def test_noise_survives_sharding_and_batching(tmp_path: Path, run_suite: Callabl
     assert accounting(tmp_path / "merged") == accounting(tmp_path / "whole")
 
 
+@pytest.mark.slow
 def test_a_changed_file_is_computed_again(
     tmp_path: Path, run_suite: Callable, video_folder: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_changed_file_is_computed_again(
     assert accounting(tmp_path / "run")["average"] == (NUM_WINDOWS, NUM_WINDOWS, 0)
 
 
+@pytest.mark.slow
 def test_bad_tokenizers_fail_window_by_window_and_the_others_go_on(tmp_path: Path, run_suite: Callable) -> None:
     names = ("nan", "wrong-length", "unbuildable", "average")
     summary, progress = run_suite(tmp_path / "run", names)
@@ -173,6 +178,7 @@ def test_a_one_frame_video_is_scored_by_the_tail_rule(
     assert row.frame_ids == (0,) * 17
 
 
+@pytest.mark.slow
 def test_a_repaired_file_replaces_its_failure(
     tmp_path: Path, run_suite: Callable, video_folder: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
@@ -183,6 +189,7 @@ def test_a_repaired_file_replaces_its_failure(
     assert accounting(tmp_path / "run")["average"] == (NUM_WINDOWS + 1, NUM_WINDOWS + 1, 0)
 
 
+@pytest.mark.slow
 def test_limit_takes_the_first_windows(tmp_path: Path, run_suite: Callable) -> None:
     run_suite(tmp_path / "run", limit=3)
     assert accounting(tmp_path / "run")["average"] == (3, 3, 0)

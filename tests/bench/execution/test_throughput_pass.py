@@ -74,6 +74,7 @@ def test_stable_is_three_percent_around_the_median() -> None:
     assert not is_stable([1.0] * 5)
 
 
+@pytest.mark.slow
 def test_a_run_times_each_cell_once_and_says_so(
     tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -116,6 +117,7 @@ def test_without_a_metric_of_speed_nothing_is_timed(tmp_path: Path, run_suite: C
     assert not _repetitions(tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
     tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +177,7 @@ def test_clips_in_memory_are_timed() -> None:
     assert rows.loc["throughput-encode", "counted"] == "repetitions"
 
 
+@pytest.mark.slow
 def test_merged_runs_of_two_machines_have_no_speed(
     tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

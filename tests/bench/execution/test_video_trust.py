@@ -56,6 +56,7 @@ def damaged_folder(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_windows_of_a_damaged_file_fail(tmp_path: Path, run_suite: Callable, damaged_folder: Path) -> None:
     summary, _ = run_suite(tmp_path / "run", folder=damaged_folder)
     assert summary.exit_code == 1
@@ -82,6 +83,7 @@ def test_noted_windows_are_scored_and_said_and_fail_in_a_stricter_run(
     assert summary.failed_windows == NUM_WINDOWS
 
 
+@pytest.mark.slow
 def test_a_run_fails_videos_that_are_not_as_locked(
     tmp_path: Path, run_suite: Callable, video_folder: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
@@ -140,6 +142,7 @@ def test_videos_that_are_not_locked_are_named_by_codec(tmp_path: Path) -> None:
     assert unlocked_notes(plans[1:2]) == ()
 
 
+@pytest.mark.slow
 def test_run_and_report_say_that_videos_are_not_locked(tmp_path: Path, run_suite: Callable, video_folder: Path) -> None:
     _, progress = run_suite(tmp_path / "run", ("average", "signs"))
     said = "not locked (H.264)"
@@ -172,6 +175,7 @@ def test_references_are_kept_by_the_reader_that_decoded_them(tmp_path: Path, run
     assert found == {"decord": b"decord", "pyav": b"old"}
 
 
+@pytest.mark.slow
 def test_references_are_kept_by_the_version_of_their_reader(
     tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:

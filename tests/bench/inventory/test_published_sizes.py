@@ -33,6 +33,7 @@ def test_three_rows_of_table_5_are_rounded_otherwise(table5: list[dict[str, str]
     }
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_parameters_of_table_5_are_the_official_counts(shared: Path, table5: list[dict[str, str]]) -> None:
     with (shared / "specs/vidtok_params_macs.csv").open() as file:

@@ -32,6 +32,7 @@ def test_a_file_that_is_here_is_verified_when_pulled(checkpoint: Path) -> None:
         weight_catalog.pull_weights(NAME)
 
 
+@pytest.mark.slow
 def test_lock_pins_checks_and_updates(checkpoint: Path) -> None:
     first = CliRunner().invoke(app, ["weights", "lock"])
     assert first.exit_code == 0

@@ -51,6 +51,7 @@ def test_no_flipped_bit_changes_a_figure_silently(run: Path) -> None:
     assert all_of(run) == written
 
 
+@pytest.mark.slow
 def test_a_flipped_bit_never_ends_a_writer_in_another_error(run: Path) -> None:
     copy = run.with_name("copy")
     for _ in flips(run / FILE_NAME, 60):

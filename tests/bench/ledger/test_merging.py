@@ -55,6 +55,7 @@ def counts(folder: Path) -> tuple[int, int, int, int]:
     return line["requested"], line["scored"], line["failed"], line["not_run"]
 
 
+@pytest.mark.slow
 def test_scored_beats_failed_in_any_order(tmp_path: Path) -> None:
     folders = [
         make(tmp_path / "failed", CELL, FAILED),

@@ -58,6 +58,7 @@ def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
         read_plan(tmp_path, "c1")
 
 
+@pytest.mark.slow
 def test_no_flipped_bit_changes_a_plan_silently(tmp_path: Path) -> None:
     written = Plan({0: frozenset({A}), 2: frozenset({B})}, 3, {"limit": 4})
     write_plan(tmp_path, "c1", written)

@@ -106,6 +106,7 @@ def _is_running(child: int) -> bool:
     return os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
 
 
+@pytest.mark.slow
 def test_a_reader_beside_a_writer_sees_whole_states(tmp_path: Path) -> None:
     """Rows and measurements of one commit come together, whether the cell is being compacted or not."""
 

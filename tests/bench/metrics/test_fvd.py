@@ -68,6 +68,7 @@ def test_short_windows_are_refused(stand_in: Path) -> None:
         FvdSquash(stand_in).measure_reference(random_video(0, (1, 3, 9, 16, 16)))
 
 
+@pytest.mark.slow
 def test_a_wrong_file_is_never_loaded(stand_in: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOKLAB_WEIGHTS", str(tmp_path))
     wrong = tmp_path / FVD_I3D.file_name

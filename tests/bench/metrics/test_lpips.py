@@ -36,6 +36,7 @@ def vgg_backbone() -> dict[str, Tensor]:
     return _random_backbone("vgg")
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
     tensors = load_file(shared / "goldens/metrics/vidtok_lpips_randvgg.safetensors")
@@ -67,6 +68,7 @@ def test_identical_frames_have_no_distance() -> None:
         assert metric.measure(make_batch(video, video))[0]["lpips"].tolist() == [0, 0]
 
 
+@pytest.mark.slow
 def test_spatial_equals_the_package() -> None:
     backbone = _random_backbone("alex")
     official = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)

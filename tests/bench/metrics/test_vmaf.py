@@ -54,6 +54,7 @@ def test_scores_are_those_of_libvmaf_on_lossless_files(clip: Tensor, tmp_path: P
     np.testing.assert_allclose(frame_vmaf(*clips.values()), expected, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_identical_clips_score_at_the_top_and_noise_takes_away(clip: Tensor) -> None:
     identical = frame_vmaf(clip, clip)
     assert ((identical > 97.4) & (identical <= 100)).all()

@@ -48,6 +48,7 @@ def weight(served: tuple[Path, str], monkeypatch: pytest.MonkeyPatch, tmp_path: 
     return made
 
 
+@pytest.mark.slow
 def test_pull_writes_the_file_and_tells_its_progress(weight: WeightFile) -> None:
     reports: list[tuple[int, int]] = []
     path = weights.pull("net", lambda done, of: reports.append((done, of)))
@@ -58,17 +59,20 @@ def test_pull_writes_the_file_and_tells_its_progress(weight: WeightFile) -> None
     assert weights.verified(weight) == weights.find("net") == path
 
 
+@pytest.mark.slow
 def test_pull_does_not_fetch_twice(weight: WeightFile, served: tuple[Path, str]) -> None:
     path = weights.pull("net")
     (served[0] / "net.pth").unlink()
     assert weights.pull("net") == path
 
 
+@pytest.mark.slow
 def test_pull_goes_into_the_named_folder(weight: WeightFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("TOKLAB_WEIGHTS", str(tmp_path / "mine"))
     assert weights.pull("net") == tmp_path / "mine" / "net.pth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -86,18 +90,21 @@ def test_a_wrong_download_leaves_nothing(
     assert list(weights.own_folder().iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_next_source_is_tried(weight: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
     dead = "http://127.0.0.1:9/net.pth"
     monkeypatch.setitem(weights.WEIGHT_FILES, "net", replace(weight, urls=(dead, *weight.urls)))
     assert weights.pull("net").read_bytes() == CONTENT
 
 
+@pytest.mark.slow
 def test_without_a_network_the_error_says_what_to_do(weight: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(weights.WEIGHT_FILES, "net", replace(weight, urls=("http://127.0.0.1:9/net.pth",)))
     with pytest.raises(WeightsUnavailableError, match=r"http://127\.0\.0\.1:9/net\.pth.*put it into"):
         weights.pull("net")
 
 
+@pytest.mark.slow
 def test_places_in_order(weight: WeightFile, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert weights.locate(weight) is None
     places = [tmp_path / "torch/hub/checkpoints", Path(os.environ["TOKLAB_CACHE"]) / "weights", tmp_path / "mine"]
@@ -108,6 +115,7 @@ def test_places_in_order(weight: WeightFile, monkeypatch: pytest.MonkeyPatch, tm
         assert weights.locate(weight) == folder / "net.pth"
 
 
+@pytest.mark.slow
 def test_the_cache_of_hugging_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, weight: WeightFile) -> None:
     import huggingface_hub
 
@@ -118,6 +126,7 @@ def test_the_cache_of_hugging_face(monkeypatch: pytest.MonkeyPatch, tmp_path: Pa
     assert weights.locate(replace(weight, repository="owner/name", revision="abc")) == cached
 
 
+@pytest.mark.slow
 def test_a_damaged_file_is_named(weight: WeightFile) -> None:
     path = weights.pull("net")
     path.write_bytes(b"x" + CONTENT[1:])
@@ -136,6 +145,7 @@ def test_unknown_names() -> None:
         weights.pull("nothing")
 
 
+@pytest.mark.slow
 def test_status_lists_every_file(weight: WeightFile) -> None:
     assert [status.file.name for status in weights.status()] == ["lpips-vgg", "lpips-alex", "fvd-i3d", "net"]
     weights.pull("net")

@@ -27,6 +27,7 @@ def test_distinct_codes_against_exact_fractions(counts: list[int], data: st.Data
     assert expected_distinct(np.array(counts), drawn) == pytest.approx(float(exact), rel=1e-9, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(st.lists(st.integers(0, 12), min_size=2, max_size=12).filter(any))
 def test_growth_rises_ever_more_slowly_to_all_codes(counts: list[int]) -> None:
     found = [expected_distinct(np.array(counts), drawn) for drawn in range(sum(counts) + 1)]

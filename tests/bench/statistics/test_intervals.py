@@ -145,19 +145,23 @@ def coverage(videos: Videos, num_sources: int, truth: float, replicates: int = 2
     return hits / replicates
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("num_sources", [5, 8, 12, 30])
 def test_covers_normal_videos(num_sources: int) -> None:
     assert coverage(normal_videos, num_sources, 30) == pytest.approx(0.95, abs=0.015)
 
 
+@pytest.mark.slow
 def test_covers_where_weights_and_levels_are_linked() -> None:
     assert coverage(linked_videos, 8, LINKED_TRUTH) >= 0.92
 
 
+@pytest.mark.slow
 def test_covers_skewed_videos_as_well_as_can_be_had() -> None:
     assert coverage(skewed_videos, 12, 25) == pytest.approx(0.90, abs=0.025)
 
 
+@pytest.mark.slow
 def test_covers_where_one_video_dominates() -> None:
     assert coverage(dominated_videos, 8, 30) >= 0.95
 

@@ -14,6 +14,7 @@ def test_one_pair_and_a_family() -> None:
     assert detectable_difference(0.5, Freedom(1.0, 7), 4.9) == pytest.approx(5.80 / 2, abs=0.005)
 
 
+@pytest.mark.slow
 def test_it_is_found_four_times_in_five() -> None:
     generator, found = np.random.default_rng(0), 0
     for _ in range(1_000):

@@ -70,6 +70,7 @@ def _flipped(data: bytes, positions: list[int]) -> bytes:
     return bytes(damaged)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODED)
 def test_a_healthy_file_shows_no_damage(videos: Path, name: str) -> None:
     assert DamageWatch(videos / name).damage_through(LAST) is None

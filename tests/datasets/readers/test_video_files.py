@@ -85,6 +85,7 @@ def test_every_frame_is_the_one_that_ffmpeg_shows(videos: Path, name: str) -> No
             assert read_numbers(np.stack(list(reader))) == expected
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*ENCODED, *CUTS, "truncated-plain.mp4", "truncated-plain.mkv"])
 def test_decord_reads_only_what_it_reads_rightly(videos: Path, name: str) -> None:
     source = _source(videos / name)

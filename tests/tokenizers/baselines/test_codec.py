@@ -63,12 +63,14 @@ def test_more_bits_give_a_better_clip(clip: Tensor, codec: str) -> None:
     assert quality == sorted(quality)
 
 
+@pytest.mark.slow
 def test_with_bits_enough_only_the_colour_conversion_is_lost(clip: Tensor) -> None:
     grey = clip.mean(1, keepdim=True).expand(-1, 3, -1, -1, -1)
     tokenizer = make(bits_per_latent_position=100_000)
     assert psnr(tokenizer.decode(tokenizer.encode(grey)), grey) > 50
 
 
+@pytest.mark.slow
 @every_codec
 def test_colours_survive(codec: str) -> None:
     colours = [(1, -1, -1), (-1, 1, -1), (-1, -1, 1), (1, 1, 1), (-1, -1, -1), (0.2, -0.4, 0.6)]
@@ -90,6 +92,7 @@ def test_two_encodings_are_equal_and_a_batch_is_its_clips(clip: Tensor, codec: s
     assert tokenizer.decode(batch).shape == (2, 3, 9, 64, 80)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1, 16, 16), (2, 17, 33), (5, 31, 64), (17, 40, 24)])
 @every_codec
 def test_any_length_and_size_comes_back_as_it_was(shape: tuple[int, int, int], codec: str) -> None:
@@ -120,6 +123,7 @@ def test_vp9_counts_its_frames_without_the_headers_of_their_container(clip: Tens
     assert encoded.bits == [8 * sum(sizes)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("codec", "messages"), [("libx265", {39, 40}), ("libvvenc", {23, 24})])
 def test_streams_hold_no_messages(clip: Tensor, codec: str, messages: set[int]) -> None:
     stream = make(codec).encode(clip).bitstreams[0]
@@ -130,6 +134,7 @@ def test_streams_hold_no_messages(clip: Tensor, codec: str, messages: set[int]) 
     assert not types & messages
 
 
+@pytest.mark.slow
 def test_the_stream_is_plain_h264_of_one_group_without_messages(clip: Tensor, tmp_path: Path) -> None:
     stream = make().encode(clip).bitstreams[0]
     units = [unit[0] & 31 for unit in stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]]
@@ -140,6 +145,7 @@ def test_the_stream_is_plain_h264_of_one_group_without_messages(clip: Tensor, tm
     subprocess.run([get_ffmpeg_exe(), "-v", "error", "-i", path, "-f", "null", "-"], check=True)
 
 
+@pytest.mark.slow
 def test_precision_of_the_settings_does_not_touch_the_pixels(clip: Tensor) -> None:
     card = load_cards()["h264-32768"]
     streams = {
@@ -149,6 +155,7 @@ def test_precision_of_the_settings_does_not_touch_the_pixels(clip: Tensor) -> No
     assert len(streams) == 1
 
 
+@pytest.mark.slow
 @every_codec
 def test_streams_name_encoder_version_and_preset(clip: Tensor, codec: str) -> None:
     tokenizer = make(codec)
@@ -179,6 +186,7 @@ def test_every_codec_has_cards_at_the_same_bits() -> None:
     assert all(card.parameters["preset"] in card.spec.title for card in cards)
 
 
+@pytest.mark.slow
 def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TokenizerError, match=r"ffmpeg failed .*preset"):
         make(preset="quickest").encode(clip)
@@ -201,6 +209,7 @@ def _rate_in_stream(stream: bytes) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 def test_the_encoder_is_told_each_clips_own_frame_rate(clip: Tensor) -> None:
     tokenizer = make()
     tokenizer.clip_fps = [24.0, 60.0]

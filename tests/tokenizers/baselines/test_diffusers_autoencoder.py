@@ -128,6 +128,7 @@ def test_allegro_pads_a_clip_to_its_tile(tmp_path: Path) -> None:
     assert not (reconstruction == 0).any()
 
 
+@pytest.mark.slow
 def test_a_legal_clip_gives_what_the_class_itself_gives(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(tiny_card("wan2.1", tmp_path))
     model = diffusers.AutoencoderKLWan.from_pretrained(tmp_path / "vae", local_files_only=True)
@@ -141,6 +142,7 @@ def test_a_legal_clip_gives_what_the_class_itself_gives(tmp_path: Path) -> None:
     torch.testing.assert_close(tokenizer.decode(encoded), reconstruction, rtol=0, atol=0)
 
 
+@pytest.mark.slow
 def test_whole_clips_of_hunyuan_are_not_tiled_in_time(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(tiny_card("hunyuanvideo", tmp_path))
     model = diffusers.AutoencoderKLHunyuanVideo.from_pretrained(tmp_path / "vae", local_files_only=True)
@@ -154,6 +156,7 @@ def test_whole_clips_of_hunyuan_are_not_tiled_in_time(tmp_path: Path) -> None:
     assert (tiled[:, :, :21] - whole).abs().max() > 0.01
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vidtok_kl_causal_488_4chn_v1_1", "vidtok_fsq_causal_488_32768_v1_1"])
 def test_vidtok_of_diffusers_and_ours_agree_on_the_same_weights(name: str, tmp_path: Path) -> None:
     theirs = build_tokenizer(tiny_card(f"{name}-diffusers", tmp_path))
@@ -172,6 +175,7 @@ def test_vidtok_of_diffusers_and_ours_agree_on_the_same_weights(name: str, tmp_p
     torch.testing.assert_close(ours.decode(encoded), theirs.decode(expected), rtol=1e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_posterior_samples_follow_the_generators_of_the_clips(tmp_path: Path) -> None:
     card = tiny_card("svd", tmp_path)
     tokenizer = build_tokenizer(card, InferenceSettings(posterior="sample"))
@@ -188,6 +192,7 @@ def test_posterior_samples_follow_the_generators_of_the_clips(tmp_path: Path) ->
     assert one.kl_nats.shape == (1,)
 
 
+@pytest.mark.slow
 def test_a_failure_leaves_nothing_behind_for_the_next_clip(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(tiny_card("easyanimate-v5", tmp_path))
     clip = clip_for(tokenizer.spec, 9)

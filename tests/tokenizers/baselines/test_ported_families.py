@@ -79,6 +79,7 @@ def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> 
     assert [round(2 * count / 1e12, 3) for count in macs] == [encoder, decoder]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY_CARDS)
 def test_as_many_frames_come_out_as_went_in(name: str) -> None:
     tokenizer = ported(name)
@@ -152,6 +153,7 @@ def test_seeds_decide_the_weights(name: str) -> None:
     assert tokenizer.spec.weights.startswith("random (seed 1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY_CARDS)
 def test_missing_and_foreign_weights_are_named(name: str) -> None:
     ported(name)

@@ -20,6 +20,7 @@ def clip() -> torch.Tensor:
     return torch.rand(2, 3, 5, 24, 16) * 2 - 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_any_length_and_size_comes_back(tiny_tokenizer, variant) -> None:
     tokenizer = tiny_tokenizer(variant)
@@ -30,6 +31,7 @@ def test_any_length_and_size_comes_back(tiny_tokenizer, variant) -> None:
         assert result.isfinite().all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("steps", [1, 3])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_noise_follows_from_each_clips_generator_alone(tiny_tokenizer, generators, clip, variant, steps) -> None:
@@ -44,6 +46,7 @@ def test_noise_follows_from_each_clips_generator_alone(tiny_tokenizer, generator
     assert (other - both[1:]).abs().max() > 1e-3
 
 
+@pytest.mark.slow
 def test_without_generators_the_seed_decides(tiny_tokenizer, clip) -> None:
     first, again, other = (tiny_tokenizer("small", seed=seed) for seed in (0, 0, 1))
     result = first.decode(first.encode(clip))
@@ -51,6 +54,7 @@ def test_without_generators_the_seed_decides(tiny_tokenizer, clip) -> None:
     assert not torch.equal(other.decode(other.encode(clip)), result)
 
 
+@pytest.mark.slow
 def test_latents_alone_can_be_decoded(tiny_tokenizer, clip) -> None:
     tokenizer = tiny_tokenizer("small")
     encoded = tokenizer.encode(clip)
@@ -69,6 +73,7 @@ def test_noise_is_standard_normal_and_the_same_in_any_cut() -> None:
     assert not torch.equal(other, whole)
 
 
+@pytest.mark.slow
 def test_a_posterior_may_be_sampled(tiny_tokenizer, generators, clip) -> None:
     mean = tiny_tokenizer("small").encode(clip, generators(1, 2))
     sample = tiny_tokenizer("small", posterior="sample").encode(clip, generators(1, 2))
@@ -80,6 +85,7 @@ def test_a_posterior_may_be_sampled(tiny_tokenizer, generators, clip) -> None:
     assert not torch.equal(mean.latents, sample.latents)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bfloat16_keeps_what_stands_next_to_the_latent_in_float32(tiny_tokenizer, generators, clip, variant) -> None:
     tokenizer = tiny_tokenizer(variant, precision="bfloat16")

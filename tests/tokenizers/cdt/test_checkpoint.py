@@ -18,6 +18,7 @@ def load(model: CDTModel, checkpoint: dict[str, Tensor]) -> None:
     assign_state(model, model_state(checkpoint, model.config), "cdt")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wrappers", [(), ("state_dict",), ("module",), ("module", "state_dict")])
 def test_wrapped_checkpoints_load(tiny_model, tmp_path: Path, wrappers: tuple[str, ...]) -> None:
     source, target = tiny_model("base"), tiny_model("base")

@@ -73,6 +73,7 @@ def test_streams_of_two_variants_and_clips_may_interleave(tiny_tokenizer) -> Non
         torch.testing.assert_close(joined, whole, rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.slow
 def test_an_error_within_a_clip_leaves_nothing_behind(tiny_tokenizer) -> None:
     tokenizer = tiny_tokenizer("base", chunk_frames=4)
     video = torch.rand(1, 3, 9, 16, 16) * 2 - 1

@@ -34,6 +34,7 @@ def test_full_size(name: str, millions: float) -> None:
     assert sum(parameter.numel() for parameter in modules.parameters()) / 1e6 == pytest.approx(millions, abs=0.05)
 
 
+@pytest.mark.slow
 def test_operations_of_the_base() -> None:
     """Twice the multiply-adds of 17 frames of 256 × 256 pixels, in 1e12, as measured on an independent build."""
     counts = count_multiply_adds(build_on_meta(CARDS["progressive-4x"]), 17, 256, 256)
@@ -136,6 +137,7 @@ def test_a_stream_gives_what_the_whole_gives(num_frames: int, piece: int) -> Non
     torch.testing.assert_close(streamed, tokenizer.decode(tokenizer.encode(video)))
 
 
+@pytest.mark.slow
 def test_layers_in_tiles_equal_whole_frames_and_tiled_latents_do_not() -> None:
     video = torch.rand(1, 3, 9, 40, 48) * 2 - 1
     errors = {

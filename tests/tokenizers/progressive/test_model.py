@@ -46,6 +46,7 @@ def test_shapes(make_model: MakeModel, architecture: str, ratio: int) -> None:
         assert torch.equal(reconstruction, model.reconstruct(video))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "ratio"), VARIANTS)
 def test_causal_at_the_latents_resolution(make_model: MakeModel, architecture: str, ratio: int) -> None:
     model = make_model(architecture=architecture, ratio=ratio)
@@ -139,6 +140,7 @@ def test_the_recursion_is_that_of_the_paper(make_model: MakeModel, num_frames: i
     torch.testing.assert_close(model.features(video, 16), key + level.encoder(mixed))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("architecture", "ratio"), VARIANTS)
 @pytest.mark.parametrize("norm", ["rms", "group"])
 def test_tiled_equals_untiled(make_model: MakeModel, architecture: str, ratio: int, norm: str) -> None:

@@ -45,6 +45,7 @@ def train() -> TrainModel:
     return run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parameters", [{}, {"architecture": "direct", "ratio": 8}])
 def test_everything_that_was_not_grown_learns(train: TrainModel, parameters: dict[str, object]) -> None:
     model = small(**parameters)

@@ -13,6 +13,7 @@ from toklab.tokenizers.training.recipe import load_recipe
 RECORD = TrainingRecord("r", "toklab train r", "2 videos", 10, 0, 7, 'a "CPU"', "12 clips", 21.5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["vidtok-kl-4chn", "vidtok-fsq-4096", "vidtok-lfq-262144", "vidtok-vq"])
 def test_exported_cards_load_with_their_weights_and_their_record(tmp_path: Path, name: str) -> None:
     recipe = load_recipe(name)

@@ -75,6 +75,7 @@ def test_training_lowers_the_loss_and_logs_every_step_once(tiny_training) -> Non
     assert {"total", "l1", "ssim", "learning_rate", "gradient_norm"} <= rows[0].keys()
 
 
+@pytest.mark.slow
 def test_a_finished_training_resumes_to_its_result(tiny_training) -> None:
     first = tiny_training().run()
     again = tiny_training().run(resume=True)
@@ -91,6 +92,7 @@ def test_a_checkpoint_is_not_overwritten_nor_taken_for_another_recipes(tiny_trai
         tiny_training(optimization={"learning_rate": 1e-4}).run(resume=True)
 
 
+@pytest.mark.slow
 def test_a_damaged_checkpoint_is_named(tiny_training) -> None:
     training = tiny_training()
     training.run()
@@ -115,6 +117,7 @@ def test_learning_rate_rises_and_falls() -> None:
     assert learning_rate(Optimization(schedule="constant", warmup_steps=0, learning_rate=0.3), 7) == 0.3
 
 
+@pytest.mark.slow
 def test_weights_of_many_inputs_learn_more_slowly(tiny_training, tmp_path) -> None:
     training = tiny_training(steps=1, optimization={"learning_rate": 1e-3, "warmup_steps": 0, "full_rate_fan_in": 48})
     before = training.objective().state_dict()

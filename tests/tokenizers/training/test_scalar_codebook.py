@@ -27,6 +27,7 @@ def test_a_uniform_distribution_is_cut_into_equal_parts() -> None:
     assert error == pytest.approx(0.25**2 / 12, rel=1e-2)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 999), st.integers(1, 6))
 def test_the_error_is_what_the_thresholds_leave(seed: int, num_levels: int) -> None:
     values = torch.randn(200, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

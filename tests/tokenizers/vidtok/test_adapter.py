@@ -20,6 +20,7 @@ V1_1 = [name for name in CARDS if name.endswith("_v1_1")]
 TINY = [name for name, card in CARDS.items() if name.startswith("vidtok-tiny")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_any_clip_comes_back_at_its_own_size(name: str) -> None:
     tokenizer = build_tokenizer(CARDS[name])

@@ -43,6 +43,7 @@ vidtok_kl_causal_488_4chn_v1_1,69258122,88193541,17,1x4x5x32x32,2911916523520,74
 ROWS = {row["name"]: row for row in csv.DictReader(StringIO(FIGURES))}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ROWS)
 def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> None:
     row = ROWS[name]
@@ -64,6 +65,7 @@ def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> 
     assert decoding.get_total_flops() == 2 * int(row["macs_decoder"])
 
 
+@pytest.mark.slow
 @pytest.mark.goldens
 @pytest.mark.parametrize("name", ROWS)
 def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -> None:

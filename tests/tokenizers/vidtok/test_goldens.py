@@ -46,6 +46,7 @@ def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
             assert error <= tolerance, f"{name} {case} {tensor}: {error:.2e} > {tolerance:.0e}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", golden_names())
 def test_frame_counts_equal_the_official_ones(shared: Path, name: str) -> None:
     config = json.loads((shared / "goldens" / "vidtok" / name / "config.json").read_text())

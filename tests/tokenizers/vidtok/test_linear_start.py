@@ -44,6 +44,7 @@ def test_a_model_starts_far_better_than_from_random_weights(regularizer: dict[st
     assert quality(model, clips) > before + 4
 
 
+@pytest.mark.slow
 def test_the_start_follows_from_model_and_clips() -> None:
     states = []
     for _ in range(2):

@@ -36,6 +36,7 @@ def test_latents_and_frames_depend_on_no_later_frame(tiny_model: ModelFactory, v
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_clips_of_a_batch_do_not_see_each_other(tiny_model: ModelFactory, variant: str) -> None:
     model = tiny_model(variant)

@@ -30,6 +30,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("num_frames", [1, 17, 33, 49])
 def test_exact_streams_equal_the_whole(
@@ -49,6 +50,7 @@ def test_exact_streams_equal_the_whole(
         assert streamed.shape == video.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("network", NETWORKS)
 def test_streams_of_any_length_keep_their_length(tiny_model: ModelFactory, network: str) -> None:
     model = tiny_model(**NETWORKS[network])

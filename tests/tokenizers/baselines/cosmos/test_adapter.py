@@ -38,6 +38,7 @@ def test_as_many_frames_come_out_as_went_in(name: str) -> None:
         assert tokenizer.decode(encoded).shape == video.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_no_frame_depends_on_a_later_one(name: str) -> None:
     tokenizer = build(name)
@@ -77,6 +78,7 @@ def test_full_size_models_run_on_the_meta_device(kind: str, compression: str) ->
     assert tokenizer.decode(encoded).shape == video.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_state_of_an_archive_loads(name: str, tmp_path: Path) -> None:
     source = build(name)

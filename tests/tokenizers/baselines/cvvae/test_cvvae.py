@@ -71,6 +71,7 @@ def test_large_frames_go_through_in_tiles(name: str) -> None:
     assert tokenizer.decode(tokenizer.encode(video)).shape == video.shape
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TINY)
 def test_official_files_load_in_half_precision(name: str, tmp_path: Path) -> None:
     tokenizer = cvvae(name)

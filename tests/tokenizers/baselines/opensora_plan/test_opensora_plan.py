@@ -67,6 +67,7 @@ def test_settings_give_the_official_tiling(shared: Path) -> None:
     torch.testing.assert_close(tokenizer.decode(encoded), stored["recon_tiled"], atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_small_clips_are_neither_chunked_nor_tiled() -> None:
     whole = causal_vae()
     official = causal_vae(chunk_frames=8, chunk_mode="official", tile_size=32, tile_overlap=8)

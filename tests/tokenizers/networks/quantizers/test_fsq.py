@@ -16,6 +16,7 @@ from toklab.tokenizers.networks.quantizers.fsq import FSQuantizer, bound, codes_
 LEVELS = st.lists(st.integers(2, 9), min_size=1, max_size=5)
 
 
+@pytest.mark.slow
 @given(LEVELS)
 def test_every_index_is_one_code_and_back(levels: list[int]) -> None:
     indices = torch.arange(math.prod(levels))
