@@ -15,7 +15,7 @@ from ..metrics.repetitions import MEASUREMENT, Repetitions
 from ..metrics.sources import sorted_windows
 from .results import CellResults
 
-Place = tuple[str, str, str, str]
+FigureKey = tuple[str, str, str, str]
 """Label, dataset, hash of the protocol and metric."""
 
 
@@ -33,14 +33,16 @@ def conditions_of(result: CellResults, metric: Metric) -> str:
     return f"{repeated[0].conditions}, {result.cell.settings.get('precision', 'float32')}"
 
 
-def part_conditions(chosen: Mapping[Place, tuple[CellResults, Metric]], rows: Mapping[Place, dict[str, Any]]) -> None:
+def part_conditions(
+    chosen: Mapping[FigureKey, tuple[CellResults, Metric]], rows: Mapping[FigureKey, dict[str, Any]]
+) -> None:
     """Give speeds under other conditions than most of their column a column of their own, with a note that says which.
 
     Args:
         chosen: cell and metric of each figure.
         rows: rows of the results table, changed in place.
     """
-    columns: dict[tuple[str, ...], dict[Place, str]] = {}
+    columns: dict[tuple[str, ...], dict[FigureKey, str]] = {}
     for place, (result, metric) in chosen.items():
         if metric.measurement == MEASUREMENT and not math.isnan(rows[place]["value"]):
             columns.setdefault(place[1:], {})[place] = conditions_of(result, metric)

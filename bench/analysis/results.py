@@ -244,7 +244,14 @@ def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWin
 
     ``windows`` are the metric's, where they were already read. Ranks are left open: they take other cells as well.
     """
-    cell, outcome, reasons = result.cell, result.evaluate(metric, windows), result.reasons(metric)
+    return outcome_row(result, metric, result.evaluate(metric, windows), result.reasons(metric))
+
+
+def outcome_row(
+    result: CellResults, metric: Metric, outcome: Estimate | Unavailable, reasons: Mapping[str, int]
+) -> dict[str, Any]:
+    """What came of a metric as a row of the results table; ``reasons`` say why windows lack it, and of how many."""
+    cell = result.cell
     row = {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,

@@ -12,12 +12,9 @@ import pandas as pd
 from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
-from .conditions import part_conditions
+from .conditions import FigureKey, part_conditions
 from .ranking import rank_column
-from .results import CellResults, measures_anything_of, table_row
-
-Place = tuple[str, str, str, str]
-"""Label, dataset, hash of the protocol and metric."""
+from .results import CellResults, measures_anything_of, outcome_row, table_row
 
 
 def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bool = False) -> pd.DataFrame:
@@ -32,8 +29,8 @@ def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bo
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
     """
     chosen = _chosen_cells(results)
-    rows: dict[Place, dict[str, Any]] = {place: {} for place in chosen}
-    families: dict[tuple[str, str, str, str], list[Place]] = {}
+    rows: dict[FigureKey, dict[str, Any]] = {place: {} for place in chosen}
+    families: dict[tuple[str, str, str, str], list[FigureKey]] = {}
     for place, (result, _) in chosen.items():
         families.setdefault((result.group, *place[1:]), []).append(place)
     for family in families.values():
@@ -43,9 +40,9 @@ def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bo
     return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows), *extrapolated])
 
 
-def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResults, Metric]]:
+def _chosen_cells(results: Iterable[CellResults]) -> dict[FigureKey, tuple[CellResults, Metric]]:
     """The cell that each figure is taken from."""
-    chosen: dict[Place, tuple[CellResults, Metric]] = {}
+    chosen: dict[FigureKey, tuple[CellResults, Metric]] = {}
     for result in results:
         for name in result.cell.metrics:
             metric = find_metric(name)
@@ -56,7 +53,7 @@ def _chosen_cells(results: Iterable[CellResults]) -> dict[Place, tuple[CellResul
 
 
 def _fill_family(
-    family: list[Place], chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]]
+    family: list[FigureKey], chosen: dict[FigureKey, tuple[CellResults, Metric]], rows: dict[FigureKey, dict[str, Any]]
 ) -> None:
     """The rows of figures that are ranked together, whose windows are read once."""
     metric = chosen[family[0]][1]
@@ -74,10 +71,10 @@ def _fill_family(
 
 
 def _equal_sizes(
-    chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]]
+    chosen: dict[FigureKey, tuple[CellResults, Metric]], rows: dict[FigureKey, dict[str, Any]]
 ) -> Iterable[dict[str, Any]]:
     """Rows of figures at a sample of equal size, in columns of their own, where tokenizers have samples of several."""
-    columns: dict[tuple[str, ...], list[Place]] = {}
+    columns: dict[tuple[str, ...], list[FigureKey]] = {}
     for place, row in rows.items():
         if not math.isnan(row["value"]):
             columns.setdefault(place[1:], []).append(place)
@@ -98,7 +95,7 @@ def _equal_sizes(
 
 
 def _extrapolated(
-    chosen: dict[Place, tuple[CellResults, Metric]], rows: dict[Place, dict[str, Any]], *, with_intervals: bool
+    chosen: dict[FigureKey, tuple[CellResults, Metric]], rows: dict[FigureKey, dict[str, Any]], *, with_intervals: bool
 ) -> Iterable[dict[str, Any]]:
     """Rows of what figures would be for infinitely many windows, in columns of their own."""
     for place, row in rows.items():
@@ -113,28 +110,12 @@ def _extrapolated(
         )
         if found is None or isinstance(found, Unavailable):
             continue
-        yield {
-            **row,
-            "metric": f"{metric.name}-extrapolated",
-            "title": f"{metric.title} (extrapolated)",
-            "value": found.value,
-            "low": math.nan if found.low is None else found.low,
-            "high": math.nan if found.high is None else found.high,
-            "interval_note": found.interval_note,
-            "count": found.count,
-            "counted": found.counted,
-            "note": found.note,
-            "rank": "",
-            "rank_low": 0,
-            "rank_high": 0,
-            "family": "",
-            "display_low": math.nan,
-            "display_high": math.nan,
-        }
+        named = {"metric": f"{metric.name}-extrapolated", "title": f"{metric.title} (extrapolated)"}
+        yield {**outcome_row(result, metric, found, {}), **named, "display_low": math.nan, "display_high": math.nan}
 
 
 def _without_repeats(
-    rows: dict[Place, dict[str, Any]], chosen: dict[Place, tuple[CellResults, Metric]]
+    rows: dict[FigureKey, dict[str, Any]], chosen: dict[FigureKey, tuple[CellResults, Metric]]
 ) -> Iterable[dict[str, Any]]:
     """The rows; a tokenizer's own figures once, unless they differ."""
     general: dict[tuple[str, str], float] = {}

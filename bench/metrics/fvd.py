@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from . import weights
-from .interface import Arrays, MetricError, Unavailable, WindowBatch
+from .interface import Arrays, MetricError, Unavailable
 from .set_distance import FrechetDistance
 from .set_metric import SetMetric
 
@@ -77,16 +77,9 @@ class _Fvd(SetMetric):
         path = self._detector_path if self._detector_path is not None else weights.verified(weights.FVD_I3D)
         self._detector = torch.jit.load(str(path), map_location=device).eval()
 
-    def measure(self, batch: WindowBatch) -> list[Arrays]:
-        """``features`` of the reconstruction: (400,) float32."""
-        return self._measure(batch.reconstruction)
-
-    def measure_reference(self, reference: Tensor) -> list[Arrays]:
-        """``features`` of the reference: (400,) float32."""
-        return self._measure(reference)
-
     @torch.no_grad()
-    def _measure(self, video: Tensor) -> list[Arrays]:
+    def measure_video(self, video: Tensor) -> list[Arrays]:
+        """``features``: (400,) float32."""
         if (num_frames := video.shape[2]) < MIN_FRAMES:
             raise MetricError(f"FVD takes windows of at least {MIN_FRAMES} frames, not {num_frames}")
         if self._detector is None:

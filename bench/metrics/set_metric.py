@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from torch import Tensor
 
 from ..statistics.families import Family, Pair
 from ..statistics.intervals import Interval
@@ -14,7 +16,7 @@ from ..statistics.jackknife import compare_sets, jackknife_interval
 from ..statistics.ratios import MIN_SOURCES
 from .extrapolation import can_extrapolate, extrapolate, extrapolate_without
 from .feature_set import FeatureSet
-from .interface import Arrays, Estimate, MeasuredWindow, Metric, Unavailable
+from .interface import Arrays, Estimate, MeasuredWindow, Metric, Unavailable, WindowBatch
 from .set_distance import SetDistance
 
 MAX_GROWTH = 1.1
@@ -36,6 +38,18 @@ class SetMetric(Metric):
     """What a sample of at most ``feature_size`` does to the value."""
     is_inflated: bool = True
     """Whether the value falls as the sample grows, so that it depends on N."""
+
+    @abstractmethod
+    def measure_video(self, video: Tensor) -> list[Arrays]:
+        """``features``, (d,) float32, of each video of a batch (B, 3, T, H, W) in [-1, 1]."""
+
+    def measure(self, batch: WindowBatch) -> list[Arrays]:
+        """The features of the reconstruction."""
+        return self.measure_video(batch.reconstruction)
+
+    def measure_reference(self, reference: Tensor) -> list[Arrays]:
+        """The features of the reference."""
+        return self.measure_video(reference)
 
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """One row of features for each clip of a window."""

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from . import converted_weights
 from .converted_weights import LoadedNetwork
-from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable, WindowBatch
+from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable
 from .published_pickles import ConvertedWeights
 from .set_metric import SetMetric
 
@@ -67,16 +67,9 @@ class VideoTransformerMetric(SetMetric):
             network = self._supplied.to(device).eval().requires_grad_(False)
             self._loaded = LoadedNetwork(network, hashlib.sha256(b"supplied").digest())
 
-    def measure(self, batch: WindowBatch) -> list[Arrays]:
-        """``features`` of the reconstruction, (d,) float32, and ``weights``, (32,) uint8, which tells whose."""
-        return self._measure(batch.reconstruction)
-
-    def measure_reference(self, reference: Tensor) -> list[Arrays]:
-        """The same of the reference."""
-        return self._measure(reference)
-
     @torch.no_grad()
-    def _measure(self, video: Tensor) -> list[Arrays]:
+    def measure_video(self, video: Tensor) -> list[Arrays]:
+        """``features``, (d,) float32, and ``weights``, (32,) uint8, which tells whose."""
         if (num_frames := video.shape[2]) != self.clip_frames:
             raise MetricError(f"{self.name} takes clips of {self.clip_frames} frames, not {num_frames}")
         if self._loaded is None:

@@ -49,9 +49,23 @@ CARD = """
 """
 
 
+def run_hostile(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """Run the hostile plugins of the words on the videos of a folder; some fail, and nothing else does."""
+    command = [
+        *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
+        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu"),
+    ]
+    plugins = {"TOKLAB_PLUGINS": hostile_plugins.plugins_variable()}
+    environment = {**os.environ, **plugins, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
+    finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    assert finished.returncode == 1, finished.stderr
+    assert "Traceback" not in finished.stderr
+    return finished
+
+
 @pytest.mark.slow
 def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
-    tmp_path: Path, make_video: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
     """One run of all of them: some raise what is no error, some end the process or hang, some change the process."""
     make_video(tmp_path / "videos" / "a.mp4", 17)
@@ -65,16 +79,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     sound = ["changes-everything", "hangs-at-the-end", "average"]
     words = [word for name in (*raising, *ending, *sound) for word in ("-t", name)]
     words += [word for name in ("psnr", *hostile_plugins.METRICS) for word in ("-m", name)]
-    command = [
-        *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
-        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--cards", "cards"),
-        *("--forward-timeout", "20", "--trust-cards"),
-    ]
-    monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
-    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert finished.returncode == 1, finished.stderr
-    assert "Traceback" not in finished.stderr
+    run_hostile(tmp_path, *words, "--cards", "cards", "--forward-timeout", "20", "--trust-cards")
 
     run = open_run(tmp_path / "run")
     cells = {line["label"]: line for line in run.accounting().to_dict("records")}
@@ -122,21 +127,13 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
 
 @pytest.mark.slow
 def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on(
-    tmp_path: Path, make_video: Callable[[Path, int], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
     make_video(tmp_path / "videos" / "a.mp4", 17)
     endless = [cls.name for cls in hostile_plugins.ENDLESS_METRICS]
     words = [word for name in ("hangs-in-construction", "average") for word in ("-t", name)]
     words += [word for name in ("psnr", "frames", *endless) for word in ("-m", name)]
-    command = [
-        *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
-        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "--plugin-timeout", "10"),
-    ]
-    monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
-    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
-    finished = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert finished.returncode == 1, finished.stderr
-    assert "Traceback" not in finished.stderr
+    finished = run_hostile(tmp_path, *words, "--plugin-timeout", "10")
 
     run = open_run(tmp_path / "run")
     cells = {line["label"]: line for line in run.accounting().to_dict("records")}

@@ -37,11 +37,8 @@ class FrameMeans(SetMetric):
     distance = FrechetDistance(0)
     feature_size = 3
 
-    def measure(self, batch: WindowBatch) -> list[Arrays]:
-        return self.measure_reference(batch.reconstruction)
-
-    def measure_reference(self, reference: Tensor) -> list[Arrays]:
-        return [{"features": features.numpy()} for features in reference.mean(dim=(1, 3, 4))]
+    def measure_video(self, video: Tensor) -> list[Arrays]:
+        return [{"features": features.numpy()} for features in video.mean(dim=(1, 3, 4))]
 
 
 def pieces_of(batch: WindowBatch, lengths: Sequence[int]) -> list[WindowBatch]:
