@@ -49,14 +49,19 @@ CARD = """
 """
 
 
+@pytest.fixture
+def hostile(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes the hostile plugins known, to the run and to the test that opens its folder."""
+    monkeypatch.setenv("TOKLAB_PLUGINS", hostile_plugins.plugins_variable())
+
+
 def run_hostile(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
     """Run the hostile plugins of the words on the videos of a folder; some fail, and nothing else does."""
     command = [
         *(str(Path(sys.executable).with_name("toklab")), "run", *words, "-d", "folder:videos", "--out", "run"),
         *("--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu"),
     ]
-    plugins = {"TOKLAB_PLUGINS": hostile_plugins.plugins_variable()}
-    environment = {**os.environ, **plugins, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(SUPPORT)}
     finished = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert finished.returncode == 1, finished.stderr
     assert "Traceback" not in finished.stderr
@@ -64,6 +69,7 @@ def run_hostile(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hostile")
 def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
@@ -126,6 +132,7 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("hostile")
 def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on(
     tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:

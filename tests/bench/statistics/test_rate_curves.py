@@ -56,6 +56,7 @@ def test_a_fifth_less_rate_at_equal_quality_is_minus_twenty_percent() -> None:
     assert bd_quality(ANCHOR, RateCurve.of(RATES, QUALITIES + 1.5)).value == pytest.approx(1.5, abs=1e-9)
 
 
+@pytest.mark.slow
 @given(st.floats(0.1, 1e4))
 def test_the_unit_of_the_rates_changes_nothing(scale: float) -> None:
     curves = (RateCurve.of(scale * RATES, QUALITIES), RateCurve.of(scale * LOWER_RATES, BETTER))
