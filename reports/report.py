@@ -14,6 +14,7 @@ from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
 from .files import write_bytes
 from .formats.interface import KeptClip, Report
+from .identity import identify
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.named import NamedTable
@@ -61,6 +62,7 @@ def compose_report(
     return Report(
         title=one_line(title),
         figures=tuple(figures),
+        identities=identify(figures),
         table=build_table(figures, title=title, across_protocols=across_protocols, intervals=intervals),
         radar=radar,
         radar_missing=radar_missing,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
+from ..identity import Identities
 from ..schema import Figure
 from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
@@ -38,6 +39,8 @@ class Report:
     title: str
     figures: tuple[Figure, ...]
     """Every figure in full precision, measured ones first."""
+    identities: Identities
+    """Name, colour, marker and dash of each system."""
     table: ResultsTable
     """The figures arranged for print: sections, ranks, caption and footnotes."""
     radar: RadarChart | None

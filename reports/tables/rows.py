@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from ..identity import row_title
 from ..schema import Figure
 
 
@@ -37,11 +38,8 @@ def row_titles(rows: Sequence[ArrangedRow]) -> list[str]:
     """System, with what distinguishes a row from the others of its group: weights, settings, protocol."""
     titles = []
     for row in rows:
-        source = row.source
-        settings = source.label.removeprefix(source.tokenizer).strip() if source.label != source.tokenizer else ""
-        random = "(random weights)" if source.weights.startswith("random") else ""
-        protocol = f"[{row.protocol}]" if row.protocol else ""
-        titles.append(" ".join(filter(None, (source.system, random, settings, protocol))))
+        protocol = f" [{row.protocol}]" if row.protocol else ""
+        titles.append(row_title(row.source) + protocol)
     seen = [(row.source.origin, title, row.source.regularizer) for row, title in zip(rows, titles, strict=True)]
     return [
         f"{title}, {row.source.tokenizer}" if seen.count(key) > 1 and row.source.tokenizer not in title else title
