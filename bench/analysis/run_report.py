@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.charts.scales import AxisScale
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
 from ...reports.published.literature import vidtok_table1, with_published
@@ -139,8 +140,10 @@ def write_run_report(
         run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
     )
     left_out: list[str] = []
-    charts = run_charts(run.results, figures, difference_to, left_out)
-    tables = rate_delta_tables(run.results, difference_to, left_out)
+    without_curve: list[str] = []
+    tables = rate_delta_tables(run.results, difference_to, without_curve)
+    charts = run_charts(run.results, figures, difference_to, left_out, tables)
+    left_out += without_curve
     report = compose_report(
         figures,
         run.name,
@@ -152,6 +155,7 @@ def write_run_report(
         tables=tables,
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
+        radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
     )
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
@@ -160,6 +164,14 @@ def write_run_report(
 def _remarks(results: Sequence[CellResults]) -> list[str]:
     """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
     return list(dict.fromkeys(remark for result in results for remark in result.remarks))
+
+
+def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
+    """The scales that a run's suite sets, by metric."""
+    if run.suite is None:
+        return {}
+    scales = run.suite.radar_scales
+    return {name: AxisScale(worst, best, f"suite {run.suite.name}") for name, (worst, best) in scales.items()}
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
