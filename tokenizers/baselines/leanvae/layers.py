@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+Memory: TypeAlias = dict[nn.Module, Tensor]
+"""What convolutions saw last of a clip that comes in pieces, (B, 2, h, w, D) each; empty before the first piece."""
+PAST = 2
+"""Positions in time that a convolution sees before the present one."""
 
 WIDENING = 4 * (2 / 3)
 """Hidden channels of a feed-forward layer over its channels, before rounding down."""
@@ -37,10 +45,13 @@ class CausalDepthwise(nn.Module):
         super().__init__()
         self.ds_conv = nn.Conv3d(channels, channels, 3, groups=channels)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, t, h, w, D) to the same."""
-        padded = F.pad(x.permute(0, 4, 1, 2, 3), (1, 1, 1, 1, 2, 0))
-        return self.ds_conv(padded).permute(0, 2, 3, 4, 1)
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, t, h, w, D) to the same; ``memory`` holds what came before, and takes what comes after."""
+        past = None if memory is None else memory.get(self)
+        joined = torch.cat([torch.zeros_like(x[:, :1]).expand(-1, PAST, -1, -1, -1) if past is None else past, x], 1)
+        if memory is not None:
+            memory[self] = joined[:, -PAST:]
+        return self.ds_conv(F.pad(joined.permute(0, 4, 1, 2, 3), (1, 1, 1, 1))).permute(0, 2, 3, 4, 1)
 
 
 class LayerStack(nn.Module):
@@ -52,9 +63,9 @@ class LayerStack(nn.Module):
         self.ffd_layer = nn.ModuleList(feed_forward(channels) for _ in range(num_layers))
         self._residual = residual
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, t, h, w, D) to the same."""
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, t, h, w, D) to the same, of a clip, or of a piece with what was remembered."""
         for convolution, feed in zip(self.dconv_layer, self.ffd_layer, strict=True):
-            x = convolution(x) + x if self._residual else convolution(x)
+            x = convolution(x, memory) + x if self._residual else convolution(x, memory)
             x = feed(x) + x if self._residual else feed(x)
         return x

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .config import LeanVAEConfig
-from .layers import LayerStack
+from .layers import LayerStack, Memory
 from .wavelets import (
     COLOURS,
     PATCH,
@@ -40,17 +40,20 @@ class Encoder(nn.Module):
         self.high_layer = LayerStack(config.sep_num_layer, config.h_dim)
         self.fusion_layer = LayerStack(config.fusion_num_layer, config.embedding_dim)
 
-    def forward(self, video: Tensor) -> Tensor:
-        """Encode a clip."""
-        image = haar_2d(video[:, :, :1])
-        low = [self.image_low_proj(to_patches(image[:, :COLOURS], FRAMES_OF_IMAGE))]
-        high = [self.image_high_proj(to_patches(image[:, COLOURS:], FRAMES_OF_IMAGE))]
-        if video.shape[2] > 1:
-            bands = haar_3d(video[:, :, 1:])
+    def forward(self, video: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+        """Encode a clip, or a piece of one with what was remembered: the first of 1 + 4 k frames, others of 4 k."""
+        low: list[Tensor] = []
+        high: list[Tensor] = []
+        if starts:
+            image, video = haar_2d(video[:, :, :1]), video[:, :, 1:]
+            low.append(self.image_low_proj(to_patches(image[:, :COLOURS], FRAMES_OF_IMAGE)))
+            high.append(self.image_high_proj(to_patches(image[:, COLOURS:], FRAMES_OF_IMAGE)))
+        if video.shape[2]:
+            bands = haar_3d(video)
             low.append(self.video_low_proj(to_patches(bands[:, :COLOURS], FRAMES_OF_VIDEO)))
             high.append(self.video_high_proj(to_patches(bands[:, COLOURS:], FRAMES_OF_VIDEO)))
-        fused = torch.cat([self.low_layer(torch.cat(low, 1)), self.high_layer(torch.cat(high, 1))], -1)
-        return self.fusion_layer(fused)
+        separate = (self.low_layer(torch.cat(low, 1), memory), self.high_layer(torch.cat(high, 1), memory))
+        return self.fusion_layer(torch.cat(separate, -1), memory)
 
 
 class Decoder(nn.Module):
@@ -67,20 +70,24 @@ class Decoder(nn.Module):
         self.image_high_proj = nn.Sequential(nn.Linear(config.h_dim, LOW * NUM_HIGH["image"]))
         self._widths = (config.l_dim, config.h_dim)
 
-    def bands(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """Wavelet bands of the first frame (B, 12, 1, H / 2, W / 2), and of the others (B, 24, 2 k, H / 2, W / 2)."""
-        low, high = self.fusion_layer(features).split(self._widths, -1)
-        low, high = self.low_layer(low), self.high_layer(high)
-        image = [self.image_low_proj(low[:, :1]), self.image_high_proj(high[:, :1])]
-        video = [self.video_low_proj(low[:, 1:]), self.video_high_proj(high[:, 1:])]
+    def bands(self, features: Tensor, memory: Memory | None = None, *, starts: bool = True) -> tuple[Tensor, Tensor]:
+        """Wavelet bands of the first frame (B, 12, 1, H / 2, W / 2), and of the others (B, 24, 2 k, H / 2, W / 2).
+
+        Of a piece that isn't the first there are none of a first frame: (B, 12, 0, H / 2, W / 2).
+        """
+        num_images = int(starts)
+        low, high = self.fusion_layer(features, memory).split(self._widths, -1)
+        low, high = self.low_layer(low, memory), self.high_layer(high, memory)
+        image = [self.image_low_proj(low[:, :num_images]), self.image_high_proj(high[:, :num_images])]
+        video = [self.video_low_proj(low[:, num_images:]), self.video_high_proj(high[:, num_images:])]
         return (
             torch.cat([from_patches(part, FRAMES_OF_IMAGE) for part in image], 1),
             torch.cat([from_patches(part, FRAMES_OF_VIDEO) for part in video], 1),
         )
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Decode features."""
-        image, video = self.bands(features)
+    def forward(self, features: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+        """Decode features of a clip, or of a piece with what was remembered."""
+        image, video = self.bands(features, memory, starts=starts)
         return torch.cat([inverse_haar_2d(image), inverse_haar_3d(video)], 2)
 
 
@@ -104,16 +111,16 @@ class SparseBottleneck(nn.Module):
         """(B, t, h, w, D) to latents (B, t, h, w, C)."""
         return F.linear(features, self.phi)
 
-    def forward(self, latents: Tensor) -> Tensor:
-        """Latents (B, t, h, w, C) to features (B, t, h, w, D)."""
+    def forward(self, latents: Tensor, memory: Memory | None = None) -> Tensor:
+        """Latents (B, t, h, w, C) to features (B, t, h, w, D), of a clip, or of a piece with what was remembered."""
         x = F.linear(latents, self.Q)
         for forward, backward, weight, threshold in zip(
             self.forward_l, self.backward_l, self.weights, self.threshold, strict=True
         ):
             x = x - weight * F.linear(F.linear(x, self.phi) - latents, self.phi.t())
-            sparse = forward(x)
+            sparse = forward(x, memory)
             sparse = sparse.sign() * F.relu(sparse.abs() - threshold)
-            x = x + backward(sparse)
+            x = x + backward(sparse, memory)
         return x
 
 
@@ -132,13 +139,14 @@ class LeanVAEModel(nn.Module):
         both = [self.latent_bottleneck.project(features), self.std_layer(features)]
         return torch.cat(both, -1).permute(0, 4, 1, 2, 3)
 
-    def encode(self, video: Tensor) -> Tensor:
-        """Mean and log-variance (B, 2 C, 1 + k, H / 8, W / 8) of a clip (B, 3, 1 + 4 k, H, W)."""
-        return self.moments(self.encoder(video))
+    def encode(self, video: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+        """Mean and log-variance (B, 2 C, t, H / 8, W / 8) of a clip (B, 3, 1 + 4 k, H, W), or of a piece of one."""
+        return self.moments(self.encoder(video, memory, starts=starts))
 
-    def decode(self, latents: Tensor) -> Tensor:
-        """A clip (B, 3, 1 + 4 k, H, W) from latents (B, C, 1 + k, h, w)."""
-        return self.decoder(self.latent_bottleneck(latents.permute(0, 2, 3, 4, 1)))
+    def decode(self, latents: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+        """A clip (B, 3, 1 + 4 k, H, W) from latents (B, C, 1 + k, h, w), or a piece of one."""
+        features = self.latent_bottleneck(latents.permute(0, 2, 3, 4, 1), memory)
+        return self.decoder(features, memory, starts=starts)
 
 
 def _after_rearranging(size: int, channels: int) -> nn.Sequential:
