@@ -32,7 +32,7 @@ LINE = 0.12
 NOTE = 0.11
 """Inches of a line of notes."""
 
-TITLE, AROUND, BESIDE = 0.2, 0.24, 0.12
+TITLE, AROUND, BESIDE = 0.2, 0.24, 0.17
 """Inches of a panel's title, between it and the rim, where the name of an axis stands, and below a rim without one."""
 
 POINTS_DOWN = -0.9
