@@ -209,7 +209,8 @@ def frame_numbers(frame: FramePixels, label: str) -> tuple[float, float]:
     if label in window.psnr:
         psnr = float(window.psnr[label][position])
     else:
-        psnr = float(decibels(np.mean(((made.astype(np.float64) - frame.reference) / 255) ** 2)))
+        error = np.mean(((made.astype(np.float64) - frame.reference) / 255) ** 2, keepdims=True)
+        psnr = decibels(error).item()
     if label in window.ssim:
         return psnr, float(window.ssim[label][position])
     try:
