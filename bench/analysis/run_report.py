@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
+from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
@@ -24,6 +25,7 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
@@ -117,6 +119,7 @@ def write_run_report(
     across_protocols: bool = False,
     difference_to: str = "",
     extrapolation_intervals: bool = False,
+    layout: PaperLayout | None = None,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -129,9 +132,10 @@ def write_run_report(
         difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+        layout: venue and columns of the paper.
 
     Raises:
-        ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format, a column or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
@@ -140,6 +144,8 @@ def write_run_report(
     figures = run_figures(
         run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
     )
+    if layout is not None:
+        layout.check([figure.metric for figure in figures])
     left_out: list[str] = []
     charts = run_charts(run.results, figures, difference_to, left_out)
     charts += run_strips(run.results, figures, run.folder, left_out)
@@ -156,6 +162,8 @@ def write_run_report(
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
+        facts=run_facts(run.results, remarks=[*_remarks(run.results), *left_out]),
+        layout=layout,
     )
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
 
