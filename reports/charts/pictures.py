@@ -41,6 +41,6 @@ class Chart:
 def picture(drawing: Figure, kind: str) -> bytes:
     """A drawing as ``png`` (at :data:`PNG_DPI`), ``pdf`` or ``svg``."""
     buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "toklab"}):
+    with matplotlib.rc_context({"svg.hashsalt": "toklab", "pdf.fonttype": 42}):
         drawing.savefig(buffer, format=kind, dpi=PNG_DPI, metadata=_UNDATED[kind])
     return buffer.getvalue()
