@@ -29,6 +29,7 @@ from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
+from .strips import run_strips
 
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
@@ -53,7 +54,8 @@ def run_figures(
 
 def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
     """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
-    clips: dict[tuple[str, str, str, int], tuple[Path, dict[str, Path]]] = {}
+    # Causal and non-causal tokenizers have windows of one number and different lengths.
+    clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
     for result in results:
         cell = result.cell
@@ -63,11 +65,11 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
-                key = (result.dataset, cell.protocol_hash, row.source, row.window)
+                key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
     return [
         KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
-        for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
+        for (dataset, protocol_hash, source, window, _), (reference, made) in clips.items()
     ]
 
 
@@ -146,6 +148,7 @@ def write_run_report(
         layout.check([figure.metric for figure in figures])
     left_out: list[str] = []
     charts = run_charts(run.results, figures, difference_to, left_out)
+    charts += run_strips(run.results, figures, run.folder, left_out)
     tables = rate_delta_tables(run.results, difference_to, left_out)
     report = compose_report(
         figures,

@@ -54,8 +54,8 @@ class Report:
     """Further tables with their values."""
     attachments: Mapping[str, bytes]
     """Files written beside any format's, by name: ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` where
-    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart, ``NAME.csv`` of every further
-    table. Formats name or embed them."""
+    there are radar charts, ``NAME.png``, ``NAME.pdf``, ``NAME.svg`` and ``NAME.csv`` of every chart, ``NAME.csv`` of
+    every further table. Formats name or embed them."""
     methods: tuple[str, ...]
     """Sentences."""
     provenance: tuple[tuple[str, str], ...]

@@ -21,7 +21,7 @@ from .tex.text import breakable_latex, label, prose_latex
 FOLDER = "latex"
 """Of the paper, inside the report's."""
 
-NARROW = 0.75
+NARROW = 0.6
 """Share of the text's width that a narrow figure takes on pages of one column."""
 HIGHEST = 0.62
 """Share of the text's height that a figure takes at most."""

@@ -94,7 +94,7 @@ def _figures(report: ReportParts) -> list[PaperFigure]:
         PaperFigure(
             chart.name,
             (chart.caption,),
-            is_wide=chart.drawing.get_figwidth() > WIDE,
+            is_wide=chart.width == "page",
             data=f"{chart.name}.csv",
             table=None if chart.table is None else plain_table(chart.name, (), chart.table),
         )
@@ -104,9 +104,6 @@ def _figures(report: ReportParts) -> list[PaperFigure]:
 
 RATE_DELTAS = "bd_rate"
 """What the names of tables of Bjøntegaard deltas begin with."""
-
-WIDE = 6.0
-"""Inches; charts that were drawn wider take both columns of a page that has two."""
 
 
 def _appendix(report: ReportParts, bibliography: Bibliography) -> list[AppendixPart]:
