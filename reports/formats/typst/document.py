@@ -22,10 +22,7 @@ LONGEST_COVER_TITLE = 160
 COLUMN = 252.0
 """Points that a figure may be wide to stand beside another."""
 
-TALLEST = 590.0
-"""Points that a figure may be high."""
-
-_SIZE = re.compile(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_WIDTH = re.compile(rb'viewBox="0 0 ([\d.]+) [\d.]+"')
 
 
 def report_files(report: Report) -> dict[str, bytes]:
@@ -62,7 +59,11 @@ def document_data(report: Report, content: PaperContent, pictures: Mapping[str, 
     on_cover = figures[:1] if len(content.title) <= LONGEST_COVER_TITLE else []
     return {
         "title": visible(content.title),
-        "cover": {**cover_data(report, content.findings, by_name), "figure": next(iter(on_cover), None)},
+        "cover": {
+            "title": breakable(content.title),
+            **cover_data(report, content.findings, by_name),
+            "figure": next(iter(on_cover), None),
+        },
         "summary": [targets.headed(text) for text in content.summary],
         "main": table_data(main, targets, row_swatches(report.table, report.identities)),
         "tables": [table(each) for each in content.tables],
@@ -94,13 +95,11 @@ def _with_intervals(content: PaperContent) -> tuple[PaperTable, tuple[AppendixPa
 
 
 def _figure(figure: PaperFigure, name: str, picture: bytes, targets: Targets) -> Data:
-    size = _SIZE.search(picture)
-    width, height = map(float, size.groups()) if size else (COLUMN, COLUMN)
+    width = _WIDTH.search(picture)
     return {
         "label": target("figure", figure.name),
         "file": name,
-        "width": round(width * min(1.0, TALLEST / height), 2),
-        "column": width <= COLUMN and figure.table is None,
+        "column": width is not None and float(width[1]) <= COLUMN and figure.table is None,
         "caption": targets.prose(figure.caption),
         "alt": plain_text(figure.caption),
         "table": table_data(figure.table, targets) if figure.table else None,
