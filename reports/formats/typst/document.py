@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ...paper.compose import paper_content
@@ -23,6 +23,9 @@ COLUMN = 252.0
 """Points that a figure may be wide to stand beside another."""
 
 _WIDTH = re.compile(rb'viewBox="0 0 ([\d.]+) [\d.]+"')
+
+_SPELLED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""A character that was spelled out."""
 
 
 def report_files(report: Report) -> dict[str, bytes]:
@@ -57,7 +60,7 @@ def document_data(report: Report, content: PaperContent, pictures: Mapping[str, 
         for figure, (name, picture) in zip(content.figures, pictures.items(), strict=True)
     ]
     on_cover = figures[:1] if len(content.title) <= LONGEST_COVER_TITLE else []
-    return {
+    data = {
         "title": visible(content.title),
         "cover": {
             "title": breakable(content.title),
@@ -84,6 +87,7 @@ def document_data(report: Report, content: PaperContent, pictures: Mapping[str, 
             for part in appendix
         ],
     }
+    return {**data, "spelled": any(_SPELLED.search(text) for text in _texts(data))}
 
 
 def _with_intervals(content: PaperContent) -> tuple[PaperTable, tuple[AppendixPart, ...]]:
@@ -122,3 +126,12 @@ def _beginnings(name: str) -> list[str]:
     """What stands before the dots of a name, the longest first."""
     parts = name.split(".")
     return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
+
+
+def _texts(data: object) -> Iterator[str]:
+    """Every text in nested data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for part in data.values() if isinstance(data, dict) else data:
+            yield from _texts(part)

@@ -60,9 +60,5 @@ def test_a_break_parts_no_letter_from_its_accent() -> None:
 
 
 def test_breaks_stand_behind_signs_and_not_in_front_of_them() -> None:
-    assert breakable("vidtok[max_frames=17,height=128]").split(BREAK) == [
-        "vidtok[max_",
-        "frames=",
-        "17,height=",
-        "128]",
-    ]
+    name = "vidtok[max_frames=17,height=128]"
+    assert breakable(name).split(BREAK) == ["vidtok[max_", "frames=", "17,height=", "128]"]

@@ -50,6 +50,12 @@ def test_odd_names_are_printed_as_they_are_inside_the_margins(kind: str, named: 
         assert "".join(visible(NAMES[kind]).split()) in text
 
 
+def test_spelled_characters_are_explained(named: Callable[[str], Pages]) -> None:
+    explained = "is a character that its fonts lack"
+    assert explained in " ".join(named("视频")[-1][0].split())
+    assert explained not in " ".join(named("video")[-1][0].split())
+
+
 def test_other_scripts_keep_their_letters(named: Callable[[str], Pages]) -> None:
     text = "".join(text for text, _, _ in named(NAMES["right to left"]))
     assert set("שלום") <= set(text)
