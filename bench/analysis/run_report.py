@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.charts.scales import AxisScale
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
 from ...reports.paper.layout import PaperLayout
@@ -147,9 +148,11 @@ def write_run_report(
     if layout is not None:
         layout.check([figure.metric for figure in figures])
     left_out: list[str] = []
-    charts = run_charts(run.results, figures, difference_to, left_out)
+    without_curve: list[str] = []
+    tables = rate_delta_tables(run.results, difference_to, without_curve)
+    charts = run_charts(run.results, figures, difference_to, left_out, tables)
     charts += run_strips(run.results, figures, run.folder, left_out)
-    tables = rate_delta_tables(run.results, difference_to, left_out)
+    left_out += without_curve
     report = compose_report(
         figures,
         run.name,
@@ -161,6 +164,7 @@ def write_run_report(
         tables=tables,
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
+        radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
         facts=run_facts(run.results, remarks=[*_remarks(run.results), *left_out]),
         layout=layout,
@@ -171,6 +175,14 @@ def write_run_report(
 def _remarks(results: Sequence[CellResults]) -> list[str]:
     """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
     return list(dict.fromkeys(remark for result in results for remark in result.remarks))
+
+
+def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
+    """The scales that a run's suite sets, by metric."""
+    if run.suite is None:
+        return {}
+    scales = run.suite.radar_scales
+    return {name: AxisScale(worst, best, f"suite {run.suite.name}") for name, (worst, best) in scales.items()}
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
