@@ -24,6 +24,7 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .convention_audit import audit_tables
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
@@ -140,7 +141,7 @@ def write_run_report(
     )
     left_out: list[str] = []
     charts = run_charts(run.results, figures, difference_to, left_out)
-    tables = rate_delta_tables(run.results, difference_to, left_out)
+    tables = [*rate_delta_tables(run.results, difference_to, left_out), *audit_tables(run.results, figures)]
     report = compose_report(
         figures,
         run.name,
