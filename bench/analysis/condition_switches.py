@@ -32,7 +32,7 @@ FIELD_SWITCHES: Mapping[str, str] = {
 }
 """Field of a protocol → the switch that it belongs to."""
 
-SETTING_SWITCHES: Mapping[str, str] = {"posterior": "latents, mean or sample", "precision": "precision"}
+SETTING_SWITCHES: Mapping[str, str] = {"posterior": "mean or sampled latents"}
 """Inference setting → its switch; others are named as they are."""
 
 
@@ -64,6 +64,9 @@ def difference(one: CellRecord, other: CellRecord) -> Difference:
     defaults = InferenceSettings().as_dict()
     for name in dict.fromkeys((*one.settings, *other.settings)):
         before, after = (cell.settings.get(name, defaults.get(name)) for cell in (one, other))
+        # The seed of a posterior of which one cell takes the mean says nothing more.
+        if name == "seed" and SETTING_SWITCHES["posterior"] in turned:
+            continue
         if before != after and not _has_no_effect(name, one):
             turned[SETTING_SWITCHES.get(name, name)] = name
             words.append(f"{name}={in_words(after)}")

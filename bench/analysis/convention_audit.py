@@ -52,8 +52,8 @@ def audit_tables(results: Sequence[CellResults], figures: Sequence[Figure] | Non
     if conditions:
         frame = pd.DataFrame(conditions, columns=pd.Index(COLUMNS))
         caption = (
-            "Convention audit: how far figures move when only a condition does, over the videos that both scored. "
-            "From: the first cell of the tokenizer on the dataset."
+            "Convention audit: how far figures move when only conditions do, over the videos that both cells scored. "
+            "Value: of the tokenizer's first cell on the dataset."
         )
         tables.append(NamedTable("condition_audit", caption, condition_audit_table(frame), frame))
     return tables

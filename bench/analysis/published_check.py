@@ -46,7 +46,7 @@ class Check:
     unit: str
     agreement: Agreement
     switches: tuple[str, ...] = field(default=())
-    """Readings of the same rows, or of other cells, that give the published figure: what may explain a difference."""
+    """Readings of the same rows, or of other cells, that would agree: what may explain a difference."""
 
 
 def check_published(run: RunResults) -> list[Check]:
@@ -232,7 +232,7 @@ def _other_conditions(figure: Figure, result: CellResults) -> Iterator[str]:
 
 
 def _explanations(figure: Figure, result: CellResults, here: Sequence[CellResults]) -> Iterator[str]:
-    """Conventions and conditions that give the published figure: one switch each, from all that was measured."""
+    """Conventions and conditions that would agree with the published figure: one switch each, of what was measured."""
     if figure.metric in OF_MODELS:
         return
     is_stated = not figure.metric.endswith("-unstated")

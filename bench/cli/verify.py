@@ -65,13 +65,13 @@ def _print_published(folder: Path) -> bool:
     checks = check_published(run)
     found = counts(checks)
     if checks:
-        say("\nPublished figures beside measured ones:\n")
+        say("\nPublished figures beside measured ones:")
         say(to_terminal(published_check_table(check_frame(checks)), ruled=True))
         say(f"\n{', '.join(f'{number} {verdict}' for verdict, number in sorted(found.items()))}")
     else:
         say("\nno published figure is known of a tokenizer and dataset of this run")
     for table in audit_tables(run.results, run_figures(run.results, published=False)):
-        say(f"\n{table.caption}\n")
+        say(f"\n{table.caption}")
         say(to_terminal(table.table, ruled=True))
     return found["contradicted"] > 0
 

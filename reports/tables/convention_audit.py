@@ -81,7 +81,9 @@ def condition_audit_table(frame: pd.DataFrame) -> PlainTable:
         )
         for row in _records(frame)
     ]
-    return PlainTable(("Tokenizer", "Figure", "Switch", "To", "From", "To", "Moves by", "Videos"), body, "llllrrrr")
+    return PlainTable(
+        ("Tokenizer", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos"), body, "llllrrrr"
+    )
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ empty where there is none), ``label`` (the run's row; empty where nothing was me
 ``metric`` (as it is published), ``title``, ``unit``, ``decimals`` (printed by the source), ``measured`` with ``low``
 and ``high`` (NaN where there is none) and ``videos``, ``published``, ``accepted_low`` and ``accepted_high`` (the
 published figures that would be called reproduced; NaN where nothing can be compared), ``verdict``, ``reason``,
-``explained_by`` (what gives the published figure), ``note`` and ``source``.
+``explained_by`` (what would agree with the published figure), ``note`` and ``source``.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ def _cells(row: dict[str, Any], numbers: dict[str, int]) -> tuple[str, ...]:
     if not pd.isna(row["accepted_low"]):
         # One digit more than the source prints, so that the ends aren't rounded past a figure.
         accepted = f"{row['accepted_low']:,.{decimals + 1}f} to {row['accepted_high']:,.{decimals + 1}f}"
-    explained = f"what gives the published figure: {row['explained_by']}" if row["explained_by"] else ""
+    explained = f"what would agree: {row['explained_by']}" if row["explained_by"] else ""
     notes = [note for note in (row["reason"], explained, f"published: {row['source']}", row["note"]) if note]
-    marks = [f"({numbers.setdefault(note, len(numbers) + 1)})" for note in notes]
+    marks = [f"({numbers.setdefault(note, len(numbers) + 1)})" for note in dict.fromkeys(notes)]
     return (
         row["label"] or row["system"],
         row["dataset"] or NONE,
