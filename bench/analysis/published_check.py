@@ -239,7 +239,9 @@ def _explanations(figure: Figure, result: CellResults, here: Sequence[CellResult
     base = figure.metric if is_stated else family_of(figure.metric)[0].metric
     own = next((one for one in family_of(base) if one.metric == base), None)
     candidates = [(f"{one.switch}: {one.words}", one, result) for one in readings(result, base)]
-    if own is not None and not is_stated and (reading := own_reading(result, own)) is not None:
+    # Under another protocol than the paper's, the figure itself tells whether the protocol explains the difference.
+    is_open = not is_stated or not is_published_protocol(result)
+    if is_open and own is not None and (reading := own_reading(result, own)) is not None:
         candidates.insert(0, (f"{reading.switch}: {reading.words}", reading, result))
     for other in here:
         turned = difference(result.cell, other.cell)
@@ -249,7 +251,10 @@ def _explanations(figure: Figure, result: CellResults, here: Sequence[CellResult
     for words, reading, cell in candidates:
         interval = reading.interval(cell)
         if _agree(interval, figure, _basis(figure, cell)).verdict == "reproduced":
-            yield f"{words} gives {interval.value:.{figure.decimals}f}"
+            foreign = (
+                "" if is_published_protocol(cell) or cell is not result else f" under {cell.cell.protocol['name']}"
+            )
+            yield f"{words}{foreign} gives {interval.value:.{figure.decimals}f}"
 
 
 def _add(metric: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from released_cells import MODEL, random_windows, released_cell, scaled
 from toklab.bench.analysis import published_check
-from toklab.bench.analysis.conventions import readings
+from toklab.bench.analysis.conventions import family_of, own_reading, readings
 from toklab.bench.analysis.published_check import Check, check_frame, check_published, counts
 from toklab.bench.analysis.results import CellResults, RunResults
 from toklab.bench.planning.suite import Suite
@@ -48,11 +48,11 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> Checked:
 
 
 def figure_of(result: CellResults, metric: str) -> float:
-    return float(
-        published_check.own_reading(
-            result, next(one for one in published_check.family_of(metric) if one.metric == metric)
-        ).sums.value
-    )  # pyright: ignore[reportOptionalMemberAccess]
+    own = next(one for one in family_of(metric) if one.metric == metric)
+    reading = own_reading(result, own)
+    assert reading is not None
+    assert reading.sums is not None
+    return reading.sums.value
 
 
 def lpips_cell(**options: Any) -> CellResults:
@@ -172,6 +172,17 @@ def test_another_protocol_is_not_comparable_and_names_what_differs(checked: Chec
     assert found.agreement.verdict == "not comparable"
     assert "measured with height=64, width=64: needs a run with --protocol vidtok" in found.agreement.reason
     assert "colour_matrix" not in found.agreement.reason
+
+
+def test_what_agrees_under_another_protocol_names_that_protocol(checked: Checked) -> None:
+    cell = released_cell(WINDOWS, protocol=VIDTOK.derive(crop="top-left"), is_complete=True)
+    own = checked(published(value=figure_of(cell, "psnr")), [cell])
+    assert own.agreement.verdict == "not comparable"
+    assert own.switches == (
+        f"PSNR average: mean of dB over frames under vidtok[crop=top-left] gives {own.measured.value:.4f}",
+    )
+    pooled = checked(published(value=figure_of(cell, "psnr-pooled")), [cell])
+    assert [" all frames under vidtok[crop=top-left] gives " in switch for switch in pooled.switches] == [True]
 
 
 def test_a_protocol_that_only_has_the_name_is_not_comparable(checked: Checked) -> None:
