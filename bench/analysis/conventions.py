@@ -149,7 +149,7 @@ def readings(result: CellResults, base: str) -> list[Reading]:
     if isinstance(metric, RatioMetric) and metric.needs == "pairs":
         windows = result.windows(metric)
         listed += (
-            _made(metric, lambda: [*_other_frames(result, metric, windows), *_other_weights(metric, windows)]) or []
+            _made(metric, lambda: [*_other_weights(metric, windows), *_other_frames(result, metric, windows)]) or []
         )
     return listed
 

@@ -27,7 +27,7 @@ NONE = "–"
 
 
 def convention_audit_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> PlainTable:
-    """One line a tokenizer: each figure, and behind it its moves, whose numbered columns are explained below.
+    """One line a tokenizer: each figure, and behind it its moves, in columns numbered by switch and explained below.
 
     A switch that moves no figure by a printed digit has no column, and is named below. Then come ``notes``.
 
@@ -47,14 +47,15 @@ def convention_audit_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> Pl
         line = cells.setdefault(row["label"], {})
         line[row["metric"], "", ""] = _text(row, "value")
         line[_turn(row)] = _text(row, "move")
-    headings, legend = ["Tokenizer"], []
+    headings = ["Tokenizer"]
+    numbers: dict[str, int] = {}
     for metric, switch, words in columns:
         title, unit = titles[metric]
         if switch:
-            legend.append(f"({len(legend) + 1}) {switch}: {words}")
-            headings.append(f"({len(legend)})")
+            headings.append(f"({numbers.setdefault(f'{switch}: {words}', len(numbers) + 1)})")
         else:
             headings.append(f"{title} ({unit})" if unit else title)
+    legend = [f"({number}) {turn}" for turn, number in numbers.items()]
     if still:
         named = "; ".join(f"{titles[metric][0]}: {words} ({switch})" for metric, switch, words in still)
         legend.append(f"These move no figure by a printed digit. {named}")

@@ -85,9 +85,16 @@ def test_where_nothing_moves_the_figures_stand_alone() -> None:
 
 
 def test_a_figure_that_one_row_lacks_is_a_dash() -> None:
-    table = audit({}, {"label": "other", "metric": "ssim", "title": "SSIM", "unit": "", "value": 0.9, "move": 0.1})
+    other = {"label": "other", "metric": "ssim", "title": "SSIM", "unit": "", "value": 0.9, "move": 0.1}
+    table = audit({}, {**other, "words": "7×7"})
     assert list(table.columns) == ["Tokenizer", "PSNR (dB)", "(1)", "SSIM", "(2)"]
     assert table.rows[1] == ["other", "–", "–", "0.90", "+0.10"]
+
+
+def test_metrics_share_the_number_of_a_switch() -> None:
+    table = audit({"switch": "frames"}, {"switch": "frames", "metric": "ssim", "title": "SSIM", "unit": ""})
+    assert list(table.columns) == ["Tokenizer", "PSNR (dB)", "(1)", "SSIM", "(1)"]
+    assert table.notes == ("(1) frames: pooled", "last")
 
 
 def test_conditions_have_a_line_each() -> None:
