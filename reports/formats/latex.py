@@ -119,7 +119,10 @@ def escape_latex(text: str) -> str:
     escaped = []
     for char in one_line(" ".join(text.split())):
         plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
-        escaped.append(_COMMANDS.get(char) or (char if char.isascii() else plain or "?"))
+        # TeX sets two hyphens as a dash, and then an option of a command can't be copied.
+        is_second_hyphen = char == "-" and bool(escaped) and escaped[-1].endswith("-")
+        sign = _COMMANDS.get(char) or (char if char.isascii() else plain or "?")
+        escaped.append("{}-" if is_second_hyphen else sign)
     return "".join(escaped)
 
 

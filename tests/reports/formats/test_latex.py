@@ -14,6 +14,7 @@ def test_text_is_ascii_and_escaped():
     assert escaped.isascii()
     assert escaped.startswith(r"a\_b \& 50\% \#1 \$x\$ \{y\} \textbackslash{}z \textasciitilde{}\textasciicircum{}")
     assert escape_latex("[1]") == "{[}1{]}"
+    assert escape_latex("--set a-b – c---d") == r"-{}-set a-b -- c-{}-{}-d"
 
 
 def test_the_table_marks_ranks_and_has_a_cell_for_each_column(table):
