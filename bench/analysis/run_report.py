@@ -26,6 +26,7 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .convention_audit import audit_tables
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
@@ -153,6 +154,7 @@ def write_run_report(
     charts = run_charts(run.results, figures, difference_to, left_out, tables)
     charts += run_strips(run.results, figures, run.folder, left_out)
     left_out += without_curve
+    tables = [*tables, *audit_tables(run.results, figures)]
     report = compose_report(
         figures,
         run.name,
