@@ -12,9 +12,10 @@ import pandas as pd
 from .charts.pictures import Chart, picture
 from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
-from .files import write_bytes
+from .files import write_files
 from .formats.interface import KeptClip, Report
 from .identity import identify
+from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.named import NamedTable
@@ -37,6 +38,7 @@ def compose_report(
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "ends",
+    measured: MeasuredPart | None = None,
 ) -> Report:
     """Arrange figures and what else a run left into a report.
 
@@ -53,6 +55,7 @@ def compose_report(
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
+        measured: what the figures rest on, for a record of them.
 
     Raises:
         TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
@@ -74,6 +77,7 @@ def compose_report(
         accounting=_plain(accounting),
         failures=_plain(failures),
         clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
+        measured=measured,
     )
 
 
@@ -98,10 +102,7 @@ def write_report(report: Report, folder: Path, formats: Sequence[str]) -> list[P
     for name in FORMATS:
         if name in formats:
             contents |= load_format(name)(report)
-    return [
-        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
-        for name, content in contents.items()
-    ]
+    return write_files(folder, contents)
 
 
 def _radar(figures: Sequence[Figure], metrics: Sequence[str] | None) -> tuple[RadarChart | None, str]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
 from ..identity import Identities
+from ..record.model import MeasuredPart
 from ..schema import Figure
 from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
@@ -63,6 +64,8 @@ class Report:
     failures: PlainTable
     """Failed windows with their reasons."""
     clips: tuple[KeptClip, ...]
+    measured: MeasuredPart | None = None
+    """What the figures rest on, for a record of them; ``None`` where nobody asked for it."""
 
 
 ReportFormat = Callable[[Report], Mapping[str, str | bytes]]
