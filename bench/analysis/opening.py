@@ -24,12 +24,24 @@ def open_results(paths: Sequence[Path]) -> RunResults:
         RecordError: if a file is no result record, was changed, or is of another version.
         ValueError: if ``paths`` is empty.
     """
+    parts = open_parts(paths)
+    return parts[0].run if len(parts) == 1 else joined(parts)
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of several runs."""
+
+    name: str
+    """Of its folder or file, unique among them."""
+    run: RunResults
+
+
+def open_parts(paths: Sequence[Path]) -> list[Part]:
+    """Read run folders and result records, each on its own; errors as :func:`open_results`."""
     if not paths:
         raise ValueError("name a run folder or a result record")
-    opened = [_open(path) for path in paths]
-    if len(opened) == 1:
-        return opened[0]
-    return _joined([_Part(name, run) for name, run in zip(_short_names(paths), opened, strict=True)])
+    return [Part(name, _open(path)) for name, path in zip(_short_names(paths), paths, strict=True)]
 
 
 def _short_names(paths: Sequence[Path]) -> list[str]:
@@ -49,15 +61,8 @@ def _open(path: Path) -> RunResults:
     return RunResults(record.title, record.results, record.provenance)
 
 
-@dataclass(frozen=True)
-class _Part:
-    """One of several runs."""
-
-    name: str
-    run: RunResults
-
-
-def _joined(parts: Sequence[_Part]) -> RunResults:
+def joined(parts: Sequence[Part]) -> RunResults:
+    """Several runs as one, see :func:`open_results`."""
     chosen: dict[str, tuple[str, CellResults]] = {}
     doubled: dict[str, list[tuple[str, CellResults]]] = {}
     for part in parts:
@@ -85,7 +90,7 @@ def _extent(result: CellResults) -> tuple[bool, int, int]:
     return result.cell.status != "failed", len(result.scored()), len(result.cell.metrics)
 
 
-def _origins(results: Sequence[CellResults], origins: Mapping[str, str], parts: Sequence[_Part]) -> list[str]:
+def _origins(results: Sequence[CellResults], origins: Mapping[str, str], parts: Sequence[Part]) -> list[str]:
     """Where the figures are from, and with which versions."""
     found = []
     for part in parts:
