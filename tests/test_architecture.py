@@ -22,6 +22,7 @@ FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "api",
         "inventory",
         "conformance",
+        "exports",
         "analysis",
         "execution",
         "training",

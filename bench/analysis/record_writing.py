@@ -36,10 +36,7 @@ CHARTED = ("psnr", "bpp", "codebook-utilization")
 
 def measured_part(run: RunResults, figures: Iterable[Figure]) -> MeasuredPart:
     """What a record says of a run with these figures; published ones are left out."""
-    cells = [result.cell for result in run.results]
-    folders = {result.folder for result in run.results} | {run.folder}
-    commands = [provenance.get("command", []) for provenance in run.provenance]
-    roots = local_roots((cell.dataset for cell in cells), filter(None, folders), commands)
+    cells, roots = [result.cell for result in run.results], roots_of(run)
     return MeasuredPart(
         figures=recorded_figures(replace(figure, **portable_values(asdict(figure), roots)) for figure in figures),
         protocols={cell.protocol_hash: cell.protocol for cell in cells},
@@ -47,6 +44,13 @@ def measured_part(run: RunResults, figures: Iterable[Figure]) -> MeasuredPart:
         runs=tuple(_recorded_run(provenance, roots) for provenance in run.provenance),
         cells=tuple(_recorded_cell(result, roots) for result in run.results),
     )
+
+
+def roots_of(run: RunResults) -> list[str]:
+    """Folders of this machine that texts of a run may name."""
+    folders = {result.folder for result in run.results} | {run.folder}
+    commands = [provenance.get("command", []) for provenance in run.provenance]
+    return local_roots((result.cell.dataset for result in run.results), filter(None, folders), commands)
 
 
 def _metrics(names: Iterable[str]) -> dict[str, RecordedMetric]:
