@@ -15,6 +15,8 @@ from .charts.radar_drawing import draw_radar
 from .files import write_files
 from .formats.interface import KeptClip, Report
 from .identity import identify
+from .paper.facts import RunFacts
+from .paper.layout import PaperLayout
 from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
@@ -39,6 +41,8 @@ def compose_report(
     across_protocols: bool = False,
     intervals: Intervals = "ends",
     measured: MeasuredPart | None = None,
+    facts: RunFacts | None = None,
+    layout: PaperLayout | None = None,
 ) -> Report:
     """Arrange figures and what else a run left into a report.
 
@@ -56,6 +60,8 @@ def compose_report(
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
         measured: what the figures rest on, for a record of them.
+        facts: what the run knows of its systems and metrics beyond the figures.
+        layout: venue and columns, for formats that set pages.
 
     Raises:
         TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
@@ -78,6 +84,8 @@ def compose_report(
         failures=_plain(failures),
         clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
         measured=measured,
+        facts=facts or RunFacts(),
+        layout=layout or PaperLayout(),
     )
 
 

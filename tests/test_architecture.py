@@ -52,6 +52,7 @@ FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "report",
         "registry",
         "formats",
+        "paper",
         "charts",
         "tables published record",
         "identity",

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...reports.paper.layout import PaperLayout
+from ...reports.paper.venues import DEFAULT_VENUE
 from .comparison import compare_labels
 from .results import RunResults, accounting_frame, failures_frame
 from .results_table import results_table
@@ -108,6 +110,8 @@ class Run(RunResults):
         across_protocols: bool = False,
         difference_to: str = "",
         extrapolation_intervals: bool = False,
+        venue: str = DEFAULT_VENUE,
+        columns: Sequence[str] = (),
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
@@ -119,10 +123,12 @@ class Run(RunResults):
             difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its
                 curve is the anchor of BD-rates.
             extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+            venue: whose measures the paper has: one of :data:`~toklab.reports.paper.venues.VENUES`.
+            columns: names of the metrics in the paper's main table; all that have figures if not given.
 
         Raises:
-            ValueError: if a format or ``difference_to`` is unknown, or neither ``out`` nor a run folder says where to
-                write.
+            ValueError: if a format, venue, column or ``difference_to`` is unknown, or neither ``out`` nor a run folder
+                says where to write.
         """
         return write_run_report(
             self,
@@ -132,6 +138,7 @@ class Run(RunResults):
             across_protocols=across_protocols,
             difference_to=difference_to,
             extrapolation_intervals=extrapolation_intervals,
+            layout=PaperLayout(venue, tuple(columns)),
         )
 
     def __str__(self) -> str:

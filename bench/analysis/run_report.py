@@ -14,6 +14,7 @@ from rich.console import Console
 from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
+from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.record.writing import record_files
 from ...reports.registry import FORMATS
@@ -26,10 +27,12 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
+from .strips import run_strips
 
 RECORD = "json"
 """The format of a result record."""
@@ -56,6 +59,7 @@ def run_figures(
 
 def kept_clips(results: Sequence[CellResults]) -> list[KeptClip]:
     """The clips whose reconstructions are in run folders, each with those of all tokenizers, in the ledgers' order."""
+    # Causal and non-causal tokenizers have windows of one number and different lengths.
     clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
     for result in results:
@@ -120,6 +124,7 @@ def write_run_report(
     across_protocols: bool = False,
     difference_to: str = "",
     extrapolation_intervals: bool = False,
+    layout: PaperLayout | None = None,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -132,9 +137,10 @@ def write_run_report(
         difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+        layout: venue and columns of the paper.
 
     Raises:
-        ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format, a column or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("this is no single run folder: say where the report goes, with --out (from Python, out=)")
@@ -143,6 +149,8 @@ def write_run_report(
     figures = run_figures(
         run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
     )
+    if layout is not None:
+        layout.check([figure.metric for figure in figures])
     chosen = formats or list(FORMATS)
     folder = out or Path(run.folder or ".") / "report"
     measured = measured_part(run, figures) if RECORD in chosen else None
@@ -151,6 +159,8 @@ def write_run_report(
         return write_files(folder, record_files(one_line(run.name), measured))
     left_out: list[str] = []
     charts = run_charts(run.results, figures, difference_to, left_out)
+    kept_in = run.folder or next((result.folder for result in run.results if result.folder), None)
+    charts += run_strips(run.results, figures, kept_in, left_out)
     tables = rate_delta_tables(run.results, difference_to, left_out)
     report = compose_report(
         figures,
@@ -165,6 +175,8 @@ def write_run_report(
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
         measured=measured,
+        facts=run_facts(run.results, remarks=[*_remarks(run), *left_out]),
+        layout=layout,
     )
     return write_report(report, folder, chosen)
 

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...reports.paper.venues import DEFAULT_VENUE, VENUES
 from ...reports.registry import FORMATS
 from ...reports.tables.plain import TableFormat
 from .output import say
 
 if TYPE_CHECKING:
-    ReportFormat = str
+    ReportFormat = VenueName = str
 else:
     # typer offers the members of an enumeration; these are made from the registry, which no type checker follows.
     ReportFormat = StrEnum("ReportFormat", {name: name for name in FORMATS})
+    VenueName = StrEnum("VenueName", {name: name for name in VENUES})
 
 
 def print_run(*paths: Path, across_protocols: bool = False) -> bool:
@@ -70,6 +72,11 @@ def report(
         bool,
         typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
     ] = False,
+    venue: Annotated[VenueName, typer.Option(help="Venue whose measures the LaTeX paper has.")] = DEFAULT_VENUE,
+    columns: Annotated[
+        str,
+        typer.Option(metavar="METRIC,…", help="Columns of the paper's main table [default: all with figures]."),
+    ] = "",
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
@@ -82,8 +89,11 @@ def report(
 
         toklab report runs/demo --difference-to bicubic-4chn
 
+        toklab report runs/demo --format latex --venue cvpr --columns psnr,ssim
+
         toklab report runs/demo/report/record.json runs/mine --out both
     """
+    from ...reports.paper.layout import PaperLayout
     from ..analysis.opening import open_results
     from ..analysis.run_report import write_run_report
 
@@ -95,6 +105,7 @@ def report(
         across_protocols=across_protocols,
         difference_to=difference_to,
         extrapolation_intervals=extrapolation_intervals,
+        layout=PaperLayout(str(venue), tuple(name for name in columns.split(",") if name)),
     )
     broken = print_run(*runs, across_protocols=across_protocols)
     for path in written:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
 from ..identity import Identities
+from ..paper.facts import RunFacts
+from ..paper.layout import PaperLayout
 from ..record.model import MeasuredPart
 from ..schema import Figure
 from ..tables.named import NamedTable
@@ -53,8 +55,8 @@ class Report:
     """Further tables with their values."""
     attachments: Mapping[str, bytes]
     """Files written beside any format's, by name: ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` where
-    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart, ``NAME.csv`` of every further
-    table. Formats name or embed them."""
+    there are radar charts, ``NAME.png``, ``NAME.pdf``, ``NAME.svg`` and ``NAME.csv`` of every chart, ``NAME.csv`` of
+    every further table. Formats name or embed them."""
     methods: tuple[str, ...]
     """Sentences."""
     provenance: tuple[tuple[str, str], ...]
@@ -66,6 +68,11 @@ class Report:
     clips: tuple[KeptClip, ...]
     measured: MeasuredPart | None = None
     """What the figures rest on, for a record of them; ``None`` where nobody asked for it."""
+    facts: RunFacts = field(default_factory=RunFacts)
+    """What the run knows of its systems and metrics beyond the figures."""
+    layout: PaperLayout = field(default_factory=PaperLayout)
+    """What the reader chose for formats that set pages; :func:`~..paper.compose.paper_content` gives what they print.
+    """
 
 
 ReportFormat = Callable[[Report], Mapping[str, str | bytes]]
