@@ -27,6 +27,7 @@ from .compared_pairs import known_cells
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
+from .video_table import FrameValues, keep_command, video_table
 
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
@@ -53,9 +54,11 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
     """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
     clips: dict[tuple[str, str, str, int], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
+    values: dict[tuple[str, str, str, int], dict[str, dict[str, tuple[float, ...]]]] = {}
     for result in results:
         cell = result.cell
         protocols[cell.protocol_hash] = cell.protocol["name"]
+        of_frames = FrameValues(result)
         for row in result.scored():
             name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
@@ -63,8 +66,18 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
+                values.setdefault(key, {})[result.label] = of_frames.of(row)
     return [
-        KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
+        KeptClip(
+            dataset,
+            protocols[protocol_hash],
+            protocol_hash,
+            source,
+            window,
+            reference,
+            made,
+            values[dataset, protocol_hash, source, window],
+        )
         for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
     ]
 
@@ -115,6 +128,7 @@ def write_run_report(
     across_protocols: bool = False,
     difference_to: str = "",
     extrapolation_intervals: bool = False,
+    bundle: bool = False,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -127,6 +141,7 @@ def write_run_report(
         difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+        bundle: whether the page is a folder, with its media beside it.
 
     Raises:
         ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
@@ -154,6 +169,7 @@ def write_run_report(
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
     )
+    report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+
+import pandas as pd
 
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
@@ -30,6 +32,17 @@ class KeptClip:
     """What the tokenizers got, as lossless video."""
     reconstructions: Mapping[str, Path]
     """Label of a tokenizer → what it made of that: as many frames of the same size."""
+    frame_values: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    """Label → name of a metric → its value on each frame, measured before anything was rounded or compressed."""
+
+
+VIDEO_COLUMNS = ("label", "dataset", "protocol_hash", "metric", "files", "value")
+"""Columns of figures of single videos; ``files`` are the names of a video and its copies, a tuple of text."""
+
+
+def no_videos() -> pd.DataFrame:
+    """A table of figures of single videos without any."""
+    return pd.DataFrame(columns=pd.Index(VIDEO_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -63,6 +76,12 @@ class Report:
     failures: PlainTable
     """Failed windows with their reasons."""
     clips: tuple[KeptClip, ...]
+    videos: pd.DataFrame = field(default_factory=no_videos, compare=False)
+    """Figures of single videos, in :data:`VIDEO_COLUMNS`: of metrics that mean something there."""
+    keep_command: str = ""
+    """The command that keeps the reconstructions of all windows; empty where none is known."""
+    is_bundle: bool = False
+    """Whether the page is a folder, for hosting, with its media in files of their own."""
 
 
 ReportFormat = Callable[[Report], Mapping[str, str | bytes]]
