@@ -108,17 +108,19 @@ class Run(RunResults):
         across_protocols: bool = False,
         difference_to: str = "",
         extrapolation_intervals: bool = False,
+        bundle: bool = False,
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
         Args:
-            formats: ``"md"``, ``"csv"``, ``"latex"``, …; all if none is given.
+            formats: ``"md"``, ``"csv"``, ``"latex"``, ``"html"``, …; all if none is given.
             out: where to; the folder ``report`` inside the run folder if not given.
             published: whether published figures stand beside the measured ones; as the suite says if not given.
             across_protocols: whether figures of several protocols may share a column, marked.
             difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its
                 curve is the anchor of BD-rates.
             extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+            bundle: whether the page is a folder, for hosting, with its pictures in files.
 
         Raises:
             ValueError: if a format or ``difference_to`` is unknown, or neither ``out`` nor a run folder says where to
@@ -132,6 +134,7 @@ class Run(RunResults):
             across_protocols=across_protocols,
             difference_to=difference_to,
             extrapolation_intervals=extrapolation_intervals,
+            bundle=bundle,
         )
 
     def __str__(self) -> str:

@@ -202,7 +202,7 @@ function startViewer() {
     return make(
       "div",
       { class: "transport" },
-      button("⏮", "First frame", () => show(0)),
+      button("❙◀", "First frame", () => show(0)),
       button("◀", "One frame back", () => show(view.frame - 1)),
       ports.play,
       button("▶❙", "One frame on", () => show(view.frame + 1)),
