@@ -9,7 +9,17 @@ from typing import Any
 
 from ...text import one_line
 from ..interface import KeptClip, Report
-from .media import ERROR_GAIN, FRAME_QUALITY, MediaError, Sheet, error_sheets, frame_sheets, plan_grid, read_frames
+from .media import (
+    ERROR_GAIN,
+    FRAME_QUALITY,
+    GUTTER,
+    MediaError,
+    Sheet,
+    error_sheets,
+    frame_sheets,
+    plan_grid,
+    read_frames,
+)
 
 NO_ROOM = "there is no room for it in a page of one file; `toklab report RUN --format html --bundle` writes a folder"
 """Why a clip can't be seen in this page."""
@@ -31,6 +41,7 @@ class PageMedia:
         self.clips: list[dict[str, Any]] = []
         """The clips in JSON."""
         self._room = math.inf if limit is None else limit
+        self._is_full = False
         self._known_labels = set(report.identities)
         for clip in _by_turns(report.clips):
             self.clips.append(self._clip(clip))
@@ -49,7 +60,7 @@ class PageMedia:
             "quality": FRAME_QUALITY,
             "systems": {},
         }
-        if self._room <= 0:
+        if self._is_full:
             return described | {"reason": NO_ROOM}
         found: dict[str, bytes] = {}
         try:
@@ -61,6 +72,7 @@ class PageMedia:
             "frames": grid.num_frames,
             "size": [grid.height, grid.width],
             "stride": list(grid.stride),
+            "gutter": GUTTER,
             "grid": [grid.rows, grid.columns],
             "reference": _collect(frame_sheets(reference), found),
         }
@@ -82,7 +94,7 @@ class PageMedia:
                 described["systems"][label] = {"reason": one_line(str(error)), "values": values}
         size = sum(4 * math.ceil(len(each) / 3) for name, each in found.items() if name not in self.pictures)
         if size > self._room:
-            self._room = 0
+            self._is_full = True
             return {name: value for name, value in described.items() if name != "reference"} | {
                 "reason": NO_ROOM,
                 "systems": {},

@@ -32,7 +32,7 @@ LARGEST_SHEET = 2048
 BLOCK = 16
 """Pixels of a side of WebP's blocks."""
 GUTTER = 8
-"""Pixels at least between frames, which repeat the nearest frame's edge: no frame bleeds into another."""
+"""Pixels around every frame, at least, which repeat its edge: no frame bleeds into another."""
 
 
 class MediaError(ValueError):
@@ -130,7 +130,8 @@ def _tiled(frames: np.ndarray, grid: Grid) -> np.ndarray:
     down, across = grid.stride
     num_rows = math.ceil(len(frames) / grid.columns)
     sheet = np.zeros((num_rows * down, grid.columns * across, *frames.shape[3:]), dtype=np.uint8)
-    padding = [(0, down - grid.height), (0, across - grid.width)] + [(0, 0)] * (frames.ndim - 3)
+    padding = [(GUTTER, down - grid.height - GUTTER), (GUTTER, across - grid.width - GUTTER)]
+    padding += [(0, 0)] * (frames.ndim - 3)
     for index, frame in enumerate(frames):
         row, column = divmod(index, grid.columns)
         place = sheet[row * down : (row + 1) * down, column * across : (column + 1) * across]
@@ -139,7 +140,7 @@ def _tiled(frames: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def _stride(side: int) -> int:
-    return math.ceil((side + GUTTER) / BLOCK) * BLOCK
+    return math.ceil((side + 2 * GUTTER) / BLOCK) * BLOCK
 
 
 def _shape(frames: np.ndarray) -> str:

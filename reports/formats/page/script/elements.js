@@ -38,7 +38,7 @@ function section(id, title, sentence, ...children) {
 /** A labelled choice; `choices` are pairs of value and text. */
 function select(label, choices, value, onchange) {
   const options = choices.map(([key, text]) => make("option", { value: key, selected: String(key) === String(value) }, text));
-  const control = make("select", { onchange: () => onchange(control.value) }, ...options);
+  const control = make("select", { "aria-label": label, onchange: () => onchange(control.value) }, ...options);
   return make("label", {}, label, control);
 }
 

@@ -26,7 +26,7 @@ function cellOf(clip, frame) {
   const [numRows, numColumns] = clip.grid;
   const sheet = Math.floor(frame / (numRows * numColumns));
   const inside = frame % (numRows * numColumns);
-  return { sheet, top: Math.floor(inside / numColumns) * clip.stride[0], left: (inside % numColumns) * clip.stride[1] };
+  return { sheet, top: Math.floor(inside / numColumns) * clip.stride[0] + clip.gutter, left: (inside % numColumns) * clip.stride[1] + clip.gutter };
 }
 
 /**
