@@ -15,6 +15,8 @@ from .charts.radar_drawing import draw_radar
 from .files import write_bytes
 from .formats.interface import KeptClip, Report
 from .identity import identify
+from .paper.facts import RunFacts
+from .paper.layout import PaperLayout
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.named import NamedTable
@@ -37,6 +39,8 @@ def compose_report(
     radar_metrics: Sequence[str] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "ends",
+    facts: RunFacts | None = None,
+    layout: PaperLayout | None = None,
 ) -> Report:
     """Arrange figures and what else a run left into a report.
 
@@ -53,6 +57,8 @@ def compose_report(
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
+        facts: what the run knows of its systems and metrics beyond the figures.
+        layout: venue and columns, for formats that set pages.
 
     Raises:
         TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
@@ -74,6 +80,8 @@ def compose_report(
         accounting=_plain(accounting),
         failures=_plain(failures),
         clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
+        facts=facts or RunFacts(),
+        layout=layout or PaperLayout(),
     )
 
 

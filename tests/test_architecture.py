@@ -47,7 +47,17 @@ FLOORS_FROM_THE_TOP: dict[str, tuple[str, ...]] = {
         "errors",
         "cards weights",
     ),
-    "reports": ("report", "registry", "formats", "charts", "tables published", "identity", "files schema", "text"),
+    "reports": (
+        "report",
+        "registry",
+        "formats",
+        "paper",
+        "charts",
+        "tables published",
+        "identity",
+        "files schema",
+        "text",
+    ),
 }
 """Rooms, and modules directly in the folder, floor by floor: each may import those of lower floors alone."""
 

@@ -26,7 +26,7 @@ from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pa
 from .ranking import RankedColumn, rank_column
 from .results import CellResults, measures_anything_of, read_results
 from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
-from .speed_comparison import SpeedsNotComparable, compare_speeds
+from .speed_comparison import TableSpeeds, compare_speed_pairs
 
 NUM_FURTHEST = 3
 """Videos that are named on each side of a difference."""
@@ -135,7 +135,9 @@ def _compare_family(
             continue
         able = [pair for pair in sides if _has_both(pair, metric, left_out)]
         if isinstance(metric, SpeedMetric):
-            yield from _compare_speeds(metric, able, left_out)
+            speeds = TableSpeeds(metric, table) if table is not None else None
+            rows = compare_speed_pairs(metric, able, left_out, speeds, is_table=is_table)
+            yield from ({**row, _PAIR: _id_of(pair)} for pair, row in rows)
         elif able:
             yield from _compare_by(metric, able, left_out, table, is_table=is_table)
 
@@ -154,20 +156,6 @@ def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> b
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
             return False
     return True
-
-
-def _compare_speeds(
-    metric: SpeedMetric, pairs: Sequence[tuple[Side, Side]], left_out: list[str]
-) -> Iterator[dict[str, object]]:
-    """Rows of a metric that reads repetitions, which no window is shared for."""
-    for pair in pairs:
-        names = [side.name for side in pair]
-        try:
-            row = compare_speeds(metric, names, [side.results for side in pair])
-        except SpeedsNotComparable as error:
-            left_out.append(f"{metric.name} on {pair[0].results.dataset} of {' and '.join(names)}: {error}")
-            continue
-        yield {**row, _PAIR: _id_of(pair)}
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import pandas as pd
 from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
+from ..metrics.throughput import SpeedMetric
 from .conditions import FigureKey, part_conditions
 from .ranking import rank_column
 from .results import CellResults, measures_anything_of, outcome_row, table_row
+from .speed_ranking import rank_speed_column
 
 
 def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bool = False) -> pd.DataFrame:
@@ -62,10 +64,14 @@ def _fill_family(
     made = [table_row(result, metric, own) for result, own in zip(cells, windows, strict=True)]
     if metric.direction != "none":
         there = [index for index, row in enumerate(made) if not math.isnan(row["value"])]
-        column = rank_column([cells[index] for index in there], metric, [windows[index] for index in there])
-        for index, rank in zip(there, column.figures, strict=True):
+        measured = [cells[index] for index in there]
+        if isinstance(metric, SpeedMetric):
+            figures, notes = rank_speed_column(measured, metric).figures, ("",) * len(there)
+        else:
+            column = rank_column(measured, metric, [windows[index] for index in there])
+            figures, notes = column.figures, column.notes
+        for index, rank, note in zip(there, figures, notes, strict=True):
             made[index] |= asdict(rank)
-        for index, note in zip(there, column.notes, strict=True):
             made[index]["note"] = "; ".join(filter(None, (made[index]["note"], note)))
     rows.update(zip(family, made, strict=True))
 

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from ...reports.paper.layout import PaperLayout
+from ...reports.paper.venues import DEFAULT_VENUE
 from .comparison import compare_labels
 from .results import RunResults, accounting_frame, failures_frame
 from .results_table import results_table
@@ -109,6 +111,8 @@ class Run(RunResults):
         difference_to: str = "",
         extrapolation_intervals: bool = False,
         bundle: bool = False,
+        venue: str = DEFAULT_VENUE,
+        columns: Sequence[str] = (),
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
@@ -121,10 +125,12 @@ class Run(RunResults):
                 curve is the anchor of BD-rates.
             extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
             bundle: whether the page is a folder, for hosting, with its pictures in files.
+            venue: whose measures the paper has: one of :data:`~toklab.reports.paper.venues.VENUES`.
+            columns: names of the metrics in the paper's main table; all that have figures if not given.
 
         Raises:
-            ValueError: if a format or ``difference_to`` is unknown, or neither ``out`` nor a run folder says where to
-                write.
+            ValueError: if a format, venue, column or ``difference_to`` is unknown, or neither ``out`` nor a run folder
+                says where to write.
         """
         return write_run_report(
             self,
@@ -135,6 +141,7 @@ class Run(RunResults):
             difference_to=difference_to,
             extrapolation_intervals=extrapolation_intervals,
             bundle=bundle,
+            layout=PaperLayout(venue, tuple(columns)),
         )
 
     def __str__(self) -> str:

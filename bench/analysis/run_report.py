@@ -13,6 +13,7 @@ from rich.console import Console
 
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
+from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
@@ -24,9 +25,11 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
+from .strips import run_strips
 from .video_table import FrameValues, keep_command, video_table
 
 NARROWEST, WIDEST = 80, 140
@@ -52,9 +55,10 @@ def run_figures(
 
 def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
     """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
-    clips: dict[tuple[str, str, str, int], tuple[Path, dict[str, Path]]] = {}
+    # Causal and non-causal tokenizers have windows of one number and different lengths.
+    clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
-    values: dict[tuple[str, str, str, int], dict[str, dict[str, tuple[float, ...]]]] = {}
+    values: dict[tuple[str, str, str, int, str], dict[str, dict[str, tuple[float, ...]]]] = {}
     for result in results:
         cell = result.cell
         protocols[cell.protocol_hash] = cell.protocol["name"]
@@ -64,21 +68,12 @@ def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = folder / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
-                key = (result.dataset, cell.protocol_hash, row.source, row.window)
+                key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
                 values.setdefault(key, {})[result.label] = of_frames.of(row)
     return [
-        KeptClip(
-            dataset,
-            protocols[protocol_hash],
-            protocol_hash,
-            source,
-            window,
-            reference,
-            made,
-            values[dataset, protocol_hash, source, window],
-        )
-        for (dataset, protocol_hash, source, window), (reference, made) in clips.items()
+        KeptClip(key[0], protocols[key[1]], key[1], key[2], key[3], reference, made, values[key])
+        for key, (reference, made) in clips.items()
     ]
 
 
@@ -129,6 +124,7 @@ def write_run_report(
     difference_to: str = "",
     extrapolation_intervals: bool = False,
     bundle: bool = False,
+    layout: PaperLayout | None = None,
 ) -> list[Path]:
     """Write the report of a run and return the files.
 
@@ -142,9 +138,10 @@ def write_run_report(
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
         bundle: whether the page is a folder, with its media beside it.
+        layout: venue and columns of the paper.
 
     Raises:
-        ValueError: if a format or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format, a column or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
         raise ValueError("nothing of this run is on disk: say where the report goes with out=")
@@ -153,8 +150,11 @@ def write_run_report(
     figures = run_figures(
         run.results, published=_wants_published(run, published), extrapolation_intervals=extrapolation_intervals
     )
+    if layout is not None:
+        layout.check([figure.metric for figure in figures])
     left_out: list[str] = []
     charts = run_charts(run.results, figures, difference_to, left_out)
+    charts += run_strips(run.results, figures, run.folder, left_out)
     tables = rate_delta_tables(run.results, difference_to, left_out)
     report = compose_report(
         figures,
@@ -168,6 +168,8 @@ def write_run_report(
         clips=kept_clips(run.folder, run.results) if run.folder else (),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         across_protocols=across_protocols,
+        facts=run_facts(run.results, remarks=[*_remarks(run.results), *left_out]),
+        layout=layout,
     )
     report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
     return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))

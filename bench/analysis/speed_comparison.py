@@ -3,54 +3,141 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from ...reports.tables.comparison import EMPTY_ROW
 from ..catalog.broken_metric import figure
 from ..metrics.interface import Estimate, Metric
 from ..metrics.repetitions import Repetitions
 from ..metrics.throughput import SpeedMetric
-from ..statistics.order_statistics import MedianInterval, ratio_of_medians
+from ..statistics.paired_speeds import SpeedRatio, compare_speeds
+from .compared_pairs import Side, place_of
 from .conditions import cell_repetitions, conditions_of
 from .results import CellResults
+from .speed_ranking import RankedSpeedColumn, rank_speed_column
+
+SidePair = tuple[Side, Side]
+NOT_IN_TABLE = "the table doesn't rank them together, because more of their group were timed in turn without them"
 
 
 class SpeedsNotComparable(ValueError):
     """Why two speeds can't be compared."""
 
 
-def compare_speeds(metric: SpeedMetric, names: Sequence[str], results: Sequence[CellResults]) -> dict[str, Any]:
-    """Compare two tokenizers by the ratio of their median speeds.
+class TableSpeeds:
+    """The speeds of the run's table, group by group, ranked once each."""
+
+    def __init__(self, metric: SpeedMetric, results: Sequence[CellResults]):
+        """``results``: every cell of the table."""
+        self._metric = metric
+        self._results = results
+        self._columns: dict[tuple[str, ...], tuple[list[CellResults], RankedSpeedColumn]] = {}
+
+    def num_judged(self, pair: SidePair) -> int:
+        """How many pairs the table judges together with this one; 0 where it doesn't rank the two together."""
+        one, other = (side.results for side in pair)
+        key = (one.group, *place_of(one))
+        if key != (other.group, *place_of(other)):
+            return 0
+        if key not in self._columns:
+            peers = {
+                result.label: result
+                for result in self._results
+                if (result.group, *place_of(result)) == key
+                and result.cell.status != "failed"
+                and self._metric.name in result.cell.metrics
+                and isinstance(result.evaluate(self._metric), Estimate)
+            }
+            cells = list(peers.values())
+            self._columns[key] = (cells, rank_speed_column(cells, self._metric))
+        cells, column = self._columns[key]
+        places = [next((n for n, cell in enumerate(cells) if cell is side), -1) for side in (one, other)]
+        family = column.family(places[0], places[1])
+        return family.num_judged if family is not None else 0
+
+
+def compare_speed_pairs(
+    metric: SpeedMetric, pairs: Sequence[SidePair], left_out: list[str], table: TableSpeeds | None, *, is_table: bool
+) -> Iterator[tuple[SidePair, dict[str, Any]]]:
+    """Compare tokenizers by the ratio of their median speeds, all pairs together.
 
     Args:
         metric: the speed.
-        names: of the two.
-        results: their cells.
+        pairs: on one dataset, under one protocol.
+        left_out: takes sentences on what can't be compared, with the reason.
+        table: the run's table, whose verdicts are given, too.
+        is_table: whether pairs are judged as the table does.
 
-    Returns:
-        A row of a comparison. The verdict is that of the interval of the median of paired ratios, which the note has.
+    Yields:
+        Each pair that can be compared, and its row of a comparison. The verdict is that of the interval of the median
+        of paired ratios, which the note has.
+    """
+    able: list[tuple[SidePair, np.ndarray]] = []
+    for pair in pairs:
+        try:
+            able.append((pair, _paired_speeds(metric, pair)))
+        except SpeedsNotComparable as error:
+            left_out.append(f"{_named(metric, pair)}: {error}")
+    for pair, speeds in able:
+        in_table = table.num_judged(pair) if table is not None else 0
+        if is_table and not in_table:
+            left_out.append(f"{_named(metric, pair)}: {NOT_IN_TABLE}")
+            continue
+        num_pairs = in_table if is_table else len(able)
+        row = _row(metric, pair, compare_speeds(speeds, num_judged=num_pairs).ratios[0], num_pairs)
+        if in_table and not is_table:
+            row["table_verdict"] = _verdict(metric, compare_speeds(speeds, num_judged=in_table).ratios[0])
+        yield pair, row
+
+
+def _named(metric: Metric, pair: SidePair) -> str:
+    return f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}"
+
+
+def _paired_speeds(metric: SpeedMetric, pair: SidePair) -> np.ndarray:
+    """(repetitions, 2) speeds of two tokenizers that may be compared.
 
     Raises:
         SpeedsNotComparable: with the reason.
     """
-    first, second = (_only_repetitions(metric, *side) for side in zip(names, results, strict=True))
-    conditions = [conditions_of(result, metric) for result in results]
+    repeated = [_only_repetitions(metric, side) for side in pair]
+    conditions = [conditions_of(side.results, metric) for side in pair]
     if conditions[0] != conditions[1]:
         raise SpeedsNotComparable(f"timed under different conditions: {'; '.join(conditions)}")
-    if not first.is_interleaved_with(second):
+    if not repeated[0].is_interleaved_with(repeated[1]):
+        alone = [f"{side.name} was {one.why_alone}" for side, one in zip(pair, repeated, strict=True) if one.why_alone]
         raise SpeedsNotComparable(
             "their repetitions weren't made in turn, so a change of the machine between them can't be told from theirs"
+            + "".join(f"; {why}" for why in alone)
         )
-    estimates = [figure(metric, result.windows(metric), result.cell.facts) for result in results]
-    values = [estimate.value for estimate in estimates if isinstance(estimate, Estimate)]
-    if len(values) < 2:
+    if len(_figures(metric, pair)) < 2:
         raise SpeedsNotComparable("one of them has no figure")
-    ratio = ratio_of_medians(metric.per_repetition(first), metric.per_repetition(second))
+    return np.stack([metric.per_repetition(one) for one in repeated], axis=1)
+
+
+def _only_repetitions(metric: Metric, side: Side) -> Repetitions:
+    repeated = cell_repetitions(side.results, metric)
+    if not repeated:
+        raise SpeedsNotComparable(f"{side.name} has no repetitions: it was timed while its run went on")
+    if len(repeated) > 1:
+        raise SpeedsNotComparable(f"{side.name} was timed {len(repeated)} times")
+    return repeated[0]
+
+
+def _figures(metric: Metric, pair: SidePair) -> list[float]:
+    estimates = [figure(metric, side.results.windows(metric), side.results.cell.facts) for side in pair]
+    return [estimate.value for estimate in estimates if isinstance(estimate, Estimate)]
+
+
+def _row(metric: Metric, pair: SidePair, ratio: SpeedRatio, num_pairs: int) -> dict[str, Any]:
+    values, names = _figures(metric, pair), [side.name for side in pair]
     verdict = _verdict(metric, ratio)
     return {
         **EMPTY_ROW,
-        "dataset": results[0].dataset,
+        "dataset": pair[0].results.dataset,
         "metric": metric.name,
         "title": metric.title,
         "unit": metric.unit,
@@ -61,35 +148,29 @@ def compare_speeds(metric: SpeedMetric, names: Sequence[str], results: Sequence[
         "value_a": values[0],
         "value_b": values[1],
         "difference": values[0] - values[1],
+        "num_pairs": num_pairs,
         "better": dict(zip("AB", names, strict=True)).get(verdict, ""),
         "verdict": verdict,
-        "note": _note(ratio),
+        "note": _note(ratio, num_pairs),
     }
 
 
-def _only_repetitions(metric: Metric, name: str, result: CellResults) -> Repetitions:
-    repeated = cell_repetitions(result, metric)
-    if not repeated:
-        raise SpeedsNotComparable(f"{name} has no repetitions: it was timed while its run went on")
-    if len(repeated) > 1:
-        raise SpeedsNotComparable(f"{name} was timed {len(repeated)} times")
-    return repeated[0]
-
-
-def _verdict(metric: Metric, ratio: MedianInterval) -> str:
-    if ratio.low is None or ratio.high is None:
+def _verdict(metric: Metric, ratio: SpeedRatio) -> str:
+    if ratio.separable is None:
         return "no verdict"
-    if ratio.low <= 1 <= ratio.high:
+    if not ratio.separable:
         return "not separable"
-    return "A" if (ratio.low > 1) == (metric.direction == "higher") else "B"
+    return "A" if (ratio.interval.value > 1) == (metric.direction == "higher") else "B"
 
 
-def _note(ratio: MedianInterval) -> str:
+def _note(ratio: SpeedRatio, num_pairs: int) -> str:
     """The ratio with its interval, or with the smallest and the largest of the paired ratios."""
-    text = f"A has {ratio.value:.3f} times B's median; {ratio.num_repetitions} paired repetitions"
-    if ratio.correlation is not None:
-        text += f", correlation of neighbours {ratio.correlation:.2f}".replace("-", "−")
-    if ratio.low is None or ratio.high is None:
-        return f"{text}; no interval, paired ratios {ratio.lowest:.3f} to {ratio.highest:.3f}"
-    low, high = math.floor(ratio.low * 1000) / 1000, math.ceil(ratio.high * 1000) / 1000
-    return f"{text}; 95 % interval of the median of paired ratios [{low:.3f}, {high:.3f}]"
+    found = ratio.interval
+    text = f"A has {found.value:.3f} times B's median; {found.num_repetitions} paired repetitions"
+    if found.correlation is not None:
+        text += f", correlation of neighbours {found.correlation:.2f}".replace("-", "−")
+    if found.low is None or found.high is None:
+        return f"{text}; no interval, paired ratios {found.lowest:.3f} to {found.highest:.3f}"
+    low, high = math.floor(found.low * 1000) / 1000, math.ceil(found.high * 1000) / 1000
+    at_once = f", which holds for {num_pairs} pairs at once" if num_pairs > 1 else ""
+    return f"{text}; 95 % interval of the median of paired ratios{at_once} [{low:.3f}, {high:.3f}]"

@@ -9,15 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ...reports.paper.venues import DEFAULT_VENUE, VENUES
 from ...reports.registry import FORMATS
 from ...reports.tables.plain import TableFormat
 from .output import say
 
 if TYPE_CHECKING:
-    ReportFormat = str
+    ReportFormat = VenueName = str
 else:
     # typer offers the members of an enumeration; these are made from the registry, which no type checker follows.
     ReportFormat = StrEnum("ReportFormat", {name: name for name in FORMATS})
+    VenueName = StrEnum("VenueName", {name: name for name in VENUES})
 
 
 def print_run(folder: Path, *, across_protocols: bool = False) -> bool:
@@ -69,6 +71,11 @@ def report(
     bundle: Annotated[
         bool, typer.Option("--bundle", help="Write the page as a folder to host, with its pictures in files.")
     ] = False,
+    venue: Annotated[VenueName, typer.Option(help="Venue whose measures the LaTeX paper has.")] = DEFAULT_VENUE,
+    columns: Annotated[
+        str,
+        typer.Option(metavar="METRIC,…", help="Columns of the paper's main table [default: all with figures]."),
+    ] = "",
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
@@ -82,7 +89,10 @@ def report(
         toklab report runs/demo --format html --bundle
 
         toklab report runs/demo --difference-to bicubic-4chn
+
+        toklab report runs/demo --format latex --venue cvpr --columns psnr,ssim
     """
+    from ...reports.paper.layout import PaperLayout
     from ..analysis.results import RunResults
     from ..analysis.run_report import write_run_report
 
@@ -95,6 +105,7 @@ def report(
         difference_to=difference_to,
         extrapolation_intervals=extrapolation_intervals,
         bundle=bundle,
+        layout=PaperLayout(str(venue), tuple(name for name in columns.split(",") if name)),
     )
     broken = print_run(run, across_protocols=across_protocols)
     pages = [path for path in written if path.suffix == ".html"]

@@ -96,13 +96,14 @@ def compare_golden(folder: Path) -> Iterator[Comparison]:
 
 
 def _family_module(family: str) -> ModuleType:
-    name = f"{current_module(f'.{family}', 'toklab.tokenizers')}.golden"
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and name.startswith(error.name):
-            raise UnsupportedGolden(family) from error
-        raise
+    for package in (family, f"baselines.{family}"):
+        name = f"{current_module(f'.{package}', 'toklab.tokenizers')}.golden"
+        try:
+            return importlib.import_module(name)
+        except ModuleNotFoundError as error:
+            if error.name is None or not name.startswith(error.name):
+                raise
+    raise UnsupportedGolden(family)
 
 
 def _load(path: Path) -> dict[str, Tensor]:

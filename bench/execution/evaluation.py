@@ -103,13 +103,8 @@ class Evaluation:
                 self._evaluate(tokenizer, item)
 
     def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
-        """Frames in which a stream should give long windows; ``None`` if they must come whole.
-
-        They come in pieces where the tokenizer works in chunks, and every metric is piecewise or takes clips.
-        """
-        streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
-        takes_pieces = [metric.piecewise or clip_length(metric, self.protocol) for metric in self.metrics]
-        return PIECE_FRAMES if streams and all(takes_pieces) else None
+        """Frames in which a stream should give long windows: see :func:`piece_frames`."""
+        return piece_frames(tokenizer, self.metrics, self.protocol)
 
     def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
         pending: list[Clip] = []
@@ -281,6 +276,16 @@ class Evaluation:
     def _reference(self, clip: Clip) -> str:
         reader = versioned_reader(clip.reader, self.versions)
         return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
+
+
+def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol: Protocol) -> int | None:
+    """Frames in which a stream should give long windows; ``None`` if they must come whole.
+
+    They come in pieces where the tokenizer works in chunks, and every metric is piecewise or takes clips.
+    """
+    streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
+    takes_pieces = [metric.piecewise or clip_length(metric, protocol) for metric in metrics]
+    return PIECE_FRAMES if streams and all(takes_pieces) else None
 
 
 def _round_to_uint8(video: Tensor) -> Tensor:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from av.error import FFmpegError
+from av.video.frame import VideoFrame
 from torch import Tensor
 
-from ...datasets.interface import Clip
+from ...datasets.interface import Clip, UnreadableVideo
+from ...datasets.readers.container import open_container
 from ...datasets.video_writer import VideoWriter
 from ..metrics.interface import WindowBatch
 from ..planning.cell import clip_identity
@@ -26,6 +29,34 @@ def to_uint8(video: Tensor) -> np.ndarray:
     """(C, T, H, W) in [-1, 1] to uint8 frames (T, H, W, C)."""
     frames = ((video.clamp(-1, 1) + 1) * 127.5).round().byte()
     return frames.permute(1, 2, 3, 0).cpu().numpy()
+
+
+def read_kept_frames(path: Path, num_frames: int, positions: Collection[int]) -> dict[int, np.ndarray]:
+    """Frames of a kept video by their positions: uint8 RGB, (H, W, 3), as they were written.
+
+    Args:
+        path: the video.
+        num_frames: how many it must have.
+        positions: of the frames that are wanted, from 0.
+
+    Raises:
+        UnreadableVideo: if it isn't there, can't be decoded, or has another number of frames.
+    """
+    frames: dict[int, np.ndarray] = {}
+    count = 0
+    container, stream = open_container(path)
+    with container:
+        try:
+            for frame in container.decode(stream):
+                if isinstance(frame, VideoFrame):
+                    if count in positions:
+                        frames[count] = frame.to_ndarray(format="rgb24")
+                    count += 1
+        except FFmpegError as error:
+            raise UnreadableVideo(f"{path}: frame {count} can't be decoded ({error.strerror})") from None
+    if count != num_frames:
+        raise UnreadableVideo(f"{path}: has {count} frames, not {num_frames}")
+    return frames
 
 
 def choose_windows(clips: Iterable[str], keep: int | None) -> frozenset[str]:

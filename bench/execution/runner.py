@@ -25,7 +25,8 @@ from ..planning.cell import Cell
 from . import provenance
 from .bookkeeping import Bookkeeping
 from .dataset_windows import DatasetWindows
-from .evaluation import Evaluation, KnownWindow
+from .due_cell import DueCell
+from .evaluation import Evaluation, KnownWindow, piece_frames
 from .options import RunOptions
 from .preparation import OpenDataset, Preparation, open_registered
 from .progress import Progress
@@ -106,21 +107,24 @@ class Runner:
             self._preparation,
             self.progress.message,
             provenance.machine_identity(self.device),
-            len(cells),
+            record.run_id,
             self.options.timing_s,
             self.supervision,
         )
         try:
             with _exact_float32():
                 for number, cell in enumerate(cells, start=1):
+                    self.supervision.tell(cell=number)
                     if known := self._settled(number):
                         finished.append(known)
-                        continue
-                    self.supervision.tell(cell=number)
-                    cell_record = self._run_cell(cell, record.run_id, number, len(cells), timing)
-                    finished.append(cell_record)
-                    self.progress.finish(cell_record)
-                    self.supervision.tell(settled=cell_record.cell_id)
+                        if known.status == "finished":
+                            self._time_settled(cell, known.cell_id, record.run_id, number, timing)
+                    else:
+                        cell_record = self._run_cell(cell, record.run_id, number, len(cells), timing)
+                        finished.append(cell_record)
+                        self.progress.finish(cell_record)
+                    self.supervision.tell(settled=finished[-1].cell_id)
+                timing.run()
         finally:
             self._preparation.close()
         if timing.num_timed:
@@ -166,7 +170,7 @@ class Runner:
             self.progress.start(cell, number, of, windows.count, done)
             with self.supervision.step(BUILDING):
                 tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
-                piece_frames = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
+                pieces = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
         except LedgerError:
             raise
         except (CheckpointUnavailable, DatasetUnavailable) as error:
@@ -183,25 +187,63 @@ class Runner:
                 windows,
                 causal=spec.causal,
                 skip=evaluation.needs_nothing,
-                piece_frames=piece_frames,
+                piece_frames=pieces,
             ) as stream:
                 evaluation.run_stream(tokenizer, stream)
         self._faulty_metrics |= evaluation.faulty_metrics
+        self.ledger.compact(cell_id)
+        forget_in_flight(self.ledger.folder)
+        record = self.ledger.update_cell(cell_id, status="finished")
+        self._time_later(cell, number, entry, spec, windows, evaluation, timing)
+        return record
+
+    def _time_settled(self, cell: Cell, cell_id: str, run_id: str, number: int, timing: ThroughputPass) -> None:
+        """Time a cell later whose windows an earlier process of this run scored."""
+        if str(number) in self.supervision.past.ended_in:
+            return
+        entry = self._catalog.entry(cell.tokenizer)
+        try:
+            with self.supervision.step(BUILDING):
+                spec = entry.spec()
+            windows = self._preparation.windows(cell, spec)
+            evaluation = self._evaluation(cell, cell_id, spec, windows, run_id)
+        except LedgerError:
+            raise
+        except Exception as error:
+            # A plugin's tokenizer or dataset that was opened before may still raise anything at all.
+            self.progress.message(f"{cell.label}: the throughput pass failed: {describe(error)}")
+            timing.failed_metrics |= set(cell.metrics)
+        else:
+            self._time_later(cell, number, entry, spec, windows, evaluation, timing)
+
+    def _time_later(
+        self,
+        cell: Cell,
+        number: int,
+        entry: TokenizerEntry,
+        spec: TokenizerSpec,
+        windows: DatasetWindows,
+        evaluation: Evaluation,
+        timing: ThroughputPass,
+    ) -> None:
+        """Have a cell timed after the windows of all cells, if it is due."""
         usable = self._books.usable_metrics(cell, spec)
-        if timing.is_due(usable, windows, {key: known.measurements for key, known in evaluation.known.items()}):
-            timing.time(
+        if not timing.is_due(usable, windows, {key: known.measurements for key, known in evaluation.known.items()}):
+            return
+        metrics, protocol = evaluation.metrics, cell.protocol
+        timing.add(
+            DueCell(
                 cell,
-                cell_id,
+                evaluation.cell_id,
                 number,
-                lambda: tokenizer or entry.build(cell.settings, self.device),
+                spec.comparison_group,
+                lambda: entry.build(cell.settings, self.device),
                 usable,
                 windows,
                 evaluation.batch_size,
-                evaluation.piece_frames,
+                lambda tokenizer: piece_frames(tokenizer, metrics, protocol),
             )
-        self.ledger.compact(cell_id)
-        forget_in_flight(self.ledger.folder)
-        return self.ledger.update_cell(cell_id, status="finished")
+        )
 
     def _evaluation(
         self, cell: Cell, cell_id: str, spec: TokenizerSpec, windows: DatasetWindows, run_id: str

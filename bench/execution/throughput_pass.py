@@ -1,78 +1,63 @@
-"""The throughput pass: encode and decode again on a window that is scored, while nothing else runs.
+"""The throughput pass: encode and decode again on windows that are scored, while nothing else runs.
 
-It comes after a cell's windows, when no decoder is at work. Several passes warm up, then the window is encoded and
-decoded until the median is stable or the time is up.
+It comes after the windows of all cells, when no decoder is at work. The tokenizers of one dataset and protocol are held
+in memory together and repeated in turn, so that their speeds can be compared: see :mod:`.rounds`.
 """
 
 from __future__ import annotations
 
-import itertools
+import gc
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-import numpy as np
 import torch
 
-from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
-from ...datasets.stream import SourcePlan
 from ...tokenizers.interface import VideoTokenizer
-from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.plugin_code import describe
 from ..ledger.ledger import Ledger, pack_arrays
 from ..ledger.records import Measurement
 from ..metrics.interface import Metric
-from ..metrics.repetitions import MEASUREMENT, Repetitions
-from ..planning.cell import Cell
-from ..statistics.order_statistics import median_interval
+from ..metrics.repetitions import Repetitions
+from ..statistics.paired_speeds import rounds_needed
 from .dataset_windows import DatasetWindows
-from .forward import OutOfMemory, forward, forward_pieces
-from .long_windows import LongClip, gather_pieces
+from .due_cell import DueCell, peers_of, repetitions_key
+from .forward import OutOfMemory, is_out_of_memory
+from .held_models import BYTES_PER_PARAMETER, free_bytes, held_together
 from .preparation import Preparation
 from .provenance import software_identity
+from .rounds import (
+    CHECKPOINTS,
+    WARM_UPS,
+    Contestant,
+    choose_for_turns,
+    repeat_alone,
+    repeat_in_turn,
+    warm_up_each,
+)
 from .supervision import BUILDING, Supervision
+from .timed_batch import TimedBatch
 
-WARM_UPS = 2
-CHECKPOINTS = (6, 9, 12, 15, 20, 30)
-"""Numbers of repetitions after which the median is examined; the last one ends the pass."""
-HALF_WIDTH = 0.03
-"""The median is stable where its 95 % interval lies within this share of it, on both sides."""
-NUM_PIECES = 2
-"""So many pieces of a window that comes in pieces are timed."""
 RETRY = "the next `toklab run` tries again"
+NOT_YET = "not timed: the run ended before its throughput pass"
+ROUNDS_TOO_LONG = "timed alone, because rounds with others took too long"
 
 
-@dataclass(frozen=True)
-class TimedBatch:
-    """What a pass encodes and decodes."""
+@dataclass(eq=False)
+class _Held:
+    """A cell whose model is in memory."""
 
-    clips: Sequence[Clip]
-    """Whole windows of one shape, or the first pieces of one window."""
-    are_pieces: bool = False
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of each window."""
-        return sum(clip.video.shape[1] for clip in (self.clips if self.are_pieces else self.clips[:1]))
-
-    def run(self, tokenizer: VideoTokenizer, device: torch.device, supervision: Supervision) -> Mapping[str, float]:
-        """Encode and decode once; gives ``encode_s``, ``decode_s``, ``batch_size`` and ``num_tokens``."""
-        if not self.are_pieces:
-            with supervision.forward():
-                return forward(tokenizer, list(self.clips), device).timing
-        assert isinstance(tokenizer, StreamingTokenizer)
-        timing: Mapping[str, float] = {}
-        for result in forward_pieces(tokenizer, LongClip(self.clips[0], iter(self.clips[1:])), device, supervision):
-            timing = result.timing
-        return timing
-
-    def halved(self) -> TimedBatch | None:
-        """Half of the windows; ``None`` of one."""
-        return None if self.are_pieces or len(self.clips) == 1 else TimedBatch(self.clips[: len(self.clips) // 2])
+    due: DueCell
+    model: VideoTokenizer
+    batch: TimedBatch
+    place: tuple[str, int]
+    """Window that the repetitions are kept with."""
+    contestant: Contestant
 
 
 class ThroughputPass:
-    """Times the cells of a run, one after the other, within so many seconds for all of them."""
+    """Times the cells of a run, in turn where they share a dataset and protocol, within so many seconds for all."""
 
     def __init__(
         self,
@@ -80,7 +65,7 @@ class ThroughputPass:
         preparation: Preparation,
         say: Callable[[str], None],
         machine: str,
-        num_cells: int,
+        run_id: str,
         seconds: float,
         supervision: Supervision | None = None,
     ):
@@ -89,10 +74,10 @@ class ThroughputPass:
         Args:
             ledger: where repetitions are kept, with the window that was timed.
             preparation: gives the clips.
-            say: hears which cell is timed.
+            say: hears what is timed.
             machine: identity of the machine.
-            num_cells: cells of the run, which share the time.
-            seconds: for all cells.
+            run_id: identity of the run, which is that of the pass, too.
+            seconds: of passes, for all cells; building models and decoding windows come on top.
             supervision: tells a supervisor what is done, and what earlier processes of the run ended in.
         """
         self._ledger = ledger
@@ -100,13 +85,14 @@ class ThroughputPass:
         self._device = preparation.device
         self._say = say
         self._machine = machine
-        self._num_cells = num_cells
-        self._seconds = seconds
+        self._run_id = run_id
+        self._left_s = seconds
         self._supervision = supervision or Supervision()
+        self._due: dict[int, DueCell] = {}
         self.num_timed = 0
         """Cells that were timed."""
         self.spent_s = 0.0
-        """Seconds that it took so far."""
+        """Seconds that it took."""
         self.failed_metrics: set[str] = set()
         """Metrics that a cell lacks because its timing failed."""
 
@@ -120,177 +106,220 @@ class ThroughputPass:
             windows: of the cell's dataset.
             measured: the measurements that the ledger has, by window.
         """
-        key = _measurement_key(metrics)
+        key = repetitions_key(metrics)
         return bool(key) and not any(key in measured.get(place, ()) for place in windows.places())
 
-    def time(
-        self,
-        cell: Cell,
-        cell_id: str,
-        number: int,
-        tokenizer: Callable[[], VideoTokenizer],
-        metrics: Sequence[Metric],
-        windows: DatasetWindows,
-        batch_size: int,
-        piece_frames: Callable[[VideoTokenizer], int | None],
-    ) -> None:
-        """Time a cell; where that fails, its speed is unavailable with the reason, and nothing else changes.
+    def add(self, due: DueCell) -> None:
+        """Time a cell later, in :meth:`run`; until then its speed is unavailable, and says so."""
+        self._due[due.number] = due
+        self._note(due, NOT_YET)
 
-        Args:
-            cell: as it is planned.
-            cell_id: its identity in the ledger.
-            number: place of the cell in the run, from 1; the cells after it need time too.
-            tokenizer: gives the model, built when it is asked for.
-            metrics: that can be computed.
-            windows: of the cell's dataset.
-            batch_size: windows in a forward pass, at most.
-            piece_frames: frames in which a tokenizer takes long windows, if it does.
-        """
-        places = self._scored(cell_id, windows)[:batch_size]
-        if not places:
-            return
-        self._say(f"timing {number} of {self._num_cells}: {cell.label}")
+    def run(self) -> None:
+        """Time the cells; where that fails, a cell's speed is unavailable with the reason, and nothing else changes."""
         start = time.perf_counter()
-        share = max(0.0, self._seconds - self.spent_s) / max(1, self._num_cells - number + 1)
-        if ended := self._supervision.past.untimed.get(str(number)):
-            self._give_up(cell_id, metrics, ended)
-            return
+        cells = list(self._due.values())
+        for group in [group for peers in peers_of(cells) for group in self._fitting(peers)]:
+            self._time_group(group)
+        for due in cells:
+            self._ledger.compact(due.cell_id)
+        self._supervision.tell(cell=None)
+        self.spent_s = time.perf_counter() - start
+
+    def _fitting(self, peers: Sequence[DueCell]) -> list[list[DueCell]]:
+        """Cells of one dataset and protocol, in groups whose models fit into memory together."""
+        known = [self._ledger.cell(due.cell_id) for due in peers]
+        sizes = [cell.facts.get("params_total", 0.0) * BYTES_PER_PARAMETER if cell else 0.0 for cell in known]
+        groups = held_together(sizes, free_bytes(self._device))
+        if len(groups) > 1:
+            self._say(f"not all models fit into memory at once: their speeds are timed in {len(groups)} groups")
+        return [[peers[place] for place in group] for group in groups]
+
+    def _time_group(self, group: Sequence[DueCell]) -> None:
+        """Time cells whose models are held together, in two groups where memory runs out."""
         try:
             with self._supervision.timing():
-                with self._supervision.step(BUILDING):
-                    model = tokenizer()
-                    causal, num_frames = model.spec.causal, piece_frames(model)
-                batch = self._batch(cell, windows, places, causal, num_frames)
-                repetitions = self._repeat_in_memory(model, batch, start + share)
-        except Exception as error:
-            self._give_up(cell_id, metrics, describe(error))
+                self._time_held(group)
+        except OutOfMemory:
+            self._say(f"out of memory with {len(group)} models: going on with half of them at a time")
         else:
-            key = _measurement_key(metrics)
-            self._ledger.record(Measurement(cell_id, *places[0], key, arrays=pack_arrays(repetitions.to_arrays())))
-            self.num_timed += 1
-        finally:
-            self.spent_s += time.perf_counter() - start
+            return
+        # Outside the handler, whose error holds on to the models.
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        left = [due for due in group if due.number in self._due]
+        half = (len(left) + 1) // 2
+        for part in filter(None, (left[:half], left[half:])):
+            self._time_group(part)
 
-    def _scored(self, cell_id: str, windows: DatasetWindows) -> list[tuple[str, int]]:
-        planned = windows.places()
-        rows = self._ledger.rows(cell_id)
-        return [row.key for row in rows if row.status == "scored" and row.key in planned]
-
-    def _give_up(self, cell_id: str, metrics: Sequence[Metric], reason: str) -> None:
-        names = [metric.name for metric in metrics if metric.measurement == MEASUREMENT]
-        self.failed_metrics |= set(names)
-        reasons = dict.fromkeys(names, (f"the throughput pass failed: {reason}", RETRY))
-        known = self._ledger.cell(cell_id)
-        assert known is not None
-        self._ledger.update_cell(cell_id, unavailable={**known.unavailable, **reasons})
-
-    def _batch(
-        self,
-        cell: Cell,
-        windows: DatasetWindows,
-        places: Sequence[tuple[str, int]],
-        causal: bool,
-        piece_frames: int | None,
-    ) -> TimedBatch:
-        """The windows at ``places`` that have the first one's shape, or its first pieces; the decoder is idle then."""
-        chosen = set(places)
-        sources = {source for source, _ in places}
-        plans = [plan for plan in windows.plans if isinstance(plan, SourcePlan) and plan.source.key in sources]
-
-        def skip(source: str, content_id: str, window: Window) -> bool:
-            return (source, window.index) not in chosen
-
-        found: list[Clip] = []
-        with self._preparation.stream(
-            cell, replace(windows, plans=plans), causal=causal, skip=skip, piece_frames=piece_frames
-        ) as stream:
-            for item in gather_pieces(stream):
-                if isinstance(item, FailedClip):
-                    raise UnreadableVideo(f"{item.source}, window {item.window.index}: {item.reason}")
-                if isinstance(item, LongClip):
-                    return TimedBatch(_first_pieces(item), are_pieces=True)
-                found.append(item)
-        return TimedBatch([clip for clip in found if clip.video.shape == found[0].video.shape])
-
-    def _repeat_in_memory(self, tokenizer: VideoTokenizer, batch: TimedBatch, end: float) -> Repetitions:
-        """Time a batch; half of it where memory runs out.
+    def _time_held(self, group: Sequence[DueCell]) -> None:
+        """Build models and time them, in turn where they can be, the others alone.
 
         Raises:
-            OutOfMemory: if not even one window fits.
+            OutOfMemory: with more models than one. What was timed before is kept.
         """
+        batches: dict[object, TimedBatch] = {}
+        found = [self._hold(due, batches, is_alone=len(group) == 1) for due in group]
+        held = [one for one in found if one is not None]
+        if not held:
+            return
+        start = time.perf_counter()
+        end = start + self._left_s * len(held) / len(self._due)
+        fatal = (OutOfMemory,) if len(group) > 1 else ()
         try:
-            timings, warm_ups = repeat(
-                lambda: {"started_s": time.time(), **batch.run(tokenizer, self._device, self._supervision)}, end
-            )
-        except OutOfMemory:
-            if (half := batch.halved()) is None:
-                raise
+            in_turn = self._time_in_turn(held, end, fatal)
+            apart = [one for one in held if one not in in_turn and not one.contestant.failure]
+            why = ROUNDS_TOO_LONG if len(in_turn) + len(apart) > 1 else ""
+            for place, one in enumerate(apart):
+                self._say(f"timing {one.due.cell.label}" + (" alone: rounds with others took too long" if why else ""))
+                self._time_alone(one, time.perf_counter() + _until(end) / (len(apart) - place), why, fatal)
+        finally:
+            self._left_s = max(0.0, self._left_s - (time.perf_counter() - start))
+
+    def _time_in_turn(self, held: Sequence[_Held], end: float, fatal: tuple[type[Exception], ...]) -> list[_Held]:
+        """Time those that fit into the time in turn, and give them; each of the others keeps its share of the time."""
+        in_turn = self._choose(held, _until(end), WARM_UPS)
+        if not in_turn:
+            return []
+        self._say(f"timing {len(in_turn)} tokenizers in turn on {in_turn[0].due.cell.dataset}")
+        for_others = _until(end) * (1 - len(in_turn) / len(held))
+        warm_up_each([one.contestant for one in in_turn], end - for_others, fatal=fatal)
+        self._drop_failed(in_turn)
+        warm = [one for one in in_turn if not one.contestant.failure]
+        in_turn = self._choose(warm, _until(end) - for_others, 0)
+        if not in_turn:
+            return []
+        for_others += (_until(end) - for_others) * (1 - len(in_turn) / len(warm))
+        contestants = [one.contestant for one in in_turn]
+        repeat_in_turn(contestants, end - for_others, _rounds_for(in_turn), fatal=fatal)
+        self._drop_failed(in_turn)
+        for one in in_turn:
+            if not one.contestant.failure:
+                self._keep(one)
+        return in_turn
+
+    def _choose(self, held: Sequence[_Held], seconds: float, more_passes: int) -> list[_Held]:
+        """Those that can be timed in turn, each with so many passes beside its rounds."""
+        places = choose_for_turns(
+            [one.contestant.expected_s for one in held],
+            seconds,
+            lambda places: more_passes + _rounds_for([held[place] for place in places]),
+        )
+        return [held[place] for place in places]
+
+    def _hold(self, due: DueCell, batches: dict[object, TimedBatch], *, is_alone: bool) -> _Held | None:
+        """Build a model and decode what it is timed on; ``None`` where there is nothing, or that fails.
+
+        Args:
+            due: the cell.
+            batches: what was decoded for others, which tokenizers of the same windows share.
+            is_alone: whether no other model is held.
+
+        Raises:
+            OutOfMemory: unless it is alone.
+        """
+        planned = due.windows.places()
+        rows = {row.key: row for row in self._ledger.rows(due.cell_id) if row.status == "scored" and row.key in planned}
+        if not rows:
+            self._note(due, None)
+            del self._due[due.number]
+            return None
+        if ended := self._supervision.past.untimed.get(str(due.number)):
+            self._give_up(due, ended)
+            return None
+        self._supervision.tell(cell=due.number)
+        places = list(rows)[: due.batch_size]
+        try:
+            with self._supervision.step(BUILDING):
+                model = due.build()
+                causal, piece_frames = model.spec.causal, due.piece_frames(model)
+            key = (causal, piece_frames, tuple(places))
+            if key not in batches:
+                batches[key] = TimedBatch.load(
+                    self._preparation, due.cell, due.windows, places, causal=causal, piece_frames=piece_frames
+                )
+        except Exception as error:
+            if is_out_of_memory(error) and not is_alone:
+                raise OutOfMemory(str(error)) from error
+            self._give_up(due, describe(error))
+            return None
+        batch, row = batches[key], rows[places[0]]
+        share = min(1.0, batch.num_frames / max(1, len(row.frame_ids)))
+        expected_s = share * (row.timing.get("encode_s", 0.0) + row.timing.get("decode_s", 0.0))
+        return _Held(due, model, batch, places[0], Contestant(self._one_pass(due, model, batch), expected_s))
+
+    def _one_pass(self, due: DueCell, model: VideoTokenizer, batch: TimedBatch) -> Callable[[], Mapping[str, float]]:
+        def one_pass() -> Mapping[str, float]:
+            self._supervision.tell(cell=due.number)
+            return {"started_s": time.time(), **batch.run(model, self._device, self._supervision)}
+
+        return one_pass
+
+    def _time_alone(self, one: _Held, end: float, why: str, fatal: tuple[type[Exception], ...]) -> None:
+        """Time a cell alone; half of its batch where memory runs out, unless that is for other models to leave."""
+        try:
+            repeat_alone(one.contestant, end)
+        except fatal:
+            raise
+        except OutOfMemory as error:
+            if (half := one.batch.halved()) is None:
+                self._give_up(one.due, describe(error))
+                return
+        except Exception as error:
+            # A plugin's tokenizer may raise anything at all.
+            self._give_up(one.due, describe(error))
+            return
         else:
-            height, width = batch.clips[0].video.shape[-2:]
-            return Repetitions.of_passes(
-                timings, batch.num_frames, warm_ups, self._machine, software_identity(), (height, width)
-            )
-        return self._repeat_in_memory(tokenizer, half, end)
+            self._keep(one, why)
+            return
+        one.batch, one.contestant = half, Contestant(self._one_pass(one.due, one.model, half))
+        self._time_alone(one, end, why, fatal)
+
+    def _drop_failed(self, held: Iterable[_Held]) -> None:
+        for one in held:
+            if one.contestant.failure is not None and one.due.number in self._due:
+                self._give_up(one.due, describe(one.contestant.failure))
+
+    def _keep(self, one: _Held, why_alone: str = "") -> None:
+        """Keep what was timed."""
+        repetitions = Repetitions.of_passes(
+            one.contestant.timings,
+            one.batch.num_frames,
+            one.contestant.warm_ups,
+            self._machine,
+            software_identity(),
+            one.batch.size,
+            self._run_id,
+            why_alone,
+        )
+        key = repetitions_key(one.due.metrics)
+        self._ledger.record(Measurement(one.due.cell_id, *one.place, key, arrays=pack_arrays(repetitions.to_arrays())))
+        self._note(one.due, None)
+        del self._due[one.due.number]
+        self.num_timed += 1
+
+    def _give_up(self, due: DueCell, reason: str) -> None:
+        self.failed_metrics |= set(due.speeds)
+        failed = f"the throughput pass failed: {reason}"
+        self._note(due, failed)
+        self._say(f"{due.cell.label}: {failed}; {RETRY}")
+        del self._due[due.number]
+
+    def _note(self, due: DueCell, reason: str | None) -> None:
+        """Note why a cell has no speed; ``None`` where it has."""
+        known = self._ledger.cell(due.cell_id)
+        assert known is not None
+        others = {name: why for name, why in known.unavailable.items() if name not in due.speeds}
+        reasons = {} if reason is None else dict.fromkeys(due.speeds, (reason, RETRY))
+        self._ledger.update_cell(due.cell_id, unavailable={**others, **reasons})
 
 
-def repeat(
-    one_pass: Callable[[], Mapping[str, float]], end: float, clock: Callable[[], float] = time.perf_counter
-) -> tuple[list[Mapping[str, float]], int]:
-    """Timings of passes after warm-up, until the medians are stable or the time is up; and the passes before them.
-
-    At least one pass warms up, and at least one is timed. No other pass begins that isn't likely to end in time.
-
-    Args:
-        one_pass: encodes and decodes, and gives ``encode_s`` and ``decode_s``.
-        end: when the time is up, in seconds of the clock.
-        clock: gives seconds.
-    """
-    warm_ups, longest = 0, 0.0
-    timings: list[Mapping[str, float]] = []
-
-    def timed() -> Mapping[str, float]:
-        nonlocal longest
-        start = clock()
-        timing = one_pass()
-        longest = max(longest, clock() - start)
-        return timing
-
-    while not warm_ups or (warm_ups < WARM_UPS and clock() + 2 * longest < end):
-        timed()
-        warm_ups += 1
-    while not timings or (clock() + longest < end and not _is_enough(timings)):
-        timings.append(timed())
-    return timings, warm_ups
+def _rounds_for(held: Sequence[_Held]) -> int:
+    """Rounds that it takes until medians may be stable, and all pairs of a group have intervals."""
+    largest = max(Counter(one.due.group for one in held).values())
+    return max(CHECKPOINTS[0], rounds_needed(largest * (largest - 1) // 2))
 
 
-def _is_enough(timings: Sequence[Mapping[str, float]]) -> bool:
-    count = len(timings)
-    if count not in CHECKPOINTS:
-        return False
-    return count == CHECKPOINTS[-1] or all(
-        is_stable([timing[name] for timing in timings]) for name in ("encode_s", "decode_s")
-    )
-
-
-def is_stable(seconds: Sequence[float]) -> bool:
-    """Whether the median has an interval, and it lies within :data:`HALF_WIDTH` of the median."""
-    found = median_interval(np.array(seconds))
-    if found.low is None or found.high is None:
-        return False
-    return max(found.value - found.low, found.high - found.value) <= HALF_WIDTH * found.value
-
-
-def _measurement_key(metrics: Sequence[Metric]) -> str:
-    """What repetitions are kept under; empty where no metric asks for them."""
-    return next((metric.measurement_key for metric in metrics if metric.measurement == MEASUREMENT), "")
-
-
-def _first_pieces(long: LongClip) -> list[Clip]:
-    """The first pieces of a long window, as those of a window of their own."""
-    pieces: list[Clip] = []
-    num_frames = 0
-    for video in itertools.islice(long.pieces(), NUM_PIECES):
-        pieces.append(replace(long.first, video=video, start=num_frames))
-        num_frames += video.shape[1]
-    window = replace(long.first.window, frame_ids=long.first.window.frame_ids[:num_frames])
-    return [replace(piece, window=window) for piece in pieces]
+def _until(end: float) -> float:
+    """Seconds that are left."""
+    return max(0.0, end - time.perf_counter())

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
@@ -13,7 +12,7 @@ from .interface import Arrays
 
 MEASUREMENT = "repetitions"
 """Name of the measurement in the ledger."""
-_TEXTS = ("machine", "software")
+_TEXTS = ("machine", "software", "pass_id", "why_alone")
 
 
 @dataclass(frozen=True)
@@ -39,6 +38,10 @@ class Repetitions:
     """Height and width of the frames; zeros where an earlier version of toklab measured."""
     started_s: np.ndarray = field(default_factory=lambda: np.empty(0))
     """(n,) when each repetition began, in seconds since 1970; empty where an earlier version of toklab measured."""
+    pass_id: str = ""
+    """Identity of the throughput pass; empty where an earlier version of toklab measured."""
+    why_alone: str = ""
+    """Why it wasn't timed in turn with others of its pass; empty where it was, or where there were none."""
 
     @classmethod
     def of_passes(
@@ -49,6 +52,8 @@ class Repetitions:
         machine: str,
         software: str = "",
         size: tuple[int, int] = (0, 0),
+        pass_id: str = "",
+        why_alone: str = "",
     ) -> Self:
         """What the timings of several forward passes on one batch come to; ``started_s`` among them is kept."""
         first = timings[0]
@@ -63,6 +68,8 @@ class Repetitions:
             software,
             size,
             np.array([timing["started_s"] for timing in timings if "started_s" in timing]),
+            pass_id,
+            why_alone,
         )
 
     @classmethod
@@ -71,7 +78,7 @@ class Repetitions:
         if not arrays:
             return None
         batch_size, num_frames, num_tokens, warm_ups = (int(value) for value in arrays["counts"])
-        machine, software = (arrays[name].tobytes().decode() if name in arrays else "" for name in _TEXTS)
+        texts = {name: arrays[name].tobytes().decode() if name in arrays else "" for name in _TEXTS}
         height, width = (int(value) for value in arrays.get("size", (0, 0)))
         return cls(
             arrays["encode_s"],
@@ -80,10 +87,9 @@ class Repetitions:
             num_frames,
             num_tokens,
             warm_ups,
-            machine,
-            software,
-            (height, width),
-            arrays.get("started_s", np.empty(0)),
+            size=(height, width),
+            started_s=arrays.get("started_s", np.empty(0)),
+            **texts,
         )
 
     def to_arrays(self) -> Arrays:
@@ -92,8 +98,7 @@ class Repetitions:
             "encode_s": self.encode_s,
             "decode_s": self.decode_s,
             "counts": np.array([self.batch_size, self.num_frames, self.num_tokens, self.warm_ups], dtype=np.int64),
-            "machine": np.frombuffer(self.machine.encode(), dtype=np.uint8),
-            "software": np.frombuffer(self.software.encode(), dtype=np.uint8),
+            **{name: np.frombuffer(getattr(self, name).encode(), dtype=np.uint8) for name in _TEXTS},
             "size": np.array(self.size, dtype=np.int64),
             "started_s": self.started_s,
         }
@@ -109,12 +114,16 @@ class Repetitions:
         return ", ".join(filter(None, parts))
 
     def is_interleaved_with(self, other: Repetitions) -> bool:
-        """Whether the repetitions of the two were made in turn, so that each pair saw the same machine."""
-        if len(self.started_s) != len(self.encode_s) or len(other.started_s) != len(other.encode_s):
+        """Whether the repetitions of the two were made in turn, so that each pair saw the same machine.
+
+        They were if one pass made them, and they come in couples, one of each in either order: a round has one of each.
+        """
+        counts = {len(times) for one in (self, other) for times in (one.started_s, one.encode_s)}
+        if len(counts) > 1 or self.pass_id != other.pass_id:
             return False
         starts = sorted([(start, 0) for start in self.started_s] + [(start, 1) for start in other.started_s])
         whose = [who for _, who in starts]
-        return len(self.encode_s) == len(other.encode_s) and all(a != b for a, b in itertools.pairwise(whose))
+        return all(a != b for a, b in zip(whose[::2], whose[1::2], strict=True))
 
     def seconds(self, figure: str) -> np.ndarray:
         """(n,) seconds of ``encode_s``, of ``decode_s``, or of both together, ``total_s``."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -36,6 +37,16 @@ def median_ranks(num_repetitions: int, level: float = LEVEL) -> tuple[int, int] 
     while lower < num_repetitions // 2 and 1 - 2 * float(bdtr(lower, num_repetitions, 0.5)) >= level:
         lower += 1
     return (lower, num_repetitions + 1 - lower) if lower else None
+
+
+def sidak_level(num_intervals: int, level: float = LEVEL) -> float:
+    """Level of each of several intervals, so that all of them hold at once at ``level``: Šidák's."""
+    return level ** (1 / num_intervals)
+
+
+def min_repetitions(level: float = LEVEL) -> int:
+    """Fewest repetitions from which on a median has an interval: the smallest and the largest of them cover it."""
+    return next(number for number in itertools.count(2) if median_ranks(number, level))
 
 
 def median_interval(values: np.ndarray, level: float = LEVEL) -> MedianInterval:
@@ -81,7 +92,9 @@ def ratio_of_medians(values_a: np.ndarray, values_b: np.ndarray, level: float = 
 
 
 def neighbour_correlation(values: np.ndarray) -> float:
-    """Correlation of each value with the next one, 0 where nothing varies."""
-    centred = np.asarray(values, np.float64) - np.mean(values)
-    variation = math.fsum(centred**2)
-    return math.fsum(centred[1:] * centred[:-1]) / variation if variation > 0 else 0.0
+    """Correlation of each value with the next one, 0 where nothing varies but for rounding."""
+    mean = float(np.mean(values))
+    centred = np.asarray(values, np.float64) - mean
+    if np.abs(centred).max() <= 1e-12 * abs(mean):
+        return 0.0
+    return math.fsum(centred[1:] * centred[:-1]) / math.fsum(centred**2)

@@ -8,6 +8,7 @@ applications to mobility across neighbourhoods and academic achievement across c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -67,16 +68,40 @@ def rank_family(family: Family, *, higher_is_better: bool) -> Ranking:
         if difference.separable:
             ahead, behind = difference.pair if sign * difference.statistic > 0 else difference.pair[::-1]
             beats[ahead, behind] = True
-    values = sign * np.array(family.values)
-    best = _leaders(values, beats, np.ones(num_systems, dtype=bool))
-    rest = ~best
-    second = _leaders(values, beats, rest) if rest.any() else rest
+    places = find_places(sign * np.array(family.values), beats)
+    return Ranking(family, places.best, places.second, places.ranks_low, places.ranks_high)
+
+
+class Places(NamedTuple):
+    """Where systems stand; see :class:`Ranking`."""
+
+    best: tuple[int, ...]
+    second: tuple[int, ...]
+    ranks_low: tuple[int, ...]
+    ranks_high: tuple[int, ...]
+
+
+def find_places(values: np.ndarray, beats: np.ndarray, judged: np.ndarray | None = None) -> Places:
+    """Where systems stand that were compared in pairs.
+
+    Args:
+        values: (systems,) their figures; the larger one is the better one.
+        beats: (systems, systems) bool: whether the first is told apart from the second, and better.
+        judged: (systems, systems) bool: whether there is a verdict on the two, true of each with itself; ``None`` if
+            there is one on all. What has no verdict against the best one, or the best of the rest, doesn't stand
+            beside it.
+    """
+    num_systems = len(values)
+    judged = np.ones((num_systems, num_systems), dtype=bool) if judged is None else judged
+    best = _leaders(values, beats, judged, np.ones(num_systems, dtype=bool))
+    # What has no verdict against the best one may be as good: it is no second either.
+    rest = ~best & judged[values == values.max()].any(axis=0)
+    second = _leaders(values, beats, judged, rest) if rest.any() else rest
     if not beats[np.ix_(best, second)].all():
         second = np.zeros_like(rest)
     low = 1 + beats.sum(axis=0)
     high = num_systems - beats.sum(axis=1)
-    return Ranking(
-        family,
+    return Places(
         tuple(np.flatnonzero(best).tolist()),
         tuple(np.flatnonzero(second).tolist()),
         tuple(low.tolist()),
@@ -84,7 +109,7 @@ def rank_family(family: Family, *, higher_is_better: bool) -> Ranking:
     )
 
 
-def _leaders(values: np.ndarray, beats: np.ndarray, among: np.ndarray) -> np.ndarray:
+def _leaders(values: np.ndarray, beats: np.ndarray, judged: np.ndarray, among: np.ndarray) -> np.ndarray:
     """The best of some systems and those of them that it doesn't beat: (systems,) bool."""
     top = among & (values == values[among].max())
-    return among & ~beats[top].all(axis=0)
+    return among & ~beats[top].all(axis=0) & judged[top].any(axis=0)

@@ -11,6 +11,8 @@ import pandas as pd
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
 from ..identity import Identities
+from ..paper.facts import RunFacts
+from ..paper.layout import PaperLayout
 from ..schema import Figure
 from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
@@ -65,8 +67,8 @@ class Report:
     """Further tables with their values."""
     attachments: Mapping[str, bytes]
     """Files written beside any format's, by name: ``radar.png``, ``radar.pdf``, ``radar.svg`` and ``radar.json`` where
-    there are radar charts, ``NAME.png``, ``NAME.pdf`` and ``NAME.csv`` of every chart, ``NAME.csv`` of every further
-    table. Formats name or embed them."""
+    there are radar charts, ``NAME.png``, ``NAME.pdf``, ``NAME.svg`` and ``NAME.csv`` of every chart, ``NAME.csv`` of
+    every further table. Formats name or embed them."""
     methods: tuple[str, ...]
     """Sentences."""
     provenance: tuple[tuple[str, str], ...]
@@ -82,6 +84,11 @@ class Report:
     """The command that keeps the reconstructions of all windows; empty where none is known."""
     is_bundle: bool = False
     """Whether the page is a folder, for hosting, with its media in files of their own."""
+    facts: RunFacts = field(default_factory=RunFacts)
+    """What the run knows of its systems and metrics beyond the figures."""
+    layout: PaperLayout = field(default_factory=PaperLayout)
+    """What the reader chose for formats that set pages; :func:`~..paper.compose.paper_content` gives what they print.
+    """
 
 
 ReportFormat = Callable[[Report], Mapping[str, str | bytes]]

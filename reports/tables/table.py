@@ -209,7 +209,8 @@ def _caption(
     if families:
         sentences.append(
             "Bold: the best of its group and all that can't be told from it; underlined: the next, where it is told "
-            "from all of those. Judged by paired differences between videos, at 5 % for each column of a group. "
+            f"from all of those. Judged by paired differences between videos{_ratios(sections)}, at 5 % for each "
+            "column of a group. "
             f"Ranked: {'; '.join(families)}."
         )
     if intervals != "none":
@@ -218,6 +219,13 @@ def _caption(
         covers = f"which covers the choice of videos alone{of_speeds}"
         sentences.append(f"Behind a figure: {shown} its 95 % interval, {covers}.")
     return " ".join(sentences)
+
+
+def _ratios(sections: Sequence[Section]) -> str:
+    """What speeds are judged by, where any is ranked."""
+    cells = [cell for section in sections for row in section.rows for cell in row.cells]
+    is_ranked = any(cell.rank and cell.figure and cell.figure.counted == REPETITIONS for cell in cells)
+    return ", and of speeds by paired ratios of repetitions in turn" if is_ranked else ""
 
 
 def _speeds(sections: Sequence[Section]) -> list[str]:

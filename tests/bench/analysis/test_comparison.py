@@ -104,8 +104,16 @@ def test_speeds_are_compared_by_paired_ratios_or_left_out_with_the_reason(tmp_pa
     def why(*results: CellResults) -> str:
         return left_out(compare_labels(results, ["average", "signs"], None, "run"))
 
-    # The tokenizers of a run are timed one after the other.
-    assert "throughput-decode on videos of average and signs: their repetitions weren't made in turn" in why(one, other)
+    frame = compare_labels([one, other], ["average", "signs"], None, "run")
+    assert "throughput-decode" in set(frame["metric"])
+    later = with_repetitions(other, lambda timed: replace(timed, started_s=timed.started_s + 100))
+    assert "throughput-decode on videos of average and signs: their repetitions weren't made in turn" in why(one, later)
+    slow = with_repetitions(
+        other, lambda timed: replace(timed, started_s=timed.started_s + 100, why_alone="timed alone")
+    )
+    assert "can't be told from theirs; signs was timed alone" in why(one, slow)
+    another = with_repetitions(other, lambda timed: replace(timed, pass_id="another pass"))
+    assert "weren't made in turn" in why(one, another)
     earlier = with_repetitions(other, lambda timed: None)
     assert "signs has no repetitions: it was timed while its run went on" in why(one, earlier)
     batches = with_repetitions(other, lambda timed: replace(timed, batch_size=2))

@@ -282,7 +282,8 @@ def test_reconstruct_writes_a_side_by_side_video(
     with av.open(str(out)) as container:
         frames = list(container.decode(video=0))
     assert len(frames) == 20
-    assert frames[0].width == 3 * 64
+    # Panes of 64 pixels are magnified to 128, with 4 pixels between them.
+    assert frames[0].width == 3 * 128 + 2 * 4
     with pytest.raises(ValueError, match="--overwrite"):
         toklab(*arguments)
 

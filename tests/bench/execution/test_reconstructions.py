@@ -8,7 +8,8 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from toklab.bench.execution.reconstructions import choose_windows, remove_unfinished, to_uint8
+from toklab.bench.execution.reconstructions import choose_windows, read_kept_frames, remove_unfinished, to_uint8
+from toklab.datasets.interface import UnreadableVideo
 from toklab.datasets.video_writer import write_video
 
 
@@ -51,3 +52,18 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
         path.write_bytes(b"half")
     remove_unfinished(tmp_path)
     assert [path.exists() for path in (*kept, *left)] == [True, True, False, False]
+
+
+def test_kept_frames_come_back_by_position(tmp_path: Path) -> None:
+    frames = np.random.default_rng(0).integers(0, 256, (5, 33, 47, 3), dtype=np.uint8)
+    path = tmp_path / "clip.mkv"
+    write_video(path, frames, 29.97)
+    read = read_kept_frames(path, 5, (1, 4))
+    assert sorted(read) == [1, 4]
+    for position, frame in read.items():
+        np.testing.assert_array_equal(frame, frames[position])
+    with pytest.raises(UnreadableVideo, match="has 5 frames, not 4"):
+        read_kept_frames(path, 4, (1,))
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UnreadableVideo):
+        read_kept_frames(path, 5, (1,))

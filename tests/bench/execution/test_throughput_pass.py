@@ -14,9 +14,9 @@ from fake_tokenizers import Average
 from toklab.bench import evaluate
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.execution import evaluation, provenance, throughput_pass
+from toklab.bench.execution import evaluation, provenance, timed_batch
 from toklab.bench.execution.forward import OutOfMemory, forward
-from toklab.bench.execution.throughput_pass import CHECKPOINTS, is_stable, repeat
+from toklab.bench.execution.rounds import CHECKPOINTS, Contestant, is_stable, repeat_alone
 from toklab.bench.ledger.ledger import Ledger, unpack_arrays
 from toklab.bench.ledger.merging import merge_runs
 from toklab.bench.metrics.repetitions import Repetitions
@@ -46,8 +46,9 @@ def forever(*seconds: float) -> Iterator[float]:
 def repeated(seconds: Iterator[float], end: float) -> tuple[list[float], int, float]:
     """Seconds of the repetitions, number of passes before them, and seconds in all."""
     model = Model(seconds)
-    timings, warm_ups = repeat(model.run, end, lambda: model.now)
-    return [timing["encode_s"] + timing["decode_s"] for timing in timings], warm_ups, model.now
+    contestant = Contestant(model.run)
+    repeat_alone(contestant, end, lambda: model.now)
+    return [timing["encode_s"] + timing["decode_s"] for timing in contestant.timings], contestant.warm_ups, model.now
 
 
 def test_a_steady_model_is_repeated_six_times_after_two_passes() -> None:
@@ -84,12 +85,11 @@ def test_a_run_times_each_cell_once_and_says_so(
         decoding.append(any(thread.name == "toklab-clips" for thread in threading.enumerate()))
         return forward(*arguments)
 
-    monkeypatch.setattr(throughput_pass, "forward", watched)
+    monkeypatch.setattr(timed_batch, "forward", watched)
     _, progress = run_suite(tmp_path / "run", ("average", "signs"), METRICS, batch_size=2)
-    assert [message for message in progress.messages if message.startswith("timing")][:-1] == [
-        "timing 1 of 2: average",
-        "timing 2 of 2: signs",
-    ]
+    (said, spent) = [message for message in progress.messages if message.startswith("timing")]
+    assert said.startswith("timing 2 tokenizers in turn on ")
+    assert spent.startswith("timing took ")
     assert len(decoding) >= 2 * (1 + 1)
     assert not any(decoding)
     for timed in _repetitions(tmp_path / "run"):
@@ -97,7 +97,9 @@ def test_a_run_times_each_cell_once_and_says_so(
         assert (timed.encode_s > 0).all()
     table = {(row["label"], row["metric"]): row for row in _table(tmp_path / "run")}
     row = table["signs", "throughput-decode"]
-    (_, signs) = _repetitions(tmp_path / "run")
+    (average, signs) = _repetitions(tmp_path / "run")
+    assert average.is_interleaved_with(signs)
+    assert average.pass_id == signs.pass_id != ""
     assert row["value"] == pytest.approx(np.median(2 * 17 / signs.decode_s))
     assert (row["count"], row["counted"]) == (len(signs.decode_s), "repetitions")
     assert row["note"] == ""
@@ -125,7 +127,7 @@ def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
         raise RuntimeError("the fan is too loud")
 
     with monkeypatch.context() as patch:
-        patch.setattr(throughput_pass, "forward", broken)
+        patch.setattr(timed_batch, "forward", broken)
         summary, _ = run_suite(tmp_path / "run", ("average",), METRICS)
     assert summary.exit_code == 1
     rows = {row["metric"]: row for row in _table(tmp_path / "run")}
@@ -145,7 +147,7 @@ def test_less_memory_than_before_halves_the_batch(
             raise OutOfMemory("no room for two")
         return forward(tokenizer, clips, device)
 
-    monkeypatch.setattr(throughput_pass, "forward", hungry)
+    monkeypatch.setattr(timed_batch, "forward", hungry)
     run_suite(tmp_path / "run", ("average",), METRICS, batch_size=4)
     (timed,) = _repetitions(tmp_path / "run")
     assert timed.batch_size == 1

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from toklab.bench.planning.plan import plan_cells
 from toklab.bench.planning.suite import Suite, SuiteError, load_suite, parse_assignments, shipped_suites
+from toklab.tokenizers.catalog import load_cards
 from toklab.tokenizers.interface import InferenceSettings
 
 
@@ -21,6 +22,14 @@ def test_no_settings_give_one_combination() -> None:
 
 def test_shipped_suites_are_named_like_their_files() -> None:
     assert set(shipped_suites()) >= {"demo", "mcl-jcv", "webvid-val"}
+
+
+def test_what_table1_measures_isnt_measured_again_for_speed_quality() -> None:
+    table1, wider = load_suite("table1"), load_suite("speed-quality")
+    assert set(table1.tokenizers) < set(wider.tokenizers)
+    shared = ("datasets", "protocol", "protocol_changes", "settings")
+    assert [getattr(wider, name) for name in shared] == [getattr(table1, name) for name in shared]
+    assert set(wider.tokenizers) <= set(load_cards())
 
 
 def test_labels_leave_out_settings_without_effect_and_identities_keep_them() -> None:

@@ -108,3 +108,11 @@ def test_doubtful_figures_say_why_and_who_says_so():
     assert any("possibly too high by 1 to 6 dB" in note.text for note in table.footnotes)
     davis = [figure for figure in other_results() if figure.dataset == "davis" and "Cosmos" in figure.system]
     assert any("uint8 fix" in figure.note for figure in davis)
+
+
+def test_the_lpips_of_wf_vae_says_which_network_made_it():
+    figures = [f for f in other_results() if f.system == "WF-VAE" and f.metric == "lpips-unstated"]
+    of_paper = [figure for figure in figures if "report.pdf" in figure.citation]
+    assert len(of_paper) == 9
+    assert all("0.0788 with VGG" in figure.note for figure in of_paper)
+    assert not any("0.0788 with VGG" in figure.note for figure in figures if figure not in of_paper)

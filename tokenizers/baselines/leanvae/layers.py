@@ -1,0 +1,71 @@
+"""LeanVAE's layers, on features (B, t, h, w, D)."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+Memory: TypeAlias = dict[nn.Module, Tensor]
+"""What convolutions saw last of a clip that comes in pieces, (B, 2, h, w, D) each; empty before the first piece."""
+PAST = 2
+"""Positions in time that a convolution sees before the present one."""
+
+WIDENING = 4 * (2 / 3)
+"""Hidden channels of a feed-forward layer over its channels, before rounding down."""
+
+
+class GatedGELU(nn.Module):
+    """Halves the channels: u · GELU(g) of the halves u and g."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, 2 D) to (…, D)."""
+        values, gates = x.chunk(2, -1)
+        return values * F.gelu(gates)
+
+
+def feed_forward(channels: int) -> nn.Sequential:
+    """LayerNorm, a gated layer, and back to as many channels; the fourth place is the official dropout's."""
+    hidden = int(WIDENING * channels)
+    return nn.Sequential(
+        nn.LayerNorm(channels),
+        nn.Linear(channels, 2 * hidden, bias=False),
+        GatedGELU(),
+        nn.Identity(),
+        nn.Linear(hidden, channels, bias=False),
+    )
+
+
+class CausalDepthwise(nn.Module):
+    """Convolution of each channel over 3 × 3 × 3 positions: the present and two before, with zeros around."""
+
+    def __init__(self, channels: int):
+        super().__init__()
+        self.ds_conv = nn.Conv3d(channels, channels, 3, groups=channels)
+
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, t, h, w, D) to the same; ``memory`` holds what came before, and takes what comes after."""
+        past = None if memory is None else memory.get(self)
+        joined = torch.cat([torch.zeros_like(x[:, :1]).expand(-1, PAST, -1, -1, -1) if past is None else past, x], 1)
+        if memory is not None:
+            memory[self] = joined[:, -PAST:]
+        return self.ds_conv(F.pad(joined.permute(0, 4, 1, 2, 3), (1, 1, 1, 1))).permute(0, 2, 3, 4, 1)
+
+
+class LayerStack(nn.Module):
+    """Depth-wise convolutions and feed-forward layers in turn, with or without residual connections."""
+
+    def __init__(self, num_layers: int, channels: int, *, residual: bool = True):
+        super().__init__()
+        self.dconv_layer = nn.ModuleList(CausalDepthwise(channels) for _ in range(num_layers))
+        self.ffd_layer = nn.ModuleList(feed_forward(channels) for _ in range(num_layers))
+        self._residual = residual
+
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, t, h, w, D) to the same, of a clip, or of a piece with what was remembered."""
+        for convolution, feed in zip(self.dconv_layer, self.ffd_layer, strict=True):
+            x = convolution(x, memory) + x if self._residual else convolution(x, memory)
+            x = feed(x) + x if self._residual else feed(x)
+        return x
