@@ -68,11 +68,12 @@ def test_a_report_shows_every_chart_and_writes_its_points(run_suite: Callable[..
     out = tmp_path / "report"
     write_run_report(RunResults.read(tmp_path / "run"), out, ["md", "latex"], published=False, across_protocols=False)
     names = {path.name for path in out.iterdir()}
-    text, latex = (out / "report.md").read_text(), (out / "report.tex").read_text()
+    text, latex = (out / "report.md").read_text(), (out / "latex" / "main.tex").read_text()
     for chart in ("psnr_by_position", "codebook", "codebook_levels"):
         assert {f"{chart}.png", f"{chart}.pdf", f"{chart}.csv"} <= names
         assert f"({chart}.png)" in text
         assert f"{{{chart}.pdf}}" in latex
+        assert (out / "latex" / "figures" / f"{chart}.pdf").read_bytes() == (out / f"{chart}.pdf").read_bytes()
     assert "rate_distortion.png" not in names
     assert (out / "codebook.csv").read_text().startswith("label,tokens,utilization,bound,entries,compared_at\nsigns,1,")
 
@@ -94,7 +95,7 @@ def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..
     out = tmp_path / "report"
     write_run_report(RunResults.read(tmp_path / "run"), out, ["md", "latex"], published=False, across_protocols=False)
     assert "| noisy (posterior=sample) | 3 |" in (out / "report.md").read_text()
-    assert "noisy (posterior=sample) & 3 &" in (out / "report.tex").read_text()
+    assert "noisy (posterior=sample) & 3 &" in (out / "latex" / "main.tex").read_text()
 
 
 @pytest.mark.slow

@@ -7,8 +7,10 @@ from collections.abc import Callable
 import pytest
 from matplotlib.axes import Axes
 from toklab.reports.charts.sweep import SweepPoint, draw_sweep, sweep_points, sweep_table
-from toklab.reports.formats.latex import render_plain
+from toklab.reports.formats.tex.tables import plain_tabular
 from toklab.reports.identity import Identities
+from toklab.reports.paper.tables import plain_table
+from toklab.reports.paper.venues import VENUES
 from toklab.reports.schema import Figure, TableError
 
 
@@ -38,8 +40,8 @@ def test_the_table_prints_each_point(points: list[SweepPoint]) -> None:
     assert table.columns == ("tokenizer", "steps", "PSNR (dB) ↑", "SSIM ↑", "Latency (s) ↓")
     assert table.rows[0] == ("a", "8", "30.80 [30.00, 31.00]", "0.9000", "4.0000")
     assert table.rows[3] == ("b", "8", "25.80 [25.00, 26.00]", "0.9000", "–")
-    latex = render_plain(table)
-    assert latex.count("tabular") == 2
+    latex = plain_tabular(plain_table("sweep", (), table), VENUES["arxiv"])
+    assert latex.count(r"\begin{tabular}{@{}lllll@{}}") == 1
     assert r"a & 8 & 30.80 {[}30.00, 31.00{]} & 0.9000 & 4.0000 \\" in latex
 
 
