@@ -13,6 +13,7 @@ from ..charts.radar import RadarChart
 from ..identity import Identities
 from ..paper.facts import RunFacts
 from ..paper.layout import PaperLayout
+from ..record.model import MeasuredPart
 from ..schema import Figure
 from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
@@ -78,6 +79,8 @@ class Report:
     failures: PlainTable
     """Failed windows with their reasons."""
     clips: tuple[KeptClip, ...]
+    measured: MeasuredPart | None = None
+    """What the figures rest on, for a record of them; ``None`` where nobody asked for it."""
     videos: pd.DataFrame = field(default_factory=no_videos, compare=False)
     """Figures of single videos, in :data:`VIDEO_COLUMNS`: of metrics that mean something there."""
     keep_command: str = ""
