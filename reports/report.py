@@ -12,9 +12,10 @@ import pandas as pd
 from .charts.pictures import Chart, picture
 from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
+from .charts.scales import AxisScale
 from .files import write_files
 from .formats.interface import KeptClip, Report
-from .identity import identify
+from .identity import Identities, identify
 from .paper.facts import RunFacts
 from .paper.layout import PaperLayout
 from .record.model import MeasuredPart
@@ -38,6 +39,7 @@ def compose_report(
     tables: Sequence[NamedTable] = (),
     clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
+    radar_scales: Mapping[str, AxisScale] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "ends",
     measured: MeasuredPart | None = None,
@@ -57,6 +59,7 @@ def compose_report(
         tables: further tables.
         clips: clips whose reconstructions were kept.
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
+        radar_scales: scales of their axes, by metric; others have the usual ones.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
         measured: what the figures rest on, for a record of them.
@@ -67,11 +70,12 @@ def compose_report(
         TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
     """
     check_figures(figures)
-    radar, radar_missing = _radar(figures, radar_metrics)
+    identities = identify(figures)
+    radar, radar_missing = _radar(figures, radar_metrics, identities, radar_scales)
     return Report(
         title=one_line(title),
         figures=tuple(figures),
-        identities=identify(figures),
+        identities=identities,
         table=build_table(figures, title=title, across_protocols=across_protocols, intervals=intervals),
         radar=radar,
         radar_missing=radar_missing,
@@ -113,9 +117,14 @@ def write_report(report: Report, folder: Path, formats: Sequence[str]) -> list[P
     return write_files(folder, contents)
 
 
-def _radar(figures: Sequence[Figure], metrics: Sequence[str] | None) -> tuple[RadarChart | None, str]:
+def _radar(
+    figures: Sequence[Figure],
+    metrics: Sequence[str] | None,
+    identities: Identities,
+    scales: Mapping[str, AxisScale] | None,
+) -> tuple[RadarChart | None, str]:
     try:
-        return build_radar(figures, metrics), ""
+        return build_radar(figures, metrics, identities=identities, scales=scales), ""
     except TableError as error:
         return None, str(error)
 

@@ -76,6 +76,17 @@ def compare_labels(
     return _differences(pairs_in_run(results, labels, run), metric_names, results)
 
 
+def compare_pairs(pairs: Pairs, metric_names: Sequence[str], *, is_table: bool = False) -> pd.DataFrame:
+    """Compare chosen pairs, without what the table says of them; as :func:`compare_items`.
+
+    Args:
+        pairs: what is compared.
+        metric_names: only these.
+        is_table: whether windows and families are those of the table, for pairs of :func:`pairs_of_table`.
+    """
+    return _differences(pairs, metric_names, None, is_table=is_table)
+
+
 def _differences(
     pairs: Pairs,
     metric_names: Sequence[str] | None,

@@ -41,6 +41,8 @@ class CellResults:
     """Windows that the ledger holds beyond the plan, and that no figure counts."""
     missing_shards: tuple[str, ...] = ()
     """Shards of the plan that nobody has run, as ``2/4``."""
+    is_complete: bool = False
+    """Whether the plan is known to name every window of the dataset: no limit cut it, and every shard was run."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
     qualifier: str = ""
@@ -74,8 +76,12 @@ class CellResults:
         inside, outside = (rows, []) if plan is None else plan.split(rows)
         missing = () if plan is None else plan.missing_shards
         measurements = ledger.measurements(cell.cell_id)
-        folder = ledger.folder
-        return cls(cell, inside, measurements, references, len(outside), missing, versions=versions, folder=folder)
+        return cls(
+            *(cell, inside, measurements, references, len(outside), missing),
+            is_complete=plan is not None and not plan.limits and not missing,
+            versions=versions,
+            folder=ledger.folder,
+        )
 
     @property
     def label(self) -> str:

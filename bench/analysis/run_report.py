@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.charts.scales import AxisScale
 from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
@@ -27,12 +28,14 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .convention_audit import audit_tables
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
 from .strips import run_strips
+from .video_table import FrameValues, keep_command, video_table
 
 RECORD = "json"
 """The format of a result record."""
@@ -67,11 +70,13 @@ def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[Kept
     # Causal and non-causal tokenizers have windows of one number and different lengths.
     clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
+    values: dict[tuple[str, str, str, int, str], dict[str, dict[str, tuple[float, ...]]]] = {}
     for result in results:
         cell, home = result.cell, result.folder or folder
-        protocols[cell.protocol_hash] = cell.protocol["name"]
         if home is None:
             continue
+        protocols[cell.protocol_hash] = cell.protocol["name"]
+        of_frames = FrameValues(result)
         for row in result.scored():
             name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
             reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
@@ -79,9 +84,10 @@ def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[Kept
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
+                values.setdefault(key, {})[result.label] = of_frames.of(row)
     return [
-        KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
-        for (dataset, protocol_hash, source, window, _), (reference, made) in clips.items()
+        KeptClip(key[0], protocols[key[1]], key[1], key[2], key[3], reference, made, values[key])
+        for key, (reference, made) in clips.items()
     ]
 
 
@@ -131,6 +137,7 @@ def write_run_report(
     across_protocols: bool = False,
     difference_to: str = "",
     extrapolation_intervals: bool = False,
+    bundle: bool = False,
     layout: PaperLayout | None = None,
 ) -> list[Path]:
     """Write the report of a run and return the files.
@@ -144,6 +151,7 @@ def write_run_report(
         difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+        bundle: whether the page is a folder, with its media beside it.
         layout: venue and columns of the paper.
 
     Raises:
@@ -165,10 +173,13 @@ def write_run_report(
         # A record has no charts, which would take the most time.
         return write_files(folder, record_files(one_line(run.name), measured))
     left_out: list[str] = []
-    charts = run_charts(run.results, figures, difference_to, left_out)
+    without_curve: list[str] = []
+    tables = rate_delta_tables(run.results, difference_to, without_curve)
+    charts = run_charts(run.results, figures, difference_to, left_out, tables)
     kept_in = run.folder or next((result.folder for result in run.results if result.folder), None)
     charts += run_strips(run.results, figures, kept_in, left_out)
-    tables = rate_delta_tables(run.results, difference_to, left_out)
+    left_out += without_curve
+    tables = [*tables, *audit_tables(run.results, figures)]
     report = compose_report(
         figures,
         run.name,
@@ -180,17 +191,27 @@ def write_run_report(
         tables=tables,
         clips=kept_clips(run.folder, run.results),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
+        radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
         measured=measured,
         facts=run_facts(run.results, remarks=[*_remarks(run), *left_out]),
         layout=layout,
     )
+    report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
     return write_report(report, folder, chosen)
 
 
 def _remarks(run: RunResults) -> list[str]:
     """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
     return list(dict.fromkeys((*run.remarks, *(remark for result in run.results for remark in result.remarks))))
+
+
+def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
+    """The scales that a run's suite sets, by metric."""
+    if run.suite is None:
+        return {}
+    scales = run.suite.radar_scales
+    return {name: AxisScale(worst, best, f"suite {run.suite.name}") for name, (worst, best) in scales.items()}
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

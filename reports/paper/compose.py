@@ -21,7 +21,7 @@ from .findings import find_leaders, summarize
 from .layout import PaperLayout
 from .methods import methods_paragraphs
 from .summaries import summary_tables
-from .tables import main_table, named_table, plain_table
+from .tables import main_table, named_table, plain_table, without_constant_columns
 
 
 class ReportParts(Protocol):
@@ -64,7 +64,13 @@ def paper_content(report: ReportParts) -> PaperContent:
     report.layout.check([figure.metric for figure in report.figures])
     bibliography = Bibliography()
     findings = find_leaders(report.figures, report.identities, report.layout.columns)
-    methods = methods_paragraphs(report.figures, dict(report.provenance), report.facts, bibliography)
+    methods = methods_paragraphs(
+        report.figures,
+        dict(report.provenance),
+        report.facts,
+        bibliography,
+        has_rate_deltas=any(table.name.startswith(RATE_DELTAS) for table in report.tables),
+    )
     main = main_table(report.table, report.layout.columns, bibliography)
     tables = summary_tables(report.figures, report.facts, report.identities)
     missing = (f"No radar charts: {report.radar_missing}.",) if report.radar_missing else ()
@@ -88,7 +94,7 @@ def _figures(report: ReportParts) -> list[PaperFigure]:
         PaperFigure(
             chart.name,
             (chart.caption,),
-            is_wide=chart.drawing.get_figwidth() > WIDE,
+            is_wide=chart.width == "page",
             data=f"{chart.name}.csv",
             table=None if chart.table is None else plain_table(chart.name, (), chart.table),
         )
@@ -96,8 +102,8 @@ def _figures(report: ReportParts) -> list[PaperFigure]:
     ]
 
 
-WIDE = 6.0
-"""Inches; charts that were drawn wider take both columns of a page that has two."""
+RATE_DELTAS = "bd_rate"
+"""What the names of tables of Bjøntegaard deltas begin with."""
 
 
 def _appendix(report: ReportParts, bibliography: Bibliography) -> list[AppendixPart]:
@@ -123,7 +129,9 @@ def _has_intervals(table: PaperTable) -> bool:
 
 
 def _counts(title: str, name: str, table: PlainTable, caption: str) -> AppendixPart | None:
-    return AppendixPart(title, table=plain_table(name, (caption,), table)) if table.rows else None
+    if not table.rows:
+        return None
+    return AppendixPart(title, table=without_constant_columns(plain_table(name, (caption,), table)))
 
 
 def _systems(figures: Sequence[Figure], identities: Identities, weights: dict[str, str]) -> PaperTable:

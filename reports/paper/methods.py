@@ -26,7 +26,12 @@ _CROPS = {
 
 
 def methods_paragraphs(
-    figures: Sequence[Figure], provenance: Mapping[str, str], facts: RunFacts, bibliography: Bibliography
+    figures: Sequence[Figure],
+    provenance: Mapping[str, str],
+    facts: RunFacts,
+    bibliography: Bibliography,
+    *,
+    has_rate_deltas: bool = False,
 ) -> tuple[Paragraph, ...]:
     """Systems, data and protocol, metrics, statistics, implementation; those there is something to say of.
 
@@ -35,13 +40,14 @@ def methods_paragraphs(
         provenance: names and values, nested names joined by dots: ``protocols.HASH.height``, ``versions.torch``.
         facts: the metrics' conventions.
         bibliography: takes what is cited.
+        has_rate_deltas: whether the paper has Bjøntegaard deltas.
     """
     measured = [figure for figure in figures if figure.origin == "measured"]
     written = [
         Paragraph("Systems", _systems(measured, bibliography)),
         Paragraph("Data and protocol", _protocols(measured, provenance, bibliography)),
         Paragraph("Metrics", _metrics(measured, facts, bibliography)),
-        Paragraph("Statistics", _statistics(measured, bibliography)),
+        Paragraph("Statistics", _statistics(measured, bibliography, has_rate_deltas)),
         Paragraph("Implementation", _implementation(provenance, bibliography)),
         Paragraph("What is missing", _missing(measured)),
     ]
@@ -141,12 +147,13 @@ def _metrics(figures: Sequence[Figure], facts: RunFacts, bibliography: Bibliogra
         cite = bibliography.metric(metric)
         if not convention and cite is None:
             continue
-        text += [" " if text else "", f"{title} ({metric})", *_cited(cite)]
+        named = title if title == metric else f"{title} ({metric})"
+        text += [" " if text else "", named, *_cited(cite)]
         text.append(f": {convention.rstrip('.')}." if convention else ".")
     return tuple(part for part in text if part)
 
 
-def _statistics(figures: Sequence[Figure], bibliography: Bibliography) -> Prose:
+def _statistics(figures: Sequence[Figure], bibliography: Bibliography, has_rate_deltas: bool) -> Prose:
     text: list[str | Cite] = []
     if any(figure.has_interval for figure in figures):
         text += [
@@ -161,6 +168,8 @@ def _statistics(figures: Sequence[Figure], bibliography: Bibliography) -> Prose:
             "metric, with one critical value over all pairs of the group; systems that can't be told from the best "
             "count as best."
         )
+    if has_rate_deltas:
+        text += [" Rate curves are compared by Bjøntegaard deltas", *_cited(bibliography.method("bd-rate")), "."]
     return tuple(text)
 
 

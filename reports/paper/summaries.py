@@ -10,7 +10,7 @@ from ..tables.columns import ARROWS
 from ..tables.table import REPETITIONS, format_value
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable
 from .facts import RunFacts, SystemFacts
-from .tables import NONE, without_empty_columns
+from .tables import NONE, without_constant_columns, without_empty_columns
 
 Row = tuple[PaperCell, ...]
 
@@ -33,7 +33,7 @@ def summary_tables(figures: Sequence[Figure], facts: RunFacts, identities: Ident
         return ()
     run = _Measured(here, facts, identities)
     made = (_architectures(run), _regularizers(run), _training(run), _models(run))
-    return tuple(without_empty_columns(table) for table in made if table.sections)
+    return tuple(without_constant_columns(without_empty_columns(table)) for table in made if table.sections)
 
 
 class _Measured:

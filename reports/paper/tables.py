@@ -85,7 +85,7 @@ def _main_caption(table: ResultsTable, columns: Sequence[Column], intervals: Int
         place = (group.dataset, group.protocol, group.protocol_hash)
         videos = max((f.num_sources for f in figures if (f.dataset, *f.protocol_key) == place), default=0)
         if group.dataset and videos:
-            sentences.append(f"{group.title}: {videos:,} video{'s' * (videos > 1)}.")
+            sentences.append(f"On {group.title}, {videos:,} video{'s' * (videos > 1)}.")
     if any(cell.rank for cell in cells):
         sentences.append("Bold: the best of its group and all that can't be told from it; underlined: the next.")
     if intervals == "half-width" and any(figure.has_interval for figure in figures):
@@ -129,6 +129,24 @@ def plain_table(name: str, caption: Prose, table: PlainTable) -> PaperTable:
     return PaperTable(name, caption, columns, (PaperSection("", rows),), notes)
 
 
+def without_constant_columns(table: PaperTable) -> PaperTable:
+    """The table without columns of text that say the same in every row; its caption says it.
+
+    Columns at its left stay, and so do all of a table of fewer than three rows.
+    """
+    rows = [row for section in table.sections for row in section.rows]
+    constant = {
+        index: rows[0][index].text
+        for index, column in enumerate(table.columns)
+        if len(rows) > 2 and index >= table.num_stubs and column.side == "l" and len({row[index] for row in rows}) == 1
+    }
+    if not constant:
+        return table
+    said = "; ".join(f"{table.columns[index].heading} {text}" for index, text in constant.items())
+    kept = [index for index in range(len(table.columns)) if index not in constant]
+    return replace(_with_columns(table, kept), caption=(*table.caption, f" In every row: {said}."))
+
+
 def without_empty_columns(table: PaperTable) -> PaperTable:
     """The table without columns that hold nothing, those on its left apart."""
     rows = [row for section in table.sections for row in section.rows]
@@ -137,6 +155,10 @@ def without_empty_columns(table: PaperTable) -> PaperTable:
         for index in range(len(table.columns))
         if index < table.num_stubs or any(row[index].text not in ("", NONE) for row in rows)
     ]
+    return _with_columns(table, kept)
+
+
+def _with_columns(table: PaperTable, kept: Sequence[int]) -> PaperTable:
     sections = (
         replace(section, rows=tuple(tuple(row[index] for index in kept) for row in section.rows))
         for section in table.sections

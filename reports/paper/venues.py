@@ -42,7 +42,7 @@ class Venue:
 _VENUES = (
     Venue(
         "cvpr", "letterpaper", 6.875 * INCH, 8.875 * INCH, 2, 0.3125 * INCH, 10, 12,
-        "CVPR author guidelines: text 6 7/8 by 8 7/8 inches, columns 3 1/4 inches wide, 5/16 inch apart, Times 10 pt",
+        "cvpr.sty: textwidth 6.875in, textheight 8.875in, columnsep 0.3125in, Times 10 pt",
     ),
     Venue(
         "neurips", "letterpaper", 5.5 * INCH, 9 * INCH, 1, 0, 10, 11,

@@ -38,13 +38,13 @@ def test_every_file_is_printable_and_nothing_vanishes(hostile: list[Figure], tmp
     report = compose_report(
         hostile, TITLE, {TITLE: {"command": TITLE}}, accounting=frame, failures=frame, remarks=[TITLE]
     )
-    written = {path.name: path for path in write_report(report, tmp_path, ("md", "csv", "latex"))}
-    read = (".md", ".csv", ".tex", ".json", ".svg")
+    written = {path.name: path for path in write_report(report, tmp_path, ("md", "csv", "latex", "pdf"))}
+    read = (".md", ".csv", ".tex", ".bbl", ".bib", ".json", ".svg")
     texts = {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.suffix in read}
     for name, text in texts.items():
         assert not UNPRINTABLE.search(text), name
     assert r"\[ours\] \[/b\] =1+1" in texts["report.md"]
-    assert "{[}ours{]} {[}/b{]} =1+1" in texts["report.tex"]
+    assert "{[}ours{]} {[}/b{]} =1+1" in texts["main.tex"]
     assert r"\x1b[2J" in texts["table.csv"]
     for name in ("table.csv", "table_wide.csv"):
         for row in csv.reader(io.StringIO(texts[name])):

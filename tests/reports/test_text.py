@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from matplotlib.cbook import is_math_text
 from toklab.datasets.names import UNPRINTABLE as UNPRINTABLE_IN_NAMES
 from toklab.datasets.names import escape_name
-from toklab.reports.formats.latex import escape_latex
+from toklab.reports.formats.tex.text import escape_latex
 from toklab.reports.tables.plain import PlainTable, escape_markdown, frame_to_csv, to_csv, to_terminal
 from toklab.reports.text import chart_text, one_line, printable, spreadsheet_cell
 

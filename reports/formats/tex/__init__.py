@@ -1,0 +1,1 @@
+"""LaTeX: text, tables, the document and its literature."""
