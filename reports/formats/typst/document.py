@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ...paper.compose import paper_content
@@ -19,6 +19,10 @@ from .tables import name_swatches, row_swatches, swatch, table_data
 LONGEST_COVER_TITLE = 160
 """Characters of a title that leaves room for a figure on the cover."""
 
+COLUMN = 252.0
+"""Points that a figure may be wide to stand beside another."""
+
+_WIDTH = re.compile(rb'viewBox="0 0 ([\d.]+) [\d.]+"')
 _SPELLED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 """A character that was spelled out."""
 
@@ -30,16 +34,16 @@ def report_files(report: Report) -> dict[str, bytes]:
         f"figure-{number}.svg": report.attachments[f"{figure.name}.svg"]
         for number, figure in enumerate(content.figures, 1)
     }
-    return {"report.pdf": compile_pdf(document_data(report, content, list(pictures)), pictures)}
+    return {"report.pdf": compile_pdf(document_data(report, content, pictures), pictures)}
 
 
-def document_data(report: Report, content: PaperContent, pictures: Sequence[str]) -> Data:
+def document_data(report: Report, content: PaperContent, pictures: Mapping[str, bytes]) -> Data:
     """Everything that the templates print.
 
     Args:
         report: the report.
         content: its parts as running text, tables and figures.
-        pictures: names of the files of ``content.figures``, in their order.
+        pictures: the figures as SVG, in the order of ``content.figures``, by the names that they get.
     """
     main, appendix = _with_intervals(content)
     tables = (*content.tables, *(part.table for part in appendix if part.table))
@@ -50,7 +54,10 @@ def document_data(report: Report, content: PaperContent, pictures: Sequence[str]
     def table(it: PaperTable) -> Data:
         return table_data(it, targets, name_swatches(it, by_name))
 
-    figures = [_figure(figure, name, targets) for figure, name in zip(content.figures, pictures, strict=True)]
+    figures = [
+        _figure(figure, name, picture, targets)
+        for figure, (name, picture) in zip(content.figures, pictures.items(), strict=True)
+    ]
     on_cover = figures[:1] if len(content.title) <= LONGEST_COVER_TITLE else []
     data = {
         "title": visible(content.title),
@@ -90,11 +97,12 @@ def _with_intervals(content: PaperContent) -> tuple[PaperTable, tuple[AppendixPa
     return replace(full, name=content.main.name), tuple(part for part in content.appendix if part.table is not full)
 
 
-def _figure(figure: PaperFigure, name: str, targets: Targets) -> Data:
+def _figure(figure: PaperFigure, name: str, picture: bytes, targets: Targets) -> Data:
+    width = _WIDTH.search(picture)
     return {
         "label": target("figure", figure.name),
         "file": name,
-        "column": not figure.is_wide and figure.table is None,
+        "column": width is not None and float(width[1]) <= COLUMN and figure.table is None,
         "caption": targets.prose(figure.caption),
         "alt": plain_text(figure.caption),
         "table": table_data(figure.table, targets) if figure.table else None,

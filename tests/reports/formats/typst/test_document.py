@@ -121,13 +121,13 @@ def test_failures_have_their_reasons(without_radar: Report, read_pages: ReadPage
 
 
 def test_what_typst_cannot_set_is_one_clear_error(without_radar: Report) -> None:
-    data = document_data(without_radar, paper_content(without_radar), [])
+    data = document_data(without_radar, paper_content(without_radar), {})
     with pytest.raises(TableError, match=r"^report\.pdf could not be set: typst says: .*title"):
         compile_pdf({name: value for name, value in data.items() if name != "title"}, {})
 
 
 def test_a_broken_picture_is_one_clear_error(without_radar: Report) -> None:
-    data = document_data(without_radar, paper_content(without_radar), [])
+    data = document_data(without_radar, paper_content(without_radar), {})
     cover = {**data["cover"], "figure": {"file": "a.svg", "caption": [], "alt": "", "label": "figure-a"}}
     with pytest.raises(TableError, match=r"^report\.pdf could not be set: typst says: "):
         compile_pdf({**data, "cover": cover}, {"a.svg": b"<svg"})
