@@ -13,11 +13,12 @@ from .charts.pictures import Chart, picture
 from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
 from .charts.scales import AxisScale
-from .files import write_bytes
+from .files import write_files
 from .formats.interface import KeptClip, Report
 from .identity import Identities, identify
 from .paper.facts import RunFacts
 from .paper.layout import PaperLayout
+from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.named import NamedTable
@@ -41,6 +42,7 @@ def compose_report(
     radar_scales: Mapping[str, AxisScale] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "ends",
+    measured: MeasuredPart | None = None,
     facts: RunFacts | None = None,
     layout: PaperLayout | None = None,
 ) -> Report:
@@ -60,6 +62,7 @@ def compose_report(
         radar_scales: scales of their axes, by metric; others have the usual ones.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
+        measured: what the figures rest on, for a record of them.
         facts: what the run knows of its systems and metrics beyond the figures.
         layout: venue and columns, for formats that set pages.
 
@@ -84,6 +87,7 @@ def compose_report(
         accounting=_plain(accounting),
         failures=_plain(failures),
         clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
+        measured=measured,
         facts=facts or RunFacts(),
         layout=layout or PaperLayout(),
     )
@@ -110,10 +114,7 @@ def write_report(report: Report, folder: Path, formats: Sequence[str]) -> list[P
     for name in FORMATS:
         if name in formats:
             contents |= load_format(name)(report)
-    return [
-        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
-        for name, content in contents.items()
-    ]
+    return write_files(folder, contents)
 
 
 def _radar(
