@@ -18,6 +18,7 @@ from ..datasets.names import escape_name, root_identity
 from ..datasets.protocol import Protocol, load_protocol
 from ..datasets.tensors import TENSOR_PROTOCOL, TensorDataset
 from ..tokenizers.interface import VideoTokenizer
+from .analysis.opening import open_results
 from .analysis.run import Run
 from .catalog.catalog import datasets, metrics
 from .catalog.in_memory import InMemoryTokenizer, as_tokenizer, networks_of
@@ -38,13 +39,18 @@ class EvaluationError(RuntimeError):
     """A model that couldn't be measured at all; the message gives the reason."""
 
 
-def open_run(folder: str | Path) -> Run:
-    """Open a run folder that ``toklab run``, :func:`run_suite` or :func:`evaluate` wrote.
+def open_run(*paths: str | Path) -> Run:
+    """Open what was measured: a run folder, or a result record; several of them together as one run.
+
+    Args:
+        paths: run folders that ``toklab run``, :func:`run_suite` or :func:`evaluate` wrote, and records that
+            ``toklab report --format json`` wrote.
 
     Raises:
-        LedgerError: if the folder is no run folder, or damaged.
+        LedgerError: if a folder is no run folder, or damaged.
+        RecordError: if a file is no result record, was changed, or is of another version.
     """
-    return Run.read(Path(folder))
+    return Run(**vars(open_results([Path(path) for path in paths])))
 
 
 def run_suite(

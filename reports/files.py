@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 
@@ -26,3 +27,11 @@ def write_bytes(path: Path, content: bytes) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:
+    """Write files by their paths in a folder, each whole or not at all; text as UTF-8."""
+    return [
+        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
+        for name, content in contents.items()
+    ]

@@ -64,6 +64,8 @@ class Identity:
     dash: Dash
     is_published: bool = False
     """Its marker is hollow, and its name ends in a dagger."""
+    group: str = ""
+    """What it is ranked within, as in :class:`~.schema.Figure`."""
 
 
 class Identities(Mapping[str, Identity]):
@@ -122,6 +124,7 @@ def identify(figures: Sequence[Figure]) -> Identities:
             marker=marker,
             dash=PUBLISHED_DASH if is_published else dash,
             is_published=is_published,
+            group=source.group,
         )
         if not is_published:
             drawn.setdefault((source.system, source.regularizer), identity)
@@ -188,7 +191,7 @@ def _in_numbers(text: str) -> tuple[tuple[int, str], ...]:
 def _short_names(sources: Sequence[Figure]) -> list[str]:
     """Names that are unique among measured and among published systems, with no more in them than that takes."""
     names = [row_title(source) for source in sources]
-    for distinguish in (_regularizers, _groups, _rests_of_labels, _labels):
+    for distinguish in (_regularizers, _groups, rests_of_labels, _labels):
         alike: dict[tuple[str, str], list[int]] = {}
         for index, source in enumerate(sources):
             alike.setdefault((source.origin, names[index]), []).append(index)
@@ -209,7 +212,7 @@ def _groups(sources: Sequence[Figure]) -> list[str]:
     return [title.replace("Continuous, ", "").replace(" channels", "chn").replace(" at ", " ") for title in titles]
 
 
-def _rests_of_labels(sources: Sequence[Figure]) -> list[str]:
+def rests_of_labels(sources: Sequence[Figure]) -> list[str]:
     """What each label has beyond the beginning that all of them share, whole words alone."""
     words = [re.findall(r"[A-Za-z0-9.]+|.", source.label) for source in sources]
     together = itertools.takewhile(lambda column: len(set(column)) == 1, zip(*words, strict=False))

@@ -12,6 +12,7 @@ FORMATS: dict[str, str] = {
     "md": ".formats.markdown:report_files",
     "csv": ".formats.comma_separated:report_files",
     "latex": ".formats.latex:report_files",
+    "json": ".formats.json_record:report_files",
     "pdf": ".formats.typst.document:report_files",
 }
 """Name → ``module:function``, in the order in which files are written.

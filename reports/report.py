@@ -12,11 +12,13 @@ import pandas as pd
 from .charts.pictures import Chart, picture
 from .charts.radar import RadarChart, build_radar, radar_json
 from .charts.radar_drawing import draw_radar
-from .files import write_bytes
+from .charts.scales import AxisScale
+from .files import write_files
 from .formats.interface import KeptClip, Report
-from .identity import identify
+from .identity import Identities, identify
 from .paper.facts import RunFacts
 from .paper.layout import PaperLayout
+from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
 from .schema import Figure, TableError, check_figures
 from .tables.named import NamedTable
@@ -37,8 +39,10 @@ def compose_report(
     tables: Sequence[NamedTable] = (),
     clips: Sequence[KeptClip] = (),
     radar_metrics: Sequence[str] | None = None,
+    radar_scales: Mapping[str, AxisScale] | None = None,
     across_protocols: bool = False,
     intervals: Intervals = "ends",
+    measured: MeasuredPart | None = None,
     facts: RunFacts | None = None,
     layout: PaperLayout | None = None,
 ) -> Report:
@@ -55,8 +59,10 @@ def compose_report(
         tables: further tables.
         clips: clips whose reconstructions were kept.
         radar_metrics: names of the metrics that get an axis; ``None``: see :func:`~.charts.radar.build_radar`.
+        radar_scales: scales of their axes, by metric; others have the usual ones.
         across_protocols: as for :func:`~.tables.table.build_table`, for the table; radar axes never mix protocols.
         intervals: how the table prints intervals.
+        measured: what the figures rest on, for a record of them.
         facts: what the run knows of its systems and metrics beyond the figures.
         layout: venue and columns, for formats that set pages.
 
@@ -64,11 +70,12 @@ def compose_report(
         TableError: on figures that don't belong together (see :func:`~.schema.check_figures`).
     """
     check_figures(figures)
-    radar, radar_missing = _radar(figures, radar_metrics)
+    identities = identify(figures)
+    radar, radar_missing = _radar(figures, radar_metrics, identities, radar_scales)
     return Report(
         title=one_line(title),
         figures=tuple(figures),
-        identities=identify(figures),
+        identities=identities,
         table=build_table(figures, title=title, across_protocols=across_protocols, intervals=intervals),
         radar=radar,
         radar_missing=radar_missing,
@@ -80,6 +87,7 @@ def compose_report(
         accounting=_plain(accounting),
         failures=_plain(failures),
         clips=tuple(replace(c, dataset=one_line(c.dataset), source=one_line(c.source)) for c in clips),
+        measured=measured,
         facts=facts or RunFacts(),
         layout=layout or PaperLayout(),
     )
@@ -106,15 +114,17 @@ def write_report(report: Report, folder: Path, formats: Sequence[str]) -> list[P
     for name in FORMATS:
         if name in formats:
             contents |= load_format(name)(report)
-    return [
-        write_bytes(folder / name, content.encode() if isinstance(content, str) else content)
-        for name, content in contents.items()
-    ]
+    return write_files(folder, contents)
 
 
-def _radar(figures: Sequence[Figure], metrics: Sequence[str] | None) -> tuple[RadarChart | None, str]:
+def _radar(
+    figures: Sequence[Figure],
+    metrics: Sequence[str] | None,
+    identities: Identities,
+    scales: Mapping[str, AxisScale] | None,
+) -> tuple[RadarChart | None, str]:
     try:
-        return build_radar(figures, metrics), ""
+        return build_radar(figures, metrics, identities=identities, scales=scales), ""
     except TableError as error:
         return None, str(error)
 

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ...datasets.names import is_root_identity
-from ..ledger.ledger import FILE_NAME, Ledger
-from .results import CellResults, name_datasets, name_versions, read_results
+from ...reports.record.reading import is_record
+from ..ledger.ledger import FILE_NAME
+from .opening import open_results
+from .portable_text import portable_dataset
+from .results import CellResults, name_datasets, name_versions
 
 
 class ComparisonError(ValueError):
@@ -58,8 +61,8 @@ class Pairs:
 
 
 def place_of(result: CellResults) -> tuple[str, str]:
-    """Dataset and hash of the protocol: what two cells must agree in."""
-    return result.cell.dataset, result.cell.protocol_hash
+    """Dataset and hash of the protocol: what two cells must agree in; folders as result records know them."""
+    return portable_dataset(result.cell.dataset), result.cell.protocol_hash
 
 
 def _described(result: CellResults) -> str:
@@ -70,7 +73,7 @@ def _described(result: CellResults) -> str:
 def _why_none(ran: Sequence[Sequence[CellResults]], names: tuple[str, str], left_out: Sequence[str]) -> str:
     if not all(ran):
         return f"{names[0]} and {names[1]} have nothing to compare: {'; '.join(dict.fromkeys(left_out))}"
-    datasets = [{result.cell.dataset for result in results} for results in ran]
+    datasets = [{portable_dataset(result.cell.dataset) for result in results} for results in ran]
     if datasets[0] & datasets[1]:
         described = " and ".join(", ".join(map(_described, results)) for results in ran)
         return f"figures under different protocols can't be compared: {described}"
@@ -124,18 +127,18 @@ def pairs_of_table(results: Sequence[CellResults]) -> Pairs:
 
 
 def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
-    """Equal labels of the first run and of each other one.
+    """Equal labels of the first run and of each other one; run folders, or result records.
 
     Raises:
-        ComparisonError: if a folder is no run folder, or nothing can be compared.
+        ComparisonError: if one is neither, or nothing can be compared.
     """
     for folder in folders:
-        if not (folder / FILE_NAME).is_file():
-            raise ComparisonError(f"{folder} is not a run folder; to compare tokenizers of one run, give --run RUN")
-    opened: list[list[CellResults]] = []
-    for folder in folders:
-        with Ledger(folder) as ledger:
-            opened.append(read_results(ledger))
+        if not is_record(folder) and not (folder / FILE_NAME).is_file():
+            raise ComparisonError(
+                f"{folder} is neither a run folder nor a result record; "
+                "to compare tokenizers of one run, give --run RUN"
+            )
+    opened = [list(open_results([folder]).results) for folder in folders]
     named = iter(name_versions(name_datasets([result for results in opened for result in results])))
     runs = [list(itertools.islice(named, len(results))) for results in opened]
     pairs = Pairs()

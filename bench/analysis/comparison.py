@@ -16,15 +16,15 @@ import pandas as pd
 
 from ...reports.tables.comparison import COLUMNS, LEFT_OUT
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
-from ..ledger.ledger import Ledger
 from ..metrics.interface import Estimate, Metric, Unavailable
 from ..metrics.throughput import SpeedMetric, timed_machines
 from ..statistics.families import Difference, Family
 from ..statistics.power import detectable_difference
 from ..statistics.wins import Wins, count_wins
 from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pairs_in_run, pairs_of_table, place_of
+from .opening import open_results
 from .ranking import RankedColumn, rank_column
-from .results import CellResults, measures_anything_of, read_results
+from .results import CellResults, measures_anything_of
 from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
 from .speed_comparison import TableSpeeds, compare_speed_pairs
 
@@ -38,9 +38,10 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
     """Compare the first of ``items`` with each of the others.
 
     Args:
-        items: labels (or names) of tokenizers in ``run``; without it, run folders, whose equal labels are compared.
+        items: labels (or names) of tokenizers in ``run``; without it, run folders or result
+            records, whose equal labels are compared.
             None at all, with ``run``: all pairs that the run's table ranks together.
-        run: run folder.
+        run: run folder, or result record.
         metric_names: only these; ``None``: all that both sides have.
 
     Returns:
@@ -51,8 +52,7 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
         ComparisonError: on an unknown label, or where nothing can be compared, such as figures of two protocols.
     """
     if run is not None:
-        with Ledger(run) as ledger:
-            return compare_labels(read_results(ledger), items, metric_names, str(run))
+        return compare_labels(open_results([run]).results, items, metric_names, str(run))
     if len(items) < 2:
         raise ComparisonError("name at least two tokenizers (with --run RUN) or two run folders")
     return _differences(pairs_between_runs([Path(item) for item in items]), metric_names, None)
@@ -74,6 +74,17 @@ def compare_labels(
     if not labels:
         return _differences(pairs_of_table(results), metric_names, results, is_table=True)
     return _differences(pairs_in_run(results, labels, run), metric_names, results)
+
+
+def compare_pairs(pairs: Pairs, metric_names: Sequence[str], *, is_table: bool = False) -> pd.DataFrame:
+    """Compare chosen pairs, without what the table says of them; as :func:`compare_items`.
+
+    Args:
+        pairs: what is compared.
+        metric_names: only these.
+        is_table: whether windows and families are those of the table, for pairs of :func:`pairs_of_table`.
+    """
+    return _differences(pairs, metric_names, None, is_table=is_table)
 
 
 def _differences(
@@ -149,6 +160,9 @@ def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> b
     if lacking := [side.name for side in pair if metric.name not in side.results.cell.metrics]:
         if len(lacking) < 2:
             left_out.append(f"{place}: not measured for {', '.join(lacking)}")
+        return False
+    if whys := [why for side in pair if (why := side.results.lacks_windows(metric))]:
+        left_out.append(f"{place}: {whys[0]}; compare the run folders")
         return False
     if metric.needs == "timing":
         machines = sorted({name for side in pair for name in timed_machines(side.results.windows(metric))})

@@ -7,14 +7,15 @@ itself: it isn't simultaneous with those of other positions, rates or tokenizers
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from ...reports.charts.curves import line_name
-from ...reports.charts.differences import draw_position_differences, draw_rate_differences
-from ...reports.charts.pictures import Chart
+from ...reports.charts.curves import draw_position_differences
+from ...reports.charts.pictures import Chart, make_chart
+from ...reports.charts.rates import draw_rate_differences, line_name
+from ...reports.identity import Identity
 from ...reports.schema import Figure
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
@@ -46,27 +47,26 @@ RATE_COLUMNS = (
 )
 
 CUT_DIFFERENTLY = "windows differ in length and are paired by video"
-EACH_ALONE = "Bands hold 95 % at each {} alone, and need 5 videos."
+EACH_ALONE = "Bands, drawn where a panel has up to three systems, hold 95 % at each position alone, and need 5 videos."
 
 
-def position_differences(place: Place, zero: CellResults, left_out: list[str]) -> Iterator[Chart]:
+def position_differences(
+    place: Place, zero: CellResults, identities: Mapping[str, Identity], left_out: list[str]
+) -> Iterator[Chart]:
     """The chart of PSNR by frame position as paired differences to ``zero``, if any tokenizer can be paired with it.
 
     Args:
         place: where they were measured.
         zero: one of its cells.
+        identities: of all labels.
         left_out: takes sentences on tokenizers that can't be paired.
     """
     rows: list[tuple[Any, ...]] = []
-    labels: list[str] = []
     unpaired: list[str] = []
     own = Contestant.of(zero, FramePsnr())
     for result in place.results:
         contestant = Contestant.of(result, FramePsnr())
-        if not contestant.windows:
-            continue
-        labels.append(result.label)
-        if result is zero:
+        if not contestant.windows or result is zero:
             continue
         shared = share_windows([contestant, own], (0, 1))
         if not shared.num_windows:
@@ -84,11 +84,12 @@ def position_differences(place: Place, zero: CellResults, left_out: list[str]) -
     if all(position == 0 for _, _, position, *_ in rows):
         return
     caption = (
-        f"Paired differences of PSNR to {zero.label} by a frame's position in its window, {place.words}, on shared "
-        f"windows. {EACH_ALONE.format('position')}"
+        f"Paired differences of PSNR to {identities[zero.label].short} by a frame's position in its window, "
+        f"{place.words}, on shared windows. {EACH_ALONE}"
     )
-    drawing = draw_position_differences(frame, labels, zero.label)
-    yield Chart(f"psnr_by_position_difference{place.suffix}", caption, drawing, frame)
+    drawing = draw_position_differences(frame, identities, zero.label)
+    name, title = f"psnr_by_position_difference{place.suffix}", "PSNR by frame position, paired differences"
+    yield make_chart(name, title, caption, drawing, frame)
 
 
 def rate_differences(
@@ -96,6 +97,7 @@ def rate_differences(
     zero: CellResults,
     quality: str,
     figures: Sequence[Figure],
+    identities: Mapping[str, Identity],
     name: str,
     left_out: list[str],
 ) -> Iterator[Chart]:
@@ -106,6 +108,7 @@ def rate_differences(
         zero: a cell whose curve the differences are to; a tokenizer of one rate is a curve of one point.
         quality: name of the metric.
         figures: of the tokenizers that the chart without differences shows: both metrics of each, in its order.
+        identities: of all labels.
         name: of the chart.
         left_out: takes sentences on tokenizers that have no counterpart.
     """
@@ -132,17 +135,18 @@ def rate_differences(
     if not rows:
         return
     frame = pd.DataFrame(rows, columns=list(RATE_COLUMNS))
-    lines = {line_name(figure): figure.system for figure in shown.values()}
     rate = next(figure for figure in figures if figure.metric == RATE.name)
     caption = (
         f"Paired differences of {metric.title} to {curve.name} at equal bits per pixel (within {1 - EQUAL_RATE:.0%}), "
-        f"{place.words}, on shared windows. {EACH_ALONE.format('rate')}"
+        f"{place.words}, on shared windows. Bands and bars hold 95 % at each rate alone, and need 5 videos."
     )
     conventions = sorted({*frame["convention"], *frame["convention_of_to"]})
     if len(conventions) > 1:
         caption += f" Bits are counted in several ways: {', '.join(conventions)}."
-    drawing = draw_rate_differences(frame, lines, curve.name, rate, shown[zero.label])
-    yield Chart(name, caption, drawing, frame)
+    own = identities[curve.points[0].label]
+    to = curve.name if len(curve.points) > 1 else own.short
+    drawing = draw_rate_differences(frame, identities, (to, own), rate, shown[zero.label])
+    yield make_chart(name, f"{metric.title} at equal rate, paired differences", caption, drawing, frame)
 
 
 def _rate_difference(point: RatePoint, curve: SystemCurve, metric: Metric) -> dict[str, Any] | None:

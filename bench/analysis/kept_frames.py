@@ -104,11 +104,16 @@ class FramePixels:
 
 
 def kept_windows(folder: Path, place: Place) -> list[KeptWindow]:
-    """Windows of a place with their references and reconstructions in a run folder, in the ledger's order."""
+    """Windows of a place with their references and reconstructions, in the ledger's order.
+
+    Args:
+        folder: run folder of the results that don't know theirs.
+        place: with results of one or several run folders.
+    """
     found: dict[str, KeptWindow] = {}
-    references = folder / FOLDER / REFERENCE_FOLDER / place.protocol_hash
     for result in place.results:
-        own = folder / FOLDER / result.cell.cell_id
+        home = (result.folder or folder) / FOLDER
+        references, own = home / REFERENCE_FOLDER / place.protocol_hash, home / result.cell.cell_id
         kept = {path.name for path in own.glob("*.mkv")} & {path.name for path in references.glob("*.mkv")}
         rows = [row for row in result.scored() if f"{clip_identity(row.content_id, row.frame_ids)}.mkv" in kept]
         result = replace(result, rows=rows)

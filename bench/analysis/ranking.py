@@ -68,7 +68,11 @@ def rank_column(
         family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows))
         if not isinstance(family, Unavailable):
             ranking = rank_family(family, higher_is_better=metric.direction == "higher")
-    return RankedColumn(shared, ranking, tuple(_figure_ranks(contestants, shared, ranking)))
+    figures = _figure_ranks(contestants, shared, ranking)
+    for index, result in enumerate(results):
+        if metric.name in result.stated:
+            figures[index] = FigureRank(family=f"not ranked: {result.lacks_windows(metric)}")
+    return RankedColumn(shared, ranking, tuple(figures))
 
 
 def _figure_ranks(

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from ...datasets.names import display_names
@@ -22,6 +23,9 @@ from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..planning.cell import reference_identity, versioned_reader
 from ..planning.suite import Suite, read_suite
+
+TOGETHER = "all videos"
+"""Source of the one window that stands for all of a cell."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,20 @@ class CellResults:
     """Windows that the ledger holds beyond the plan, and that no figure counts."""
     missing_shards: tuple[str, ...] = ()
     """Shards of the plan that nobody has run, as ``2/4``."""
+    is_complete: bool = False
+    """Whether the plan is known to name every window of the dataset: no limit cut it, and every shard was run."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
     qualifier: str = ""
     """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
     versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Versions of packages, by the identities of the ledger's runs."""
+    folder: Path | None = None
+    """The run folder that it was read from; ``None`` of a result record."""
+    totals: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
+    """Of a result record: arrays of all windows together, by measurement, in place of those of each."""
+    stated: Mapping[str, Estimate | Unavailable] = field(default_factory=dict)
+    """Of a result record: figures by metric that it holds no measurements for."""
 
     @classmethod
     def read(
@@ -64,7 +76,12 @@ class CellResults:
         inside, outside = (rows, []) if plan is None else plan.split(rows)
         missing = () if plan is None else plan.missing_shards
         measurements = ledger.measurements(cell.cell_id)
-        return cls(cell, inside, measurements, references, len(outside), missing, versions=versions)
+        return cls(
+            *(cell, inside, measurements, references, len(outside), missing),
+            is_complete=plan is not None and not plan.limits and not missing,
+            versions=versions,
+            folder=ledger.folder,
+        )
 
     @property
     def label(self) -> str:
@@ -86,6 +103,14 @@ class CellResults:
             found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
         return (*found, *(f"{self.dataset}: {note}" for note in self.cell.dataset_notes))
 
+    def lacks_windows(self, metric: Metric) -> str:
+        """Why a metric can't be compared window by window; empty where it can."""
+        if metric.name in self.stated:
+            return "a result record holds its value, and no features"
+        if metric.measurement_key in self.totals:
+            return "a result record holds the counts of all windows together"
+        return ""
+
     @property
     def group(self) -> str:
         """What it is ranked with."""
@@ -96,7 +121,15 @@ class CellResults:
         return [row for row in self.rows if row.status == "scored"]
 
     def windows(self, metric: Metric) -> list[MeasuredWindow]:
-        """Scored windows on which the metric has a measurement, or needs none."""
+        """Scored windows on which the metric has a measurement, or needs none.
+
+        All in one where a result record holds their totals alone; none where it states the figure.
+        """
+        if metric.name in self.stated:
+            return []
+        if metric.measurement_key in self.totals:
+            frames = sum(len(row.frame_ids) for row in self.scored())
+            return [MeasuredWindow(TOGETHER, -1, frames, self.totals[metric.measurement_key])]
         measures = metric.needs not in ("timing", "model")
         found = []
         for row in self.scored():
@@ -133,6 +166,8 @@ class CellResults:
 
     def reasons(self, metric: Metric) -> Counter[str]:
         """Why the metric has nothing of windows that were scored otherwise."""
+        if metric.name in self.stated:
+            return Counter()
         found = (self.measurements.get(row.key, {}).get(metric.measurement_key) for row in self.scored())
         measures = metric.needs not in ("timing", "model")
         absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
@@ -142,6 +177,8 @@ class CellResults:
         """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
         if isinstance(metric, BrokenMetric):
             return metric.why
+        if metric.name in self.stated:
+            return self.stated[metric.name]
         if metric.needs == "model" and self.cell.facts:
             return figure(metric, [], self.cell.facts)
         if self.cell.status == "failed":
@@ -175,6 +212,8 @@ class RunResults:
     """The run folder; ``None`` where nothing was kept."""
     suite: Suite | None = None
     """The suite it was last run with, where there is one."""
+    remarks: tuple[str, ...] = ()
+    """What a reader must know of how several runs came together."""
 
     @classmethod
     def read(cls, folder: Path) -> Self:

@@ -109,7 +109,7 @@ def _extrapolated(
         if not metric.has_limit or math.isnan(row["value"]):
             continue
         windows = result.windows(metric)
-        found = guarded(
+        found = result.stated.get(f"{metric.name}-extrapolated") or guarded(
             metric,
             "extrapolated",
             lambda metric=metric, windows=windows: metric.extrapolated(windows, with_interval=with_intervals),

@@ -11,10 +11,13 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.charts.scales import AxisScale
+from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import render_table
 from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
+from ...reports.record.writing import record_files
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
@@ -25,12 +28,16 @@ from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
+from .convention_audit import audit_tables
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
+from .record_writing import measured_part
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
 from .strips import run_strips
 
+RECORD = "json"
+"""The format of a result record."""
 NARROWEST, WIDEST = 80, 140
 """Limits of the width of a table on the terminal."""
 
@@ -52,15 +59,15 @@ def run_figures(
     return with_published(measured, printed)
 
 
-def kept_clips(folder: Path, results: Sequence[CellResults]) -> list[KeptClip]:
-    """The clips whose reconstructions are in a run folder, each with those of all tokenizers, in the ledger's order."""
+def kept_clips(results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions are in run folders, each with those of all tokenizers, in the ledgers' order."""
     # Causal and non-causal tokenizers have windows of one number and different lengths.
     clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
     for result in results:
-        cell = result.cell
+        cell, folder = result.cell, result.folder
         protocols[cell.protocol_hash] = cell.protocol["name"]
-        for row in result.scored():
+        for row in result.scored() if folder is not None else ():
             name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
             reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = folder / FOLDER / cell.cell_id / name
@@ -105,7 +112,7 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
                 f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
             console.print(one_line(message), highlight=False, markup=False)
-    for remark in _remarks(run.results):
+    for remark in _remarks(run):
         console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
@@ -138,7 +145,7 @@ def write_run_report(
         ValueError: if a format, a column or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
     """
     if out is None and run.folder is None:
-        raise ValueError("nothing of this run is on disk: say where the report goes with out=")
+        raise ValueError("this is no single run folder: say where the report goes, with --out (from Python, out=)")
     if difference_to:
         known_cells(run.results, difference_to, run.name)
     figures = run_figures(
@@ -146,31 +153,51 @@ def write_run_report(
     )
     if layout is not None:
         layout.check([figure.metric for figure in figures])
+    chosen = formats or list(FORMATS)
+    folder = out or Path(run.folder or ".") / "report"
+    measured = measured_part(run, figures) if RECORD in chosen else None
+    if measured is not None and set(chosen) == {RECORD}:
+        # A record has no charts, which would take the most time.
+        return write_files(folder, record_files(one_line(run.name), measured))
     left_out: list[str] = []
-    charts = run_charts(run.results, figures, difference_to, left_out)
-    charts += run_strips(run.results, figures, run.folder, left_out)
-    tables = rate_delta_tables(run.results, difference_to, left_out)
+    without_curve: list[str] = []
+    tables = rate_delta_tables(run.results, difference_to, without_curve)
+    charts = run_charts(run.results, figures, difference_to, left_out, tables)
+    kept_in = run.folder or next((result.folder for result in run.results if result.folder), None)
+    charts += run_strips(run.results, figures, kept_in, left_out)
+    left_out += without_curve
+    tables = [*tables, *audit_tables(run.results, figures)]
     report = compose_report(
         figures,
         run.name,
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        remarks=[*_remarks(run.results), *left_out],
+        remarks=[*_remarks(run), *left_out],
         charts=charts,
         tables=tables,
-        clips=kept_clips(run.folder, run.results) if run.folder else (),
+        clips=kept_clips(run.results),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
+        radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
-        facts=run_facts(run.results, remarks=[*_remarks(run.results), *left_out]),
+        measured=measured,
+        facts=run_facts(run.results, remarks=[*_remarks(run), *left_out]),
         layout=layout,
     )
-    return write_report(report, out or Path(run.folder or ".") / "report", formats or list(FORMATS))
+    return write_report(report, folder, chosen)
 
 
-def _remarks(results: Sequence[CellResults]) -> list[str]:
+def _remarks(run: RunResults) -> list[str]:
     """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
-    return list(dict.fromkeys(remark for result in results for remark in result.remarks))
+    return list(dict.fromkeys((*run.remarks, *(remark for result in run.results for remark in result.remarks))))
+
+
+def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
+    """The scales that a run's suite sets, by metric."""
+    if run.suite is None:
+        return {}
+    scales = run.suite.radar_scales
+    return {name: AxisScale(worst, best, f"suite {run.suite.name}") for name, (worst, best) in scales.items()}
 
 
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -28,6 +28,8 @@ class Contestant:
     def of(cls, result: CellResults, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Contestant:
         """Of a cell; ``windows`` are the metric's, where they were already read."""
         clips = {row.key: (row.key, row.content_id, row.frame_ids) for row in result.scored()}
+        if result.lacks_windows(metric):
+            return cls({})
         read = result.windows(metric) if windows is None else windows
         usable = guarded(metric, "usable", lambda: metric.usable(read))
         # Of a metric whose code fails no figure is there to be compared, and its own line says why.

@@ -96,7 +96,8 @@ def run_strips(
                     continue
                 caption = _caption(place, frames, limit) if systems[0] == labels[0] else _caption_of_others(place)
                 drawing, points = _strip(frames, boxes, systems, identities, groups, limit)
-                charts.append(Chart(f"strip_{number}{place.suffix}", caption, drawing, points))
+                chart_name = f"strip_{number}{place.suffix}"
+                charts.append(Chart(chart_name, caption, drawing, points, title="Frames side by side", width="page"))
         shown = {label for frames in sets for label in frames[0].made}
         if windows and (missing := [i.short for i in _here(place, identities) if i.label not in shown]):
             left_out.append(
@@ -209,7 +210,8 @@ def frame_numbers(frame: FramePixels, label: str) -> tuple[float, float]:
     if label in window.psnr:
         psnr = float(window.psnr[label][position])
     else:
-        psnr = float(decibels(np.mean(((made.astype(np.float64) - frame.reference) / 255) ** 2)))
+        error = np.mean(((made.astype(np.float64) - frame.reference) / 255) ** 2, keepdims=True)
+        psnr = decibels(error).item()
     if label in window.ssim:
         return psnr, float(window.ssim[label][position])
     try:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from ...reports.charts.sweep import SweepPoint
+from ...reports.identity import Identity, identify
 from ...reports.schema import Figure
 from ...tokenizers.interface import InferenceSettings
 from ..catalog.broken_metric import find_metric
@@ -26,10 +27,14 @@ class Sweep:
     points: tuple[SweepPoint, ...]
 
 
-def find_sweeps(results: Sequence[CellResults]) -> Iterator[Sweep]:
+def find_sweeps(results: Sequence[CellResults], identities: Mapping[str, Identity]) -> Iterator[Sweep]:
     """Every sweep among the cells of one dataset and protocol, in the order of the settings.
 
     A line of a sweep is what agrees in tokenizer and all other settings. Lines of one point are left out.
+
+    Args:
+        results: the cells.
+        identities: of their labels; a line looks like its first point.
     """
     finished = [result for result in results if result.scored()]
     for setting, default in InferenceSettings().as_dict().items():
@@ -39,11 +44,10 @@ def find_sweeps(results: Sequence[CellResults]) -> Iterator[Sweep]:
         for result in finished:
             value = result.cell.settings.get(setting, default)
             lines.setdefault(_series(result, setting), {})[value] = result
+        lines = {series: dict(sorted(line.items())) for series, line in lines.items() if len(line) > 1}
+        named = _identities({series: next(iter(line.values())) for series, line in lines.items()}, identities)
         points = [
-            _point(series, value, result)
-            for series, line in lines.items()
-            if len(line) > 1
-            for value, result in sorted(line.items())
+            _point(named[series], value, result) for series, line in lines.items() for value, result in line.items()
         ]
         if points:
             yield Sweep(setting, tuple(points))
@@ -57,7 +61,16 @@ def _series(result: CellResults, setting: str) -> str:
     return f"{name} ({','.join(others)})" if others else name
 
 
-def _point(series: str, value: float, result: CellResults) -> SweepPoint:
+def _identities(firsts: Mapping[str, CellResults], identities: Mapping[str, Identity]) -> dict[str, Identity]:
+    """Of each line: the look of its first point, and a name without the setting."""
+    named = identify([replace(_figure(first, BitsPerPixel()), label=series) for series, first in firsts.items()])
+    return {
+        series: replace(identities[first.label], label=series, short=named[series].short, long=named[series].long)
+        for series, first in firsts.items()
+    }
+
+
+def _point(series: Identity, value: float, result: CellResults) -> SweepPoint:
     measured = [find_metric(name) for name in result.cell.metrics]
     quality = [_figure(result, metric) for metric in measured if metric.needs in QUALITY_NEEDS]
     rate, time = _figure(result, BitsPerPixel()), _figure(result, Latency())

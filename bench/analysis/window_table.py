@@ -71,6 +71,8 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
 def _figure(
     result: CellResults, metric: Metric, window: MeasuredWindow | None, key: tuple[str, int]
 ) -> tuple[float, str]:
+    if why := result.lacks_windows(metric):
+        return math.nan, why
     if window is None:
         measurement = result.measurements.get(key, {}).get(metric.measurement_key)
         missing = result.cell.unavailable.get(metric.name, ("not measured", ""))[0]

@@ -22,12 +22,12 @@ else:
     VenueName = StrEnum("VenueName", {name: name for name in VENUES})
 
 
-def print_run(folder: Path, *, across_protocols: bool = False) -> bool:
-    """Print a run folder's table on the terminal; whether the code of a metric in it fails."""
-    from ..analysis.results import RunResults
+def print_run(*paths: Path, across_protocols: bool = False) -> bool:
+    """Print the table of run folders and records on the terminal; whether the code of a metric in it fails."""
+    from ..analysis.opening import open_results
     from ..analysis.run_report import terminal_report
 
-    return terminal_report(RunResults.read(folder), across_protocols=across_protocols)
+    return terminal_report(open_results(paths), across_protocols=across_protocols)
 
 
 def print_next(folder: Path) -> None:
@@ -48,11 +48,15 @@ def print_next(folder: Path) -> None:
 
 
 def report(
-    run: Annotated[Path, typer.Argument(help="Run folder, as `toklab run` wrote it.")],
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN…", help="Run folders and result records; several make one report.")
+    ],
     format_: Annotated[
         list[ReportFormat] | None, typer.Option("--format", "-f", help="Formats to write [default: all].")
     ] = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Where to [default: RUN/report].")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Where to [default: RUN/report of a single run folder].")
+    ] = None,
     published: Annotated[bool | None, typer.Option(help="Published rows beside the measured ones.")] = None,
     across_protocols: Annotated[
         bool, typer.Option("--across-protocols", help="Put figures of several protocols into one column, marked.")
@@ -76,7 +80,8 @@ def report(
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
-    Every figure is aggregated anew from the kept measurements, so this takes seconds.
+    Every figure is aggregated anew from the kept measurements, so this takes seconds. `--format json` writes a result
+    record: one file with the figures and what they rest on, which others can report and compare without the videos.
 
     Examples:
 
@@ -85,13 +90,15 @@ def report(
         toklab report runs/demo --difference-to bicubic-4chn
 
         toklab report runs/demo --format latex --venue cvpr --columns psnr,ssim
+
+        toklab report runs/demo/report/record.json runs/mine --out both
     """
     from ...reports.paper.layout import PaperLayout
-    from ..analysis.results import RunResults
+    from ..analysis.opening import open_results
     from ..analysis.run_report import write_run_report
 
     written = write_run_report(
-        RunResults.read(run),
+        open_results(runs),
         out,
         format_ or (),
         published=published,
@@ -100,7 +107,7 @@ def report(
         extrapolation_intervals=extrapolation_intervals,
         layout=PaperLayout(str(venue), tuple(name for name in columns.split(",") if name)),
     )
-    broken = print_run(run, across_protocols=across_protocols)
+    broken = print_run(*runs, across_protocols=across_protocols)
     for path in written:
         say(str(path))
     if broken:
@@ -109,9 +116,12 @@ def report(
 
 def compare(
     items: Annotated[
-        list[str] | None, typer.Argument(metavar="A B …", help="Tokenizer labels of one run, or run folders.")
+        list[str] | None,
+        typer.Argument(metavar="A B …", help="Tokenizer labels of one run; or run folders and result records."),
     ] = None,
-    run: Annotated[Path | None, typer.Option("--run", "-r", help="Run folder that holds the tokenizers.")] = None,
+    run: Annotated[
+        Path | None, typer.Option("--run", "-r", help="Run folder, or result record, that holds the tokenizers.")
+    ] = None,
     metric: Annotated[list[str] | None, typer.Option("--metric", "-m", help="Only these metrics.")] = None,
     fail_if: Annotated[
         list[str] | None, typer.Option("--fail-if", help="Limit of A − B, such as `psnr < -0.1`; repeat for several.")

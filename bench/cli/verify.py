@@ -9,6 +9,9 @@ import typer
 
 from .output import say
 
+CONTRADICTED = 3
+"""Exit code where the run is sound and contradicts a published figure."""
+
 
 def verify(
     run: Annotated[Path, typer.Argument(help="Run folder, as `toklab run` wrote it.")],
@@ -17,10 +20,16 @@ def verify(
         typer.Option("--forget-damaged", help="Drop damaged cells, so that `toklab run` computes them again."),
     ] = False,
 ) -> None:
-    """Read everything in a run folder, and say what is sound and what is damaged.
+    """Check a run: first that its records are sound, then its figures against published ones.
 
-    Damage is named with its file, its cell and the command that computes it again. Exit code 0: all is sound; 1:
-    something is damaged; 2: it is no run folder. Kept reconstructions aren't checked.
+    Damage is named with its file, its cell and the command that computes it again. Kept reconstructions aren't checked.
+
+    Published figures of the same models and datasets stand beside the measured ones, each with a verdict: reproduced,
+    not reproduced, contradicted or not comparable, and with what explains a difference. The convention audit shows how
+    far the run's figures move when only the convention does.
+
+    Exit code 0: all is sound, and no published figure is contradicted; 1: something is damaged, and no figure was
+    compared; 2: it is no run folder; 3: a published figure is contradicted.
 
     Example:
 
@@ -37,7 +46,34 @@ def verify(
         for dropped in verification.forget_damaged(run, findings):
             say(f"dropped {dropped}; give the command of the run again")
     if not all(finding.is_sound for finding in findings):
+        say("published figures aren't compared before the damage is gone")
         raise typer.Exit(1)
+    if _print_published(run):
+        raise typer.Exit(CONTRADICTED)
+
+
+def _print_published(folder: Path) -> bool:
+    """Print published figures beside measured ones, and the convention audit; whether one is contradicted."""
+    from ...reports.tables.plain import to_terminal
+    from ...reports.tables.published_check import published_check_table
+    from ..analysis.convention_audit import audit_tables
+    from ..analysis.published_check import check_frame, check_published, counts
+    from ..analysis.results import RunResults
+    from ..analysis.run_report import run_figures
+
+    run = RunResults.read(folder)
+    checks = check_published(run)
+    found = counts(checks)
+    if checks:
+        say("\nPublished figures beside measured ones:")
+        say(to_terminal(published_check_table(check_frame(checks)), ruled=True))
+        say(f"\n{', '.join(f'{number} {verdict}' for verdict, number in sorted(found.items()))}")
+    else:
+        say("\nno published figure is known of a tokenizer and dataset of this run")
+    for table in audit_tables(run.results, run_figures(run.results, published=False)):
+        say(f"\n{table.caption}")
+        say(to_terminal(table.table, ruled=True))
+    return found["contradicted"] > 0
 
 
 def register(app: typer.Typer) -> None:

@@ -49,7 +49,7 @@ class Bookkeeping:
             cell,
             cell_id,
             weights,
-            plain_spec(spec),
+            plain_spec(spec) | _stand_in(entry),
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
@@ -73,7 +73,7 @@ class Bookkeeping:
             cell,
             cell.identity(entry.identity, UNRESOLVED),
             UNRESOLVED,
-            plain_spec(entry.spec()) if has_card else entry.describe(),
+            plain_spec(entry.spec()) | _stand_in(entry) if has_card else entry.describe(),
             metrics=cell.metrics,
             status="failed",
             reason=reason,
@@ -132,6 +132,12 @@ def plain_spec(spec: TokenizerSpec) -> dict[str, object]:
         "comparison_group": spec.comparison_group,
         "regularizer_label": spec.regularizer_label,
     }
+
+
+def _stand_in(entry: TokenizerEntry) -> dict[str, str]:
+    """The card in whose place suites run a tokenizer, so that its figures are never taken for that card's."""
+    name = entry.card.stand_in_for if isinstance(entry, CardTokenizer) else ""
+    return {"stand_in_for": name} if name else {}
 
 
 def _describe(cell: Cell, cell_id: str, weights: str, spec: dict[str, Any], **outcome: Any) -> CellRecord:

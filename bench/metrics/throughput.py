@@ -105,7 +105,7 @@ class _Throughput(SpeedMetric):
     direction = "higher"
     unit = "frames/s"
     range = (0.0, math.inf)
-    display_range = (0.0, 500.0)
+    display_range = (1.0, 10000.0)
     decimals = 1
     seconds: str
     """The timing it reads."""

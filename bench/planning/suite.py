@@ -67,6 +67,8 @@ class Suite(BaseModel):
     """Inference settings; a list gives one row for each value."""
     radar: tuple[str, ...] = ()
     """Metrics that are axes of the radar chart; empty: those with a direction among ``metrics``."""
+    radar_scales: dict[str, list[float]] = {}
+    """The worst and the best end of an axis of the radar chart, by metric: ``psnr = [18, 36]``."""
     published: bool = False
     """Whether published rows stand beside the measured ones."""
 
@@ -97,6 +99,14 @@ class Suite(BaseModel):
                 if one == "":
                     raise ValueError(f"{name} must not be empty; give a value, or remove {name}")
         return values
+
+    @field_validator("radar_scales")
+    @classmethod
+    def _check_scales(cls, scales: dict[str, list[float]]) -> dict[str, list[float]]:
+        for name, ends in scales.items():
+            if len(ends) != 2 or not all(map(math.isfinite, ends)) or ends[0] == ends[1]:
+                raise ValueError(f"{name} must have two different ends, the worst and the best, not {ends}")
+        return scales
 
     def combinations(self) -> list[dict[str, Scalar]]:
         """Every combination of settings."""

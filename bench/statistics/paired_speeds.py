@@ -96,7 +96,8 @@ def rank_speeds(family: SpeedFamily, *, higher_is_better: bool) -> tuple[Places,
             first_is_ahead = (ratio.interval.value > 1) == higher_is_better
             beats[ratio.pair if first_is_ahead else ratio.pair[::-1]] = True
     values = (1 if higher_is_better else -1) * np.array(family.medians)
-    return find_places(values, beats, judged), tuple(judged[values == values.max()].any(axis=0).tolist())
+    is_ranked = np.asarray(judged[values == values.max()].any(axis=0))
+    return find_places(values, beats, judged), tuple(is_ranked.tolist())
 
 
 def _excludes_one(interval: MedianInterval) -> bool | None:

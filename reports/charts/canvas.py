@@ -1,4 +1,4 @@
-"""What charts of curves have in common: their canvas, axes, legends, and the tables they are drawn from."""
+"""What all charts have in common: text that fits, axes, and the tables that they are drawn from."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from typing import Any, cast
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from ..schema import TableError
-from ..text import chart_text
+from ..text import one_line
 from .palette import LIGHT_GREY
 
-SIZE = (5.6, 3.4)
-"""Inches."""
+TEXT = 7.0
+"""Points of names of axes and systems. Drawings are printed as large as they are made."""
+
+SMALL = 6.5
+"""Points of numbers at axes and of notes."""
 
 DECADE_TICKS = ((1.2, (1.0, 2.0, 3.0, 5.0)), (2.5, (1.0, 3.0)), (math.inf, (1.0,)))
 """Values of a decade that a logarithmic axis labels, by the most decades that it spans."""
 
 ALL_ALIKE = 1.01
 """Ratio of the largest to the smallest value below which an axis takes in half and double of them."""
-
-LEGEND_ENTRY_HEIGHT = 0.18
-"""Inches; a legend that is higher than the figure makes it higher."""
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
@@ -50,17 +50,39 @@ def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
         raise TableError(f"curve table lacks the columns {', '.join(missing)}; it must have: {', '.join(columns)}")
 
 
-def new_canvas(horizontal: str, vertical: str) -> tuple[Figure, Axes]:
-    """An empty chart with the names of its axes."""
-    figure = Figure(figsize=SIZE, layout="constrained")
-    FigureCanvasAgg(figure)
-    canvas = figure.add_subplot()
-    canvas.set_xlabel(chart_text(horizontal))
-    canvas.set_ylabel(chart_text(vertical))
-    canvas.grid(color=LIGHT_GREY, linewidth=0.5)
+def text_width(text: str, size: float, weight: str = "normal") -> float:
+    """Inches that a line of text takes at a size in points."""
+    width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)
+    return width / 72
+
+
+def fit_text(text: str, width: float, size: float = TEXT) -> str:
+    """The text in one line, with its middle left out where it is wider than ``width`` inches: ``vid…096``."""
+    text = one_line(text)
+    if text_width(text, size) <= width:
+        return text
+    shorter = (f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}" for kept in range(len(text) - 1, 0, -1))
+    return next((short for short in shorter if text_width(short, size) <= width), "…")
+
+
+def wrap_text(text: str, width: float, size: float = SMALL) -> list[str]:
+    """The text in lines no wider than ``width`` inches; words that are wider have their middle left out."""
+    lines: list[str] = []
+    for word in one_line(text).split():
+        if lines and text_width(f"{lines[-1]} {word}", size) <= width:
+            lines[-1] += f" {word}"
+        else:
+            lines.append(fit_text(word, width, size))
+    return lines
+
+
+def style_axes(canvas: Axes) -> None:
+    """Grid, spines and small numbers."""
+    canvas.grid(color=LIGHT_GREY, linewidth=0.4)
     canvas.spines[["top", "right"]].set_visible(False)
+    canvas.spines[["left", "bottom"]].set_linewidth(0.6)
+    canvas.tick_params(labelsize=SMALL, length=2, width=0.6, pad=1.5)
     canvas.set_axisbelow(True)
-    return figure, canvas
 
 
 def label_decades(axis: Axis) -> None:
@@ -83,9 +105,3 @@ def draw_band(canvas: Axes, places: Sequence[float], rows: Sequence[dict[str, An
     """The area between ``low`` and ``high`` of the rows, left open where they are NaN."""
     low, high = ([row[end] for row in rows] for end in ("low", "high"))
     canvas.fill_between(places, low, high, color=colour, alpha=0.15, linewidth=0)
-
-
-def add_legend(figure: Figure, canvas: Axes) -> None:
-    """The legend, outside the axes, where it hides no point however many entries there are."""
-    legend = canvas.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False, fontsize=8)
-    figure.set_figheight(max(SIZE[1], LEGEND_ENTRY_HEIGHT * (len(legend.get_texts()) + 1)))

@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from ..identity import Identity
 from ..schema import TableError
 from ..text import chart_text
-from .canvas import add_legend, grouped, label_decades, new_canvas, records, require_columns
-from .palette import GREY, MARKERS, system_colours
+from .canvas import SMALL, TEXT, fit_text, grouped, label_decades, records, require_columns, style_axes
+from .palette import GREY, line_style, marker_style
+from .panels import new_sheet, panels_by_group
+from .pictures import INCHES
+from .side_labels import SideLabel
 
-PANEL_SIZE = (5.6, 1.7)
-"""Inches of one of several panels."""
+LEVELS_HEIGHT, LEVELS_ABOVE, LEVELS_LEFT = 0.62, 0.36, 0.42
+"""Inches of the bars of a codebook, of what stands between them, and to their left."""
+
+LEVELS_PER_ROW = 2
+"""Codebooks side by side, where there are several."""
 
 LIMIT_STYLES = ("--", ":", "-.")
 """Lines of the limits of several sizes of codebooks."""
@@ -21,7 +30,7 @@ BARS_WIDTH = 0.8
 """Width of the bars of a dimension together, of 1 from one dimension to the next."""
 
 
-def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
+def draw_codebook_growth(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figure:
     """Expected utilization of some of the tokens, one line a label, below the most that so many tokens could reach.
 
     Markers stand where codebooks are compared, and at the end of each line, where all tokens are counted.
@@ -29,51 +38,77 @@ def draw_codebook_growth(frame: pd.DataFrame) -> Figure:
     Args:
         frame: columns ``label``, ``tokens``, ``utilization`` and ``bound`` (percent), ``entries`` (of all codebooks)
             and ``compared_at`` (the number of tokens at which a table compares the label; 0 for none).
+        identities: of all labels.
 
     Raises:
         TableError: if a column is missing.
     """
     require_columns(frame, ("label", "tokens", "utilization", "bound", "entries", "compared_at"))
-    figure, canvas = new_canvas("tokens, drawn without replacement", "codebook utilization (%) ↑")
     points = sorted(records(frame), key=lambda point: point["tokens"])
-    for number, (entries, limit) in enumerate(sorted(grouped(points, "entries").items())):
-        bounds = {point["tokens"]: point["bound"] for point in limit}
-        style, name = LIMIT_STYLES[number % len(LIMIT_STYLES)], f"limit, {entries[0]:,} entries"
-        canvas.plot(list(bounds), list(bounds.values()), ls=style, lw=1, color=GREY, label=chart_text(name))
-    for compared in sorted({point["compared_at"] for point in points} - {0}):
-        canvas.axvline(compared, color=GREY, lw=1, label=f"compared at {compared:,} tokens")
-    labels = list(dict.fromkeys(frame["label"]))
-    colours = system_colours(labels, [labels])
-    curves = grouped(points, "label")
-    for number, label in enumerate(labels):
-        curve = curves[label,]
-        tokens, used = ([point[name] for point in curve] for name in ("tokens", "utilization"))
-        marked = [place for place, point in enumerate(curve) if point["tokens"] == point["compared_at"]]
-        canvas.plot(
-            tokens,
-            used,
-            MARKERS[number % len(MARKERS)],
-            ls="-",
-            ms=4.5,
-            markevery=[*marked, len(curve) - 1],
-            color=colours[label],
-            label=chart_text(label),
-        )
-    canvas.set_xscale("log")
-    canvas.set_yscale("log")
-    label_decades(canvas.xaxis)
-    label_decades(canvas.yaxis)
-    add_legend(figure, canvas)
-    return figure
+    panels = panels_by_group(frame["label"], identities)
+    sizes = sorted({point["entries"] for point in points})
+    curves = {label: curve for (label,), curve in grouped(points, "label").items()}
+    limits = [sorted({curves[label][0]["entries"] for label in panel.labels}) for panel in panels]
+    names = [
+        [*(identities[label].short for label in panel.labels), *(f"limit of {entries:,}" for entries in here)]
+        for panel, here in zip(panels, limits, strict=True)
+    ]
+    compared = sorted({point["compared_at"] for point in points} - {0})
+    notes = [f"Vertical line: compared at {' and '.join(f'{at:,}' for at in compared)} tokens."] if compared else []
+    sheet = new_sheet(
+        [panel.title for panel in panels], names, "tokens, drawn without replacement", "codebook utilization (%) ↑",
+        height=1.5, notes=notes,
+    )  # fmt: skip
+    bounds = {
+        entries: {point["tokens"]: point["bound"] for point in points if point["entries"] == entries}
+        for entries in sizes
+    }
+    for canvas, panel, here in zip(sheet.axes, panels, limits, strict=True):
+        canvas.set_xscale("log")
+        canvas.set_yscale("log")
+        for entries in here:
+            style = LIMIT_STYLES[sizes.index(entries) % len(LIMIT_STYLES)]
+            places = list(bounds[entries]), list(bounds[entries].values())
+            canvas.plot(*places, ls=style, lw=0.8, color=GREY, label=f"limit, {entries:,} entries")
+        for at in compared:
+            canvas.axvline(at, color=GREY, lw=0.6)
+        for label in panel.labels:
+            curve, identity = curves[label], identities[label]
+            tokens, used = ([point[name] for point in curve] for name in ("tokens", "utilization"))
+            marked = [place for place, point in enumerate(curve) if point["tokens"] == point["compared_at"]]
+            canvas.plot(
+                tokens,
+                used,
+                lw=1.0,
+                ms=3.4,
+                markevery=[*marked, len(curve) - 1],
+                label=label,
+                **line_style(identity),
+                **marker_style(identity),
+            )
+    label_decades(sheet.axes[0].xaxis)
+    label_decades(sheet.axes[0].yaxis)
+    for canvas, panel, here in zip(sheet.axes, panels, limits, strict=True):
+        ends = [
+            SideLabel(identities[label].short, last["utilization"], identities[label], last["tokens"])
+            for label in panel.labels
+            for last in [curves[label][-1]]
+        ]
+        for entries in here:
+            tokens, bound = list(bounds[entries].items())[-1]
+            ends.append(SideLabel(f"limit of {entries:,}", bound, None, tokens))
+        sheet.name(canvas, ends)
+    return sheet.drawing
 
 
-def draw_level_marginals(frame: pd.DataFrame) -> Figure:
+def draw_level_marginals(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figure:
     """Share of tokens at each level of each dimension of scalar quantizers, one panel a label and codebook.
 
     A dash across the bars of a dimension is the share of every level if all were used alike.
 
     Args:
         frame: columns ``label``, ``codebook``, ``dimension``, ``level`` (from 0) and ``share`` (percent).
+        identities: of all labels.
 
     Raises:
         TableError: if a column is missing, or there is no row.
@@ -83,24 +118,35 @@ def draw_level_marginals(frame: pd.DataFrame) -> Figure:
     if not panels:
         raise TableError("chart of level marginals has no row")
     several = len({book for _, book in panels}) > 1
-    names = [f"{label}, codebook {book}" if several else label for label, book in panels]
-    width, height = PANEL_SIZE
-    figure = Figure(figsize=(width, height * len(panels)), layout="constrained")
-    FigureCanvasAgg(figure)
-    colours = system_colours(names, [names])
-    axes = figure.subplots(len(panels), squeeze=False)[:, 0]
-    for canvas, name, bars in zip(axes, names, panels.values(), strict=True):
+    number = min(LEVELS_PER_ROW, len(panels))
+    width = INCHES["page" if number > 1 else "column"]
+    num_rows = -(-len(panels) // number)
+    total = num_rows * (LEVELS_HEIGHT + LEVELS_ABOVE) + 0.14
+    drawing = Figure(figsize=(width, total))
+    FigureCanvasAgg(drawing)
+    across = width / number - LEVELS_LEFT - 0.08
+    first = None
+    for index, ((label, book), bars) in enumerate(panels.items()):
+        row, column = divmod(index, number)
+        x, y = column * width / number + LEVELS_LEFT, total - (row + 1) * (LEVELS_HEIGHT + LEVELS_ABOVE) + 0.18
+        canvas = drawing.add_axes((x / width, y / total, across / width, LEVELS_HEIGHT / total), sharey=first)
+        first = first or canvas
+        style_axes(canvas)
+        canvas.grid(visible=False)
         dimensions = grouped(sorted(bars, key=lambda bar: bar["level"]), "dimension")
         for (dimension,), levels in dimensions.items():
             left, bar_width = dimension - BARS_WIDTH / 2, BARS_WIDTH / len(levels)
             centres = [left + (place + 0.5) * bar_width for place in range(len(levels))]
-            canvas.bar(centres, [bar["share"] for bar in levels], 0.85 * bar_width, color=colours[name])
-            canvas.plot([left, left + BARS_WIDTH], [100 / len(levels)] * 2, color="black", lw=1)
-        canvas.set_title(chart_text(name), fontsize=9, loc="left")
+            canvas.bar(centres, [bar["share"] for bar in levels], 0.85 * bar_width, color=identities[label].colour)
+            canvas.plot([left, left + BARS_WIDTH], [100 / len(levels)] * 2, color="black", lw=0.8)
+        name = identities[label].short + (f", codebook {book}" if several else "")
+        title = chart_text(fit_text(name, across, TEXT))
+        canvas.set_title(title, fontsize=TEXT, fontweight="bold", loc="left", pad=2)
         canvas.set_xticks([dimension for (dimension,) in dimensions])
-        canvas.set_ylabel("tokens (%)")
         canvas.set_xlim(-0.5, len(dimensions) - 0.5)
-        canvas.spines[["top", "right"]].set_visible(False)
         canvas.tick_params(axis="x", length=0)
-    axes[-1].set_xlabel("dimension; its levels from left to right")
-    return figure
+        if column == 0:
+            canvas.set_ylabel("tokens (%)", fontsize=SMALL, labelpad=1)
+        if index + number >= len(panels):
+            canvas.set_xlabel("dimension; its levels from left to right", fontsize=SMALL, labelpad=1)
+    return drawing

@@ -1,115 +1,105 @@
-"""Charts of a run: PSNR by frame position, and a metric against bits per pixel."""
+"""Curves over the frames of a window: PSNR by position, and paired differences of it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ..schema import Figure as Measured
-from ..schema import TableError
-from ..tables.columns import ARROWS
-from ..text import chart_text
-from .canvas import add_legend, draw_band, label_decades, new_canvas, records, require_columns
-from .palette import MARKERS, system_colours
+from ..identity import Identity
+from .canvas import draw_band, grouped, records, require_columns
+from .palette import PALE, line_style, marker_style
+from .panels import new_sheet, panels_by_group
+from .side_labels import SideLabel
 
-ANCHOR = "codec"
-"""The regularizer of classical codecs."""
+MOST_BANDS = 3
+"""Systems of a panel up to which intervals are drawn; more bands hide each other."""
+
+MARKERS_APART = 4
+"""Positions from one marker of a curve to the next."""
+
+POSITION = "frame position in the window"
 
 
-def draw_psnr_by_position(frame: pd.DataFrame) -> Figure:
-    """PSNR of each frame position, one line a label, with a band where there are intervals.
+def draw_psnr_by_position(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figure:
+    """PSNR of each frame position, one line a system, with a band where there are intervals and few systems.
 
     Args:
         frame: columns ``label``, ``position`` (frame of the window, from 0), ``psnr``, ``low``, ``high`` (dB; NaN for
             no interval).
+        identities: of all labels.
 
     Raises:
         TableError: if a column is missing.
     """
     require_columns(frame, ("label", "position", "psnr", "low", "high"))
-    figure, canvas = new_canvas("frame position in the window", "PSNR (dB) ↑")
-    curves: dict[str, list[dict[str, Any]]] = {}
-    for row in records(frame):
-        curves.setdefault(row["label"], []).append(row)
-    colours = system_colours(curves, [list(curves)])
-    for number, (label, unsorted) in enumerate(curves.items()):
-        rows = sorted(unsorted, key=lambda row: row["position"])
-        positions = [row["position"] for row in rows]
-        marker = MARKERS[number % len(MARKERS)]
-        canvas.plot(
-            positions,
-            [row["psnr"] for row in rows],
-            marker,
-            ls="-",
-            ms=3.5,
-            color=colours[label],
-            label=chart_text(label),
-        )
-        draw_band(canvas, positions, rows, colours[label])
-    canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
-    add_legend(figure, canvas)
-    return figure
+    return _draw(frame, "psnr", "PSNR (dB) ↑", identities)
 
 
-def draw_rate_distortion(figures: Sequence[Measured], metric: str, dataset: str, rate: str = "bpp") -> Figure:
-    """A metric against the rate, one point a measured tokenizer, on a logarithmic rate axis.
-
-    The points of one codec, measured at several rates, are joined: anchors that the tokenizers are read against.
+def draw_position_differences(frame: pd.DataFrame, identities: Mapping[str, Identity], zero: str) -> Figure:
+    """Difference of PSNR at each frame position, one line a system; that which the differences are to is zero.
 
     Args:
-        figures: of any datasets and metrics; published and unavailable ones aren't drawn.
-        metric: name of the metric on the vertical axis.
-        dataset: the dataset both are measured on.
-        rate: name of the metric on the horizontal axis.
+        frame: columns ``label``, ``position`` (frame of the window, from 0), ``difference``, ``low``, ``high`` (dB; NaN
+            for no interval).
+        identities: of all labels and of ``zero``.
+        zero: label of what the differences are to.
 
     Raises:
-        TableError: if no tokenizer has both figures under one protocol, or if several protocols would mix.
+        TableError: if a column is missing.
     """
-    measured = [f for f in figures if f.dataset == dataset and f.origin == "measured" and f.is_available]
-    rates = {(f.label, f.protocol_key): f for f in measured if f.metric == rate and f.value > 0}
-    points = [f for f in measured if f.metric == metric and (f.label, f.protocol_key) in rates]
-    protocols = sorted({f.protocol for f in points}) if len({f.protocol_key for f in points}) > 1 else []
-    if not points or protocols:
-        problem = f"mixes the protocols {', '.join(protocols)}" if protocols else "finds no tokenizer that has both"
-        raise TableError(f"rate–distortion chart of {metric} against {rate} on {dataset} {problem}")
-    axes = [f"{f.title}{f' ({f.unit})' if f.unit else ''}" for f in (next(iter(rates.values())), points[0])]
-    drawing, canvas = new_canvas(axes[0], f"{axes[1]} {ARROWS[points[0].direction]}".rstrip())
-    canvas.set_xscale("log")
-    systems = list(dict.fromkeys(f.system for f in points))
-    colours = system_colours(systems, [systems])
-    entries: dict[str, list[Measured]] = {}
-    for point in points:
-        entries.setdefault(line_name(point), []).append(point)
-    for number, (name, unsorted) in enumerate(entries.items()):
-        curve = sorted(unsorted, key=lambda point: rates[point.label, point.protocol_key].value)
-        canvas.errorbar(
-            [rates[point.label, point.protocol_key].value for point in curve],
-            [point.value for point in curve],
-            [
-                [_reach(point, point.value - point.low) for point in curve],
-                [_reach(point, point.high - point.value) for point in curve],
-            ],
-            fmt=MARKERS[number % len(MARKERS)],
-            ls="--" if len(curve) > 1 else "",
-            lw=1,
-            ms=6,
-            color=colours[curve[0].system],
-            label=chart_text(name),
-        )
-    label_decades(canvas.xaxis)
-    add_legend(drawing, canvas)
-    return drawing
+    require_columns(frame, ("label", "position", "difference", "low", "high"))
+    return _draw(frame, "difference", "PSNR difference (dB) ↑", identities, zero)
 
 
-def line_name(point: Measured) -> str:
-    """What a point is drawn as: the points of one codec are one line, any other stands for itself."""
-    return point.system if point.regularizer == ANCHOR else point.label
+def _draw(
+    frame: pd.DataFrame, column: str, vertical: str, identities: Mapping[str, Identity], zero: str = ""
+) -> Figure:
+    ordered = sorted(records(frame), key=lambda row: row["position"])
+    curves = {label: rows for (label,), rows in grouped(ordered, "label").items()}
+    panels = panels_by_group(frame["label"], identities)
+    names = [[identities[label].short for label in panel.labels] for panel in panels]
+    if zero:
+        names = [[*column_of, f"zero: {identities[zero].short}"] for column_of in names]
+    sheet = new_sheet([panel.title for panel in panels], names, POSITION, vertical)
+    for canvas, panel in zip(sheet.axes, panels, strict=True):
+        for label, rows in curves.items():
+            if label not in panel.labels:
+                positions = [row["position"] for row in rows]
+                canvas.plot(positions, [row[column] for row in rows], color=PALE, lw=0.4, zorder=1)
+        if zero:
+            canvas.axhline(0, lw=0.9, **line_style(identities[zero]))
+        for number, label in enumerate(panel.labels):
+            if len(panel.labels) <= MOST_BANDS and (zero or len(panels) == 1):
+                positions = [row["position"] for row in curves[label]]
+                draw_band(canvas, positions, curves[label], identities[label].colour)
+            _draw_curve(canvas, curves[label], column, identities[label], number)
+        canvas.xaxis.set_major_locator(MaxNLocator(integer=True))
+    for canvas, panel in zip(sheet.axes, panels, strict=True):
+        ends = [
+            SideLabel(identities[label].short, last[column], identities[label], last["position"])
+            for label in panel.labels
+            for last in [curves[label][-1]]
+        ]
+        if zero:
+            ends.append(SideLabel(f"zero: {identities[zero].short}", 0.0, identities[zero], canvas.get_xlim()[1]))
+        sheet.name(canvas, ends)
+    return sheet.drawing
 
 
-def _reach(point: Measured, distance: float) -> float:
-    """Length of one half of an error bar; none where there is no interval."""
-    return max(0.0, distance) if point.has_interval else 0.0
+def _draw_curve(canvas: Axes, rows: list[dict[str, float]], column: str, identity: Identity, number: int) -> None:
+    """One system's curve, its markers at other positions than its neighbours'."""
+    every = (number % MARKERS_APART, MARKERS_APART) if len(rows) > MARKERS_APART else 1
+    canvas.plot(
+        [row["position"] for row in rows],
+        [row[column] for row in rows],
+        lw=1.0,
+        ms=3,
+        markevery=every,
+        label=identity.label,
+        **line_style(identity),
+        **marker_style(identity),
+    )

@@ -1,41 +1,31 @@
-"""Colours and markers of all charts."""
+"""What is drawn without the colour of a system, and how a system is drawn in its own."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from typing import Any
 
-from matplotlib.colors import to_rgb
+from ..identity import Identity
 
-COLOURS = ("#332288", "#CC6677", "#117733", "#AA4499", "#44AA99", "#882255", "#999933", "#88CCEE", "#DDCC77", "#000000")
-"""Paul Tol's "muted" scheme, distinct with any colour vision, and black."""
+GREY = "#666666"
+"""Text of second rank, and lines that stand for no system."""
 
-MARKERS = "osD^vPX*"
-"""Markers of the rows of one system, so that colour alone decides nothing."""
-
-GREY = "#777777"
-"""Text of second rank."""
-
-LIGHT_GREY = "#CFCFCF"
+LIGHT_GREY = "#D9D9D9"
 """Grids."""
 
-
-def system_colours(systems: Iterable[str], panels: Sequence[Collection[str]]) -> dict[str, str]:
-    """A colour for each system, the same in all panels.
-
-    Colours are given in the order of ``systems``. Once they are used up, a system takes one that no other system of its
-    panels has, and the one that is used least if there is none.
-    """
-    colours: dict[str, str] = {}
-    for system in dict.fromkeys(systems):
-        beside = {other for panel in panels if system in panel for other in panel}
-        taken = [colours[other] for other in colours if other in beside]
-        used = list(colours.values())
-        colours[system] = min(COLOURS, key=lambda colour: (taken.count(colour), used.count(colour)))
-    return colours
+PALE = "#C4C4C4"
+"""Systems of other panels, behind those of a panel."""
 
 
-def shade(colour: str, variant: int) -> tuple[float, float, float]:
-    """The colour itself, a darker, a lighter one, and so on around: for several rows of one system."""
-    target, share = ((0.0, 0.0), (0.0, 0.4), (1.0, 0.4))[variant % 3]
-    red, green, blue = (channel * (1 - share) + target * share for channel in to_rgb(colour))
-    return (red, green, blue)
+def line_style(identity: Identity) -> dict[str, Any]:
+    """Colour and dash of a system's line, as matplotlib takes them."""
+    return {"color": identity.colour, "linestyle": (0, identity.dash) if identity.dash else "-"}
+
+
+def marker_style(identity: Identity) -> dict[str, Any]:
+    """A system's marker, as matplotlib takes it; hollow where its figures are published."""
+    return {
+        "marker": identity.marker,
+        "markeredgecolor": identity.colour,
+        "markerfacecolor": "white" if identity.is_published else identity.colour,
+        "markeredgewidth": 0.8,
+    }

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ..tables.plain import PlainTable, frame_to_csv
 
-PNG_DPI = 200
+PNG_DPI = 300
 """Resolution of pixel images."""
 
 Width = Literal["column", "page"]
@@ -47,6 +47,15 @@ class Chart:
         images = {f"{self.name}.{kind}": picture(self.drawing, kind) for kind in ("png", "pdf", "svg")}
         points = frame_to_csv(self.points)
         return images | {f"{self.name}.csv": points.encode()}
+
+
+def make_chart(
+    name: str, title: str, caption: str, drawing: Figure, points: pd.DataFrame, table: PlainTable | None = None
+) -> Chart:
+    """A chart that is printed as wide as it was drawn."""
+    inches = float(drawing.get_size_inches()[0])
+    width: Width = "column" if inches <= INCHES["column"] else "page"
+    return Chart(name, caption, drawing, points, table, title, width)
 
 
 def picture(drawing: Figure, kind: str) -> bytes:

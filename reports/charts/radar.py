@@ -1,7 +1,8 @@
 """The radar charts in the shape of Figure 1 of the VidTok paper: what is drawn, before it is drawn.
 
-One panel for each comparison group (discrete, continuous with 4 and with 16 channels, and further ones that occur), one
-axis for each dataset and metric. Axes have fixed scales (:mod:`.scales`); better is always outward.
+One panel for each comparison group that has a system (discrete, continuous with 4 and with 16 channels, and further
+ones), one axis for each dataset and metric. Axes have fixed scales (:mod:`.scales`); better is always outward. An axis
+on which nothing was measured is left out and named.
 """
 
 from __future__ import annotations
@@ -10,19 +11,18 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..identity import Identities, Identity, identify
 from ..schema import Figure, TableError, group_order, group_title
 from ..tables.columns import ARROWS, Column, arrange_columns
-from ..tables.rows import ArrangedRow, arrange_rows, row_titles
+from ..tables.rows import ArrangedRow, arrange_rows
 from .scales import AxisScale, axis_scales, published_titles
-
-TRIPLET = ("discrete", "continuous-4", "continuous-16")
-"""Groups that always have a panel."""
 
 MINIMUM_AXES = 3
 """Fewer make no polygon."""
 
 CAPTION = (
-    "Each axis has a fixed scale, from its first printed end at the centre to its second at the rim; better is outward."
+    "Each axis has a fixed scale, whose ends stand below the panels: the first is the inmost ring, the second the rim. "
+    "Better is outward."
 )
 """Below the radar charts."""
 
@@ -40,8 +40,8 @@ class RadarAxis:
     unit: str
     direction: str
     scale: AxisScale
-    unavailable: str
-    """Why no measured tokenizer has a figure on it and the command that fixes it; empty for an axis in use."""
+    unavailable: str = ""
+    """Why no measured tokenizer has a figure on it, or the command that fixes it; empty for an axis in use."""
 
     @property
     def heading(self) -> str:
@@ -53,12 +53,21 @@ class RadarAxis:
 class RadarModel:
     """One polygon."""
 
-    title: str
-    system: str
-    """Decides the colour."""
-    published: bool
+    identity: Identity
     values: tuple[float | None, ...]
     """One for each axis; ``None`` breaks the polygon there."""
+    protocol: str = ""
+    """Named where the system has another polygon under another protocol."""
+
+    @property
+    def title(self) -> str:
+        """Name of the system, with the protocol where that has to be said."""
+        return f"{self.identity.short} [{self.protocol}]" if self.protocol else self.identity.short
+
+    @property
+    def published(self) -> bool:
+        """Whether its figures are published ones."""
+        return self.identity.is_published
 
 
 @dataclass(frozen=True)
@@ -77,78 +86,115 @@ class RadarChart:
     panels: tuple[RadarPanel, ...]
     notes: tuple[str, ...]
     """Printed below the chart."""
+    missing: tuple[RadarAxis, ...] = ()
+    """Axes that are left out, as nothing was measured on them."""
 
 
 def build_radar(
     figures: Sequence[Figure],
     metrics: Sequence[str] | None = None,
     *,
-    scales: Mapping[tuple[str, str], AxisScale] | None = None,
+    identities: Identities | None = None,
+    scales: Mapping[str, AxisScale] | None = None,
 ) -> RadarChart:
     """Arrange figures for the radar charts.
 
     Args:
         figures: measured ones, published ones, or both.
         metrics: names of the metrics that get axes; ``None``: those Table 1 of the VidTok paper prints, or all that
-            have a scale where fewer than three of them are there.
-        scales: by (dataset, metric title), in place of the default of :func:`~.scales.axis_scales`.
+            have a scale where fewer than three of them were measured.
+        identities: of all systems; as :func:`~..identity.identify` gives them if not given.
+        scales: by metric, for all datasets, in place of the default of :func:`~.scales.axis_scales`.
 
     Raises:
-        TableError: if fewer than three metrics of a dataset have a scale.
+        TableError: if fewer than three metrics that have a scale were measured.
     """
     columns, places = arrange_columns(figures, across_protocols=False)
     rows = arrange_rows(figures, places)
-    known = axis_scales(figures) | dict(scales or {})
-    scaled = [i for i, column in enumerate(columns) if (column.group.dataset, column.title) in known]
-    chosen = _chosen(columns, scaled, metrics)
+    identities = identify(figures) if identities is None else identities
+    known = _scales(figures, columns, scales or {})
+    on_axis = {i: [row.figures[i] for row in rows if i in row.figures] for i in known}
+    used = [i for i in known if _is_used(on_axis[i])]
+    chosen = _chosen(columns, used, metrics)
     if len(chosen) < MINIMUM_AXES:
         has = ", ".join(columns[i].metric for i in chosen) or "none"
         raise TableError(
-            f"a radar chart needs {MINIMUM_AXES} metrics with a scale, and has: {has}; measure more metrics"
+            f"a radar chart needs {MINIMUM_AXES} measured metrics with a scale, and has: {has}; measure more metrics"
         )
-    axes = tuple(_axis(columns[i], known, [row.figures[i] for row in rows if i in row.figures]) for i in chosen)
+    wanted = _chosen(columns, list(known), metrics) if metrics or _is_usual(columns, chosen) else []
+    missing = tuple(_axis(columns[i], known[i], on_axis[i]) for i in wanted if i not in used)
+    axes = tuple(_axis(columns[i], known[i]) for i in chosen)
     drawn = {row.source.group for row in rows if any(_value(row, i, columns[i]) is not None for i in chosen)}
-    panels = [_panel(group, rows, chosen, columns) for group in sorted({*TRIPLET, *drawn}, key=group_order)]
-    return RadarChart(axes, tuple(panels), _notes(rows, chosen, columns))
+    panels = [_panel(group, rows, chosen, columns, identities) for group in sorted(drawn, key=group_order)]
+    return RadarChart(axes, tuple(panels), _notes(rows, chosen, columns), missing)
 
 
 def radar_json(chart: RadarChart) -> str:
     """The chart's axes with their scales, and the values drawn on them, as JSON."""
-    axes = [
-        {
-            "dataset": axis.dataset,
-            "protocol": axis.protocol,
-            "protocol_hash": axis.protocol_hash,
-            "metric": axis.metric,
-            "title": axis.title,
-            "direction": axis.direction,
-            "unit": axis.unit,
-            "worst": axis.scale.worst,
-            "best": axis.scale.best,
-            "scale_source": axis.scale.source,
-            "unavailable": axis.unavailable,
-        }
-        for axis in chart.axes
-    ]
     panels = [
         {"title": panel.title, "models": [{"title": m.title, "values": m.values} for m in panel.models]}
         for panel in chart.panels
     ]
-    return json.dumps({"axes": axes, "panels": panels, "notes": chart.notes}, indent=2, ensure_ascii=False) + "\n"
+    content = {
+        "axes": [_axis_json(axis) for axis in chart.axes],
+        "missing": [_axis_json(axis) for axis in chart.missing],
+        "panels": panels,
+        "notes": chart.notes,
+    }
+    return json.dumps(content, indent=2, ensure_ascii=False) + "\n"
 
 
-def _chosen(columns: Sequence[Column], scaled: list[int], metrics: Sequence[str] | None) -> list[int]:
-    if metrics is not None:
-        return [i for i in scaled if columns[i].metric in metrics]
-    usual = [i for i in scaled if columns[i].title in published_titles()]
-    return usual if len(usual) >= MINIMUM_AXES else scaled
+def _axis_json(axis: RadarAxis) -> dict[str, object]:
+    return {
+        "dataset": axis.dataset,
+        "protocol": axis.protocol,
+        "protocol_hash": axis.protocol_hash,
+        "metric": axis.metric,
+        "title": axis.title,
+        "direction": axis.direction,
+        "unit": axis.unit,
+        "worst": axis.scale.worst,
+        "best": axis.scale.best,
+        "logarithmic": axis.scale.is_logarithmic,
+        "scale_source": axis.scale.source,
+        "unavailable": axis.unavailable,
+    }
 
 
-def _axis(column: Column, scales: Mapping[tuple[str, str], AxisScale], figures: list[Figure]) -> RadarAxis:
+def _scales(
+    figures: Sequence[Figure], columns: Sequence[Column], given: Mapping[str, AxisScale]
+) -> dict[int, AxisScale]:
+    """The scale of each column that has one, by its index."""
+    usual = axis_scales(figures)
+    found: dict[int, AxisScale] = {}
+    for index, column in enumerate(columns):
+        scale = given.get(column.metric, usual.get((column.group.dataset, column.title)))
+        if scale is not None and column.group.dataset and column.direction != "none":
+            found[index] = scale
+    return found
+
+
+def _is_used(figures: Sequence[Figure]) -> bool:
+    """Whether anything was measured on an axis; of a chart of published figures alone, whether any is there."""
     measured = [figure for figure in figures if figure.origin == "measured"]
-    unavailable = ""
-    if measured and not any(figure.is_available for figure in measured):
-        unavailable = next((f.hint for f in measured if f.hint), "") or measured[0].note or "could not be computed"
+    return any(figure.is_available for figure in measured or figures)
+
+
+def _is_usual(columns: Sequence[Column], chosen: Sequence[int]) -> bool:
+    return all(columns[i].title in published_titles() for i in chosen)
+
+
+def _chosen(columns: Sequence[Column], among: Sequence[int], metrics: Sequence[str] | None) -> list[int]:
+    if metrics is not None:
+        return [i for i in among if columns[i].metric in metrics]
+    usual = [i for i in among if columns[i].title in published_titles()]
+    return usual if len(usual) >= MINIMUM_AXES else list(among)
+
+
+def _axis(column: Column, scale: AxisScale, lacking: Sequence[Figure] = ()) -> RadarAxis:
+    """An axis; ``lacking`` are the figures of one on which nothing was measured."""
+    measured = [figure for figure in lacking if figure.origin == "measured"]
+    hint = next((figure.hint for figure in measured if figure.hint), "")
     return RadarAxis(
         dataset=column.group.title,
         protocol=column.group.protocol,
@@ -157,8 +203,8 @@ def _axis(column: Column, scales: Mapping[tuple[str, str], AxisScale], figures: 
         title=column.title,
         unit=column.unit,
         direction=column.direction,
-        scale=scales[column.group.dataset, column.title],
-        unavailable=unavailable,
+        scale=scale,
+        unavailable=(hint or measured[0].note or "could not be computed") if measured else "",
     )
 
 
@@ -169,16 +215,16 @@ def _value(row: ArrangedRow, index: int, column: Column) -> float | None:
     return figure.value if figure.origin == "published" or column.is_home(figure) else None
 
 
-def _panel(group: str, rows: list[ArrangedRow], chosen: list[int], columns: Sequence[Column]) -> RadarPanel:
+def _panel(
+    group: str, rows: list[ArrangedRow], chosen: list[int], columns: Sequence[Column], identities: Identities
+) -> RadarPanel:
     members = [row for row in rows if row.source.group == group]
     members.sort(key=lambda row: row.source.origin == "measured")
     models = []
-    for row, title in zip(members, row_titles(members), strict=True):
+    for row in members:
         values = tuple(_value(row, i, columns[i]) for i in chosen)
         if any(value is not None for value in values):
-            published = row.source.origin == "published"
-            named = ", ".join(filter(None, (title, row.source.regularizer))) + (" †" if published else "")
-            models.append(RadarModel(named, row.source.system, published, values))
+            models.append(RadarModel(identities.of(row.source), values, row.protocol))
     return RadarPanel(group_title(group), tuple(models))
 
 
@@ -186,7 +232,7 @@ def _notes(rows: list[ArrangedRow], chosen: list[int], columns: Sequence[Column]
     published = [row for row in rows if row.source.origin == "published"]
     notes = []
     if any(_value(row, i, columns[i]) is not None for row in published for i in chosen):
-        notes.append(f"† dashed: published, not measured here ({published[0].source.citation.rpartition(', ')[0]}).")
+        notes.append(f"† dotted: published, not measured here ({published[0].source.citation.rpartition(', ')[0]}).")
     for row in published:
         for i in chosen:
             figure = row.figures.get(i)

@@ -20,9 +20,16 @@ BEST_POSITION = 0.95
 """Where the best published figure stands: room is left for a better one."""
 
 
+DECADES = 2
+"""Powers of ten from one end of an axis to the other from which on it is logarithmic."""
+
+
 @dataclass(frozen=True)
 class AxisScale:
-    """The two ends of an axis; better is always outward, so ``worst`` is the larger end where lower is better."""
+    """The two ends of an axis; better is always outward, so ``worst`` is the larger end where lower is better.
+
+    An axis whose ends are positive and :data:`DECADES` apart, such as one of speeds, is logarithmic.
+    """
 
     worst: float
     """Value at the centre."""
@@ -31,12 +38,21 @@ class AxisScale:
     source: str
     """Where the ends are from, in words."""
 
+    @property
+    def is_logarithmic(self) -> bool:
+        """Whether equal steps are equal ratios."""
+        low, high = sorted((self.worst, self.best))
+        return low > 0 and high >= low * 10**DECADES
+
 
 def axis_position(value: float, scale: AxisScale) -> float:
     """Distance from the centre of the radar, in [0, 1]; values beyond an end are clipped to it, NaN stays NaN."""
     if math.isnan(value):
         return math.nan
-    return min(1.0, max(0.0, (value - scale.worst) / (scale.best - scale.worst)))
+    if is_clipped(value, scale):
+        return 1.0 if (value > scale.worst) == (scale.best > scale.worst) else 0.0
+    value, worst, best = (math.log(end) if scale.is_logarithmic else end for end in (value, scale.worst, scale.best))
+    return min(1.0, max(0.0, (value - worst) / (best - worst)))
 
 
 def is_clipped(value: float, scale: AxisScale) -> bool:

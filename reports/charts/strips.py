@@ -19,6 +19,7 @@ from matplotlib.transforms import Bbox, TransformedBbox
 from ..identity import Identity
 from ..text import one_line
 from .palette import GREY
+from .pictures import INCHES
 
 MOST_SYSTEMS = 5
 """Beside the reference, in the width of a page."""
@@ -27,7 +28,7 @@ PANE = 1.0
 GAP = 0.05
 """Between panes, inches."""
 MARGIN = 0.04
-"""Around everything, inches."""
+"""Above and below everything, inches."""
 LINE = 0.135
 """Height of a line of text, inches."""
 TEXT_SIZE = 7.0
@@ -124,7 +125,9 @@ class _Strip:
         self._figure.suppressComposite = True
         self._renderer: RendererAgg = FigureCanvasAgg(self._figure).get_renderer()
         columns = len(self._identities) + 1
-        self._width = 2 * MARGIN + columns * PANE + (columns - 1) * GAP
+        # As wide as a page however many columns there are, so that panes and text are as large in every strip.
+        self._width = INCHES["page"]
+        self._inner = columns * PANE + (columns - 1) * GAP
         name_width = PANE - 0.16
         self._names = [self._wrapped(identity.short, name_width) for identity in self._identities]
         self._heights = [_pane_height(frame.reference.frame) for frame in frames]
@@ -162,8 +165,8 @@ class _Strip:
             self._marker(identity, centre - widest / 2 - 0.08, below - LINE * (len(lines) - 0.5))
 
     def _block(self, frame: StripFrame, top: float, height: float) -> None:
-        title = self._cut(one_line(frame.title), self._width - 2 * MARGIN)
-        self._text(MARGIN, top + LINE / 2, title, TEXT_SIZE, "black", "left")
+        title = self._cut(one_line(frame.title), self._inner)
+        self._text(self._left(0), top + LINE / 2, title, TEXT_SIZE, "black", "left")
         top += LINE
         below = top + height + 0.02
         numbers = below + _row_height(height) + LINE / 2
@@ -207,7 +210,7 @@ class _Strip:
             self._text(left + 0.13, at, words, SMALL_SIZE, "black", "left")
 
     def _left(self, column: int) -> float:
-        return MARGIN + column * (PANE + GAP)
+        return (self._width - self._inner) / 2 + column * (PANE + GAP)
 
     def _box(self, left: float, top: float, width: float, height: float) -> Bbox:
         """In shares of the figure, from the bottom left corner."""

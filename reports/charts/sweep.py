@@ -11,15 +11,18 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure as Drawing
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from ..identity import Identity
 from ..schema import Figure, TableError
 from ..tables.columns import ARROWS
 from ..tables.plain import PlainTable
 from ..tables.table import format_interval, format_value
 from ..text import chart_text
-from .palette import LIGHT_GREY, MARKERS, system_colours
+from .canvas import SMALL, TEXT, style_axes
+from .palette import line_style, marker_style
+from .pictures import INCHES
 
-PANEL_SIZE = (3.3, 2.3)
-"""Inches of one of the panels."""
+PANEL_HEIGHT = 1.6
+"""Inches."""
 LOGARITHMIC_FROM = 4
 """Ratio of the largest to the smallest value of a setting from which its axis is logarithmic."""
 MOST_TICKS = 8
@@ -30,8 +33,8 @@ MOST_TICKS = 8
 class SweepPoint:
     """A tokenizer under one value of the setting."""
 
-    series: str
-    """The tokenizer, with its other settings: one line of the chart."""
+    series: Identity
+    """The tokenizer with its other settings, one line of the chart: its name there, and its look."""
     value: float
     """Value of the setting."""
     quality: tuple[Figure, ...]
@@ -54,7 +57,7 @@ class SweepPoint:
 def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
     """One row a figure: tokenizer, setting, metric, value, ends of its interval, how many of what it rests on."""
     rows = [
-        (point.series, point.value, f.metric, f.value, f.low, f.high, f.count, f.counted)
+        (point.series.short, point.value, f.metric, f.value, f.low, f.high, f.count, f.counted)
         for point in points
         for f in point.figures
     ]
@@ -66,7 +69,8 @@ def sweep_table(points: Sequence[SweepPoint], setting: str) -> PlainTable:
     metrics = _metrics(points)
     headings = [f"{_heading(example)} {ARROWS[example.direction]}".rstrip() for example in metrics.values()]
     rows = [
-        (point.series, f"{point.value:g}", *(_text(point.figure(metric)) for metric in metrics)) for point in points
+        (point.series.short, f"{point.value:g}", *(_text(point.figure(metric)) for metric in metrics))
+        for point in points
     ]
     return PlainTable(("tokenizer", setting.replace("_", " "), *headings), rows)
 
@@ -91,7 +95,10 @@ def draw_sweep(points: Sequence[SweepPoint], setting: str) -> Drawing:
         raise TableError(f"sweep of {setting} has no figure to draw")
     num_columns = 2 if times else 1
     num_rows = -(-len(panels) // num_columns)
-    drawing = Drawing(figsize=(PANEL_SIZE[0] * num_columns, PANEL_SIZE[1] * num_rows + 0.4), layout="constrained")
+    names = list(dict.fromkeys(point.series.short for point in points))
+    num_keys = -(-len(names) // num_columns)
+    size = (INCHES["page" if times else "column"], PANEL_HEIGHT * num_rows + 0.13 * num_keys + 0.1)
+    drawing = Drawing(figsize=size, layout="constrained")
     FigureCanvasAgg(drawing)
     axes = drawing.subplots(num_rows, num_columns, squeeze=False).flatten()
     for canvas, (horizontal, vertical) in zip(axes, panels, strict=False):
@@ -99,16 +106,14 @@ def draw_sweep(points: Sequence[SweepPoint], setting: str) -> Drawing:
     for unused in axes[len(panels) :]:
         unused.set_axis_off()
     handles, labels = axes[0].get_legend_handles_labels()
-    drawing.legend(handles, labels, loc="outside lower center", ncols=num_columns, frameon=False, fontsize=8)
+    drawing.legend(handles, labels, loc="outside lower center", ncols=num_columns, frameon=False, fontsize=TEXT)
     return drawing
 
 
 def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizontal: str, vertical: str) -> None:
     metrics = _metrics(points)
-    names = list(dict.fromkeys(point.series for point in points))
-    colours = system_colours(names, [names])
-    for number, name in enumerate(names):
-        ordered = sorted((point for point in points if point.series == name), key=lambda point: point.value)
+    for series in {point.series.label: point.series for point in points}.values():
+        ordered = sorted((point for point in points if point.series == series), key=lambda point: point.value)
         drawn: list[tuple[float, float, Figure]] = []
         for point in ordered:
             x, y = point.figure(horizontal), point.figure(vertical)
@@ -118,27 +123,23 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
                 drawn.append((point.value, x.value, y))
         xs, ys = [x for _, x, _ in drawn], [y.value for _, _, y in drawn]
         below, above = ([_distance(y, end) for _, _, y in drawn] for end in ("low", "high"))
-        marker = MARKERS[number % len(MARKERS)]
         canvas.errorbar(
-            xs, ys, (below, above), marker=marker, ms=4, lw=1.2, color=colours[name], label=chart_text(name)
-        )
+            xs, ys, (below, above), ms=3.4, lw=1.0, elinewidth=0.6, label=chart_text(series.short),
+            **line_style(series), **marker_style(series),
+        )  # fmt: skip
         if horizontal != setting:
             for value, x, y in drawn:
                 place, offset = (x, y.value), (3, 3)
-                canvas.annotate(
-                    f"{value:g}", place, offset, textcoords="offset points", fontsize=7, color=colours[name]
-                )
+                canvas.annotate(f"{value:g}", place, offset, textcoords="offset points", fontsize=SMALL)
     if horizontal == setting:
-        canvas.set_xlabel(chart_text(setting))
+        canvas.set_xlabel(chart_text(setting), fontsize=TEXT)
         _mark_values(canvas, sorted({point.value for point in points}))
     else:
-        canvas.set_xlabel(chart_text(_heading(metrics[horizontal])))
+        canvas.set_xlabel(chart_text(_heading(metrics[horizontal])), fontsize=TEXT)
         canvas.xaxis.set_major_locator(MaxNLocator(5))
     arrow = ARROWS[metrics[vertical].direction]
-    canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()))
-    canvas.grid(color=LIGHT_GREY, linewidth=0.5)
-    canvas.spines[["top", "right"]].set_visible(False)
-    canvas.set_axisbelow(True)
+    canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()), fontsize=TEXT)
+    style_axes(canvas)
     canvas.margins(0.12)
 
 

@@ -11,6 +11,7 @@ from ..charts.radar import RadarChart
 from ..identity import Identities
 from ..paper.facts import RunFacts
 from ..paper.layout import PaperLayout
+from ..record.model import MeasuredPart
 from ..schema import Figure
 from ..tables.named import NamedTable
 from ..tables.plain import PlainTable
@@ -65,6 +66,8 @@ class Report:
     failures: PlainTable
     """Failed windows with their reasons."""
     clips: tuple[KeptClip, ...]
+    measured: MeasuredPart | None = None
+    """What the figures rest on, for a record of them; ``None`` where nobody asked for it."""
     facts: RunFacts = field(default_factory=RunFacts)
     """What the run knows of its systems and metrics beyond the figures."""
     layout: PaperLayout = field(default_factory=PaperLayout)

@@ -53,6 +53,9 @@ class PublishedSize:
     """Frames, height and width of the table's clips."""
 
 
+BINARY_UNIT = "the source divides by 2^20"
+"""How the note begins on parameters that are printed in units of 2^20."""
+
 UNSTATED = "the source doesn't state its convention"
 """Note on figures whose metric can't be matched with one of ours."""
 

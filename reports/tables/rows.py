@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from ..identity import row_title
+from ..identity import rests_of_labels, row_title
 from ..schema import Figure
 
 
@@ -35,13 +35,16 @@ def arrange_rows(figures: Sequence[Figure], places: Sequence[int]) -> list[Arran
 
 
 def row_titles(rows: Sequence[ArrangedRow]) -> list[str]:
-    """System, with what distinguishes a row from the others of its group: weights, settings, protocol."""
-    titles = []
-    for row in rows:
-        protocol = f" [{row.protocol}]" if row.protocol else ""
-        titles.append(row_title(row.source) + protocol)
-    seen = [(row.source.origin, title, row.source.regularizer) for row, title in zip(rows, titles, strict=True)]
-    return [
-        f"{title}, {row.source.tokenizer}" if seen.count(key) > 1 and row.source.tokenizer not in title else title
-        for row, title, key in zip(rows, titles, seen, strict=True)
-    ]
+    """System, with what distinguishes a row from the others of its group: weights, settings, protocol.
+
+    Rows of one group that would still be alike have in addition what their names in charts have.
+    """
+    titles = [row_title(row.source) + (f" [{row.protocol}]" if row.protocol else "") for row in rows]
+    alike: dict[tuple[str, str, str], list[int]] = {}
+    for index, row in enumerate(rows):
+        alike.setdefault((row.source.origin, titles[index], row.source.regularizer), []).append(index)
+    for members in alike.values():
+        for index, rest in zip(members, rests_of_labels([rows[member].source for member in members]), strict=True):
+            if len(members) > 1:
+                titles[index] = f"{titles[index]} {rest}".rstrip()
+    return titles

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from toklab.bench.analysis.results import read_results
+from toklab.bench.analysis.published_check import check_published
+from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
@@ -103,3 +104,17 @@ def test_stand_ins_run_end_to_end(tmp_path: Path, make_video: Callable[[Path, in
     assert all(len(result.scored()) == 1 for result in results)
     assert {result.cell.weights.partition(":")[0] for result in results} == {"sha256"}
     assert "MAGVIT-v2 †" in output
+    code, output = toklab("verify", tmp_path / "run")
+    assert code == 0, output
+    checks = check_published(RunResults.read(tmp_path / "run"))
+    measured = {check.label.partition(" (")[0]: check.agreement for check in checks if check.label}
+    # Nothing was published of Open-MAGVIT2 on these datasets: it stands in the place of MAGVIT-v2, another model.
+    assert set(measured) == set(expected) - {names["open-magvit2-video"]}
+    for label, agreement in measured.items():
+        target = next(name for name, stand_in in names.items() if stand_in == label)
+        assert agreement.verdict == "not comparable"
+        assert agreement.reason == f"{label} stands in for {target}, and is another model"
+        assert agreement.reason in output
+    rows = {(check.published.figure.system, check.published.figure.regularizer) for check in checks}
+    assert {(figure.system, figure.regularizer) for figure in vidtok_table1()} <= rows
+    assert "its weights aren't public" in output

@@ -38,7 +38,7 @@ def test_every_file_is_printable_and_nothing_vanishes(hostile: list[Figure], tmp
     report = compose_report(
         hostile, TITLE, {TITLE: {"command": TITLE}}, accounting=frame, failures=frame, remarks=[TITLE]
     )
-    written = {path.name: path for path in write_report(report, tmp_path, ("md", "csv", "latex"))}
+    written = {path.name: path for path in write_report(report, tmp_path, ("md", "csv", "latex", "pdf"))}
     read = (".md", ".csv", ".tex", ".bbl", ".bib", ".json", ".svg")
     texts = {name: path.read_text(encoding="utf-8") for name, path in written.items() if path.suffix in read}
     for name, text in texts.items():

@@ -58,7 +58,7 @@ def test_equal_reports_are_equal_files(figures, tmp_path):
 def test_a_report_without_enough_axes_says_so(figure, tmp_path):
     write_report(compose_report([figure(value=30.0)], "One", {}), tmp_path, ["md"])
     assert not (tmp_path / "radar.png").exists()
-    assert "No radar charts: a radar chart needs 3 metrics" in (tmp_path / "report.md").read_text()
+    assert "No radar charts: a radar chart needs 3 measured metrics" in (tmp_path / "report.md").read_text()
 
 
 @pytest.mark.slow

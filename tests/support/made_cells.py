@@ -12,6 +12,7 @@ from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import pack_arrays
 from toklab.bench.ledger.records import Measurement
 from toklab.bench.metrics.bits import CONVENTIONS
+from toklab.bench.planning.cell import reference_identity
 
 Key = tuple[str, int]
 
@@ -103,6 +104,25 @@ def _bits(bits: float, convention: str) -> dict[str, np.ndarray]:
         "pixels": np.array([1000]),
         "convention": np.array([CONVENTIONS.index(convention)]),
     }
+
+
+def featured_cell(
+    label: str, num_windows: int, num_frames: int, noise: float, num_sources: int = 8, metric: str = "fvd-i3d"
+) -> CellResults:
+    """A finished cell with features of six numbers, for a metric of sets of features."""
+    places = [(f"v{source}.mp4", window) for source in range(num_sources) for window in range(num_windows)]
+    cell = made_cell(label, dict.fromkeys(places, 0.1), num_frames=num_frames, metrics=(metric,))
+    key = find_metric(metric).measurement_key
+    measurements, references = {}, {}
+    for number, row in enumerate(cell.rows):
+        generator = np.random.default_rng(number)
+        reference = generator.normal(size=6)
+        made = reference + noise * np.random.default_rng([number, len(label)]).normal(size=6)
+        measured = Measurement(label, row.source, row.window, key, pack_arrays({"features": made}))
+        measurements[row.key] = {key: measured}
+        identity = reference_identity(row.content_id, row.frame_ids, cell.cell.protocol_hash, row.reader)
+        references[identity, key] = pack_arrays({"features": reference})
+    return replace(cell, measurements=measurements, references=references)
 
 
 def random_cells(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 from ...paper.compose import paper_content
@@ -22,10 +22,10 @@ LONGEST_COVER_TITLE = 160
 COLUMN = 252.0
 """Points that a figure may be wide to stand beside another."""
 
-TALLEST = 590.0
-"""Points that a figure may be high."""
+_WIDTH = re.compile(rb'viewBox="0 0 ([\d.]+) [\d.]+"')
 
-_SIZE = re.compile(rb'viewBox="0 0 ([\d.]+) ([\d.]+)"')
+_SPELLED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
+"""A character that was spelled out."""
 
 
 def report_files(report: Report) -> dict[str, bytes]:
@@ -60,9 +60,13 @@ def document_data(report: Report, content: PaperContent, pictures: Mapping[str, 
         for figure, (name, picture) in zip(content.figures, pictures.items(), strict=True)
     ]
     on_cover = figures[:1] if len(content.title) <= LONGEST_COVER_TITLE else []
-    return {
+    data = {
         "title": visible(content.title),
-        "cover": {**cover_data(report, content.findings, by_name), "figure": next(iter(on_cover), None)},
+        "cover": {
+            "title": breakable(content.title),
+            **cover_data(report, content.findings, by_name),
+            "figure": next(iter(on_cover), None),
+        },
         "summary": [targets.headed(text) for text in content.summary],
         "main": table_data(main, targets, row_swatches(report.table, report.identities)),
         "tables": [table(each) for each in content.tables],
@@ -83,6 +87,7 @@ def document_data(report: Report, content: PaperContent, pictures: Mapping[str, 
             for part in appendix
         ],
     }
+    return {**data, "spelled": any(_SPELLED.search(text) for text in _texts(data))}
 
 
 def _with_intervals(content: PaperContent) -> tuple[PaperTable, tuple[AppendixPart, ...]]:
@@ -94,13 +99,11 @@ def _with_intervals(content: PaperContent) -> tuple[PaperTable, tuple[AppendixPa
 
 
 def _figure(figure: PaperFigure, name: str, picture: bytes, targets: Targets) -> Data:
-    size = _SIZE.search(picture)
-    width, height = map(float, size.groups()) if size else (COLUMN, COLUMN)
+    width = _WIDTH.search(picture)
     return {
         "label": target("figure", figure.name),
         "file": name,
-        "width": round(width * min(1.0, TALLEST / height), 2),
-        "column": width <= COLUMN and figure.table is None,
+        "column": width is not None and float(width[1]) <= COLUMN and figure.table is None,
         "caption": targets.prose(figure.caption),
         "alt": plain_text(figure.caption),
         "table": table_data(figure.table, targets) if figure.table else None,
@@ -123,3 +126,12 @@ def _beginnings(name: str) -> list[str]:
     """What stands before the dots of a name, the longest first."""
     parts = name.split(".")
     return [".".join(parts[:number]) for number in range(len(parts) - 1, 0, -1)]
+
+
+def _texts(data: object) -> Iterator[str]:
+    """Every text in nested data."""
+    if isinstance(data, str):
+        yield data
+    elif isinstance(data, dict | list):
+        for part in data.values() if isinstance(data, dict) else data:
+            yield from _texts(part)

@@ -66,7 +66,7 @@ def test_positions_have_the_paired_interval_on_shared_windows() -> None:
 
 def test_without_a_request_there_is_no_difference() -> None:
     cells = [made_cell("a", random_errors(0, 6)), made_cell("b", random_errors(1, 6))]
-    assert set(charts_of(cells, "")[0]) == {"psnr_by_position"}
+    assert set(charts_of(cells, "")[0]) == {"psnr_by_position", "psnr_by_video", "paired_differences"}
 
 
 def test_four_videos_have_differences_without_bands() -> None:
@@ -95,6 +95,7 @@ def test_what_cannot_be_paired_is_said() -> None:
     assert "psnr_by_position_difference" not in charts
     assert left_out == [
         "No difference by position to a on videos, protocol p of b: no measured window is shared",
+        "No paired differences to a on videos, protocol p: nothing can be compared with it",
     ]
 
 

@@ -128,5 +128,5 @@ def test_kept_frames_are_read_back_as_they_were_scored(tmp_path: Path) -> None:
         frame = read_frame(chosen, ["a", "b"])
         assert isinstance(frame, FramePixels)
         for label, made in frame.made.items():
-            error = np.mean(((made.astype(float) - frame.reference) / 255) ** 2)
-            assert chosen.window.psnr[label][chosen.position] == pytest.approx(float(decibels(error)), abs=1e-9)
+            error = np.mean(((made.astype(float) - frame.reference) / 255) ** 2, keepdims=True)
+            assert chosen.window.psnr[label][chosen.position] == pytest.approx(decibels(error).item(), abs=1e-9)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -14,13 +15,14 @@ from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import kept_clips, write_run_report
 from toklab.bench.ledger.ledger import Ledger
+from toklab.bench.planning.suite import Suite
 
 
 def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", ("average", "signs"), keep_reconstructions=2)
     with Ledger(tmp_path / "run") as ledger:
         results = read_results(ledger)
-    clips = kept_clips(tmp_path / "run", results)
+    clips = kept_clips(results)
     assert len(clips) == 2
     assert {(clip.dataset, clip.protocol_hash) for clip in clips} == {
         (result.dataset, result.cell.protocol_hash) for result in results
@@ -31,13 +33,13 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
         assert len({path.name for path in files}) == 1
         assert len(set(files)) == 3
     clips[0].reference.unlink()
-    assert kept_clips(tmp_path / "run", results) == clips[1:]
+    assert kept_clips(results) == clips[1:]
 
 
 def test_without_reconstructions_there_are_no_clips(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", keep_reconstructions=0)
     with Ledger(tmp_path / "run") as ledger:
-        assert kept_clips(tmp_path / "run", read_results(ledger)) == []
+        assert kept_clips(read_results(ledger)) == []
 
 
 def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
@@ -51,6 +53,20 @@ def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
     for name in ("report.md", "main.tex"):
         text = next(path for path in written if path.name == name).read_text(encoding="utf-8")
         assert sha256 in text.replace(r"\allowbreak{}", "")
+
+
+@pytest.mark.slow
+def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path) -> None:
+    errors = {(f"v{source}.mp4", 0): 0.01 for source in range(2)}
+    others = {name: dict.fromkeys(errors, 0.5) for name in ("ssim", "lpips_vgg")}
+    cell = rated_cell("a", errors, dict.fromkeys(errors, 100.0), system="A", **others)
+    suite = Suite(
+        name="s", datasets=("d",), tokenizers=("a",), metrics=("psnr",), radar_scales={"ssim": [0.0, 0.8]}
+    )  # fmt: skip
+    write_run_report(RunResults("s", (cell,), (), suite=suite), tmp_path, ("md",))
+    axes = {axis["metric"]: axis for axis in json.loads((tmp_path / "radar.json").read_text())["axes"]}
+    assert (axes["ssim"]["worst"], axes["ssim"]["best"], axes["ssim"]["scale_source"]) == (0.0, 0.8, "suite s")
+    assert (axes["psnr"]["worst"], axes["psnr"]["best"]) == (20.0, 40.0)
 
 
 @pytest.fixture
@@ -84,7 +100,7 @@ def test_differences_to_a_tokenizer_are_in_every_format(codecs: RunResults, tmp_
 @pytest.mark.slow
 def test_without_differences_the_first_curve_is_the_anchor(codecs: RunResults, tmp_path: Path) -> None:
     written = {path.name for path in write_run_report(codecs, tmp_path, ("md",))}
-    assert not [name for name in written if "difference" in name]
+    assert {name.split(".")[0] for name in written if "difference" in name} == {"paired_differences"}
     assert "| B | A | bd-quality(psnr) | +0.97 dB |" in (tmp_path / "report.md").read_text()
 
 

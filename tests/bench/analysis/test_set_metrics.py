@@ -3,41 +3,18 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
-import numpy as np
 import pytest
-from made_cells import made_cell
+from made_cells import featured_cell
 from metric_windows import estimate, make_metric
 from toklab.bench.analysis.comparison import compare_labels
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.ledger.ledger import pack_arrays
-from toklab.bench.ledger.records import Measurement
 from toklab.bench.metrics import extrapolation
-from toklab.bench.planning.cell import reference_identity
 from toklab.reports.formats.comma_separated import render_table
 from toklab.reports.schema import read_figures
 from toklab.reports.tables.table import build_table
 
 METRIC = "fvd-i3d"
-
-
-def featured_cell(label: str, num_windows: int, num_frames: int, noise: float, num_sources: int = 8) -> CellResults:
-    """A cell with features of six numbers."""
-    places = [(f"v{source}.mp4", window) for source in range(num_sources) for window in range(num_windows)]
-    cell = made_cell(label, dict.fromkeys(places, 0.1), num_frames=num_frames, metrics=(METRIC,))
-    key = make_metric(METRIC).measurement_key
-    measurements, references = {}, {}
-    for number, row in enumerate(cell.rows):
-        generator = np.random.default_rng(number)
-        reference = generator.normal(size=6)
-        made = reference + noise * np.random.default_rng([number, len(label)]).normal(size=6)
-        measured = Measurement(label, row.source, row.window, key, pack_arrays({"features": made}))
-        measurements[row.key] = {key: measured}
-        identity = reference_identity(row.content_id, row.frame_ids, cell.cell.protocol_hash, row.reader)
-        references[identity, key] = pack_arrays({"features": reference})
-    return replace(cell, measurements=measurements, references=references)
 
 
 def test_ranks_are_at_equal_n_and_say_so() -> None:

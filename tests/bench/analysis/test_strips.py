@@ -58,7 +58,7 @@ def test_the_numbers_of_a_strip_are_the_ledgers(cells: list[CellResults], tmp_pa
 def test_strips_are_the_same_bytes_twice(cells: list[CellResults], tmp_path: Path) -> None:
     one, other = (strips(cells, tmp_path)[0][0].files() for _ in range(2))
     assert one == other
-    assert {Path(name).suffix for name in one} == {".png", ".pdf", ".csv"}
+    assert {Path(name).suffix for name in one} == {".png", ".pdf", ".svg", ".csv"}
 
 
 def test_damaged_clips_are_said_and_passed_over(cells: list[CellResults], tmp_path: Path) -> None:
@@ -163,6 +163,7 @@ def test_numbers_that_the_ledger_lacks_come_from_the_kept_frames() -> None:
     assert np.isnan(frame_numbers(small, "a")[1])
 
 
+@pytest.mark.slow
 def test_strips_stand_in_the_report(cells: list[CellResults], tmp_path: Path) -> None:
     run = RunResults("run", tuple(replace(cell) for cell in cells), (), folder=tmp_path)
     write_run_report(run, tmp_path / "report", ("md",))

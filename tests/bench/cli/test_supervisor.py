@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import subprocess
 import sys
@@ -153,6 +154,21 @@ def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on
     for step in ("measure", "aggregate"):
         assert f"(--plugin-timeout); going on without the metric hangs-in-{step}" in finished.stderr
         assert fails.format(step) in " ".join(finished.stdout.split())
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("hostile")
+def test_what_ends_the_process_while_it_is_timed_lacks_its_speed_alone(
+    tmp_path: Path, make_video: Callable[[Path, int], Path]
+) -> None:
+    make_video(tmp_path / "videos" / "a.mp4", 17)
+    finished = run_hostile(tmp_path, "-t", "dies-in-timing", "-t", "average", "-m", "psnr", "-m", "latency")
+    assert "exit code 0; going on without this tokenizer's speed" in finished.stderr
+    table = {(line["label"], line["metric"]): line for line in open_run(tmp_path / "run").table().to_dict("records")}
+    assert table["dies-in-timing", "psnr"]["n"] == table["average", "psnr"]["n"] == 17
+    assert table["average", "latency"]["value"] > 0
+    assert math.isnan(table["dies-in-timing", "latency"]["value"])
+    assert "the throughput pass failed: the process ended early" in table["dies-in-timing", "latency"]["note"]
 
 
 def test_what_a_child_ended_in_is_tried_no_more() -> None:

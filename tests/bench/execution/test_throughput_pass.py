@@ -14,7 +14,7 @@ from fake_tokenizers import Average
 from toklab.bench import evaluate
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.execution import evaluation, provenance, timed_batch
+from toklab.bench.execution import evaluation, provenance, throughput_pass, timed_batch
 from toklab.bench.execution.forward import OutOfMemory, forward
 from toklab.bench.execution.rounds import CHECKPOINTS, Contestant, is_stable, repeat_alone
 from toklab.bench.ledger.ledger import Ledger, unpack_arrays
@@ -173,6 +173,85 @@ def test_long_windows_are_timed_in_pieces(
     assert (timed.decode_s > 0).all()
 
 
+def test_where_rounds_take_too_long_each_is_timed_alone_and_says_so(tmp_path: Path, run_suite: Callable) -> None:
+    run_suite(tmp_path / "run", ("average", "signs"), METRICS, timing_s=0.0)
+    one, other = _repetitions(tmp_path / "run")
+    assert len(one.encode_s) == len(other.encode_s) == 1
+    assert one.why_alone == other.why_alone == throughput_pass.ROUNDS_TOO_LONG
+
+
+@pytest.mark.slow
+def test_what_is_timed_later_is_not_in_turn_and_what_ended_before_says_so(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    run_suite(tmp_path / "run", ("average", "signs"), METRICS)
+    with monkeypatch.context() as patch:
+        patch.setattr(timed_batch, "forward", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            run_suite(tmp_path / "run", ("average", "noisy", "signs"), METRICS)
+    rows = {(row["label"], row["metric"]): row for row in _table(tmp_path / "run")}
+    assert rows["noisy", "latency"]["note"] == throughput_pass.NOT_YET
+    assert np.isnan(rows["noisy", "latency"]["value"])
+    assert rows["noisy", "psnr"]["count"] > 0
+    _, progress = run_suite(tmp_path / "run", ("average", "noisy", "signs"), METRICS)
+    assert "timing noisy" in progress.messages
+    with Ledger(tmp_path / "run") as ledger:
+        assert [cell.unavailable for cell in ledger.cells()] == [{}, {}, {}]
+    one, other, later = sorted(_repetitions(tmp_path / "run"), key=lambda timed: timed.started_s[0])
+    assert one.is_interleaved_with(other)
+    assert not later.is_interleaved_with(one)
+    assert not later.is_interleaved_with(other)
+
+
+@pytest.mark.slow
+def test_memory_that_runs_out_costs_one_of_many_nothing_but_its_turns(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[str] = []
+
+    def hungry(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+        passes.append(tokenizer.name)
+        if passes.count("noisy") and len(passes) < 6:
+            raise OutOfMemory("no room beside the others")
+        return forward(tokenizer, clips, device)
+
+    monkeypatch.setattr(timed_batch, "forward", hungry)
+    summary, progress = run_suite(tmp_path / "run", ("average", "signs", "noisy"), METRICS)
+    assert summary.exit_code == 0
+    assert "out of memory with 3 models: going on with half of them at a time" in progress.messages
+    timed = _by_label(tmp_path / "run")
+    assert timed["average"].is_interleaved_with(timed["signs"])
+    assert not timed["noisy"].is_interleaved_with(timed["signs"])
+    assert {one.batch_size for one in timed.values()} == {1}
+
+
+@pytest.mark.slow
+def test_one_that_fails_in_its_turn_leaves_the_others_in_turn(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[str] = []
+
+    def broken(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+        passes.append(tokenizer.name)
+        if tokenizer.name == "noisy" and passes.count("noisy") == 4:
+            raise RuntimeError("the fan is too loud")
+        return forward(tokenizer, clips, device)
+
+    monkeypatch.setattr(timed_batch, "forward", broken)
+    summary, progress = run_suite(tmp_path / "run", ("average", "noisy", "signs"), METRICS)
+    assert summary.exit_code == 1
+    failed = "the throughput pass failed: RuntimeError: the fan is too loud"
+    assert any(message.startswith(f"noisy: {failed}") for message in progress.messages)
+    timed = _by_label(tmp_path / "run")
+    assert set(timed) == {"average", "signs"}
+    assert timed["average"].is_interleaved_with(timed["signs"])
+    rows = {(row["label"], row["metric"]): row for row in _table(tmp_path / "run")}
+    assert rows["noisy", "latency"]["note"].startswith(failed)
+
+
 def test_clips_in_memory_are_timed() -> None:
     run = evaluate(Average(), [torch.zeros(3, 17, 16, 16)] * 2, metrics=METRICS, progress=False)
     rows = run.table().set_index("metric")
@@ -193,16 +272,20 @@ def test_merged_runs_of_two_machines_have_no_speed(
 
 
 def _repetitions(folder: Path) -> list[Repetitions]:
+    return list(_by_label(folder).values())
+
+
+def _by_label(folder: Path) -> dict[str, Repetitions]:
+    """What was timed of each cell, by its label."""
     with Ledger(folder) as ledger:
-        found = [
-            measurement.arrays
+        found = {
+            cell.label: Repetitions.from_arrays(unpack_arrays(measurement.arrays))
             for cell in ledger.cells()
             for by_key in ledger.measurements(cell.cell_id).values()
             for measurement in by_key.values()
             if measurement.measurement_key == "repetitions:v1"
-        ]
-    timed = [Repetitions.from_arrays(unpack_arrays(packed)) for packed in found]
-    return [one for one in timed if one is not None]
+        }
+    return {label: timed for label, timed in found.items() if timed is not None}
 
 
 def _table(folder: Path) -> list[dict[str, Any]]:

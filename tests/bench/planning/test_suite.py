@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from toklab.bench.planning.plan import plan_cells
-from toklab.bench.planning.suite import Suite, SuiteError, load_suite, parse_assignments, shipped_suites
+from toklab.bench.planning.suite import Suite, SuiteError, check_suite, load_suite, parse_assignments, shipped_suites
 from toklab.tokenizers.catalog import load_cards
 from toklab.tokenizers.interface import InferenceSettings
 
@@ -68,6 +68,19 @@ def test_a_wrong_suite_file_names_file_and_field(tmp_path: Path, text: str, name
     with pytest.raises(SuiteError, match=named) as caught:
         load_suite(str(path))
     assert "own.toml" in str(caught.value)
+
+
+def test_radar_scales_have_two_ends() -> None:
+    facts = {"name": "s", "datasets": ["d"], "tokenizers": ["t"], "metrics": ["psnr"]}
+    assert check_suite({**facts, "radar_scales": {"psnr": [20, 30.5]}}, "s").radar_scales == {"psnr": [20.0, 30.5]}
+    for ends in ([20], [20, 20], [20, float("nan")], [1, 2, 3]):
+        with pytest.raises(SuiteError, match="radar_scales: psnr must have two different ends, the worst and the best"):
+            check_suite({**facts, "radar_scales": {"psnr": ends}}, "s")
+
+
+def test_the_demo_sets_the_scale_of_every_radar_axis_that_it_can_measure() -> None:
+    demo = shipped_suites()["demo"]
+    assert set(demo.radar_scales) == set(demo.radar) - {"lpips-vgg", "fvd-i3d"}
 
 
 def test_assignments_know_numbers_booleans_and_lists() -> None:

@@ -1,83 +1,86 @@
+"""Curves by frame position, and what all small multiples share."""
+
+from __future__ import annotations
+
 import math
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib.container import ErrorbarContainer
-from toklab.reports.charts.curves import draw_psnr_by_position, draw_rate_distortion
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from toklab.reports.charts.curves import draw_position_differences, draw_psnr_by_position
+from toklab.reports.charts.palette import PALE
+from toklab.reports.identity import Identities
 from toklab.reports.schema import TableError
 
-
-@pytest.fixture
-def positions():
-    rows = [
-        (label, i, base - i, base - i - 0.5, math.nan) for label, base in (("a", 30.0), ("b", 25.0)) for i in (2, 0, 1)
-    ]
-    return pd.DataFrame(rows, columns=["label", "position", "psnr", "low", "high"])
+Systems = Callable[..., Identities]
+COLUMNS = ["label", "position", "psnr", "low", "high"]
 
 
-@pytest.fixture
-def rated(figure):
-    def build(name, rate, psnr, **fields):
-        quality = figure(tokenizer=name, system=name, value=psnr, low=psnr - 1, high=psnr + 2, **fields)
-        bits = {"metric": "flicker", "value": rate} | fields
-        return [quality, figure(tokenizer=name, system=name, **bits)]
-
-    return build
+def positions(labels: list[str], low: float = math.nan, high: float = math.nan) -> pd.DataFrame:
+    rows = [(label, i, 30 - n - i, 30 + low, 30 + high) for n, label in enumerate(labels) for i in (2, 0, 1)]
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def test_positions_are_drawn_in_order(positions):
-    (canvas,) = draw_psnr_by_position(positions).axes
-    np.testing.assert_array_equal(np.asarray(canvas.lines[0].get_xdata()), [0, 1, 2])
-    np.testing.assert_array_equal(np.asarray(canvas.lines[1].get_ydata()), [25, 24, 23])
+def curves(canvas: Axes) -> dict[str, Line2D]:
+    return {str(line.get_label()): line for line in canvas.lines if not str(line.get_label()).startswith("_")}
+
+
+def test_positions_are_drawn_in_order_as_the_systems_look(systems: Systems) -> None:
+    identities = systems(["a", "b"])
+    (canvas,) = draw_psnr_by_position(positions(["a", "b"]), identities).axes
+    drawn = curves(canvas)
+    np.testing.assert_array_equal(np.asarray(drawn["a"].get_xdata()), [0, 1, 2])
+    np.testing.assert_array_equal(np.asarray(drawn["b"].get_ydata()), [29, 28, 27])
+    for label, line in drawn.items():
+        assert (line.get_color(), line.get_marker()) == (identities[label].colour, identities[label].marker)
     with pytest.raises(TableError, match="lacks the columns psnr"):
-        draw_psnr_by_position(positions.drop(columns="psnr"))
+        draw_psnr_by_position(positions(["a"]).drop(columns="psnr"), identities)
 
 
-@pytest.mark.parametrize("number", [2, 21, 40])
-def test_the_legend_of_many_lines_stays_on_the_picture(number: int) -> None:
-    rows = [
-        {"label": f"system {i}", "position": 0, "psnr": 20.0 + i, "low": math.nan, "high": math.nan}
-        for i in range(number)
-    ]
-    figure = draw_psnr_by_position(pd.DataFrame(rows))
-    figure.draw_without_rendering()
-    legend = figure.axes[0].get_legend()
-    assert legend is not None
-    box = legend.get_window_extent()
-    assert box.y0 >= 0
-    assert box.y1 <= figure.bbox.height
+def test_more_than_six_systems_have_a_panel_for_each_group(systems: Systems, groups: dict[str, str]) -> None:
+    drawing = draw_psnr_by_position(positions(list(groups)), systems(groups))
+    assert len(drawing.axes) == 3
+    for canvas, kind in zip(drawing.axes, ("discrete", "continuous-4", "continuous-16"), strict=True):
+        assert set(curves(canvas)) == {label for label, group in groups.items() if group == kind}
+        assert sum(line.get_color() == PALE for line in canvas.lines) == 6
+    assert len({(canvas.get_xlim(), canvas.get_ylim()) for canvas in drawing.axes}) == 1
+    titles = [text.get_text() for text in drawing.texts]
+    assert [title for title in titles if title.startswith(("Discrete", "Cont"))] == [
+        "Discrete", "Continuous, 4 channels", "Continuous, 16 channels",
+    ]  # fmt: skip
 
 
-def test_rate_distortion_has_a_point_for_each_tokenizer_with_both_figures(rated, figure):
-    figures = [*rated("a", 0.1, 30.0), *rated("b", 0.3, 33.0), figure(tokenizer="no rate", value=20.0)]
-    (canvas,) = draw_rate_distortion(figures, "psnr", "sample", rate="flicker").axes
-    handles, labels = canvas.get_legend_handles_labels()
-    assert labels == ["a", "b"]
-    assert len(handles) == 2
-    assert canvas.get_xscale() == "log"
-    assert canvas.get_ylabel() == "PSNR (dB) ↑"
+@pytest.mark.parametrize("number", [2, 9, 24])
+def test_all_names_are_on_the_picture_and_apart(
+    systems: Systems, groups: dict[str, str], number: int, assert_printable: Callable[[Figure], None]
+) -> None:
+    known = groups if number == 9 else {f"system {n}": "discrete" for n in range(number)}
+    drawing = draw_psnr_by_position(positions(list(known)), systems(known))
+    assert_printable(drawing)
+    names = [text.get_text() for text in drawing.texts]
+    for label in known:
+        assert label in names or any("…" in name and label.startswith(name.split("…")[0]) for name in names)
 
 
-def test_rate_distortion_joins_the_points_of_a_codec(rated):
-    measured = [row for rate in (0.3, 0.1, 0.2) for row in rated(f"h264-{rate}", rate, 30 + rate)]
-    codec = [replace(row, system="H.264", regularizer="codec") for row in measured]
-    figures = [*codec, *rated("a", 0.15, 31.0)]
-    (canvas,) = draw_rate_distortion(figures, "psnr", "sample", rate="flicker").axes
-    handles, labels = canvas.get_legend_handles_labels()
-    assert labels == ["H.264", "a"]
-    containers = [handle for handle in handles if isinstance(handle, ErrorbarContainer)]
-    joined, alone = (container.lines[0] for container in containers)
-    np.testing.assert_array_equal(np.asarray(joined.get_xdata()), [0.1, 0.2, 0.3])
-    np.testing.assert_array_equal(np.asarray(joined.get_ydata()), [30.1, 30.2, 30.3])
-    assert joined.get_linestyle() == "--"
-    assert alone.get_linestyle() == "None"
+def test_bands_are_drawn_for_few_systems_alone(systems: Systems) -> None:
+    for labels, num_bands in ((["a", "b"], 2), (["a", "b", "c", "d"], 0)):
+        (canvas,) = draw_psnr_by_position(positions(labels, -1.0, 1.0), systems(labels)).axes
+        assert len(canvas.collections) == num_bands
 
 
-def test_rate_distortion_refuses_two_protocols_and_nothing(rated):
-    mixed = [*rated("a", 0.1, 30.0), *rated("b", 0.1, 30.0, protocol_hash="bb")]
-    with pytest.raises(TableError, match="mixes the protocols vidtok"):
-        draw_rate_distortion(mixed, "psnr", "sample", rate="flicker")
-    with pytest.raises(TableError, match="finds no tokenizer that has both"):
-        draw_rate_distortion([], "psnr", "sample")
+def test_differences_have_a_zero_line_in_the_look_of_its_system(systems: Systems) -> None:
+    identities = systems(["a", "b", "c"])
+    frame = positions(["b", "c"], -1.0, 1.0).rename(columns={"psnr": "difference"})
+    drawing = draw_position_differences(frame, identities, "a")
+    (canvas,) = drawing.axes
+    (zero,) = [line for line in canvas.lines if set(np.asarray(line.get_ydata())) == {0.0}]
+    assert zero.get_color() == identities["a"].colour
+    assert set(curves(canvas)) == {"b", "c"}
+    assert {"zero: a", "b", "c", "PSNR difference (dB) ↑"} <= {text.get_text() for text in drawing.texts}
+    assert len(canvas.collections) == 2
+    with pytest.raises(TableError, match="lacks the columns difference"):
+        draw_position_differences(positions(["b"]), identities, "a")

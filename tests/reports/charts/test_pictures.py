@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pandas as pd
+import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from toklab.reports.charts.pictures import Chart, picture
@@ -15,12 +16,14 @@ def drawing() -> Figure:
     return figure
 
 
+@pytest.mark.slow
 def test_fonts_in_a_pdf_are_truetype() -> None:
     made = picture(drawing(), "pdf")
     assert b"/Type3" not in made
     assert b"/FontFile2" in made
 
 
+@pytest.mark.slow
 def test_a_chart_has_pictures_of_three_kinds_and_its_points() -> None:
     chart = Chart("one", "A chart.", drawing(), pd.DataFrame({"x": [1]}))
     files = chart.files()

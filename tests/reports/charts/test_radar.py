@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from toklab.reports.charts.palette import COLOURS, system_colours
 from toklab.reports.charts.radar import build_radar, radar_json
-from toklab.reports.charts.radar_drawing import draw_radar, polygon_points
+from toklab.reports.charts.radar_drawing import INNER, draw_radar, polygon_points
 from toklab.reports.charts.scales import AxisScale, axis_position, axis_scales, is_clipped
+from toklab.reports.identity import PUBLISHED_DASH, identify
 from toklab.reports.published.literature import vidtok_table1, with_published
 from toklab.reports.schema import TableError
 
@@ -25,6 +25,22 @@ def test_positions_are_fractions_of_the_axis_with_better_outward(value, worst, l
     assert axis_position(scale.best, scale) == pytest.approx(1)
     assert axis_position(value + sign * length / 3, scale) >= position
     assert is_clipped(value, scale) == (value < min(scale.worst, scale.best) or value > max(scale.worst, scale.best))
+
+
+@given(value=st.floats(1e-3, 1e9), flip=st.booleans())
+def test_scales_of_decades_are_logarithmic(value, flip):
+    scale = AxisScale(*((100_000.0, 10.0) if flip else (10.0, 100_000.0)), "test")
+    assert scale.is_logarithmic
+    share = min(1.0, max(0.0, (math.log10(value) - 1) / 4))
+    assert axis_position(value, scale) == pytest.approx(1 - share if flip else share)
+
+
+def test_only_scales_of_decades_are_logarithmic():
+    assert not AxisScale(10.0, 999.0, "test").is_logarithmic
+    assert not AxisScale(0.0, 1e6, "test").is_logarithmic
+    assert not AxisScale(-1.0, 1e6, "test").is_logarithmic
+    assert axis_position(-5.0, AxisScale(1.0, 1000.0, "test")) == 0
+    assert axis_position(-5.0, AxisScale(1000.0, 1.0, "test")) == 1
 
 
 def test_a_missing_value_has_no_position():
@@ -65,67 +81,112 @@ def test_another_model_moves_no_polygon(figures, figure):
 
 def test_polygons_follow_the_axes_and_break_where_a_value_is_missing(figures):
     chart = build_radar(figures)
-    assert [axis.metric for axis in chart.axes] == ["psnr", "ssim", "lpips-vgg", "fvd-i3d"]
-    points = polygon_points(chart.panels[0].models[1], chart.axes)
-    np.testing.assert_allclose(points[0], [0, (34.87 - 20) / 20], atol=1e-12)
-    np.testing.assert_allclose(points[1], [(0.931 - 0.6) / 0.4, 0], atol=1e-12)
-    assert np.isnan(points[2:]).all()
+    assert [axis.metric for axis in chart.axes] == ["psnr", "ssim", "flicker"]
+    model = chart.panels[0].models[1]
+    points = polygon_points(model, chart.axes)
+    shares, angles = ((34.87 - 20) / 20, (0.931 - 0.6) / 0.4, 1 - 0.009 / 0.05), (90, -30, 210)
+    for point, share, angle in zip(points, shares, angles, strict=True):
+        radius = INNER + (1 - INNER) * share
+        expected = [radius * math.cos(math.radians(angle)), radius * math.sin(math.radians(angle))]
+        np.testing.assert_allclose(point, expected, atol=1e-12)
+    points = polygon_points(replace(model, values=(30.0, None, None)), chart.axes)
+    assert np.isnan(points).any(axis=1).tolist() == [False, True, True]
 
 
-def test_an_unavailable_axis_stays_with_its_hint(figures):
-    chart = build_radar(figures)
-    assert [axis.unavailable for axis in chart.axes] == [
-        "", "", "toklab weights pull lpips-vgg", "toklab weights pull fvd-i3d",
-    ]  # fmt: skip
-    texts = [text.get_text().replace("\n", " ") for axes in draw_radar(chart).axes for text in axes.texts]
-    assert sum("toklab weights pull lpips-vgg" in text for text in texts) == 3
+def test_an_axis_that_nothing_was_measured_on_is_left_out_and_named(figures):
+    chart = build_radar(figures, ["psnr", "ssim", "flicker", "lpips-vgg", "fvd-i3d"])
+    assert [axis.metric for axis in chart.axes] == ["psnr", "ssim", "flicker"]
+    hints = ["toklab weights pull lpips-vgg", "toklab weights pull fvd-i3d"]
+    assert [axis.unavailable for axis in chart.missing] == hints
+    drawing = draw_radar(chart)
+    below = " ".join(text.get_text() for text in drawing.texts).replace("\n", " ")
+    assert all(hint in below for hint in hints)
+    headings = [text.get_text() for canvas in drawing.axes for text in canvas.texts]
+    assert headings == ["PSNR ↑", "SSIM ↑", "Flicker ↓"] * 3
+    assert [axis["metric"] for axis in json.loads(radar_json(chart))["missing"]] == ["lpips-vgg", "fvd-i3d"]
 
 
-def test_published_models_are_dashed_and_explained(figures):
+def test_systems_look_as_in_every_chart_and_published_ones_are_hollow_and_dotted(figures, assert_printable):
     moved = [replace(f, dataset=f.dataset and "mcl-jcv") for f in figures]
-    chart = build_radar(with_published(moved, vidtok_table1({"vidtok": "0123456789ab"})))
-    for panel, canvas in zip(chart.panels, draw_radar(chart).axes, strict=True):
-        lines = {line.get_label(): line.get_linestyle() for line in canvas.lines}
+    both = with_published(moved, vidtok_table1({"vidtok": "0123456789ab"}))
+    chart = build_radar(both, ["psnr", "ssim", "flicker"])
+    identities = identify(both)
+    drawing = draw_radar(chart)
+    assert_printable(drawing)
+    num_published = 0
+    for panel, canvas in zip(chart.panels, drawing.axes, strict=True):
         for model in panel.models:
-            assert lines[model.title] == ("--" if model.published else "-")
+            known = identities.published if model.published else identities
+            assert model.identity == known[model.identity.label]
+            num_published += model.published
             assert model.published == model.title.endswith("†")
-    assert any("doesn't state its convention" in note for note in chart.notes)
+            (line,) = [line for line in canvas.lines if line.get_label() == model.title]
+            assert line.get_color() == model.identity.colour
+            marks = [line for line in canvas.lines if line.get_markeredgecolor() == model.identity.colour]
+            corners = [line for line in marks if line.get_marker() == model.identity.marker]
+            assert any((line.get_markerfacecolor() == "white") == model.published for line in corners)
+            assert (model.identity.dash == PUBLISHED_DASH) == model.published
+    assert num_published > 3
     assert any(note.startswith("MAGVIT-v2: protocol") for note in chart.notes)
+    names = {text.get_text() for text in drawing.texts}
+    for title in (model.title for panel in chart.panels for model in panel.models):
+        assert title in names or any("…" in name and title.startswith(name.split("…")[0]) for name in names)
 
 
-def test_values_beyond_the_scale_are_marked(figures):
-    figure = draw_radar(build_radar(figures))
-    assert any("beyond the end of the scale" in text.get_text() for text in figure.texts)
-    assert any(line.get_marker() == "^" and len(np.atleast_1d(line.get_xdata())) for line in figure.axes[0].lines)
+def test_values_beyond_an_end_are_marked_there_in_their_own_colour(figures):
+    scales = {"psnr": AxisScale(9.5, 30.0, "test"), "ssim": AxisScale(0.0, 1.0, "test")}
+    chart = build_radar(figures, scales=scales)
+    drawing = draw_radar(chart)
+    assert any("beyond that end of the scale" in text.get_text() for text in drawing.texts)
+    marks = [line for line in drawing.axes[0].lines if isinstance(line.get_marker(), tuple)]
+    discrete = chart.panels[0].models
+    colours = {model.title: model.identity.colour for model in discrete}
+    # PSNR alone: 9.21 is worse than the worst end, 34.87 better than the best one, and the axis points up.
+    found = {line.get_markeredgecolor(): (line.get_marker()[2], line.get_ydata()[0]) for line in marks}
+    assert found[colours["H.264 (x264 slow)"]] == (pytest.approx(0), pytest.approx(1))
+    angle, height = found[next(colour for title, colour in colours.items() if title.startswith("VidTok"))]
+    assert (angle % 360, height) == (pytest.approx(180), pytest.approx(INNER))
 
 
-def test_the_triplet_is_complete_and_further_groups_are_added(figures, figure):
+def test_marks_beyond_one_end_stand_side_by_side(figures):
+    drawing = draw_radar(build_radar(figures, scales=dict.fromkeys(("psnr", "ssim"), AxisScale(0.0, 1.0, ""))))
+    marks = [line for line in drawing.axes[0].lines if isinstance(line.get_marker(), tuple)]
+    assert len({line.get_xdata()[0] for line in marks}) == len(marks) == 2
+
+
+def test_groups_with_systems_have_panels_and_others_none(figures, figure):
     extra = [
         figure(tokenizer="eight", group="continuous-8", metric=m, value=v) for m, v in (("psnr", 30.0), ("ssim", 0.9))
     ]
     kept = [f for f in figures if f.group != "discrete"]
     titles = [panel.title for panel in build_radar([*kept, *extra]).panels]
-    assert titles == ["Discrete", "Continuous, 4 channels", "Continuous, 8 channels", "Continuous, 16 channels"]
+    assert titles == ["Continuous, 4 channels", "Continuous, 8 channels", "Continuous, 16 channels"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("number", [1, 4, 7])
+def test_everything_is_on_the_picture_and_apart(figure, number, assert_printable):
+    figures = [
+        figure(tokenizer=f"{n}", system=f"system {n} " + "long " * 20, group=f"continuous-{n}", metric=metric,
+               value=0.5 + n, dataset=dataset)
+        for n in range(number)
+        for dataset in ("mcl-jcv", "a dataset with a long name")
+        for metric in ("psnr", "ssim", "flicker")
+    ]  # fmt: skip
+    chart = build_radar(figures)
+    assert len(chart.axes) == 4
+    assert_printable(draw_radar(chart))
 
 
 def test_metrics_can_be_chosen_and_fewer_than_three_are_refused(figures):
     chosen = build_radar(figures, ["flicker", "psnr", "ssim"])
     assert {axis.metric for axis in chosen.axes} == {"flicker", "psnr", "ssim"}
-    with pytest.raises(TableError, match="needs 3 metrics with a scale, and has: psnr;"):
+    with pytest.raises(TableError, match="needs 3 measured metrics with a scale, and has: psnr;"):
         build_radar(figures, ["psnr", "params"])
 
 
 def test_scales_are_stored_and_can_be_given(figures):
     given_scale = AxisScale(0.0, 100.0, "by hand")
-    stored = json.loads(radar_json(build_radar(figures, scales={("sample", "PSNR"): given_scale})))
+    stored = json.loads(radar_json(build_radar(figures, scales={"psnr": given_scale})))
     assert (stored["axes"][0]["worst"], stored["axes"][0]["best"]) == (0.0, 100.0)
     assert stored["axes"][0]["protocol_hash"] == "0123456789ab"
-
-
-def test_systems_of_one_panel_have_different_colours():
-    systems = [f"system {i}" for i in range(14)]
-    panels = [systems[:8], systems[6:]]
-    colours = system_colours(systems, panels)
-    for panel in panels:
-        assert len({colours[system] for system in panel}) == len(panel)
-    assert [colours[s] for s in systems[:10]] == list(COLOURS)

@@ -7,12 +7,11 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.image import BboxImage
 from matplotlib.text import Text
-from toklab.reports.charts.pictures import picture
+from toklab.reports.charts.pictures import INCHES, picture
 from toklab.reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip, error_map
 from toklab.reports.identity import Identities, identify
 from toklab.reports.schema import Figure
 
-PAGE_WIDTH = 6.9
 MakeFigure = Callable[..., Figure]
 
 
@@ -59,7 +58,7 @@ def test_names_and_numbers_stay_on_the_canvas_and_apart(
     labels = [f"s{number}" for number in range(len(systems))]
     groups = dict(zip(labels, ["Group " * 30, "Group " * 30, "B", "B", "C"], strict=False))
     drawing = draw_strip(strip_frames(labels, *shape), named(figure, systems), groups, 50)
-    assert drawing.get_figwidth() <= PAGE_WIDTH
+    assert drawing.get_figwidth() == INCHES["page"]
     renderer = FigureCanvasAgg(drawing).get_renderer()
     drawing.draw(renderer)
     texts = [text for text in drawing.findobj(Text) if isinstance(text, Text) and text.get_text()]
@@ -98,6 +97,7 @@ def test_panes_show_their_pixels_and_errors_share_a_scale(figure: MakeFigure) ->
     assert len(images) == len(frames) * (3 * (len(labels) + 1))
 
 
+@pytest.mark.slow
 def test_a_strip_is_the_same_bytes_twice(figure: MakeFigure) -> None:
     def files() -> list[bytes]:
         drawing = draw_strip(strip_frames(["s0"], num_frames=1), named(figure, ["A"]), {}, 5)

@@ -8,13 +8,14 @@ import pytest
 from matplotlib.axes import Axes
 from toklab.reports.charts.sweep import SweepPoint, draw_sweep, sweep_points, sweep_table
 from toklab.reports.formats.tex.tables import plain_tabular
+from toklab.reports.identity import Identities
 from toklab.reports.paper.tables import plain_table
 from toklab.reports.paper.venues import VENUES
 from toklab.reports.schema import Figure, TableError
 
 
 @pytest.fixture
-def points(figure: Callable[..., Figure]) -> list[SweepPoint]:
+def points(figure: Callable[..., Figure], systems: Callable[..., Identities]) -> list[SweepPoint]:
     """Two tokenizers by the number of steps; one has no time at its last point."""
     found = []
     for name, base in (("a", 30.0), ("b", 25.0)):
@@ -23,7 +24,7 @@ def points(figure: Callable[..., Figure]) -> list[SweepPoint]:
             ssim = figure(tokenizer=name, metric="ssim", value=0.9)
             time = figure(tokenizer=name, metric="flicker", title="Latency", unit="s", value=0.5 * steps)
             timed = () if (name, steps) == ("b", 8) else (time,)
-            found.append(SweepPoint(name, steps, (psnr, ssim), time=timed))
+            found.append(SweepPoint(systems(["a", "b"])[name], steps, (psnr, ssim), time=timed))
     return found
 
 
@@ -68,13 +69,15 @@ def test_lines_go_by_the_setting_and_by_time(points: list[SweepPoint]) -> None:
     assert not axes[5].axison
 
 
-def test_settings_that_start_at_zero_have_a_linear_axis(figure: Callable[..., Figure]) -> None:
-    points = [SweepPoint("a", seed, (figure(value=20.0 + seed),)) for seed in (0, 7)]
+def test_settings_that_start_at_zero_have_a_linear_axis(
+    figure: Callable[..., Figure], systems: Callable[..., Identities]
+) -> None:
+    points = [SweepPoint(systems(["a"])["a"], seed, (figure(value=20.0 + seed),)) for seed in (0, 7)]
     (canvas,) = draw_sweep(points, "seed").axes
     assert canvas.get_xscale() == "linear"
     assert list(canvas.get_xticks()) == [0, 7]
 
 
-def test_nothing_to_draw_is_refused() -> None:
+def test_nothing_to_draw_is_refused(systems: Callable[..., Identities]) -> None:
     with pytest.raises(TableError, match="sweep of steps has no figure"):
-        draw_sweep([SweepPoint("a", 1, ())], "steps")
+        draw_sweep([SweepPoint(systems(["a"])["a"], 1, ())], "steps")

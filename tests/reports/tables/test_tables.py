@@ -107,7 +107,7 @@ def test_random_weights_and_settings_are_in_the_row_title(figure):
     ]
     table = build_table(rows)
     titles = [row.title for row in table.sections[0].rows]
-    assert titles == ["VidTok (random weights) (posterior=sample)", "VidTok, u", "VidTok, w"]
+    assert titles == ["VidTok (random weights) (posterior=sample)", "VidTok u", "VidTok w"]
     assert "not trained" in _notes(table, table.sections[0].rows[0].marks)[0]
 
 

@@ -1,0 +1,161 @@
+"""The convention audit: how far each figure of a run moves when only the convention does, from its kept rows."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterator, Sequence
+from typing import Any
+
+import pandas as pd
+
+from ...reports.schema import Figure
+from ...reports.tables.convention_audit import COLUMNS, condition_audit_table, convention_audit_table
+from ...reports.tables.named import NamedTable
+from ..catalog.broken_metric import find_metric
+from ..metrics.interface import Metric, Unavailable
+from ..metrics.ratio import RatioMetric
+from .condition_switches import difference
+from .conventions import FAMILIES, family_of, ratio_sums, readings
+from .places import Place, places_of
+from .results import CellResults
+
+OPTIONS = {
+    "float or 8 bits": "--set-protocol round_to_uint8=true",
+    "crop": "--set-protocol crop=top-left",
+    "rate": "--set-protocol subsampling=2",
+    "resize filter": "--set-protocol resize_filter=bicubic",
+}
+"""What the rows of one protocol can't tell → an option of `toklab run` that measures it."""
+
+Values = dict[tuple[str, str, str, str], float]
+"""Measured figures by label, dataset, hash of the protocol and metric."""
+
+
+def audit_tables(results: Sequence[CellResults], figures: Sequence[Figure] | None = None) -> list[NamedTable]:
+    """A table for each dataset and protocol, and one of what protocols and settings move, where a run has several.
+
+    Args:
+        results: cells with their windows.
+        figures: the measured ones of these cells, from which distances of sets are taken; ``None`` to compute them.
+    """
+    values: Values | None = None
+    if figures is not None:
+        measured = [figure for figure in figures if figure.origin == "measured"]
+        values = {(f.label, f.dataset, f.protocol_hash, f.metric): f.value for f in measured}
+    conditions = [row for group in _groups(results) for row in _condition_rows(group)]
+    told = {switch for row in conditions for switch in row["switch"].split(" and ")}
+    tables = []
+    for place in places_of([result for result in results if result.scored()]):
+        rows = [row for result in place.results for row in _rows(place, result, values)]
+        if rows:
+            tables.append(_convention_table(place, rows, told))
+    if conditions:
+        frame = pd.DataFrame(conditions, columns=pd.Index(COLUMNS))
+        caption = (
+            "Convention audit: how far figures move when only conditions do, over the videos that both cells scored. "
+            "Value: of the tokenizer's first cell on the dataset."
+        )
+        tables.append(NamedTable("condition_audit", caption, condition_audit_table(frame), frame))
+    return tables
+
+
+def _convention_table(place: Place, rows: Sequence[dict[str, Any]], told: Collection[str]) -> NamedTable:
+    frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
+    caption = (
+        f"Convention audit: how far each figure moves when only the convention does, {place.words}. Same "
+        "reconstructions; a number in brackets is a switch, explained below."
+    )
+    notes = list(_untold(place, told))
+    return NamedTable(f"convention_audit{place.suffix}", caption, convention_audit_table(frame, notes), frame)
+
+
+def _bases(result: CellResults) -> list[Metric]:
+    """The metric of each family that the cell's other conventions are compared with."""
+    found: dict[str, Metric] = {}
+    for name in result.cell.metrics:
+        metric = find_metric(name)
+        family = family_of(name)
+        if name not in {one.metric for one in family}:
+            continue
+        of_frames = isinstance(metric, RatioMetric) and metric.needs == "pairs"
+        if of_frames or metric.needs == "features":
+            first = next(one.metric for one in family if one.metric in result.cell.metrics)
+            found.setdefault(first, find_metric(first))
+    return list(found.values())
+
+
+def _rows(place: Place, result: CellResults, values: Values | None) -> Iterator[dict[str, Any]]:
+    for metric in _bases(result):
+        turned = readings(result, metric.name)
+        sums = ratio_sums(result, metric)
+        if not turned:
+            continue
+        value = _of_set(metric.name, result, values) if sums is None else sums.value
+        videos = 0 if sums is None else len(sums.sources)
+        for reading in turned:
+            other = _of_set(reading.metric, result, values) if reading.sums is None else reading.sums.value
+            if math.isfinite(value) and math.isfinite(other):
+                place_of = (place.dataset, place.protocol, place.protocol_hash, result.label)
+                yield _row(place_of, metric, value, (reading.switch, reading.words), other, videos)
+
+
+def _of_set(metric: str, result: CellResults, values: Values | None) -> float:
+    """The figure of a metric that is a distance of sets."""
+    if values is not None:
+        return values.get((result.label, result.dataset, result.cell.protocol_hash, metric), math.nan)
+    outcome = result.evaluate(find_metric(metric))
+    return math.nan if isinstance(outcome, Unavailable) else outcome.value
+
+
+def _row(
+    place: tuple[str, str, str, str], metric: Metric, value: float, turn: tuple[str, str], other: float, videos: int
+) -> dict[str, Any]:
+    described = (metric.name, metric.title, metric.unit, metric.decimals)
+    return dict(zip(COLUMNS, (*place, *described, value, *turn, other, other - value, videos), strict=True))
+
+
+def _untold(place: Place, told: Collection[str]) -> Iterator[str]:
+    """What these rows can't tell, with what would; ``told`` are switches that other cells of the run have turned."""
+    measured = {name for result in place.results for name in result.cell.metrics}
+    for family in FAMILIES.values():
+        asked = [one for one in family if one.metric in measured]
+        lacking = [one for one in family if one.metric not in measured and not _reads_the_same(one.metric, measured)]
+        if asked and lacking:
+            named = "; ".join(f"{one.words} (-m {one.metric})" for one in lacking)
+            title = find_metric(asked[0].metric).title
+            yield f"{title} by other conventions needs the command of the run once more with: {named}"
+    if needed := [f"{switch} ({option})" for switch, option in OPTIONS.items() if switch not in told]:
+        yield f"The rows of one protocol can't tell these, which need a run each: {', '.join(needed)}"
+
+
+def _reads_the_same(name: str, measured: set[str]) -> bool:
+    """Whether a metric reads what another one has measured."""
+    key = find_metric(name).measurement_key
+    return any(find_metric(other).measurement_key == key for other in measured if other in _IN_FAMILIES)
+
+
+_IN_FAMILIES = {one.metric for family in FAMILIES.values() for one in family}
+
+
+def _groups(results: Sequence[CellResults]) -> list[list[CellResults]]:
+    """Cells of one tokenizer, with the same weights, on one dataset; those of several."""
+    groups: dict[tuple[str, str, str], list[CellResults]] = {}
+    for result in results:
+        if result.scored():
+            groups.setdefault((result.cell.tokenizer, result.cell.weights, result.cell.dataset), []).append(result)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _condition_rows(group: Sequence[CellResults]) -> Iterator[dict[str, Any]]:
+    first, *others = group
+    place = (first.dataset, first.cell.protocol["name"], first.cell.protocol_hash, first.label)
+    for other in others:
+        turned = difference(first.cell, other.cell)
+        if not turned.switches:
+            continue
+        for metric in _bases(first):
+            ours, theirs = ratio_sums(first, metric), ratio_sums(other, metric)
+            shared = frozenset(ours.sources) & frozenset(theirs.sources) if ours and theirs else frozenset()
+            if ours and theirs and shared:
+                pair = (ours.of(shared).value, theirs.of(shared).value)
+                yield _row(place, metric, pair[0], (turned.switch, turned.words), pair[1], len(shared))

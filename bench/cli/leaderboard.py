@@ -1,0 +1,55 @@
+"""`toklab leaderboard`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import say
+
+PAGE, ELSE = "html", ("md", "csv")
+"""Format of the page, and what is written where there is none."""
+INDEX = "index.html"
+"""What servers show of a folder."""
+
+
+def leaderboard(
+    records: Annotated[
+        list[Path], typer.Argument(metavar="RECORD…", help="Result records of `toklab report --format json`.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder to write, such as one that GitHub Pages serves.")],
+    protocol: Annotated[
+        str, typer.Option(metavar="HASH", help="Only figures under this protocol, by its hash or name.")
+    ] = "",
+    title: Annotated[str, typer.Option(help="Heading of the page.")] = "Leaderboard",
+) -> None:
+    """Make the page of many people's result records; run folders are taken, too.
+
+    Figures and ranks are computed anew, on the windows that all have. Figures under several protocols are refused: they
+    can't be ranked together. FVD is shown as each record states it, and isn't ranked. The records come together in
+    record.json beside the page.
+
+    Example:
+
+        toklab leaderboard runs/demo/report/record.json theirs.json --out site
+    """
+    from ...reports.files import write_bytes
+    from ...reports.registry import FORMATS
+    from ..analysis.leaderboard import open_leaderboard
+    from ..analysis.run_report import RECORD, write_run_report
+
+    run = open_leaderboard(records, protocol, title)
+    pages = (PAGE,) if PAGE in FORMATS else ELSE
+    written = write_run_report(run, out, (*pages, RECORD))
+    page = next((path for path in written if path.suffix == ".html"), None)
+    if page is not None and INDEX not in (path.name for path in written):
+        written.append(write_bytes(out / INDEX, page.read_bytes()))
+    for path in written:
+        say(str(path))
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command()(leaderboard)

@@ -1,0 +1,103 @@
+"""Tables of the convention audit: how far each figure moves when only the convention does.
+
+The values have one row a figure and switch. Their columns: ``dataset``, ``protocol``, ``protocol_hash``, ``label``,
+``metric``, ``title``, ``unit``, ``decimals``, ``value`` (by the metric's own convention), ``switch`` (what is turned:
+``PSNR average``), ``words`` (what it is turned to), ``other`` (the figure then), ``move`` (``other`` − ``value``) and
+``videos``. Where conditions are turned (crop, rate, settings), both figures are over the videos that both cells scored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, cast
+
+import pandas as pd
+
+from ..schema import TableError
+from .plain import PlainTable
+
+COLUMNS = (
+    "dataset", "protocol", "protocol_hash", "label", "metric", "title", "unit", "decimals", "value", "switch", "words",
+    "other", "move", "videos",
+)  # fmt: skip
+"""What the values must have."""
+
+NONE = "–"
+"""Printed where a row has no such figure."""
+
+
+def convention_audit_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> PlainTable:
+    """One line a tokenizer: each figure, and behind it its moves, in columns numbered by switch and explained below.
+
+    A switch that moves no figure by a printed digit has no column, and is named below. Then come ``notes``.
+
+    Raises:
+        TableError: if a column is missing.
+    """
+    rows = _records(frame)
+    moved = {_turn(row) for row in rows if _text(row, "move").strip("+-0.")}
+    still = dict.fromkeys(_turn(row) for row in rows if _turn(row) not in moved)
+    columns: list[tuple[str, str, str]] = []
+    for metric in dict.fromkeys(row["metric"] for row in rows):
+        turns = dict.fromkeys(_turn(row) for row in rows if row["metric"] == metric and _turn(row) in moved)
+        columns += [(metric, "", ""), *turns] if turns or not moved else []
+    titles = {row["metric"]: (row["title"], row["unit"]) for row in rows}
+    cells: dict[str, dict[tuple[str, str, str], str]] = {}
+    for row in rows:
+        line = cells.setdefault(row["label"], {})
+        line[row["metric"], "", ""] = _text(row, "value")
+        line[_turn(row)] = _text(row, "move")
+    headings = ["Tokenizer"]
+    numbers: dict[str, int] = {}
+    for metric, switch, words in columns:
+        title, unit = titles[metric]
+        if switch:
+            headings.append(f"({numbers.setdefault(f'{switch}: {words}', len(numbers) + 1)})")
+        else:
+            headings.append(f"{title} ({unit})" if unit else title)
+    legend = [f"({number}) {turn}" for turn, number in numbers.items()]
+    if still:
+        named = "; ".join(f"{titles[metric][0]}: {words} ({switch})" for metric, switch, words in still)
+        legend.append(f"These move no figure by a printed digit. {named}")
+    body = [[label, *(line.get(column, NONE) for column in columns)] for label, line in cells.items()]
+    return PlainTable(headings, body, "l" + "r" * len(columns), (*legend, *notes))
+
+
+def condition_audit_table(frame: pd.DataFrame) -> PlainTable:
+    """One line a tokenizer, metric and turned condition.
+
+    Raises:
+        TableError: if a column is missing.
+    """
+    body = [
+        (
+            row["label"],
+            f"{row['title']} ({row['unit']})" if row["unit"] else row["title"],
+            row["switch"],
+            row["words"],
+            _text(row, "value"),
+            _text(row, "other"),
+            _text(row, "move"),
+            f"{row['videos']:,}",
+        )
+        for row in _records(frame)
+    ]
+    return PlainTable(
+        ("Tokenizer", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos"), body, "llllrrrr"
+    )
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    if missing := [name for name in COLUMNS if name not in frame.columns]:
+        raise TableError(f"an audit lacks the columns {', '.join(missing)}; it must have: {', '.join(COLUMNS)}")
+    return cast(list[dict[str, Any]], frame.to_dict("records"))
+
+
+def _turn(row: dict[str, Any]) -> tuple[str, str, str]:
+    return (row["metric"], row["switch"], row["words"])
+
+
+def _text(row: dict[str, Any], name: str) -> str:
+    if pd.isna(row[name]):
+        return NONE
+    return f"{row[name]:{'+' if name == 'move' else ''},.{int(row['decimals'])}f}"

@@ -1,0 +1,140 @@
+"""The convention audit of a run: every move from its rows, and what they can't tell."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from released_cells import random_windows, released_cell, scaled
+from toklab.bench.analysis.convention_audit import audit_tables
+from toklab.bench.analysis.results import CellResults, RunResults
+from toklab.bench.analysis.results_table import results_table
+from toklab.bench.analysis.run_report import write_run_report
+from toklab.bench.catalog.broken_metric import find_metric
+from toklab.bench.ledger.ledger import pack_arrays
+from toklab.bench.ledger.records import Measurement
+from toklab.bench.metrics.psnr import decibels
+from toklab.datasets.protocol import load_protocol
+from toklab.reports.schema import read_figures
+from toklab.reports.tables.named import NamedTable
+from toklab.reports.tables.plain import to_markdown
+
+WINDOWS = random_windows(0)
+
+
+def values(table: NamedTable) -> list[dict[str, Any]]:
+    return [dict(zip(table.values.columns, row, strict=True)) for row in table.values.to_numpy()]
+
+
+def moves(table: NamedTable) -> dict[tuple[str, str], float]:
+    return {(row["label"], row["words"]): row["move"] for row in values(table)}
+
+
+def pair(**options: Any) -> list[CellResults]:
+    one = released_cell(WINDOWS, tokenizer="one", lpips_vgg=scaled(WINDOWS, 90), **options)
+    return [one, released_cell(scaled(WINDOWS, 2), tokenizer="two", lpips_vgg=scaled(WINDOWS, 50), **options)]
+
+
+def test_each_figure_moves_by_the_difference_of_its_two_conventions() -> None:
+    (table,) = audit_tables(pair())
+    assert table.name == "convention_audit"
+    pooled = "dB of the mean squared error of all frames"
+    for label, factor in (("one", 1), ("two", 2)):
+        errors = factor * np.array(list(WINDOWS.values())).ravel()
+        expected = decibels(errors.mean()) - decibels(errors).mean()
+        assert moves(table)[label, pooled] == pytest.approx(expected)
+    for row in values(table):
+        assert row["move"] == pytest.approx(row["other"] - row["value"])
+        assert row["videos"] == 12
+    text = to_markdown(table.table)
+    for label in ("one", "two"):
+        assert f"| {label} |" in text
+    number = next(note for note in table.table.notes if note.endswith(f"PSNR average: {pooled}")).split()[0]
+    column = list(table.table.columns).index(number)
+    printed = {row[0]: row[column] for row in table.table.rows}
+    assert printed["one"] == f"{moves(table)['one', pooled]:+.2f}"
+
+
+def test_what_moves_nothing_has_no_column_and_what_the_rows_lack_is_said_with_its_option() -> None:
+    (table,) = audit_tables(pair())
+    notes = " ".join(table.table.notes)
+    assert "These move no figure by a printed digit. PSNR: without 1e-8" in notes
+    assert "LPIPS by other conventions needs the command of the run once more with: AlexNet (-m lpips-alex)" in notes
+    for option in ("round_to_uint8=true", "crop=top-left", "subsampling=2"):
+        assert option in notes
+    assert "-m psnr-clip" not in notes  # the rows tell it
+
+
+def test_a_backbone_that_was_measured_is_a_column_and_needs_no_run() -> None:
+    cell = released_cell(WINDOWS, lpips_vgg=scaled(WINDOWS, 90), lpips_alex=scaled(WINDOWS, 20))
+    (table,) = audit_tables([cell])
+    mean = np.mean(list(WINDOWS.values()))
+    assert moves(table)[cell.label, "AlexNet"] == pytest.approx(-70 * mean)
+    assert "-m lpips-alex-spatial" in " ".join(table.table.notes)
+    assert "AlexNet (-m lpips-alex)" not in " ".join(table.table.notes)
+
+
+def test_conditions_are_compared_over_the_videos_that_both_scored() -> None:
+    rounded = load_protocol("vidtok").derive(round_to_uint8=True)
+    fewer = dict(list(scaled(WINDOWS, 1.5).items())[3:])
+    tables = audit_tables([released_cell(WINDOWS), released_cell(fewer, protocol=rounded)])
+    assert [table.name for table in tables][-1] == "condition_audit"
+    (row,) = values(tables[-1])
+    errors = np.array(list(WINDOWS.values()))[3:]
+    assert (row["switch"], row["words"], row["videos"]) == ("float or 8 bits", "round_to_uint8=true", 9)
+    assert row["value"] == pytest.approx(decibels(errors).mean())
+    assert row["move"] == pytest.approx(decibels(1.5 * errors).mean() - decibels(errors).mean())
+    assert all("round_to_uint8" not in note for table in tables for note in table.table.notes)
+
+
+def test_tokenizers_of_other_weights_are_other_tokenizers() -> None:
+    crop = load_protocol("vidtok").derive(crop="top-left")
+    tables = audit_tables([released_cell(WINDOWS), released_cell(WINDOWS, protocol=crop, weights="sha256:02")])
+    assert "condition_audit" not in [table.name for table in tables]
+
+
+def test_distances_of_sets_are_taken_from_the_figures() -> None:
+    cell = released_cell(WINDOWS)
+    names = {"fvd-i3d": 100.0, "fvd-i3d-crop": 130.0}
+    features = pack_arrays({"features": np.zeros(400, np.float32)})
+    measurements = {
+        row.key: {
+            key: Measurement(cell.cell.cell_id, *row.key, key, features)
+            for key in (find_metric(name).measurement_key for name in names)
+        }
+        for row in cell.rows
+    }
+    cell = replace(cell, cell=replace(cell.cell, metrics=tuple(names)), measurements=measurements)
+    frame = results_table([cell])
+    figures = [replace(figure, value=names[figure.metric]) for figure in read_figures(frame)]
+    (table,) = audit_tables([cell], figures)
+    assert [(row["metric"], row["other"], row["move"]) for row in values(table)] == [("fvd-i3d", 130.0, 30.0)]
+    assert audit_tables([cell]) == []  # without features of the references there are no figures
+
+
+def test_a_run_without_scored_windows_has_no_audit() -> None:
+    assert audit_tables([]) == []
+    assert audit_tables([released_cell({})]) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("format_", ["md", "latex", "csv"])
+def test_every_report_has_the_audit(format_: str, tmp_path: Path) -> None:
+    run = RunResults("run", tuple(pair()), ())
+    written = write_run_report(run, tmp_path, (format_,))
+    texts = {path.name: path.read_text() for path in written if path.suffix in (".md", ".tex", ".csv")}
+    assert "dB of the mean squared error of all frames" in texts["convention_audit.csv"]
+    for name in {"md": ("report.md",), "latex": ("report.tex",), "csv": ()}[format_]:
+        assert "Convention audit" in texts[name]
+
+
+def test_a_metric_whose_code_fails_leaves_the_audit_to_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("toklab.bench.metrics.lpips.LpipsVgg.source_sums", fail)
+    (table,) = audit_tables(pair())
+    assert {row["metric"] for row in values(table)} == {"psnr"}

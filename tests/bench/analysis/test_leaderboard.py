@@ -1,0 +1,82 @@
+"""Many people's records in one table, under one protocol."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_cells import made_cell, random_cells
+from recorded_cells import VIDTOK, made_run, under_protocol, write_record
+from toklab.bench.analysis.leaderboard import LeaderboardError, open_leaderboard
+from toklab.bench.analysis.results import RunResults
+from toklab.bench.analysis.results_table import results_table
+from toklab.bench.cli.main import app
+from toklab.reports.registry import FORMATS
+from typer.testing import CliRunner
+
+OTHER = VIDTOK.derive(height=128, width=128)
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> list[Path]:
+    """Those of three people, under one protocol."""
+    cells = random_cells(np.random.default_rng(2), 3, 8)
+    return [write_record(made_run([cell]), tmp_path / name) for cell, name in zip(cells, "abc", strict=True)]
+
+
+@pytest.fixture
+def under_another(tmp_path: Path) -> Path:
+    """That of somebody who measured the same videos at another size."""
+    cell = replace(random_cells(np.random.default_rng(2), 4, 8)[3])
+    return write_record(RunResults("small", (under_protocol(cell, OTHER),), ()), tmp_path / "small")
+
+
+def test_people_are_ranked_together(records: list[Path]) -> None:
+    run = open_leaderboard(records, title="Everybody")
+    assert run.name == "Everybody"
+    table = results_table(run.results)
+    assert len(table) == 3
+    assert set(table["family"]) <= set(table["family"][table["rank_low"] > 0])
+    assert table["family"][0].startswith("3 systems, 3 pairs, 8 videos")
+
+
+def test_ranking_across_protocols_is_refused(records: list[Path], under_another: Path) -> None:
+    with pytest.raises(LeaderboardError) as raised:
+        open_leaderboard([*records, under_another])
+    message = str(raised.value)
+    assert message.startswith("folder: figures under several protocols can't be ranked together: ")
+    assert f"vidtok ({VIDTOK.hash}) in a/record.json, b/record.json, c/record.json" in message
+    assert f"({OTHER.hash}) in small/record.json; choose one with --protocol HASH" in message
+    chosen = open_leaderboard([*records, under_another], OTHER.hash)
+    assert [result.label for result in chosen.results] == ["t3"]
+    with pytest.raises(LeaderboardError, match="nothing was measured under the protocol 'cdt'; there are: vidtok"):
+        open_leaderboard(records, "cdt")
+
+
+def test_one_protocol_for_each_dataset_is_enough(records: list[Path], tmp_path: Path) -> None:
+    elsewhere = under_protocol(made_cell("t9", {("x.mp4", 0): 0.1}), OTHER)
+    elsewhere = replace(elsewhere, cell=replace(elsewhere.cell, dataset="another"), dataset="another")
+    path = write_record(RunResults("r", (elsewhere,), ()), tmp_path / "another")
+    assert len(open_leaderboard([*records, path]).results) == 4
+
+
+@pytest.mark.slow
+def test_the_command_writes_a_page_and_the_records_together(
+    records: list[Path], under_another: Path, tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    result = CliRunner().invoke(app, ["leaderboard", *map(str, records), "--out", str(site), "--title", "Everybody"])
+    assert result.exit_code == 0, result.output
+    page = site / ("index.html" if "html" in FORMATS else "report.md")
+    text = page.read_text(encoding="utf-8")
+    assert "Everybody" in text
+    for label in ("t0", "t1", "t2"):
+        assert label in text
+    assert re.search(r"From a/record\.json", text)
+    assert str(tmp_path) not in text
+    assert [r.label for r in open_leaderboard([site / "record.json"]).results] == ["t0", "t1", "t2"]
+    refused = CliRunner().invoke(app, ["leaderboard", *map(str, records), str(under_another), "--out", str(site)])
+    assert isinstance(refused.exception, LeaderboardError)
