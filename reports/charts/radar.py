@@ -20,10 +20,7 @@ from .scales import AxisScale, axis_scales, published_titles
 MINIMUM_AXES = 3
 """Fewer make no polygon."""
 
-CAPTION = (
-    "Each axis has a fixed scale, whose ends stand below the panels: the first is the inmost ring, the second the rim. "
-    "Better is outward."
-)
+CAPTION = "Each axis has a fixed scale, which is named; it begins with its worst end, and better is outward."
 """Below the radar charts."""
 
 

@@ -168,14 +168,23 @@ def _radar(radar: RadarChart | None, columns: Sequence[Column]) -> dict[str, Any
         for place, column in enumerate(columns)
     }
     axes, unavailable = [], []
-    for axis in radar.axes:
+    for axis in (*radar.axes, *radar.missing):
         place = places.get((axis.protocol, axis.protocol_hash, axis.dataset, axis.metric))
         if axis.unavailable or place is None:
             why = axis.unavailable or "its figures stand in another column"
             unavailable.append(f"{axis.dataset} {axis.title}: {why}")
             continue
-        ends = {"worst": axis.scale.worst, "best": axis.scale.best, "source": axis.scale.source}
-        axes.append({"column": place, "dataset": axis.dataset, "heading": axis.heading, **ends})
+        axes.append(
+            {
+                "column": place,
+                "dataset": axis.dataset,
+                "heading": axis.heading,
+                "worst": axis.scale.worst,
+                "best": axis.scale.best,
+                "logarithmic": axis.scale.is_logarithmic,
+                "source": axis.scale.source,
+            }
+        )
     return {"axes": axes, "unavailable": unavailable, "notes": list(radar.notes), "caption": CAPTION}
 
 

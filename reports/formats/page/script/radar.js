@@ -113,7 +113,7 @@ function radarDrawing(radar, shown, polygons) {
     const points = radar.axes.map((axis, place) => {
       const value = radarValue(row, axis);
       if (value === null) return null;
-      return at(place, radius * Math.min(1, Math.max(0, (value - axis.worst) / (axis.best - axis.worst))));
+      return at(place, radius * Math.min(1, Math.max(0, shareOf(value, axis))));
     });
     const polygon = draw("g", { class: "polygon", "data-row": row.index, vars: { "--c": row.colour } });
     const path = outline(points);
@@ -127,6 +127,13 @@ function radarDrawing(radar, shown, polygons) {
 }
 
 /** Around the chart; an axis without a figure breaks the line. */
+// How far along its axis a value lies, from the worst end, 0, to the best, 1.
+function shareOf(value, axis) {
+  if (!axis.logarithmic) return (value - axis.worst) / (axis.best - axis.worst);
+  if (value <= 0) return axis.best > axis.worst ? 0 : 1;
+  return Math.log(value / axis.worst) / Math.log(axis.best / axis.worst);
+}
+
 function outline(points) {
   const print = ([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`;
   if (points.every(Boolean)) return `M${points.map(print).join("L")}Z`;
