@@ -14,6 +14,7 @@ FORMATS: dict[str, str] = {
     "latex": ".formats.latex:report_files",
     "json": ".formats.json_record:report_files",
     "pdf": ".formats.typst.document:report_files",
+    "html": ".formats.page.page:report_files",
 }
 """Name → ``module:function``, in the order in which files are written.
 

@@ -110,19 +110,21 @@ class Run(RunResults):
         across_protocols: bool = False,
         difference_to: str = "",
         extrapolation_intervals: bool = False,
+        bundle: bool = False,
         venue: str = DEFAULT_VENUE,
         columns: Sequence[str] = (),
     ) -> list[Path]:
         """Write the report, as ``toklab report`` does, and return its files.
 
         Args:
-            formats: ``"md"``, ``"csv"``, ``"latex"``, …; all if none is given.
+            formats: ``"md"``, ``"csv"``, ``"latex"``, ``"html"``, …; all if none is given.
             out: where to; the folder ``report`` inside the run folder if not given.
             published: whether published figures stand beside the measured ones; as the suite says if not given.
             across_protocols: whether figures of several protocols may share a column, marked.
             difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its
                 curve is the anchor of BD-rates.
             extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+            bundle: whether the page is a folder, for hosting, with its pictures in files.
             venue: whose measures the paper has: one of :data:`~toklab.reports.paper.venues.VENUES`.
             columns: names of the metrics in the paper's main table; all that have figures if not given.
 
@@ -138,6 +140,7 @@ class Run(RunResults):
             across_protocols=across_protocols,
             difference_to=difference_to,
             extrapolation_intervals=extrapolation_intervals,
+            bundle=bundle,
             layout=PaperLayout(venue, tuple(columns)),
         )
 

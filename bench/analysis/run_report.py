@@ -35,6 +35,7 @@ from .record_writing import measured_part
 from .results import CellResults, RunResults, accounting_frame, failures_frame
 from .results_table import results_table
 from .strips import run_strips
+from .video_table import FrameValues, keep_command, video_table
 
 RECORD = "json"
 """The format of a result record."""
@@ -59,24 +60,34 @@ def run_figures(
     return with_published(measured, printed)
 
 
-def kept_clips(results: Sequence[CellResults]) -> list[KeptClip]:
-    """The clips whose reconstructions are in run folders, each with those of all tokenizers, in the ledgers' order."""
+def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions were kept, each with those of all tokenizers, in the ledgers' order.
+
+    Args:
+        folder: run folder of the results that don't know theirs; ``None`` for none.
+        results: of one or several run folders.
+    """
     # Causal and non-causal tokenizers have windows of one number and different lengths.
     clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
+    values: dict[tuple[str, str, str, int, str], dict[str, dict[str, tuple[float, ...]]]] = {}
     for result in results:
-        cell, folder = result.cell, result.folder
+        cell, home = result.cell, result.folder or folder
+        if home is None:
+            continue
         protocols[cell.protocol_hash] = cell.protocol["name"]
-        for row in result.scored() if folder is not None else ():
+        of_frames = FrameValues(result)
+        for row in result.scored():
             name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
-            reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
-            reconstruction = folder / FOLDER / cell.cell_id / name
+            reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
+            reconstruction = home / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
+                values.setdefault(key, {})[result.label] = of_frames.of(row)
     return [
-        KeptClip(dataset, protocols[protocol_hash], protocol_hash, source, window, reference, made)
-        for (dataset, protocol_hash, source, window, _), (reference, made) in clips.items()
+        KeptClip(key[0], protocols[key[1]], key[1], key[2], key[3], reference, made, values[key])
+        for key, (reference, made) in clips.items()
     ]
 
 
@@ -126,6 +137,7 @@ def write_run_report(
     across_protocols: bool = False,
     difference_to: str = "",
     extrapolation_intervals: bool = False,
+    bundle: bool = False,
     layout: PaperLayout | None = None,
 ) -> list[Path]:
     """Write the report of a run and return the files.
@@ -139,6 +151,7 @@ def write_run_report(
         difference_to: label or name of a tokenizer. Charts of the paired differences to it are added, and its curve is
             the anchor of BD-rates.
         extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
+        bundle: whether the page is a folder, with its media beside it.
         layout: venue and columns of the paper.
 
     Raises:
@@ -176,7 +189,7 @@ def write_run_report(
         remarks=[*_remarks(run), *left_out],
         charts=charts,
         tables=tables,
-        clips=kept_clips(run.results),
+        clips=kept_clips(run.folder, run.results),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
@@ -184,6 +197,7 @@ def write_run_report(
         facts=run_facts(run.results, remarks=[*_remarks(run), *left_out]),
         layout=layout,
     )
+    report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
     return write_report(report, folder, chosen)
 
 

@@ -72,6 +72,9 @@ def report(
         bool,
         typer.Option("--extrapolation-intervals", help="Intervals of extrapolated figures; a minute or more for each."),
     ] = False,
+    bundle: Annotated[
+        bool, typer.Option("--bundle", help="Write the page as a folder to host, with its pictures in files.")
+    ] = False,
     venue: Annotated[VenueName, typer.Option(help="Venue whose measures the LaTeX paper has.")] = DEFAULT_VENUE,
     columns: Annotated[
         str,
@@ -80,12 +83,15 @@ def report(
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.
 
-    Every figure is aggregated anew from the kept measurements, so this takes seconds. `--format json` writes a result
-    record: one file with the figures and what they rest on, which others can report and compare without the videos.
+    The page (`report.html`) opens from disk: it sorts, filters and shows the kept reconstructions frame by frame. Every
+    figure is aggregated anew from the kept measurements, so this takes seconds. `--format json` writes a result record:
+    one file with the figures and what they rest on, which others can report and compare without the videos.
 
     Examples:
 
         toklab report runs/demo
+
+        toklab report runs/demo --format html --bundle
 
         toklab report runs/demo --difference-to bicubic-4chn
 
@@ -105,11 +111,17 @@ def report(
         across_protocols=across_protocols,
         difference_to=difference_to,
         extrapolation_intervals=extrapolation_intervals,
+        bundle=bundle,
         layout=PaperLayout(str(venue), tuple(name for name in columns.split(",") if name)),
     )
     broken = print_run(*runs, across_protocols=across_protocols)
+    pages = [path for path in written if path.suffix == ".html"]
     for path in written:
-        say(str(path))
+        # Pictures of a page are many, and nobody opens one.
+        if not any(page.parent / "media" == path.parent for page in pages):
+            say(str(path))
+    for page in pages:
+        say(f"\nthe page, for a browser: {page}")
     if broken:
         raise typer.Exit(1)
 

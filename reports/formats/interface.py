@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pandas as pd
+
 from ..charts.pictures import Chart
 from ..charts.radar import RadarChart
 from ..identity import Identities
@@ -33,6 +35,17 @@ class KeptClip:
     """What the tokenizers got, as lossless video."""
     reconstructions: Mapping[str, Path]
     """Label of a tokenizer → what it made of that: as many frames of the same size."""
+    frame_values: Mapping[str, Mapping[str, tuple[float, ...]]] = field(default_factory=dict)
+    """Label → name of a metric → its value on each frame, measured before anything was rounded or compressed."""
+
+
+VIDEO_COLUMNS = ("label", "dataset", "protocol_hash", "metric", "files", "value")
+"""Columns of figures of single videos; ``files`` are the names of a video and its copies, a tuple of text."""
+
+
+def no_videos() -> pd.DataFrame:
+    """A table of figures of single videos without any."""
+    return pd.DataFrame(columns=pd.Index(VIDEO_COLUMNS))
 
 
 @dataclass(frozen=True)
@@ -68,6 +81,12 @@ class Report:
     clips: tuple[KeptClip, ...]
     measured: MeasuredPart | None = None
     """What the figures rest on, for a record of them; ``None`` where nobody asked for it."""
+    videos: pd.DataFrame = field(default_factory=no_videos, compare=False)
+    """Figures of single videos, in :data:`VIDEO_COLUMNS`: of metrics that mean something there."""
+    keep_command: str = ""
+    """The command that keeps the reconstructions of all windows; empty where none is known."""
+    is_bundle: bool = False
+    """Whether the page is a folder, for hosting, with its media in files of their own."""
     facts: RunFacts = field(default_factory=RunFacts)
     """What the run knows of its systems and metrics beyond the figures."""
     layout: PaperLayout = field(default_factory=PaperLayout)

@@ -63,8 +63,8 @@ def test_a_report_without_enough_axes_says_so(figure, tmp_path):
 
 @pytest.mark.slow
 def test_bad_input_writes_nothing(figures, tmp_path):
-    with pytest.raises(TableError, match="unknown report format html; there are: md, csv, latex"):
-        write_report(compose_report(figures, "Demo", {}), tmp_path / "r", ["html"])
+    with pytest.raises(TableError, match="unknown report format slides; there are: md, csv, latex"):
+        write_report(compose_report(figures, "Demo", {}), tmp_path / "r", ["slides"])
     with pytest.raises(TableError, match="twice"):
         compose_report([*figures, *figures], "Demo", {})
     assert not (tmp_path / "r").exists()

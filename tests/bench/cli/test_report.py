@@ -28,6 +28,6 @@ def test_formats_are_those_of_the_registry() -> None:
 
 
 def test_a_format_added_by_one_line_can_be_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(FORMATS, "html", ".formats.page:report_files")
+    monkeypatch.setitem(FORMATS, "slides", ".formats.slides:report_files")
     assert f"[{'|'.join(FORMATS)}]" in help_text()
-    assert "|html]" in help_text()
+    assert "|slides]" in help_text()

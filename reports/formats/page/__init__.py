@@ -1,0 +1,1 @@
+"""The page: one HTML file to explore a report in, without a network."""

@@ -1,0 +1,155 @@
+"""Reports for tests of the page: made-up figures, videos, and kept clips of numbered frames."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numbered_video import numbered_frames
+from toklab.datasets.video_writer import write_video
+from toklab.reports.charts.radar import build_radar
+from toklab.reports.formats.interface import VIDEO_COLUMNS, KeptClip, Report
+from toklab.reports.identity import identify
+from toklab.reports.schema import Direction, Figure
+from toklab.reports.tables.plain import PlainTable
+from toklab.reports.tables.table import build_table
+
+PROTOCOL_HASH = "0123456789ab"
+KEEP_COMMAND = "toklab run demo --keep-recon all --out runs/demo-kept"
+METRICS: tuple[tuple[str, str, Direction, str, int, float, float], ...] = (
+    ("bpp", "bpp", "none", "bit/px", 4, math.nan, math.nan),
+    ("psnr", "PSNR", "higher", "dB", 2, 20.0, 40.0),
+    ("ssim", "SSIM", "higher", "", 4, 0.6, 1.0),
+    ("flicker", "Flicker", "lower", "", 4, 0.05, 0.0),
+    ("lpips-vgg", "LPIPS", "lower", "", 4, 0.5, 0.0),
+)
+"""Name, title, direction, unit, decimals and both ends of the radar scale; LPIPS is unavailable."""
+
+
+def value_of(metric: str, system: int) -> float:
+    """A system's figure; the order of the systems differs between metrics."""
+    turned = (system * 7) % 11 + system / 1000
+    return {
+        "bpp": 0.01 * (1 + turned),
+        "psnr": 22 + turned,
+        "ssim": 0.9 - 0.02 * turned,
+        "flicker": 0.01 + 0.001 * ((system * 5) % 13),
+    }.get(metric, math.nan)
+
+
+def made_figures(num_systems: int = 6, *, name: str = "system {}", dataset: str = "sample") -> list[Figure]:
+    """Figures of systems in three groups and three families; the third has no flicker."""
+    figures = []
+    for system in range(num_systems):
+        label = name.replace("{}", str(system))
+        for metric, title, direction, unit, decimals, low, high in METRICS:
+            value = value_of(metric, system)
+            if (metric, system) == ("flicker", 2):
+                value = math.nan
+            there = not math.isnan(value)
+            is_ranked = metric == "psnr"
+            figures.append(
+                Figure(
+                    system=f"{('Alpha', 'Beta', 'Gamma')[system % 3]} {label}",
+                    tokenizer=label,
+                    label=label,
+                    regularizer=f"KL - {system}chn",
+                    group=("discrete", "continuous-4", "continuous-16")[system % 3],
+                    weights="official",
+                    dataset=dataset,
+                    protocol="vidtok",
+                    protocol_hash=PROTOCOL_HASH,
+                    metric=metric,
+                    title=title,
+                    direction=direction,
+                    unit=unit,
+                    decimals=decimals,
+                    display_low=low,
+                    display_high=high,
+                    value=value,
+                    low=value - 0.5 if is_ranked else math.nan,
+                    high=value + 0.5 if is_ranked else math.nan,
+                    num_sources=12 if is_ranked else 0,
+                    rank_low=1 if is_ranked else 0,
+                    rank_high=2 if is_ranked else 0,
+                    rank="best" if is_ranked and system < 3 else "",
+                    family="2 systems, 1 pair, 12 videos" if is_ranked else "",
+                    count=204 if there else 0,
+                    counted="frames" if there else "",
+                    note="" if there else "the backbone's weights are not on this machine",
+                    hint="" if there else "toklab weights pull lpips-vgg",
+                )
+            )
+    return figures
+
+
+def made_videos(figures: Sequence[Figure], sources: Sequence[str]) -> pd.DataFrame:
+    """Figures of single videos around those of the report."""
+    lines = [
+        (figure.label, figure.dataset, figure.protocol_hash, figure.metric, (source,), figure.value + 0.01 * number)
+        for figure in figures
+        if figure.is_available
+        for number, source in enumerate(sources)
+    ]
+    return pd.DataFrame(lines, columns=pd.Index(VIDEO_COLUMNS))
+
+
+def made_report(
+    figures: Sequence[Figure],
+    *,
+    title: str = "Small systems",
+    sources: Sequence[str] = ("a.mp4", "b.mp4"),
+    clips: Sequence[KeptClip] = (),
+    provenance: Sequence[tuple[str, str]] = (("machine", "one core"),),
+    failures: PlainTable | None = None,
+) -> Report:
+    """A report without drawings, which take long."""
+    return Report(
+        title=title,
+        figures=tuple(figures),
+        identities=identify(figures),
+        table=build_table(figures, title=title, intervals="ends"),
+        radar=build_radar(figures, ["psnr", "ssim", "flicker"]),
+        radar_missing="",
+        charts=(),
+        tables=(),
+        attachments={},
+        methods=("Everything was measured.",),
+        provenance=tuple(provenance),
+        accounting=PlainTable(("label", "scored"), (("system 0", 12),), "lr"),
+        failures=failures or PlainTable((), ()),
+        clips=tuple(clips),
+        videos=made_videos(figures, sources),
+        keep_command=KEEP_COMMAND,
+    )
+
+
+def numbered_clip(folder: Path, labels: Sequence[str], *, source: str = "a.mp4", num_frames: int = 20) -> KeptClip:
+    """A kept clip whose frames carry their number, in the reference and in every reconstruction.
+
+    The reconstruction of system k is darker by 8·k in the ramps above the number.
+    """
+    frames = numbered_frames(num_frames)
+    reference = folder / "reference.mkv"
+    write_video(reference, frames, 30.0, "lossless")
+    made: dict[str, Path] = {}
+    values: dict[str, Mapping[str, tuple[float, ...]]] = {}
+    for system, label in enumerate(labels):
+        changed = frames.astype(np.int16)
+        changed[:, :40] -= 8 * system
+        made[label] = folder / f"{system}.mkv"
+        write_video(made[label], np.clip(changed, 0, 255).astype(np.uint8), 30.0, "lossless")
+        values[label] = {
+            "psnr": tuple(30 + system + 0.25 * frame for frame in range(num_frames)),
+            "ssim": tuple(0.9 - 0.001 * frame for frame in range(num_frames)),
+        }
+    return KeptClip("sample", "vidtok", PROTOCOL_HASH, source, 0, reference, made, values)
+
+
+def bundled(report: Report) -> Report:
+    """The same report, whose page is a folder."""
+    return replace(report, is_bundle=True)
