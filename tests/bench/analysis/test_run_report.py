@@ -16,6 +16,8 @@ from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import kept_clips, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.suite import Suite
+from toklab.reports.paper.layout import PaperLayout
+from toklab.reports.schema import TableError
 
 
 def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Callable[..., Any], tmp_path: Path) -> None:
@@ -108,3 +110,16 @@ def test_differences_to_an_unknown_tokenizer_are_refused(codecs: RunResults, tmp
     with pytest.raises(ComparisonError, match="codecs holds no 'C'; it holds A-100, A-300, B-100, B-300"):
         write_run_report(codecs, tmp_path / "report", ("md",), difference_to="C")
     assert not (tmp_path / "report").exists()
+
+
+@pytest.mark.slow
+def test_a_paper_has_the_chosen_venue_and_columns(codecs: RunResults, tmp_path: Path) -> None:
+    with pytest.raises(TableError, match="no column psnr-b in this report; there are: "):
+        write_run_report(codecs, tmp_path / "none", ("latex",), layout=PaperLayout("cvpr", ("psnr-b",)))
+    assert not (tmp_path / "none").exists()
+    write_run_report(codecs, tmp_path, ("latex",), layout=PaperLayout("cvpr", ("psnr",)))
+    text = (tmp_path / "latex" / "main.tex").read_text()
+    assert r"\documentclass[10pt,letterpaper,twocolumn]{article}" in text
+    main = text.partition(r"\label{tab:main}")[2].partition(r"\midrule")[0]
+    assert "PSNR" in main
+    assert "bpp" not in main

@@ -114,7 +114,7 @@ def _compile(folder: Path) -> tuple[bytes, str]:
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
 def test_every_venue_compiles_within_its_margins_to_the_same_bytes(wide: Callable[..., Report], tmp_path: Path) -> None:
-    report = wide()
+    report, pdf = wide(), b""
     for venue in VENUES:
         object.__setattr__(report, "layout", PaperLayout(venue))
         folder = _write(report, tmp_path / venue)
