@@ -96,6 +96,7 @@ def test_a_table_too_wide_for_a_turned_page_is_split(figures: list[Figure], read
     assert text.count("H.264 (x264 slow)") == text.count("System PSNR ↑") >= 2
 
 
+@pytest.mark.slow
 def test_figures_are_printed_with_their_captions(without_radar: Report, read_pages: ReadPages) -> None:
     drawing = Drawing((3.3, 2.0))
     FigureCanvasAgg(drawing)
