@@ -91,6 +91,9 @@ def keep_command(run: RunResults) -> str:
 
     It takes a new run folder: windows that are in the ledger aren't run again.
     """
+    if run.folder is None:
+        # Several runs have several commands, and a record has no videos.
+        return ""
     words = run.provenance[-1].get("command", []) if run.provenance else []
     if len(words) > 1 and Path(words[0]).name == "toklab" and words[1] == "run":
         given = _without_options(words[2:], ("--keep-recon", "--out", "-o"))
@@ -98,8 +101,9 @@ def keep_command(run: RunResults) -> str:
         given = [run.suite.name]
     else:
         return ""
-    folder = f"runs/{run.folder.name if run.folder else 'run'}-kept"
-    return one_line(shlex.join(["toklab", "run", *given, "--keep-recon", "all", "--out", folder]))
+    return one_line(
+        shlex.join(["toklab", "run", *given, "--keep-recon", "all", "--out", f"runs/{run.folder.name}-kept"])
+    )
 
 
 def _without_options(words: Sequence[str], options: Sequence[str]) -> list[str]:

@@ -14,13 +14,13 @@ from toklab.datasets.video_writer import write_video
 from toklab.reports.charts.radar import build_radar
 from toklab.reports.formats.interface import VIDEO_COLUMNS, KeptClip, Report
 from toklab.reports.identity import identify
-from toklab.reports.schema import Figure
+from toklab.reports.schema import Direction, Figure
 from toklab.reports.tables.plain import PlainTable
 from toklab.reports.tables.table import build_table
 
 PROTOCOL_HASH = "0123456789ab"
 KEEP_COMMAND = "toklab run demo --keep-recon all --out runs/demo-kept"
-METRICS = (
+METRICS: tuple[tuple[str, str, Direction, str, int, float, float], ...] = (
     ("bpp", "bpp", "none", "bit/px", 4, math.nan, math.nan),
     ("psnr", "PSNR", "higher", "dB", 2, 20.0, 40.0),
     ("ssim", "SSIM", "higher", "", 4, 0.6, 1.0),

@@ -58,8 +58,8 @@ def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path) -> None:
     errors = {(f"v{source}.mp4", 0): 0.01 for source in range(2)}
-    others = {name: dict.fromkeys(errors, 0.5) for name in ("ssim", "lpips_vgg")}
-    cell = rated_cell("a", errors, dict.fromkeys(errors, 100.0), system="A", **others)
+    half, bits = dict.fromkeys(errors, 0.5), dict.fromkeys(errors, 100.0)
+    cell = rated_cell("a", errors, bits, system="A", ssim=half, lpips_vgg=half)
     suite = Suite(
         name="s", datasets=("d",), tokenizers=("a",), metrics=("psnr",), radar_scales={"ssim": [0.0, 0.8]}
     )  # fmt: skip

@@ -22,7 +22,8 @@ def decibels(error: float) -> float:
 def test_each_video_has_the_figure_of_its_windows() -> None:
     table = video_table([made_cell("t", ERRORS, metrics=("psnr", "psnr-pooled"))])
     assert list(table.columns) == list(VIDEO_COLUMNS)
-    values = {(line.metric, line.files): line.value for line in table.itertuples()}
+    lines = zip(table["metric"], table["files"], table["value"], strict=True)
+    values = {(metric, files): value for metric, files, value in lines}
     assert values == pytest.approx(
         {
             ("psnr", ("a.mp4",)): (decibels(0.01) + decibels(0.001)) / 2,
@@ -68,3 +69,4 @@ def test_frames_have_values_where_a_figure_is_their_mean() -> None:
 def test_the_command_runs_the_same_again_and_keeps_all(command: list[str], expected: str) -> None:
     run = RunResults("Title", (), ({"command": command},), Path("somewhere/first"))
     assert keep_command(run) == expected
+    assert keep_command(replace(run, folder=None)) == ""

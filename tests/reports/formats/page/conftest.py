@@ -54,11 +54,14 @@ def browser() -> Iterator[Any]:
 
 @pytest.fixture
 def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
-    """Open a page from disk; the test fails if it logs an error or asks for anything but its own files."""
+    """Open a page from disk; the test fails if it logs an error or asks for anything but its own files.
+
+    ``script`` runs before the page's own; other options are those of a browser's context.
+    """
     wrong: list[str] = []
     contexts = []
 
-    def open_it(path: Path, **options: Any) -> Any:
+    def open_it(path: Path, script: str = "", **options: Any) -> Any:
         context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
         contexts.append(context)
         page = context.new_page()
@@ -72,6 +75,7 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         page.on("console", lambda message: wrong.append(message.text) if message.type == "error" else None)
         page.on("pageerror", lambda error: wrong.append(str(error)))
         page.on("request", note_request)
+        page.add_init_script(script or "null")
         page.goto(path.as_uri())
         page.locator(".results tbody tr").first.wait_for()
         return page

@@ -79,6 +79,31 @@ def test_keys_pressed_at_once_end_on_the_right_frame(viewer: Any) -> None:
     assert set(numbers(viewer, 13).values()) == {13}
 
 
+LATE_PICTURES = """
+const decode = HTMLImageElement.prototype.decode;
+let number = 0;
+HTMLImageElement.prototype.decode = function () {
+  const wait = number++ < 1 ? 1500 : 0;
+  return decode.call(this).then(() => new Promise((done) => setTimeout(done, wait)));
+};
+window.late = () => number;
+"""
+"""The first picture that a page reads is ready after all others."""
+
+
+def test_pictures_that_come_late_do_not_overwrite_the_frame_that_is_shown(
+    open_page: Callable[..., Any], page_file: Path
+) -> None:
+    page = open_page(page_file, script=LATE_PICTURES)
+    page.locator(".watch").first.click()
+    for _ in range(13):
+        page.keyboard.press("ArrowRight")
+    assert set(numbers(page, 13).values()) == {13}
+    assert page.evaluate("late()") > 1
+    page.wait_for_timeout(2500)
+    assert set(dict(page.evaluate(READ_NUMBERS)).values()) == {13}
+
+
 @pytest.mark.parametrize("mode", ["s", "f"])
 def test_slider_and_flicker_show_the_same_frame(viewer: Any, mode: str) -> None:
     viewer.keyboard.press(mode)
