@@ -85,7 +85,7 @@ def run_charts(
 def _positions(place: Place, identities: Identities) -> Iterator[Chart]:
     points = position_table(place.results)
     if not points.empty:
-        has_bands = points["low"].notna().any() and points["label"].nunique() <= MOST_BANDS
+        has_bands = len(set(points["label"])) <= MOST_BANDS and len(points["low"].dropna()) > 0
         bands = " Bands: 95 % intervals." if has_bands else ""
         yield make_chart(
             f"psnr_by_position{place.suffix}",
@@ -100,7 +100,7 @@ def _videos(place: Place, identities: Identities) -> Iterator[Chart]:
     """The first metric of quality that means something of a single video, video by video."""
     for name in quality_metrics(place):
         points = video_table(place.results, name)
-        num_videos = points["source"].nunique()
+        num_videos = len(set(points["source"]))
         if num_videos > 1:
             break
     else:
@@ -274,16 +274,16 @@ def _fronts(place: Place, figures: Sequence[Figure], identities: Identities) -> 
         points = front_points(figures, cost, names[0])
         if len(points) < 2:
             continue
-        examples = [next(f for f in figures if f.metric == name) for name in (cost, names[0])]
+        of_cost, of_quality = (next(f for f in figures if f.metric == name) for name in (cost, names[0]))
         elsewhere = {f.label for f in figures if f.metric.startswith(f"{cost}@") and f.is_available}
         other = [identities[label].short for label in identities if label in elsewhere]
         yield make_chart(
             f"front_{ending}{place.suffix}",
-            f"{examples[1].title} against {examples[0].title}",
-            f"{examples[1].title} against {_cost_in_words(examples[0])}, {place.words}. Ringed and joined: systems "
+            f"{of_quality.title} against {of_cost.title}",
+            f"{of_quality.title} against {_cost_in_words(of_cost)}, {place.words}. Ringed and joined: systems "
             "that no other one of their group beats in one figure without losing in the other, intervals aside."
             + (f" Measured under other conditions and not shown: {', '.join(other)}." if other else ""),
-            draw_front(points, *examples, identities),
+            draw_front(points, of_cost, of_quality, identities),
             points,
         )
 

@@ -74,23 +74,28 @@ def _recorded_run(provenance: Mapping[str, Any], roots: Sequence[str]) -> Record
 
 
 def _recorded_cell(result: CellResults, roots: Sequence[str]) -> RecordedCell:
-    cell = result.cell
     kept = _kept_measurements(result)
     texts = ("label", "reason", "hint", "missing", "unavailable", "dataset_notes", "spec", "settings")
-    values = {name: portable_values(getattr(cell, name), roots) for name in texts}
-    values["settings"] = {name: _setting(value) for name, value in values["settings"].items()}
-    values["unavailable"] = {name: (reason, hint) for name, (reason, hint) in values["unavailable"].items()}
+    # As a record has them, so that a record of a record says the same.
+    cell = replace(result.cell, **{name: portable_values(getattr(result.cell, name), roots) for name in texts})
     return RecordedCell(
-        **{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()},
         cell_id=cell.cell_id,
         tokenizer=cell.tokenizer,
+        label=cell.label,
+        spec=cell.spec,
         weights=cell.weights,
         dataset=portable_dataset(cell.dataset),
         protocol_hash=cell.protocol_hash,
+        settings={name: _setting(value) for name, value in cell.settings.items()},
         metrics=tuple(cell.metrics),
         status=cell.status,
+        reason=cell.reason,
+        hint=cell.hint,
         facts={name: recorded_number(value) for name, value in cell.facts.items()},
+        missing=tuple(cell.missing),
+        unavailable={name: (reason, hint) for name, (reason, hint) in cell.unavailable.items()},
         planned=cell.planned,
+        dataset_notes=tuple(cell.dataset_notes),
         num_outside=result.num_outside,
         missing_shards=tuple(result.missing_shards),
         totals={key: _arrays(arrays) for key, arrays in kept.totals.items()},
@@ -129,7 +134,7 @@ def _kept_measurements(result: CellResults) -> _Kept:
             if name in result.cell.metrics and measures_anything_of(metric, result.cell):
                 stated |= _stated(result, metric)
         elif metric.needs == "codes":
-            if key not in totals and (pieces := [window.arrays for window in result.windows(metric)]):
+            if key not in totals and (pieces := [dict(window.arrays) for window in result.windows(metric)]):
                 joined = guarded(metric, "join", lambda metric=metric, pieces=pieces: metric.join(pieces))
                 if not isinstance(joined, Unavailable):
                     totals[key] = joined

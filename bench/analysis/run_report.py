@@ -60,22 +60,27 @@ def run_figures(
     return with_published(measured, printed)
 
 
-def kept_clips(results: Sequence[CellResults]) -> list[KeptClip]:
-    """The clips whose reconstructions are in run folders, each with those of all tokenizers, in the ledgers' order."""
+def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions were kept, each with those of all tokenizers, in the ledgers' order.
+
+    Args:
+        folder: run folder of the results that don't know theirs; ``None`` for none.
+        results: of one or several run folders.
+    """
     # Causal and non-causal tokenizers have windows of one number and different lengths.
     clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
     protocols: dict[str, str] = {}
     values: dict[tuple[str, str, str, int, str], dict[str, dict[str, tuple[float, ...]]]] = {}
     for result in results:
-        cell, folder = result.cell, result.folder
-        if folder is None:
+        cell, home = result.cell, result.folder or folder
+        if home is None:
             continue
         protocols[cell.protocol_hash] = cell.protocol["name"]
         of_frames = FrameValues(result)
         for row in result.scored():
             name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
-            reference = folder / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
-            reconstruction = folder / FOLDER / cell.cell_id / name
+            reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
+            reconstruction = home / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
                 key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
                 clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
@@ -184,7 +189,7 @@ def write_run_report(
         remarks=[*_remarks(run), *left_out],
         charts=charts,
         tables=tables,
-        clips=kept_clips(run.results),
+        clips=kept_clips(run.folder, run.results),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         radar_scales=_radar_scales(run),
         across_protocols=across_protocols,

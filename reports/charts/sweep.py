@@ -17,14 +17,14 @@ from ..tables.columns import ARROWS
 from ..tables.plain import PlainTable
 from ..tables.table import format_interval, format_value
 from ..text import chart_text
-from .canvas import SMALL, TEXT, style_axes
+from .canvas import SMALL, TEXT, label_decades, style_axes
 from .palette import line_style, marker_style
 from .pictures import INCHES
 
 PANEL_HEIGHT = 1.6
 """Inches."""
 LOGARITHMIC_FROM = 4
-"""Ratio of the largest to the smallest value of a setting from which its axis is logarithmic."""
+"""Ratio of the largest to the smallest value of a setting, or time, from which its axis is logarithmic."""
 MOST_TICKS = 8
 """Values of a setting up to which every one has its tick."""
 
@@ -131,16 +131,21 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
             for value, x, y in drawn:
                 place, offset = (x, y.value), (3, 3)
                 canvas.annotate(f"{value:g}", place, offset, textcoords="offset points", fontsize=SMALL)
+    canvas.margins(0.12)
     if horizontal == setting:
         canvas.set_xlabel(chart_text(setting), fontsize=TEXT)
         _mark_values(canvas, sorted({point.value for point in points}))
     else:
         canvas.set_xlabel(chart_text(_heading(metrics[horizontal])), fontsize=TEXT)
-        canvas.xaxis.set_major_locator(MaxNLocator(5))
+        places = [figure.value for point in points if (figure := point.figure(horizontal)) is not None]
+        if min(places) > 0 and max(places) / min(places) >= LOGARITHMIC_FROM:
+            canvas.set_xscale("log")
+            label_decades(canvas.xaxis)
+        else:
+            canvas.xaxis.set_major_locator(MaxNLocator(5))
     arrow = ARROWS[metrics[vertical].direction]
     canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()), fontsize=TEXT)
     style_axes(canvas)
-    canvas.margins(0.12)
 
 
 def _mark_values(canvas: Axes, values: Sequence[float]) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 from ..paper.compose import paper_content
 from ..paper.content import AppendixPart, PaperContent, PaperFigure, Paragraph
-from ..paper.venues import VENUES, Venue
+from ..paper.venues import INCH, VENUES, Venue
 from .interface import Report
 from .tex.data import pgfplots_data
 from .tex.document import document
@@ -21,9 +21,7 @@ from .tex.text import breakable_latex, label, prose_latex
 FOLDER = "latex"
 """Of the paper, inside the report's."""
 
-NARROW = 0.6
-"""Share of the text's width that a narrow figure takes on pages of one column."""
-HIGHEST = 0.62
+HIGHEST = 0.78
 """Share of the text's height that a figure takes at most."""
 
 
@@ -88,19 +86,21 @@ def _overview(content: PaperContent) -> str:
 
 
 def _refs(kind: str, labels: Sequence[str]) -> str:
-    refs = [rf"\ref{{{name}}}" for name in labels]
-    listed = refs[0] if len(refs) == 1 else f"{', '.join(refs[:-1])} and {refs[-1]}"
-    return f"{kind}{'s' * (len(refs) > 1)}~{listed}"
+    """Labels of one kind in the order of the document, whose numbers follow each other."""
+    first, last = (rf"\ref{{{labels[end]}}}" for end in (0, -1))
+    if len(labels) == 1:
+        return f"{kind}~{first}"
+    return f"{kind}s~{first} {'and' if len(labels) == 2 else 'to'}~{last}"
 
 
 def _figure(figure: PaperFigure, venue: Venue) -> str:
     table = None if figure.table is None else plain_tabular(figure.table, venue)
     wide = venue.num_columns > 1 and (figure.is_wide or (figure.table is not None and is_wide(figure.table, venue)))
     name = "figure*" if wide else "figure"
-    width = r"\textwidth" if wide or figure.is_wide else r"\columnwidth"
-    if venue.num_columns == 1 and not figure.is_wide:
-        width = rf"{NARROW}\textwidth"
-    options = rf"width={width},height={HIGHEST}\textheight,keepaspectratio"
+    room = venue.text_width if wide else venue.column_width
+    # A chart is printed as large as it was drawn, so that its text has the size it was set at.
+    width = min(room, figure.inches * INCH or room)
+    options = rf"width={width:.1f}pt,height={HIGHEST}\textheight,keepaspectratio"
     return "\n".join(
         [
             rf"\begin{{{name}}}[tp]",

@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from ..charts.pictures import Chart
+from ..charts.pictures import INCHES, Chart
 from ..charts.radar import CAPTION, RadarChart
 from ..identity import Identities
 from ..schema import Figure
@@ -90,11 +90,13 @@ def paper_content(report: ReportParts) -> PaperContent:
 
 def _figures(report: ReportParts) -> list[PaperFigure]:
     radar = [PaperFigure("radar", (CAPTION,), is_wide=True)] if report.radar else []
+    narrowest_wide = sum(INCHES.values()) / 2
     return radar + [
         PaperFigure(
             chart.name,
             (chart.caption,),
-            is_wide=chart.width == "page",
+            is_wide=chart.width == "page" or chart.drawing.get_figwidth() > narrowest_wide,
+            inches=chart.drawing.get_figwidth(),
             data=f"{chart.name}.csv",
             table=None if chart.table is None else plain_table(chart.name, (), chart.table),
         )

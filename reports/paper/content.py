@@ -97,6 +97,8 @@ class PaperFigure:
     caption: Prose
     is_wide: bool = False
     """Whether it takes both columns of a page that has two."""
+    inches: float = 0.0
+    """Width that it was drawn at, at which its text is as large as it was set; 0: unknown."""
     data: str = ""
     """Name of the file of its points, ``NAME.csv``; empty if there is none."""
     table: PaperTable | None = None

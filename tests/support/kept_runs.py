@@ -57,5 +57,5 @@ def write_kept_run(
                 kind: replace(measurement, arrays=pack_arrays({"mse": errors}))
                 for kind, measurement in cell.measurements[row.key].items()
             }
-        cells.append(replace(cell, measurements=measurements))
+        cells.append(replace(cell, measurements=measurements, folder=folder))
     return cells

@@ -30,7 +30,7 @@ def compile_pdf(data: Mapping[str, Any], pictures: Mapping[str, bytes]) -> bytes
 
     with tempfile.TemporaryDirectory(prefix="toklab-pdf-") as name:
         root = Path(name)
-        for template in resources.files(__package__).iterdir():
+        for template in resources.files(__package__ or "").iterdir():
             if template.name.endswith(".typ"):
                 (root / template.name).write_bytes(template.read_bytes())
         (root / "data.json").write_text(json.dumps(data), encoding="utf-8")

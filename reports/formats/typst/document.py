@@ -23,7 +23,6 @@ COLUMN = 252.0
 """Points that a figure may be wide to stand beside another."""
 
 _WIDTH = re.compile(rb'viewBox="0 0 ([\d.]+) [\d.]+"')
-
 _SPELLED = re.compile(r"\\(?:x[0-9a-f]{2}|u[0-9a-f]{4}|U[0-9a-f]{8})")
 """A character that was spelled out."""
 

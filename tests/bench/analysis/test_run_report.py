@@ -22,7 +22,7 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
     run_suite(tmp_path / "run", ("average", "signs"), keep_reconstructions=2)
     with Ledger(tmp_path / "run") as ledger:
         results = read_results(ledger)
-    clips = kept_clips(results)
+    clips = kept_clips(tmp_path / "run", results)
     assert len(clips) == 2
     assert {(clip.dataset, clip.protocol_hash) for clip in clips} == {
         (result.dataset, result.cell.protocol_hash) for result in results
@@ -33,13 +33,13 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
         assert len({path.name for path in files}) == 1
         assert len(set(files)) == 3
     clips[0].reference.unlink()
-    assert kept_clips(results) == clips[1:]
+    assert kept_clips(tmp_path / "run", results) == clips[1:]
 
 
 def test_without_reconstructions_there_are_no_clips(run_suite: Callable[..., Any], tmp_path: Path) -> None:
     run_suite(tmp_path / "run", keep_reconstructions=0)
     with Ledger(tmp_path / "run") as ledger:
-        assert kept_clips(read_results(ledger)) == []
+        assert kept_clips(tmp_path / "run", read_results(ledger)) == []
 
 
 def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
@@ -58,8 +58,8 @@ def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path) -> None:
     errors = {(f"v{source}.mp4", 0): 0.01 for source in range(2)}
-    others = {name: dict.fromkeys(errors, 0.5) for name in ("ssim", "lpips_vgg")}
-    cell = rated_cell("a", errors, dict.fromkeys(errors, 100.0), system="A", **others)
+    half, bits = dict.fromkeys(errors, 0.5), dict.fromkeys(errors, 100.0)
+    cell = rated_cell("a", errors, bits, system="A", ssim=half, lpips_vgg=half)
     suite = Suite(
         name="s", datasets=("d",), tokenizers=("a",), metrics=("psnr",), radar_scales={"ssim": [0.0, 0.8]}
     )  # fmt: skip

@@ -48,7 +48,7 @@ def assert_printable() -> Callable[[Drawing], None]:
         texts = [text for text in drawing.findobj(Text) if text.get_visible() and text.get_text().strip()]
         boxes = []
         for text in texts:
-            assert text.get_fontsize() >= SMALLEST_TEXT, text.get_text()
+            assert float(text.get_fontsize()) >= SMALLEST_TEXT, text.get_text()
             box = text.get_window_extent(renderer)
             if text in beyond:
                 continue

@@ -1,11 +1,13 @@
 import json
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 from toklab.reports.charts.radar import build_radar, radar_json
 from toklab.reports.charts.radar_drawing import INNER, draw_radar, polygon_points
 from toklab.reports.charts.scales import AxisScale, axis_position, axis_scales, is_clipped
@@ -138,11 +140,10 @@ def test_values_beyond_an_end_are_marked_there_in_their_own_colour(figures):
     chart = build_radar(figures, scales=scales)
     drawing = draw_radar(chart)
     assert any("beyond that end of the scale" in text.get_text() for text in drawing.texts)
-    marks = [line for line in drawing.axes[0].lines if isinstance(line.get_marker(), tuple)]
     discrete = chart.panels[0].models
     colours = {model.title: model.identity.colour for model in discrete}
     # PSNR alone: 9.21 is worse than the worst end, 34.87 better than the best one, and the axis points up.
-    found = {line.get_markeredgecolor(): (line.get_marker()[2], line.get_ydata()[0]) for line in marks}
+    found = {colour: (angle, height) for colour, angle, _, height in _triangles(drawing)}
     assert found[colours["H.264 (x264 slow)"]] == (pytest.approx(0), pytest.approx(1))
     angle, height = found[next(colour for title, colour in colours.items() if title.startswith("VidTok"))]
     assert (angle % 360, height) == (pytest.approx(180), pytest.approx(INNER))
@@ -150,8 +151,19 @@ def test_values_beyond_an_end_are_marked_there_in_their_own_colour(figures):
 
 def test_marks_beyond_one_end_stand_side_by_side(figures):
     drawing = draw_radar(build_radar(figures, scales=dict.fromkeys(("psnr", "ssim"), AxisScale(0.0, 1.0, ""))))
-    marks = [line for line in drawing.axes[0].lines if isinstance(line.get_marker(), tuple)]
-    assert len({line.get_xdata()[0] for line in marks}) == len(marks) == 2
+    marks = _triangles(drawing)
+    assert len({x for _, _, x, _ in marks}) == len(marks) == 2
+
+
+def _triangles(drawing: Figure) -> list[tuple[str, float, float, float]]:
+    """Colour, angle and place of each mark of a value beyond an end, in the first panel."""
+    found = []
+    for line in drawing.axes[0].lines:
+        marker: Any = line.get_marker()
+        if isinstance(marker, tuple):
+            (x,), (y,) = np.asarray(line.get_xdata()), np.asarray(line.get_ydata())
+            found.append((str(line.get_markeredgecolor()), float(marker[2]), float(x), float(y)))
+    return found
 
 
 def test_groups_with_systems_have_panels_and_others_none(figures, figure):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from toklab.reports.identity import identify
 from toklab.reports.paper.findings import find_leaders, summarize
@@ -58,7 +59,7 @@ def test_too_few_videos_give_no_verdict(figure: Build) -> None:
 def test_a_system_alone_beats_nobody(figure: Build) -> None:
     alone = figure(tokenizer="A", system="A", value=30.0, num_sources=12)
     pair = [_ranked(figure, "B", 30.0, "best", (1, 1)), _ranked(figure, "C", 25.0, "", (2, 2))]
-    others = [Figure(**(vars(each) | {"group": "discrete"})) for each in pair]
+    others = [replace(each, group="discrete") for each in pair]
     assert "PSNR is 30.00 dB; there is nothing to compare it with." in _texts([alone, *others])[1]
 
 

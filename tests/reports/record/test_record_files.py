@@ -37,7 +37,7 @@ Change = Callable[[dict[str, Any]], object]
 
 def window(number: int, values: tuple[float, ...]) -> RecordedWindow:
     """A window with an array of some values."""
-    array = RecordedArray(dtype="float64", shape=(len(values),), values=tuple(map(recorded_number, values)))
+    array = RecordedArray(dtype="float64", shape=(len(values),), values=tuple(recorded_number(v) for v in values))
     return RecordedWindow(
         source="a.mp4",
         window=number,
@@ -84,6 +84,7 @@ def rewrite(path: Path, change: Change, *, seal: bool = True) -> None:
     path.write_text(json.dumps(sealed(content) if seal else content))
 
 
+@pytest.mark.slow
 @given(values=st.lists(st.lists(st.floats(), max_size=4), max_size=4), beside=st.booleans())
 def test_any_numbers_come_back(
     values: list[list[float]], beside: bool, tmp_path_factory: pytest.TempPathFactory
@@ -99,11 +100,9 @@ def test_any_numbers_come_back(
 
 
 def test_figures_come_back(path: Path, figures: list[Figure]) -> None:
-    assert read_record(path).figures == tuple(
-        figure.model_copy(update={"digest": read.digest})
-        for figure, read in zip(recorded_figures(figures), read_record(path).figures, strict=True)
-    )
-    assert len(read_record(path).figures) == len(figures)
+    read = [figure.model_dump(exclude={"digest"}) for figure in read_record(path).figures]
+    assert read == [figure.model_dump(exclude={"digest"}) for figure in recorded_figures(figures)]
+    assert len(read) == len(figures)
 
 
 def test_the_schema_that_ships_is_that_of_the_records() -> None:
