@@ -17,6 +17,7 @@ from ...tables.table import Cell, Row
 from ...text import one_line
 from ..interface import Report
 from .clips import PageMedia
+from .media import picture_copy
 
 CHARTS_LIMIT = 3 * 2**20
 """Bytes of further charts in the page; those beyond it are named, with their files."""
@@ -219,11 +220,11 @@ def _charts(report: Report) -> list[dict[str, str]]:
     found, room = [], CHARTS_LIMIT
     for chart in report.charts:
         name = f"{chart.name}.png"
-        picture = report.attachments.get(name, b"")
         shown = {"name": name, "caption": chart.caption}
+        picture = picture_copy(report.attachments[name]) if name in report.attachments else b""
         if picture and len(picture) <= room:
             room -= len(picture)
-            shown["picture"] = f"data:image/png;base64,{base64.b64encode(picture).decode()}"
+            shown["picture"] = f"data:image/webp;base64,{base64.b64encode(picture).decode()}"
         found.append(shown)
     return found
 

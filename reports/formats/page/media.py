@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,10 @@ FRAME_QUALITY = 80
 """WebP quality of frames."""
 ERROR_QUALITY = 25
 """WebP quality of maps of the error."""
+CHART_QUALITY = 85
+"""WebP quality of charts."""
+WIDEST_CHART = 1800
+"""Pixels."""
 ENCODER_EFFORT = 2
 """From 0, fast, to 6, small."""
 ERROR_GAIN = 4
@@ -148,6 +152,12 @@ def _shape(frames: np.ndarray) -> str:
     return f"{num_frames} frames of {height}×{width}"
 
 
-def total_size(sheets: Sequence[Sheet]) -> int:
-    """Bytes of sheets as they stand in a page, in base64."""
-    return sum(4 * math.ceil(len(sheet.content) / 3) for sheet in sheets)
+def picture_copy(picture: bytes) -> bytes:
+    """A picture for the page: compressed, and no wider than :data:`WIDEST_CHART`."""
+    image = Image.open(io.BytesIO(picture)).convert("RGB")
+    if image.width > WIDEST_CHART:
+        height = max(1, round(image.height * WIDEST_CHART / image.width))
+        image = image.resize((WIDEST_CHART, height), Image.Resampling.LANCZOS)
+    file = io.BytesIO()
+    image.save(file, "WEBP", quality=CHART_QUALITY, method=ENCODER_EFFORT)
+    return file.getvalue()

@@ -6,7 +6,7 @@ function furtherSection() {
     make(
       "figure",
       {},
-      chart.picture ? make("img", { src: chart.picture, alt: chart.caption, decoding: "async" }) : null,
+      chart.picture ? make("img", { src: chart.picture, alt: chart.caption }) : null,
       make("figcaption", {}, chart.caption, chart.picture ? null : ` (in ${chart.name} beside this page)`),
     ),
   );

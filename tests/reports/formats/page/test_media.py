@@ -82,3 +82,11 @@ def test_kept_videos_come_back_exactly_and_damaged_ones_say_so(tmp_path: Path) -
     for name in ("cut.mkv", "absent.mkv"):
         with pytest.raises(MediaError, match=f"the kept video {name} "):
             read_frames(tmp_path / name)
+
+
+def test_copies_of_charts_are_no_wider_than_the_page_shows() -> None:
+    file = io.BytesIO()
+    Image.new("RGBA", (3600, 900), (10, 120, 200, 255)).save(file, "PNG")
+    copy = Image.open(io.BytesIO(media.picture_copy(file.getvalue())))
+    assert copy.size == (1800, 450)
+    assert np.asarray(copy.convert("RGB"))[200, 900].tolist() == pytest.approx([10, 120, 200], abs=6)
