@@ -83,14 +83,14 @@ def test_damaged_clips_are_said_and_passed_over(cells: list[CellResults], tmp_pa
 
 
 def _path(folder: Path, cell: CellResults, source: str) -> Path:
-    (clip,) = (clip for clip in kept_clips([cell]) if clip.source == source)
+    (clip,) = (clip for clip in kept_clips(folder, [cell]) if clip.source == source)
     return clip.reconstructions[cell.label]
 
 
 def test_a_damaged_reference_takes_its_clip_and_a_system_without_clips_is_named(
     cells: list[CellResults], tmp_path: Path
 ) -> None:
-    reference = kept_clips(cells)[1].reference
+    reference = kept_clips(tmp_path, cells)[1].reference
     reference.write_bytes(reference.read_bytes()[:200])
     shutil.rmtree(tmp_path / FOLDER / "b")
     charts, left_out = strips(cells, tmp_path)
@@ -118,7 +118,7 @@ def test_windows_of_another_length_have_strips_of_their_own(tmp_path: Path) -> N
     assert [set(chart.points["label"]) for chart in charts] == [{"a", "b"}, {"c"}]
     assert left_out == []
     # A clip for readers to see has one length, too.
-    assert [list(clip.reconstructions) for clip in kept_clips([*causal, *other])] == [
+    assert [list(clip.reconstructions) for clip in kept_clips(tmp_path, [*causal, *other])] == [
         ["a", "b"],
         ["a", "b"],
         ["c"],
