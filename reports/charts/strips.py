@@ -219,7 +219,7 @@ class _Strip:
         )
 
     def _image(
-        self, picture: np.ndarray, left: float, top: float, width: float, height: float, interpolation: str = "auto"
+        self, picture: np.ndarray, left: float, top: float, width: float, height: float, interpolation: str = "none"
     ) -> BboxImage:
         box = TransformedBbox(self._box(left, top, width, height), self._figure.transFigure)
         image = BboxImage(box, origin="upper", interpolation=interpolation, data=picture)
