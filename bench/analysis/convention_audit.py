@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
+from ...reports.identity import identify
 from ...reports.schema import Figure
 from ...reports.tables.convention_audit import COLUMNS, condition_audit_table, convention_audit_table
 from ...reports.tables.named import NamedTable
@@ -36,37 +37,43 @@ def audit_tables(results: Sequence[CellResults], figures: Sequence[Figure] | Non
 
     Args:
         results: cells with their windows.
-        figures: the measured ones of these cells, from which distances of sets are taken; ``None`` to compute them.
+        figures: of these cells, from which distances of sets and the names in a report are taken; ``None``: distances
+            are computed, and tokenizers have their labels.
     """
     values: Values | None = None
+    names: dict[str, str] = {}
     if figures is not None:
+        names = {label: identity.short for label, identity in identify(figures).items()}
         measured = [figure for figure in figures if figure.origin == "measured"]
         values = {(f.label, f.dataset, f.protocol_hash, f.metric): f.value for f in measured}
     conditions = [row for group in _groups(results) for row in _condition_rows(group)]
-    told = {switch for row in conditions for switch in row["switch"].split(" and ")}
+    covered = {switch for row in conditions for switch in row["switch"].split(" and ")}
     tables = []
     for place in places_of([result for result in results if result.scored()]):
         rows = [row for result in place.results for row in _rows(place, result, values)]
         if rows:
-            tables.append(_convention_table(place, rows, told))
+            tables.append(_convention_table(place, rows, covered, names))
     if conditions:
         frame = pd.DataFrame(conditions, columns=pd.Index(COLUMNS))
         caption = (
             "Convention audit: how far figures move when only conditions do, over the videos that both cells scored. "
             "Value: of the tokenizer's first cell on the dataset."
         )
-        tables.append(NamedTable("condition_audit", caption, condition_audit_table(frame), frame))
+        tables.append(NamedTable("condition_audit", caption, condition_audit_table(frame, names), frame))
     return tables
 
 
-def _convention_table(place: Place, rows: Sequence[dict[str, Any]], told: Collection[str]) -> NamedTable:
+def _convention_table(
+    place: Place, rows: Sequence[dict[str, Any]], covered: Collection[str], names: Mapping[str, str]
+) -> NamedTable:
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     caption = (
         f"Convention audit: how far each figure moves when only the convention does, {place.words}. Same "
         "reconstructions; a number in brackets is a switch, explained below."
     )
-    notes = list(_untold(place, told))
-    return NamedTable(f"convention_audit{place.suffix}", caption, convention_audit_table(frame, notes), frame)
+    notes = list(_not_covered(place, covered))
+    table = convention_audit_table(frame, notes, names)
+    return NamedTable(f"convention_audit{place.suffix}", caption, table, frame)
 
 
 def _bases(result: CellResults) -> list[Metric]:
@@ -114,8 +121,8 @@ def _row(
     return dict(zip(COLUMNS, (*place, *described, value, *turn, other, other - value, videos), strict=True))
 
 
-def _untold(place: Place, told: Collection[str]) -> Iterator[str]:
-    """What these rows can't tell, with what would; ``told`` are switches that other cells of the run have turned."""
+def _not_covered(place: Place, covered: Collection[str]) -> Iterator[str]:
+    """What these rows can't tell, with what would; ``covered`` are switches that other cells of the run have turned."""
     measured = {name for result in place.results for name in result.cell.metrics}
     for family in FAMILIES.values():
         asked = [one for one in family if one.metric in measured]
@@ -124,7 +131,7 @@ def _untold(place: Place, told: Collection[str]) -> Iterator[str]:
             named = "; ".join(f"{one.words} (-m {one.metric})" for one in lacking)
             title = find_metric(asked[0].metric).title
             yield f"{title} by other conventions needs the command of the run once more with: {named}"
-    if needed := [f"{switch} ({option})" for switch, option in OPTIONS.items() if switch not in told]:
+    if needed := [f"{switch} ({option})" for switch, option in OPTIONS.items() if switch not in covered]:
         yield f"The rows of one protocol can't tell these, which need a run each: {', '.join(needed)}"
 
 

@@ -8,7 +8,7 @@ The values have one row a figure and switch. Their columns: ``dataset``, ``proto
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import pandas as pd
@@ -26,10 +26,13 @@ NONE = "–"
 """Printed where a row has no such figure."""
 
 
-def convention_audit_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> PlainTable:
+def convention_audit_table(
+    frame: pd.DataFrame, notes: Sequence[str] = (), names: Mapping[str, str] | None = None
+) -> PlainTable:
     """One line a tokenizer: each figure, and behind it its moves, in columns numbered by switch and explained below.
 
     A switch that moves no figure by a printed digit has no column, and is named below. Then come ``notes``.
+    ``names`` are what labels are printed as.
 
     Raises:
         TableError: if a column is missing.
@@ -59,19 +62,22 @@ def convention_audit_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> Pl
     if still:
         named = "; ".join(f"{titles[metric][0]}: {words} ({switch})" for metric, switch, words in still)
         legend.append(f"These move no figure by a printed digit. {named}")
-    body = [[label, *(line.get(column, NONE) for column in columns)] for label, line in cells.items()]
+    body = [
+        [(names or {}).get(label, label), *(line.get(column, NONE) for column in columns)]
+        for label, line in cells.items()
+    ]
     return PlainTable(headings, body, "l" + "r" * len(columns), (*legend, *notes))
 
 
-def condition_audit_table(frame: pd.DataFrame) -> PlainTable:
-    """One line a tokenizer, metric and turned condition.
+def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None = None) -> PlainTable:
+    """One line a tokenizer, metric and turned condition; ``names`` are what labels are printed as.
 
     Raises:
         TableError: if a column is missing.
     """
     body = [
         (
-            row["label"],
+            (names or {}).get(row["label"], row["label"]),
             f"{row['title']} ({row['unit']})" if row["unit"] else row["title"],
             row["switch"],
             row["words"],

@@ -111,6 +111,7 @@ def test_distances_of_sets_are_taken_from_the_figures() -> None:
     frame = results_table([cell])
     figures = [replace(figure, value=names[figure.metric]) for figure in read_figures(frame)]
     (table,) = audit_tables([cell], figures)
+    assert [row[0] for row in table.table.rows] == [figures[0].system]
     assert [(row["metric"], row["other"], row["move"]) for row in values(table)] == [("fvd-i3d", 130.0, 30.0)]
     assert audit_tables([cell]) == []  # without features of the references there are no figures
 
@@ -127,7 +128,7 @@ def test_every_report_has_the_audit(format_: str, tmp_path: Path) -> None:
     written = write_run_report(run, tmp_path, (format_,))
     texts = {path.name: path.read_text() for path in written if path.suffix in (".md", ".tex", ".csv")}
     assert "dB of the mean squared error of all frames" in texts["convention_audit.csv"]
-    for name in {"md": ("report.md",), "latex": ("report.tex",), "csv": ()}[format_]:
+    for name in {"md": ("report.md",), "latex": ("main.tex",), "csv": ()}[format_]:
         assert "Convention audit" in texts[name]
 
 

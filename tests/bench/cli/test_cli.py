@@ -177,7 +177,16 @@ def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
     code, _ = toklab("report", run_folder)
     assert code == 0
     written = {path.name for path in (run_folder / "report").iterdir()}
-    assert {"table.md", "table.csv", "table.tex", "report.md", "report.tex", "radar.png", "radar.pdf"} <= written
+    assert {
+        "table.md",
+        "table.csv",
+        "main.tex",
+        "report.md",
+        "report.pdf",
+        "report.html",
+        "radar.png",
+        "radar.pdf",
+    } <= written
     text = (run_folder / "report" / "report.md").read_text()
     assert "toklab weights pull lpips-vgg" in text
     assert "torch" in text
