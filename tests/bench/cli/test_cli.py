@@ -176,7 +176,7 @@ def test_a_tokenizer_without_its_checkpoint_is_reported_with_the_command_that_me
 def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
     code, _ = toklab("report", run_folder)
     assert code == 0
-    written = {path.name for path in (run_folder / "report").iterdir()}
+    written = {path.name for path in (run_folder / "report").rglob("*")}
     assert {
         "table.md",
         "table.csv",
