@@ -90,6 +90,10 @@ def _suite(
         raise SuiteError("--set-protocol takes one value; for several protocols run several times")
     base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
     base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
+    changed = {"tokenizers": tokenizer, "datasets": dataset, "protocol": protocol or changes, "settings": settings}
+    if name and (words := [word for word, given in changed.items() if given]):
+        # A title says what the suite measures, and heads every table of the run.
+        base["title"] = f"Suite {base['name']} with other {', '.join(words)}"
     return check_suite(base, f"the suite {name}" if name else "the command")
 
 

@@ -9,6 +9,8 @@ from pathlib import Path
 import av
 import pytest
 from toklab.bench.cli.main import app, main
+from toklab.bench.cli.run import _suite
+from toklab.bench.planning.suite import load_suite
 from typer.testing import CliRunner
 
 INVOKE = Callable[..., tuple[int, str]]
@@ -106,6 +108,15 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
     assert "bicubic-4chn on sample" in output
     assert "bicubic-4chn (" not in output
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_title_of_a_suite_heads_only_what_the_suite_says() -> None:
+    """The demo's title names the built-in sample, which a run on other videos isn't about."""
+    unchanged = _suite("demo", None, None, None, None, ["psnr"], None)
+    assert unchanged.title == load_suite("demo").title
+    changed = _suite("demo", ["bicubic-4chn"], ["folder:clips"], None, None, None, None)
+    assert changed.title == "Suite demo with other tokenizers, datasets"
+    assert _suite("demo", None, None, None, ["height=64"], None, None).title == "Suite demo with other protocol"
 
 
 def test_plan_names_the_limits(toklab: INVOKE) -> None:
