@@ -8,7 +8,7 @@ file, by its name there. ``config`` is the folder's ``config.json``; ``state`` h
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -80,6 +80,21 @@ def latent_and_recon(tokenizer: VideoTokenizer, clip: Tensor) -> dict[str, Tenso
     encoded = tokenizer.encode(clip)
     assert encoded.latents is not None
     return {"latent": encoded.latents, "recon": tokenizer.decode(encoded)}
+
+
+def given_parameters(kind: type, given: dict[str, Any], fixed: dict[str, Any]) -> dict[str, Any]:
+    """The official parameters that a config has a field for.
+
+    Args:
+        kind: the config, a dataclass whose fields have the official names.
+        given: official parameters by name.
+        fixed: as for :func:`refuse_others`.
+
+    Raises:
+        UnsupportedGolden: for a parameter whose value doesn't exist here.
+    """
+    refuse_others(given, fixed)
+    return {f.name: given[f.name] for f in fields(kind) if f.name in given}
 
 
 def refuse_others(given: dict[str, Any], fixed: dict[str, Any]) -> None:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
-from ...golden import ClipGoldens, refuse_others
+from ...golden import ClipGoldens, given_parameters
 from .adapter import LeanVAETokenizer
 from .config import LeanVAEConfig
 from .wavelets import haar_2d, haar_3d
@@ -21,9 +20,7 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
-    arch = config["arch"]
-    refuse_others(arch, _FIXED)
-    return {f.name: arch[f.name] for f in fields(LeanVAEConfig) if f.name in arch}
+    return given_parameters(LeanVAEConfig, config["arch"], _FIXED)
 
 
 def _outputs(tokenizer: LeanVAETokenizer, clip: Tensor) -> dict[str, Tensor]:

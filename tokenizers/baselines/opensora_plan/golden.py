@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from ...golden import ClipGoldens, golden_tokenizer, latent_and_recon, refuse_others
+from ...golden import ClipGoldens, given_parameters, golden_tokenizer, latent_and_recon
 from ...networks.ldm.chunks import OfficialTiling
 from .adapter import CausalVAETokenizer
 from .chunked import ChunkRule
@@ -41,9 +40,7 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
-    given = config["arch"]
-    refuse_others(given, _FIXED)
-    return {f.name: given[f.name] for f in fields(CausalVAEConfig) if f.name in given}
+    return given_parameters(CausalVAEConfig, config["arch"], _FIXED)
 
 
 def _outputs(tokenizer: CausalVAETokenizer, clip: Tensor) -> dict[str, Tensor]:

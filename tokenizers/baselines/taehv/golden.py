@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
-from ...golden import ClipGoldens, refuse_others
+from ...golden import ClipGoldens, given_parameters
 from .adapter import TAEHVTokenizer
 from .config import TAEHVConfig
 
@@ -21,9 +20,7 @@ def golden_parameters(config: dict[str, Any], state: dict[str, Tensor]) -> dict[
     Raises:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
-    arch = config["arch"]
-    refuse_others(arch, _FIXED)
-    given = {f.name: arch[f.name] for f in fields(TAEHVConfig) if f.name in arch}
+    given = given_parameters(TAEHVConfig, config["arch"], _FIXED)
     # The two further decoders are told by their weights, as upstream tells them by file names.
     if "decoder.0.weight" in state:
         given["variant"] = "super"

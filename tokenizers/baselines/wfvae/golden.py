@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
 from typing import Any
 
 from torch import Tensor
 
-from ...golden import ClipGoldens, refuse_others
+from ...golden import ClipGoldens, given_parameters
 from .adapter import WFVAETokenizer
 from .config import WFVAEConfig
 
@@ -29,9 +28,7 @@ def golden_parameters(config: dict[str, Any]) -> dict[str, Any]:
     Raises:
         UnsupportedGolden: for a parameter whose value doesn't exist here.
     """
-    arch = config["arch"]
-    refuse_others(arch, _FIXED)
-    return {f.name: arch[f.name] for f in fields(WFVAEConfig) if f.name in arch}
+    return given_parameters(WFVAEConfig, config["arch"], _FIXED)
 
 
 def _outputs(tokenizer: WFVAETokenizer, clip: Tensor) -> dict[str, Tensor]:
