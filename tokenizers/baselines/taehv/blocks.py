@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 
-class FrameConv2d(nn.Conv2d):
-    """2-D convolution of every frame."""
+class TimeFirstConv2d(nn.Conv2d):
+    """2-D convolution of every frame, of videos with time before channels."""
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, T, I, H, W) to (B, T, O, H', W')."""
@@ -42,11 +42,11 @@ def memory_block(channels: int) -> MemoryBlock:
     """The usual block: three convolutions of 3 × 3 positions."""
     return MemoryBlock(
         nn.Sequential(
-            FrameConv2d(2 * channels, channels, 3, padding=1),
+            TimeFirstConv2d(2 * channels, channels, 3, padding=1),
             nn.ReLU(),
-            FrameConv2d(channels, channels, 3, padding=1),
+            TimeFirstConv2d(channels, channels, 3, padding=1),
             nn.ReLU(),
-            FrameConv2d(channels, channels, 3, padding=1),
+            TimeFirstConv2d(channels, channels, 3, padding=1),
         )
     )
 
@@ -56,13 +56,13 @@ def wide_memory_block(channels: int, group_width: int) -> MemoryBlock:
     groups = max(1, channels // group_width)
     return MemoryBlock(
         nn.Sequential(
-            FrameConv2d(2 * channels, channels, 1),
+            TimeFirstConv2d(2 * channels, channels, 1),
             nn.ReLU(),
-            FrameConv2d(channels, channels, 3, padding=1, groups=groups),
+            TimeFirstConv2d(channels, channels, 3, padding=1, groups=groups),
             nn.ReLU(),
-            FrameConv2d(channels, channels, 1),
+            TimeFirstConv2d(channels, channels, 1),
             nn.ReLU(),
-            FrameConv2d(channels, channels, 3, padding=1, groups=groups),
+            TimeFirstConv2d(channels, channels, 3, padding=1, groups=groups),
         )
     )
 
@@ -71,10 +71,10 @@ def super_memory_block(channels: int) -> MemoryBlock:
     """The block of ``super``: 7 × 7 positions of each channel alone, then two convolutions of one position."""
     return MemoryBlock(
         nn.Sequential(
-            FrameConv2d(2 * channels, 2 * channels, 7, padding=3, groups=2 * channels, bias=False),
-            FrameConv2d(2 * channels, 4 * channels, 1),
+            TimeFirstConv2d(2 * channels, 2 * channels, 7, padding=3, groups=2 * channels, bias=False),
+            TimeFirstConv2d(2 * channels, 4 * channels, 1),
             nn.ReLU(),
-            FrameConv2d(4 * channels, channels, 1, bias=False),
+            TimeFirstConv2d(4 * channels, channels, 1, bias=False),
         ),
         activates=False,
     )
@@ -85,7 +85,7 @@ class TimePool(nn.Module):
 
     def __init__(self, channels: int, factor: int):
         super().__init__()
-        self.conv = FrameConv2d(factor * channels, channels, 1, bias=False)
+        self.conv = TimeFirstConv2d(factor * channels, channels, 1, bias=False)
         self._factor = factor
 
     def forward(self, x: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ class TimeGrow(nn.Module):
 
     def __init__(self, channels: int, factor: int):
         super().__init__()
-        self.conv = FrameConv2d(channels, factor * channels, 1, bias=False)
+        self.conv = TimeFirstConv2d(channels, factor * channels, 1, bias=False)
         self._factor = factor
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,10 +7,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import (
-    FrameConv2d,
     MemoryBlock,
     NearestUpsampling,
     SoftClamp,
+    TimeFirstConv2d,
     TimeGrow,
     TimePool,
     memory_block,
@@ -25,11 +25,11 @@ BLOCKS_A_STAGE = 3
 def encoder(config: TAEHVConfig) -> nn.Sequential:
     """Patches (B, T, 3 p², H, W) to latents (B, T / f, C, H / 8, W / 8)."""
     width = config.encoder_width
-    layers: list[nn.Module] = [FrameConv2d(3 * config.patch_size**2, width, 3, padding=1), nn.ReLU()]
+    layers: list[nn.Module] = [TimeFirstConv2d(3 * config.patch_size**2, width, 3, padding=1), nn.ReLU()]
     for joins in config.encoder_time_downscale:
-        layers += [TimePool(width, 1 + joins), FrameConv2d(width, width, 3, stride=2, padding=1, bias=False)]
+        layers += [TimePool(width, 1 + joins), TimeFirstConv2d(width, width, 3, stride=2, padding=1, bias=False)]
         layers += [memory_block(width) for _ in range(BLOCKS_A_STAGE)]
-    return nn.Sequential(*layers, FrameConv2d(width, config.latent_channels, 3, padding=1))
+    return nn.Sequential(*layers, TimeFirstConv2d(width, config.latent_channels, 3, padding=1))
 
 
 def decoder(config: TAEHVConfig) -> nn.Sequential:
@@ -37,12 +37,12 @@ def decoder(config: TAEHVConfig) -> nn.Sequential:
     if config.variant == "super":
         return _super_decoder(config)
     widths = config.decoder_widths
-    layers: list[nn.Module] = [SoftClamp(), FrameConv2d(config.latent_channels, widths[0], 3, padding=1), nn.ReLU()]
+    layers: list[nn.Module] = [SoftClamp(), TimeFirstConv2d(config.latent_channels, widths[0], 3, padding=1), nn.ReLU()]
     for stage in range(NUM_STAGES):
         layers += [_block(config, widths[stage]) for _ in range(BLOCKS_A_STAGE)]
         layers += [NearestUpsampling(), TimeGrow(widths[stage], 1 + config.decoder_time_upscale[stage])]
-        layers.append(FrameConv2d(widths[stage], widths[stage + 1], 3, padding=1, bias=False))
-    return nn.Sequential(*layers, nn.ReLU(), FrameConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
+        layers.append(TimeFirstConv2d(widths[stage], widths[stage + 1], 3, padding=1, bias=False))
+    return nn.Sequential(*layers, nn.ReLU(), TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
 
 
 def _block(config: TAEHVConfig, channels: int) -> MemoryBlock:
@@ -53,12 +53,12 @@ def _block(config: TAEHVConfig, channels: int) -> MemoryBlock:
 
 def _super_decoder(config: TAEHVConfig) -> nn.Sequential:
     widths = config.decoder_widths
-    layers: list[nn.Module] = [FrameConv2d(config.latent_channels, widths[0], 1, bias=False)]
+    layers: list[nn.Module] = [TimeFirstConv2d(config.latent_channels, widths[0], 1, bias=False)]
     for stage in range(NUM_STAGES):
         layers += [super_memory_block(widths[stage]) for _ in range(BLOCKS_A_STAGE)]
-        layers += [FrameConv2d(widths[stage], 4 * widths[stage + 1], 3, padding=1), nn.ReLU(), nn.PixelShuffle(2)]
+        layers += [TimeFirstConv2d(widths[stage], 4 * widths[stage + 1], 3, padding=1), nn.ReLU(), nn.PixelShuffle(2)]
         layers.append(TimeGrow(widths[stage + 1], 1 + config.decoder_time_upscale[stage]))
-    return nn.Sequential(*layers, FrameConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
+    return nn.Sequential(*layers, TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
 
 
 class TAEHVModel(nn.Module):

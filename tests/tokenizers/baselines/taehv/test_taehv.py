@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 from toklab.tokenizers.baselines.taehv.adapter import TAEHVTokenizer
-from toklab.tokenizers.baselines.taehv.blocks import FrameConv2d, TimeGrow, TimePool, memory_block
+from toklab.tokenizers.baselines.taehv.blocks import TimeFirstConv2d, TimeGrow, TimePool, memory_block
 from toklab.tokenizers.baselines.taehv.config import TAEHVConfig
 from toklab.tokenizers.baselines.taehv.golden import golden_parameters
 from toklab.tokenizers.golden import UnsupportedGolden, golden_tokenizer
@@ -22,7 +22,7 @@ def built(**changes: Any) -> TAEHVTokenizer:
     tokenizer.init_random(0)
     # A decoder that was never trained gives values near 0, most of which would be cut off.
     last = tokenizer.model.decoder[-1]
-    assert isinstance(last, FrameConv2d)
+    assert isinstance(last, TimeFirstConv2d)
     assert last.bias is not None
     last.weight.mul_(5)
     last.bias.fill_(0.5)
