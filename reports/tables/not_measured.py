@@ -1,4 +1,4 @@
-"""Columns in which nothing was measured: they leave a printed table, and a line below it says what is missing and why."""
+"""Columns in which nothing was measured: they leave a printed table, and lines below it say why."""
 
 from __future__ import annotations
 
