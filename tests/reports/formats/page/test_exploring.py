@@ -52,6 +52,20 @@ def test_headings_sort_best_first_then_worst_first_and_what_is_missing_last(
         assert page.locator(".results thead th[aria-sort]").count() == 0
 
 
+def test_the_whole_heading_sorts_and_rows_name_their_kind_where_kinds_are_mixed(
+    open_page: Callable[..., Any], page_file: Path
+) -> None:
+    page = open_page(page_file)
+    kinds = page.locator(".results tbody th .kind")
+    assert kinds.count() == SYSTEMS
+    assert not kinds.first.is_visible()
+    page.get_by_label("Group by", exact=True).select_option(label="nothing")
+    assert kinds.first.is_visible()
+    assert set(kinds.all_inner_texts()) == {"Discrete", "Continuous, 4 channels", "Continuous, 16 channels"}
+    page.locator(".results thead th.number", has_text="PSNR").click(position={"x": 3, "y": 3})
+    assert shown_systems(page) == ranked("psnr", largest_first=True)
+
+
 def test_groups_are_sorted_within(open_page: Callable[..., Any], page_file: Path) -> None:
     page = open_page(page_file)
     heading(page, "PSNR").click()
