@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import say
+from .output import JsonOption, results_alone, say, say_json
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
@@ -144,6 +146,12 @@ def run(
         typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
     ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors and the run folder's path, and nothing else.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document; messages go to standard error.")
+    ] = False,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
 ) -> None:
@@ -164,6 +172,8 @@ def run(
         toklab run mcl-jcv --dataset mcl-jcv:/data/MCL-JCV --device cuda
 
         toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
+
+        toklab run demo --limit-videos 1 --quiet --json > result.json
     """
     import torch
 
@@ -171,7 +181,7 @@ def run(
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
-    from .report import print_next, print_run
+    from .run_end import print_document, print_end, result_document, say_failures
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if lock is not None and len(chosen.datasets) != 1:
@@ -199,30 +209,27 @@ def run(
         lock=absolute(lock) if lock else None,
         on_corrupt=on_corrupt.value,
     )
-    if watched.past.folder:
-        folder = Path(watched.past.folder)
-    elif suite is None and out is None:
-        with watched.step(PLANNING):
-            folder = claim_folder(chosen, cards or [])
-        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
-    else:
-        folder = out or Path("runs") / chosen.name
-    watched.tell(folder=str(folder))
-    # Plugins may change the working directory at any moment.
-    place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
-    summary = run_into(place, chosen, options, card_folders=card_folders, supervision=watched)
-    broken = print_run(place)
-    print_next(folder)
+    with results_alone() if quiet or as_json else nullcontext():
+        if watched.past.folder:
+            folder = Path(watched.past.folder)
+        elif suite is None and out is None:
+            with watched.step(PLANNING):
+                folder = claim_folder(chosen, cards or [])
+            if not quiet:
+                say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        else:
+            folder = out or Path("runs") / chosen.name
+        watched.tell(folder=str(folder))
+        # Plugins may change the working directory at any moment.
+        place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
+        said = "errors" if quiet else "all"
+        summary = run_into(place, chosen, options, card_folders=card_folders, said=said, supervision=watched)
+        document = result_document(place, folder, summary) if quiet or as_json else None
+    code = print_end(place, folder, summary) if document is None else print_document(document, as_json=as_json)
+    say_failures(folder, summary)
     watched.is_done = True
-    if summary.exit_code:
-        counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
-        counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
-        say(
-            f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
-            err=True,
-        )
-    if summary.exit_code or broken:
-        raise typer.Exit(1)
+    if code:
+        raise typer.Exit(code)
 
 
 def _parse_keep(text: str) -> int | None:
@@ -244,17 +251,23 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a run would do: its cells, protocol and metrics. Nothing is run.
 
     Example:
 
         toklab plan demo
+
+        toklab plan demo -t vidtok-small-kl-4chn --set posterior=mode,sample --json
     """
     from ..planning.plan import plan_cells
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
+    if as_json:
+        say_json(_plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos}))
+        return
     hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
     say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
     for cell in cells:
@@ -263,6 +276,21 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+
+
+def _plan_document(suite: Suite, cells: Sequence[Cell], limits: dict[str, int | None]) -> dict[str, object]:
+    """What a run would do, for programs."""
+    planned = [
+        {
+            "tokenizer": cell.tokenizer,
+            "label": cell.label,
+            "dataset": cell.dataset,
+            "protocol": cell.protocol.name,
+            "protocol_hash": cell.protocol.hash,
+        }
+        for cell in cells
+    ]
+    return {"suite": suite.name, "title": suite.title, "cells": planned, "metrics": list(suite.metrics), **limits}
 
 
 def merge(

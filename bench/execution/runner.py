@@ -167,7 +167,7 @@ class Runner:
             self._books.forget_stale_rows(cell_id, windows)
             evaluation = self._evaluation(cell, cell_id, spec, windows, run_id)
             done = windows.count_where(evaluation.needs_nothing)
-            self.progress.start(cell, number, of, windows.count, done)
+            self.progress.start(cell, number, of, windows.count, done, windows.num_videos)
             with self.supervision.step(BUILDING):
                 tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
                 pieces = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
