@@ -1,0 +1,63 @@
+"""Moments around each position against scipy's filters, and how they may depend on their surroundings."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import correlate1d
+from toklab.bench.metrics.local_moments import STRIP_ROWS, LocalMoments, Moments
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+
+TAPS = torch.tensor([0.1, 0.2, 0.4, 0.2, 0.1], dtype=torch.float64)
+
+
+def _pictures(height: int, width: int, num_channels: int = 3) -> tuple[Tensor, Tensor]:
+    generator = torch.Generator().manual_seed(height * 1000 + width)
+    x, y = torch.rand(2, num_channels, height, width, generator=generator) * 2 - 1
+    return x, y
+
+
+def _whole(moments: Moments, num_channels: int) -> np.ndarray:
+    parts = (moments.mean_x, moments.mean_y, moments.mean_squares, moments.mean_product)
+    # (columns, channels, rows) to (channels, rows, columns).
+    return np.stack([part.unflatten(1, (num_channels, -1)).permute(1, 2, 0).numpy().copy() for part in parts])
+
+
+@pytest.mark.parametrize("size", [(5, 5), (6, 40), (STRIP_ROWS + 4, 12), (3 * STRIP_ROWS + 1, 21), (33, 19)])
+@pytest.mark.parametrize("num_channels", [1, 3])
+def test_equals_scipy(size: tuple[int, int], num_channels: int) -> None:
+    x, y = _pictures(*size, num_channels)
+    moments = LocalMoments(TAPS, num_channels, *size)
+    found = np.concatenate([_whole(strip, num_channels) for strip in moments.strips(x, y)], axis=2)
+    a, b = (picture.double().numpy() + 1 for picture in (x, y))
+    expected = np.stack([a, b, a * a + b * b, a * b])
+    for axis in (2, 3):
+        expected = correlate1d(expected, TAPS.numpy(), axis=axis)
+    np.testing.assert_allclose(found, expected[:, :, 2:-2, 2:-2], rtol=1e-13)
+    assert found.shape[1:] == (num_channels, size[0] - 4, size[1] - 4)
+    assert moments.num_positions == (size[0] - 4) * (size[1] - 4)
+
+
+class _Multiplications(TorchDispatchMode):
+    """Counts those of matrix products."""
+
+    count = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func.overloadpacket in (torch.ops.aten.mm, torch.ops.aten.bmm):
+            self.count += args[0].numel() * args[1].shape[-1]
+        return func(*args, **(kwargs or {}))
+
+
+def test_few_of_the_multiplied_numbers_are_zeros() -> None:
+    x, y = _pictures(128, 128)
+    taps = torch.full((11,), 1 / 11, dtype=torch.float64)
+    with _Multiplications() as multiplications:
+        list(LocalMoments(taps, 3, 128, 128).strips(x, y))
+    # Four moments, three channels, 118 rows of 128 columns and then of 118, 11 taps.
+    needed = 4 * 3 * 118 * (128 + 118) * 11
+    assert needed < multiplications.count < 2 * needed
