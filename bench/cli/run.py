@@ -12,6 +12,7 @@ from .output import say
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
+    from ..execution.engines.ray_cluster import EngineOptions
     from ..planning.cell import Cell
     from ..planning.suite import Suite
 
@@ -29,6 +30,13 @@ class OnCorruptChoice(StrEnum):
 
     fail = "fail"
     note = "note"
+
+
+class EngineChoice(StrEnum):
+    """What computes the windows."""
+
+    local = "local"
+    ray = "ray"
 
 
 SuiteArgument = Annotated[
@@ -144,6 +152,21 @@ def run(
         typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
     ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+    engine: Annotated[
+        EngineChoice,
+        typer.Option(help="`local`: this process. `ray`: workers on this machine or on a cluster (docs/scale.md)."),
+    ] = EngineChoice.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers of `--engine ray` [default: one a GPU; one a machine without GPUs]."),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a worker of `--engine ray` [default: 1 where there are any].")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster that runs already, such as `auto` [default: Ray starts on this machine]."),
+    ] = None,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
 ) -> None:
@@ -164,6 +187,8 @@ def run(
         toklab run mcl-jcv --dataset mcl-jcv:/data/MCL-JCV --device cuda
 
         toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
+
+        toklab run demo --engine ray --workers 2
     """
     import torch
 
@@ -185,8 +210,18 @@ def run(
         if seconds is not None and not watched.is_active:
             raise ValueError(f"{option} takes the command toklab itself: nothing can end a process from within")
     watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
+    cluster = None
+    if engine is EngineChoice.ray:
+        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, plugin_timeout)
+    elif given := [
+        name
+        for name, value in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker), ("--address", address))
+        if value is not None
+    ]:
+        raise ValueError(f"{given[0]} needs --engine ray")
     options = RunOptions(
-        device=resolve_device(device),
+        # The workers of a cluster have devices of their own.
+        device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
         prefetch=prefetch,
@@ -210,7 +245,15 @@ def run(
     watched.tell(folder=str(folder))
     # Plugins may change the working directory at any moment.
     place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
-    summary = run_into(place, chosen, options, card_folders=card_folders, supervision=watched)
+    summary = run_into(
+        place,
+        chosen,
+        options,
+        card_folders=card_folders,
+        supervision=watched,
+        engine=cluster,
+        forward_timeout_s=forward_timeout,
+    )
     broken = print_run(place)
     print_next(folder)
     watched.is_done = True
@@ -223,6 +266,24 @@ def run(
         )
     if summary.exit_code or broken:
         raise typer.Exit(1)
+
+
+def _engine_options(
+    workers: int | None,
+    gpus_per_worker: float | None,
+    address: str | None,
+    threads: int | None,
+    device: str,
+    plugin_timeout: float | None,
+) -> EngineOptions:
+    from ..execution.engines.ray_cluster import EngineOptions, check_ray
+
+    check_ray()
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--engine ray takes --device auto, cpu or cuda, not {device!r}; Ray chooses the GPUs")
+    if plugin_timeout is not None:
+        raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
+    return EngineOptions(workers, gpus_per_worker, address, threads, device)
 
 
 def _parse_keep(text: str) -> int | None:
