@@ -14,6 +14,7 @@ from .output import JsonOption, results_alone, say, say_json
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
+    from ..execution.engines.ray_cluster import EngineOptions
     from ..planning.cell import Cell
     from ..planning.suite import Suite
 
@@ -31,6 +32,13 @@ class OnCorruptChoice(StrEnum):
 
     fail = "fail"
     note = "note"
+
+
+class EngineChoice(StrEnum):
+    """What computes the windows."""
+
+    local = "local"
+    ray = "ray"
 
 
 SuiteArgument = Annotated[
@@ -152,6 +160,21 @@ def run(
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as one JSON document; messages go to standard error.")
     ] = False,
+    engine: Annotated[
+        EngineChoice,
+        typer.Option(help="`local`: this process. `ray`: workers on this machine or on a cluster (docs/scale.md)."),
+    ] = EngineChoice.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers of `--engine ray` [default: one a GPU; one a machine without GPUs]."),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a worker of `--engine ray` [default: 1 where there are any].")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster that runs already, such as `auto` [default: Ray starts on this machine]."),
+    ] = None,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
 ) -> None:
@@ -174,6 +197,8 @@ def run(
         toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
 
         toklab run demo --limit-videos 1 --quiet --json > result.json
+
+        toklab run demo --engine ray --workers 2
     """
     import torch
 
@@ -195,8 +220,18 @@ def run(
         if seconds is not None and not watched.is_active:
             raise ValueError(f"{option} takes the command toklab itself: nothing can end a process from within")
     watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
+    cluster = None
+    if engine is EngineChoice.ray:
+        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, plugin_timeout)
+    elif given := [
+        name
+        for name, value in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker), ("--address", address))
+        if value is not None
+    ]:
+        raise ValueError(f"{given[0]} needs --engine ray")
     options = RunOptions(
-        device=resolve_device(device),
+        # The workers of a cluster have devices of their own.
+        device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
         prefetch=prefetch,
@@ -222,14 +257,40 @@ def run(
         watched.tell(folder=str(folder))
         # Plugins may change the working directory at any moment.
         place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
-        said = "errors" if quiet else "all"
-        summary = run_into(place, chosen, options, card_folders=card_folders, said=said, supervision=watched)
+        summary = run_into(
+            place,
+            chosen,
+            options,
+            card_folders=card_folders,
+            said="errors" if quiet else "all",
+            supervision=watched,
+            engine=cluster,
+            forward_timeout_s=forward_timeout,
+        )
         document = result_document(place, folder, summary) if quiet or as_json else None
     code = print_end(place, folder, summary) if document is None else print_document(document, as_json=as_json)
     say_failures(folder, summary)
     watched.is_done = True
     if code:
         raise typer.Exit(code)
+
+
+def _engine_options(
+    workers: int | None,
+    gpus_per_worker: float | None,
+    address: str | None,
+    threads: int | None,
+    device: str,
+    plugin_timeout: float | None,
+) -> EngineOptions:
+    from ..execution.engines.ray_cluster import EngineOptions, check_ray
+
+    check_ray()
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--engine ray takes --device auto, cpu or cuda, not {device!r}; Ray chooses the GPUs")
+    if plugin_timeout is not None:
+        raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
+    return EngineOptions(workers, gpus_per_worker, address, threads, device)
 
 
 def _parse_keep(text: str) -> int | None:

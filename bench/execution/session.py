@@ -15,6 +15,7 @@ from ...datasets.names import display_names
 from ..ledger.ledger import Ledger
 from ..planning.plan import plan_cells
 from ..planning.suite import Suite, write_suite
+from .engines.ray_cluster import EngineOptions
 from .options import RunOptions
 from .progress import Progress, SilentProgress
 from .runner import Runner, RunSummary
@@ -60,8 +61,20 @@ def run_into(
     card_folders: Sequence[Path] = (),
     said: Said = "all",
     supervision: Supervision | None = None,
+    engine: EngineOptions | None = None,
+    forward_timeout_s: float | None = None,
 ) -> RunSummary:
     """Run a suite into a folder, which is made, or gone on with where an earlier run stopped.
+
+    Args:
+        folder: the run folder.
+        suite: what is run.
+        options: how it is run.
+        card_folders: with cards of the user's own.
+        show_progress: whether a bar is shown on the terminal.
+        supervision: of this process.
+        engine: workers of Ray that compute; this process itself if not given.
+        forward_timeout_s: seconds after which a worker's forward pass is given up.
 
     Raises:
         ValueError: (a subclass) before anything runs, if the suite names what doesn't exist or the folder is in use.
@@ -70,6 +83,12 @@ def run_into(
         planned = plan_cells(suite, card_folders)
     # Plugins may change the working directory at any moment.
     cells = [replace(cell, root=cell.root and absolute(cell.root.expanduser())) for cell in planned]
+    workers = None
+    if engine is not None:
+        # Ray is an extra.
+        from .engines.ray_engine import RayEngine
+
+        workers = RayEngine(engine, options, card_folders, forward_timeout_s=forward_timeout_s)
     with Ledger(folder, write=True) as ledger, listener(said) as progress:
         write_suite(folder, suite)
-        return Runner(ledger, options, progress, card_folders, supervision=supervision).run(cells)
+        return Runner(ledger, options, progress, card_folders, supervision=supervision, engine=workers).run(cells)
