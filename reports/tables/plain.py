@@ -80,7 +80,8 @@ def to_terminal(table: PlainTable, *, ruled: bool = False, width: int | None = N
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False)
+    padding = (0, GAP - 1, 0, 0) if ruled else (0, GAP - 1)
+    grid = Table(box=box.SIMPLE_HEAD if ruled else None, padding=padding, pad_edge=False)
     texts = table.texts
     for index, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
         grid.add_column(Text(heading), justify="right" if side == "r" else "left", no_wrap=True)
