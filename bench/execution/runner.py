@@ -131,6 +131,7 @@ class Runner:
                 self._engine.run(context, self._open_cells(cells, run), lambda opened: self._finish(opened, run))
                 # Nothing else may work while speeds are measured.
                 self._engine.close()
+                self.supervision.tell(engine=None)
                 timing.run()
         finally:
             self._engine.close()
@@ -175,7 +176,7 @@ class Runner:
             if isinstance(opened, OpenCell):
                 if not self._engine.builds_models:
                     # Workers run it from here on: nothing that ends this process is the tokenizer's doing.
-                    self.supervision.tell(cell=None)
+                    self.supervision.tell(cell=None, engine="Ray's workers")
                 yield opened
             else:
                 self._settle(opened, number, run)
