@@ -28,6 +28,8 @@ from .dataset_windows import DatasetWindows, cut_plans, length_notes, unlocked_n
 from .options import RunOptions
 from .supervision import Supervision
 
+CLIP_CACHE_FOLDER = "clip-cache"
+"""Inside the run folder; holds decoded windows while several tokenizers share them."""
 OpenDataset = Callable[[str, Path | None], Dataset]
 """Gives the dataset of a name in the catalog and a root."""
 SkipWindow = Callable[[str, str, Window], bool]
