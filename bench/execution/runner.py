@@ -79,7 +79,7 @@ class Runner:
         open_dataset: OpenDataset = open_registered,
         supervision: Supervision | None = None,
     ):
-        """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
+        """``worker`` decodes in place of child processes of the runner's own, and outlives it."""
         self.ledger = ledger
         self.supervision = supervision or Supervision()
         self.options = options
@@ -100,8 +100,7 @@ class Runner:
         remove_unfinished(self.ledger.folder)
         finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
-        if len(cells) > 1:
-            self._preparation.share_clips(cache_folder)
+        self._preparation.share_clips(cache_folder, cells)
         timing = ThroughputPass(
             self.ledger,
             self._preparation,

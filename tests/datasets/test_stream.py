@@ -20,6 +20,7 @@ from toklab.datasets.identity import content_id
 from toklab.datasets.interface import WHOLE_SOURCE, Clip, FailedClip, VideoSource
 from toklab.datasets.protocol import load_protocol
 from toklab.datasets.readers.choice import open_reader
+from toklab.datasets.readers.interface import VideoFacts
 from toklab.datasets.readers.worker import DecodeWorker, WorkerLost
 from toklab.datasets.stream import ClipStream, SourcePlan
 
@@ -191,7 +192,7 @@ def test_leaving_early_stops_thread_and_process(sources: list[VideoSource]) -> N
 
 
 def _process_of(stream: ClipStream, _clip: object) -> int:
-    process = stream._worker._process
+    process = stream._workers[0]._process
     assert process is not None
     return process.pid
 
@@ -233,10 +234,11 @@ def test_cached_windows_are_not_decoded_again(
     sources: list[VideoSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = ClipCache(tmp_path / "cache", 10**9)
-    with ClipStream(sources, PROTOCOL, causal=True, cache=cache) as stream:
+    facts: dict[tuple[str, VideoSource, str], VideoFacts] = {}
+    with ClipStream(sources, PROTOCOL, causal=True, cache=cache, known_facts=facts) as stream:
         first = [clip for clip in stream if isinstance(clip, Clip)]
     monkeypatch.setattr(DecodeWorker, "_start", lambda self: pytest.fail("a process was started"))
-    with ClipStream(sources, PROTOCOL, causal=True, cache=cache) as stream:
+    with ClipStream(sources, PROTOCOL, causal=True, cache=cache, known_facts=facts) as stream:
         second = [clip for clip in stream if isinstance(clip, Clip)]
     assert len(second) == 6
     for one, other in zip(first, second, strict=True):
@@ -257,7 +259,7 @@ from toklab.datasets.protocol import load_protocol
 from toklab.datasets.stream import ClipStream
 stream = ClipStream([VideoSource("v", Path(sys.argv[1]))], load_protocol("vidtok"), causal=True)
 next(iter(stream))
-print(stream._worker._process.pid, flush=True)
+print(stream._workers[0]._process.pid, flush=True)
 os.kill(os.getpid(), 9)
 """
 
