@@ -105,7 +105,9 @@ def run_suite(
         limit_videos=limit_videos,
         on_corrupt=on_corrupt,
     )
-    run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
+    run_into(
+        folder, chosen, options, card_folders=[Path(card) for card in cards], said="all" if progress else "nothing"
+    )
     return open_run(folder)
 
 
@@ -210,7 +212,7 @@ def _evaluate(
     with (
         borrowed(networks, torch.device(options.device)),
         Ledger(folder, write=True) as ledger,
-        listener(on_terminal=progress) as heard,
+        listener("all" if progress else "nothing") as heard,
     ):
         runner = Runner(
             ledger, options, heard, catalog=_OneTokenizer(tokenizer), open_dataset=lambda name, root: dataset

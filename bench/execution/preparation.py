@@ -29,6 +29,8 @@ from .options import RunOptions
 from .shared_clips import SharedClips
 from .supervision import Supervision
 
+CLIP_CACHE_FOLDER = "clip-cache"
+"""Inside the run folder; holds decoded windows while several tokenizers share them."""
 OpenDataset = Callable[[str, Path | None], Dataset]
 """Gives the dataset of a name in the catalog and a root."""
 SkipWindow = Callable[[str, str, Window], bool]
@@ -70,8 +72,8 @@ class Preparation:
         )
         self._owns_workers = worker is None
 
-    def share_clips(self, folder: Path, cells: Sequence[Cell]) -> None:
-        """Keep decoded windows in ``folder`` as long as others of ``cells`` are still to see them."""
+    def share_clips(self, folder: Path, cells: Sequence[Cell] | None = None) -> None:
+        """Keep decoded windows in ``folder`` as long as others of ``cells`` are still to see them; ``None``: always."""
         self._clips = SharedClips(folder, self.options.clip_cache_bytes, cells)
 
     def close(self) -> None:

@@ -78,3 +78,6 @@ def test_windows_are_kept_only_while_another_cell_is_still_to_see_them(video_fol
     for cells, limit in (([first], 1 << 20), ([first, elsewhere], 1 << 20), ([first, second], 0)):
         assert SharedClips(tmp_path / "none", limit, cells).shelf(first) == (None, False)
     assert not (tmp_path / "none").exists()
+    shelf, is_needed_again = SharedClips(tmp_path / "unknown", 1 << 20, None).shelf(first)
+    assert shelf is not None
+    assert is_needed_again
