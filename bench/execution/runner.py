@@ -90,7 +90,7 @@ class Runner:
         supervision: Supervision | None = None,
         engine: Engine | None = None,
     ):
-        """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
+        """``worker`` decodes in place of child processes of the runner's own, and outlives it."""
         self.ledger = ledger
         self._engine: Engine = engine or LocalEngine()
         self.supervision = supervision or Supervision()
@@ -111,8 +111,7 @@ class Runner:
         self._forget_unfinished()
         remove_unfinished(self.ledger.folder)
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
-        if len(cells) > 1:
-            self._preparation.share_clips(cache_folder)
+        self._preparation.share_clips(cache_folder, cells)
         timing = ThroughputPass(
             self.ledger,
             self._preparation,
