@@ -3,43 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import lpips
 import pytest
 import torch
+from lpips_backbones import random_backbone
 from metric_windows import make_batch, make_metric, random_video
 from safetensors.torch import load_file
 from toklab.bench.metrics.interface import MetricError
 from toklab.bench.metrics.lpips import LpipsAlex, LpipsAlexSpatial, LpipsVgg, build_lpips, lpips_distance
 from toklab.bench.metrics.lpips_vgg import VggLpips
-from torch import Tensor, nn
-from torchvision.models import alexnet, vgg16
-
-
-def _random_backbone(network: str) -> dict[str, Tensor]:
-    with torch.device("meta"):
-        model = {"vgg": vgg16, "alex": alexnet}[network](weights=None)
-    state: dict[str, Tensor] = {}
-    convolutions = [(name, layer) for name, layer in model.features.named_children() if isinstance(layer, nn.Conv2d)]
-    for index, (name, layer) in enumerate(convolutions):
-        generator = torch.Generator().manual_seed(1000 + index)
-        weight = torch.randn(layer.weight.shape, generator=generator)
-        assert layer.bias is not None
-        state[f"features.{name}.weight"] = weight * math.sqrt(2 / layer.weight[0].numel())
-        state[f"features.{name}.bias"] = 0.05 * torch.randn(layer.bias.shape, generator=generator)
-    return state
+from torch import Tensor
 
 
 @pytest.fixture(scope="module")
 def vgg_backbone() -> dict[str, Tensor]:
-    return _random_backbone("vgg")
+    return random_backbone("vgg")
 
 
 @pytest.mark.slow
 @pytest.mark.goldens
-def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
+def test_equals_vidtok_with_arandom_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
     tensors = load_file(shared / "goldens/metrics/vidtok_lpips_randvgg.safetensors")
     cases = json.loads((shared / "goldens/metrics/vidtok_lpips_randvgg.json").read_text())["cases"]
     model = build_lpips("vgg", vgg_backbone)
@@ -100,7 +85,7 @@ def test_changed_weights_are_noticed(vgg_backbone: dict[str, Tensor]) -> None:
 
 @pytest.mark.parametrize("network", ["alex", "vgg"])
 def test_identical_frames_have_no_distance(network: str) -> None:
-    backbone = _random_backbone(network)
+    backbone = random_backbone(network)
     video = random_video(0, (1, 3, 2, 40, 40))
     metrics = (LpipsAlex(backbone), LpipsAlexSpatial(backbone)) if network == "alex" else (LpipsVgg(backbone),)
     for metric in metrics:
@@ -109,7 +94,7 @@ def test_identical_frames_have_no_distance(network: str) -> None:
 
 @pytest.mark.slow
 def test_spatial_equals_the_package() -> None:
-    backbone = _random_backbone("alex")
+    backbone = random_backbone("alex")
     official = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)
     official.load_state_dict(build_lpips("alex", backbone, spatial=True).state_dict())
     x, y = random_video(0, (1, 3, 2, 40, 56)), random_video(1, (1, 3, 2, 40, 56))
