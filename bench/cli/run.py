@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from enum import StrEnum
@@ -122,7 +123,22 @@ def run(
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
-    prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
+    decode_workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),
+    ] = None,
+    prefetch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Windows decoded ahead [default: what 128 MiB hold for each decoding process, at least 4]."
+        ),
+    ] = None,
+    clip_cache: Annotated[
+        float,
+        typer.Option(
+            min=0, help="GiB of disk for decoded windows that several tokenizers share, in the run folder; 0: none."
+        ),
+    ] = 4.0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
     forward_timeout: Annotated[
         float | None,
@@ -202,7 +218,7 @@ def run(
     """
     import torch
 
-    from ..execution.options import RunOptions, check_timeout, resolve_device
+    from ..execution.options import RunOptions, check_timeout, default_decode_workers, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
@@ -234,7 +250,9 @@ def run(
         device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
+        decode_workers=decode_workers or default_decode_workers(),
         prefetch=prefetch,
+        clip_cache_bytes=_gib(clip_cache),
         timeout_s=timeout,
         limit=limit,
         limit_videos=limit_videos,
@@ -291,6 +309,13 @@ def _engine_options(
     if plugin_timeout is not None:
         raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
     return EngineOptions(workers, gpus_per_worker, address, threads, device)
+
+
+def _gib(number: float) -> int:
+    """Bytes of so many GiB."""
+    if not math.isfinite(number):
+        raise ValueError(f"--clip-cache {number:g}: give GiB, such as --clip-cache 4")
+    return int(number * (1 << 30))
 
 
 def _parse_keep(text: str) -> int | None:

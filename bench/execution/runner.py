@@ -90,7 +90,7 @@ class Runner:
         supervision: Supervision | None = None,
         engine: Engine | None = None,
     ):
-        """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
+        """``worker`` decodes in place of child processes of the runner's own, and outlives it."""
         self.ledger = ledger
         self._engine: Engine = engine or LocalEngine()
         self.supervision = supervision or Supervision()
@@ -111,8 +111,7 @@ class Runner:
         self._forget_unfinished()
         remove_unfinished(self.ledger.folder)
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
-        if len(cells) > 1:
-            self._preparation.share_clips(cache_folder)
+        self._preparation.share_clips(cache_folder, cells)
         timing = ThroughputPass(
             self.ledger,
             self._preparation,
@@ -131,6 +130,7 @@ class Runner:
                 self._engine.run(context, self._open_cells(cells, run), lambda opened: self._finish(opened, run))
                 # Nothing else may work while speeds are measured.
                 self._engine.close()
+                self.supervision.tell(engine=None)
                 timing.run()
         finally:
             self._engine.close()
@@ -175,7 +175,7 @@ class Runner:
             if isinstance(opened, OpenCell):
                 if not self._engine.builds_models:
                     # Workers run it from here on: nothing that ends this process is the tokenizer's doing.
-                    self.supervision.tell(cell=None)
+                    self.supervision.tell(cell=None, engine="Ray's workers")
                 yield opened
             else:
                 self._settle(opened, number, run)

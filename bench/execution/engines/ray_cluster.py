@@ -160,6 +160,11 @@ class RayCluster:
         """What each machine has."""
         return [node["Resources"] for node in self.ray.nodes() if node["Alive"]]
 
+    @property
+    def temporary_folder(self) -> Path | None:
+        """Where workers write what is removed with this Ray; ``None`` on a cluster."""
+        return self._folder
+
     def cache_folder(self, run_folder: Path) -> Path | None:
         """Where workers keep decoded windows: in the run folder, where all are on this machine."""
         return run_folder / CLIP_CACHE_FOLDER if self.is_own else None
