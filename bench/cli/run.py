@@ -244,14 +244,28 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Run folder to estimate from; repeat for several [default: those in runs/]."),
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Windows of a dataset that no earlier run planned.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes or shards that share the work, as fast as one.")] = 1,
+    speed: Annotated[
+        float | None, typer.Option(help="10¹² multiply-adds a second of the machine, in place of measured times.")
+    ] = None,
 ) -> None:
-    """Show what a run would do: its cells, protocol and metrics. Nothing is run.
+    """Show what a run would do, and estimate its time and disk from earlier runs. Nothing is run.
 
-    Example:
+    Examples:
 
         toklab plan demo
+
+        toklab plan demo --from runs/demo --workers 8
     """
     from ..planning.plan import plan_cells
+    from .estimates import estimate_lines
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
@@ -263,6 +277,10 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter("a speed is above 0", param_hint="--speed")
+    for line in estimate_lines(cells, from_, cards or [], windows, limit, workers, speed):
+        say(line)
 
 
 def merge(
