@@ -134,7 +134,8 @@ def _system(point: RatePoint) -> str:
 
 def _long_name(point: RatePoint) -> str:
     cell, spec = point.result.cell, point.result.cell.spec
-    parts = [_system(point), str(spec.get("regularizer", "")).upper()]
+    regularizer = str(spec.get("regularizer", ""))
+    parts = [_system(point), regularizer if regularizer in MODEL_FREE else regularizer.upper()]
     time, space = spec.get("temporal_compression"), spec.get("spatial_compression")
     if time and space:
         parts.append(f"{time}×{space}×{space}")

@@ -14,14 +14,13 @@ from rich.console import Console
 from ...reports.charts.scales import AxisScale
 from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
-from ...reports.formats.terminal import render_table
+from ...reports.formats.terminal import terminal_table
 from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.record.writing import record_files
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
-from ...reports.tables.table import build_table
 from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
@@ -39,8 +38,10 @@ from .video_table import FrameValues, keep_command, video_table
 
 RECORD = "json"
 """The format of a result record."""
-NARROWEST, WIDEST = 80, 140
+NARROWEST, WIDEST = 80, 240
 """Limits of the width of a table on the terminal."""
+TEXT_WIDTH = 140
+"""Width of a table as text."""
 
 
 def run_figures(
@@ -98,15 +99,14 @@ def _wants_published(run: RunResults, asked: bool | None) -> bool:
 
 def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> list[Figure]:
     figures = run_figures(run.results, published=_wants_published(run, None))
-    table = build_table(figures, title=run.name, across_protocols=across_protocols)
-    console.print(render_table(table, console.width))
+    console.print(terminal_table(figures, console.width, title=run.name, across_protocols=across_protocols))
     return figures
 
 
 def terminal_text(run: RunResults) -> str:
     """The table of a run as the terminal shows it, without colours."""
     text = io.StringIO()
-    _print_table(run, Console(width=WIDEST, file=text))
+    _print_table(run, Console(width=TEXT_WIDTH, file=text))
     return text.getvalue()
 
 

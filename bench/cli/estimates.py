@@ -25,15 +25,12 @@ def estimate_lines(
     speed: float | None,
 ) -> Iterator[str]:
     """The estimate in lines; ``speed`` is in 10¹² multiply-adds a second."""
-    from ..planning.estimate import UNKNOWN, Given, estimate_cells, total_seconds
-    from ..planning.experience import Experience, run_folders
+    from ..planning.estimate import UNKNOWN, total_seconds
 
-    chosen = run_folders(RUNS) if folders is None else folders
-    if not chosen and speed is None:
+    estimates = _estimates(cells, folders, card_folders, windows, limit, speed)
+    if not estimates:
         yield "time and disk: no earlier run to estimate from; name one with --from, or a speed with --speed"
         return
-    given = Given(windows, limit, None if speed is None else speed * TERA)
-    estimates = estimate_cells(cells, Experience.read(chosen), given, lambda cell: _count_macs(cell, card_folders))
     yield "time and disk, estimated:"
     for each in estimates:
         yield f"  {each.cell.label} on {each.cell.dataset}: {_in_words(each)}"
@@ -51,6 +48,50 @@ def estimate_lines(
         for source in dict.fromkeys(getattr(each, name).source for each in estimates):
             yield f"  {heading}: {source}"
     yield UNKNOWN
+
+
+def estimate_document(
+    cells: Sequence[Cell],
+    folders: Sequence[Path] | None,
+    card_folders: Sequence[Path],
+    windows: int | None,
+    limit: int | None,
+    workers: int,
+    speed: float | None,
+) -> dict[str, object] | None:
+    """The estimate for programs, one item a cell, in their order; ``None`` without anything to estimate from."""
+    from ..planning.estimate import total_seconds
+
+    estimates = _estimates(cells, folders, card_folders, windows, limit, speed)
+    if not estimates:
+        return None
+    parts = {"windows": "windows", "forward_s": "forward", "rest_s": "rest", "bytes": "disk"}
+    found = [
+        {
+            name: {"value": getattr(each, part).value, "source": getattr(each, part).source}
+            for name, part in parts.items()
+        }
+        for each in estimates
+    ]
+    return {"workers": workers, "seconds": total_seconds(estimates, workers), "cells": found}
+
+
+def _estimates(
+    cells: Sequence[Cell],
+    folders: Sequence[Path] | None,
+    card_folders: Sequence[Path],
+    windows: int | None,
+    limit: int | None,
+    speed: float | None,
+) -> list[CellEstimate]:
+    from ..planning.estimate import Given, estimate_cells
+    from ..planning.experience import Experience, run_folders
+
+    chosen = run_folders(RUNS) if folders is None else folders
+    if not chosen and speed is None:
+        return []
+    given = Given(windows, limit, None if speed is None else speed * TERA)
+    return estimate_cells(cells, Experience.read(chosen), given, lambda cell: _count_macs(cell, card_folders))
 
 
 def duration(seconds: float) -> str:

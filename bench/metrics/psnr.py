@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..statistics.families import paired_interval
 from ..statistics.intervals import Interval, ratio_intervals
 from ..statistics.ratios import Link
+from .frame_errors import frame_errors
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
 from .sources import windows_by_source
@@ -37,9 +37,7 @@ def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
     Returns:
         (B, T) float64.
     """
-    # Frame by frame: a long clip in float64 would not fit beside the model.
-    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
-    return torch.stack([((x.double() - y.double()) / 2).square().flatten(1).mean(1) for x, y in frames], dim=1)
+    return frame_errors(reference, reconstruction).squared
 
 
 def decibels(mse: np.ndarray) -> np.ndarray:
@@ -71,7 +69,7 @@ class _Psnr(RatioMetric):
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
         """``mse``: (T,) float64."""
-        return [{"mse": mse} for mse in frame_mse(batch.reference, batch.reconstruction).cpu().numpy()]
+        return [{"mse": mse} for mse in batch.once(frame_errors).squared.cpu().numpy()]
 
 
 class FramePsnr(_Psnr):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from run_folders import CELL, ROW
-from toklab.bench.cli.estimates import duration, estimate_lines
+from toklab.bench.cli.estimates import duration, estimate_document, estimate_lines
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.plans import Plan, write_plan
 from toklab.bench.ledger.records import RunRecord
@@ -103,6 +104,12 @@ def test_workers_share_windows_and_the_longest_share_counts(earlier: Path) -> No
     assert three == pytest.approx(alone * 4 / 10)
 
 
+def total_of(document: dict[str, Any]) -> float:
+    """Seconds of one process."""
+    values = [{name: part["value"] for name, part in each.items()} for each in document["cells"]]
+    return sum(each["windows"] * (each["forward_s"] + each["rest_s"]) for each in values)
+
+
 def test_the_command_says_where_each_part_comes_from(earlier: Path) -> None:
     lines = list(estimate_lines([cell("small"), cell("large")], [earlier], [], None, None, 2, None))
     text = "\n".join(lines)
@@ -111,6 +118,9 @@ def test_the_command_says_where_each_part_comes_from(earlier: Path) -> None:
     assert f"all else: wall time less encode and decode of 20 windows in {earlier}" in text
     assert "by 2 as fast as the one" in text
     assert "Not in the estimate" in lines[-1]
+    document = estimate_document([cell("small")], [earlier], [], None, None, 2, None)
+    assert document is not None
+    assert document["seconds"] == pytest.approx(total_of(document) / 2)
     (nothing,) = estimate_lines([cell("small")], [], [], None, None, 1, None)
     assert "--from" in nothing
 
