@@ -85,8 +85,8 @@ def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor
     def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
         if factor > 1:
             x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
-        sums = torch.stack([_sum_of_quarters(strip, moment_scale) for strip in moments.strips(x, y)])
-        return 4 * sums.sum() / (x.shape[0] * moments.num_positions)
+        sums = torch.stack([_sum(strip, moment_scale) for strip in moments.strips(x, y)])
+        return sums.sum() / (x.shape[0] * moments.num_positions)
 
     # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame, so that no value depends on what
     # else is in the batch.
@@ -95,19 +95,22 @@ def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor
     return torch.stack([torch.stack(values) for values in frames])
 
 
-def _sum_of_quarters(moments: Moments, scale: float) -> Tensor:
-    """The sum of a quarter of the SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
-    mean_x, mean_y = moments.mean_x, moments.mean_y
-    product = mean_y * mean_y
-    squares = (mean_x * mean_x).add_(product)
-    torch.mul(mean_x, mean_y, out=product)
-    covariance = moments.mean_product.sub_(product)
-    variances = moments.mean_squares.sub_(squares)
+def _sum(moments: Moments, scale: float) -> Tensor:
+    """The sum of SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
+    # μx² + μy² and σx² + σy², times 2, are sums of these; 2 μx μy and 2 σxy, times 2, are their differences.
+    squares, other_squares = moments.spare
+    torch.mul(moments.sums, moments.sums, out=squares)
+    torch.mul(moments.differences, moments.differences, out=other_squares)
+    variances = moments.squared_sums.sub_(squares)
+    other_variances = moments.squared_differences.sub_(other_squares)
     if scale != 1:
-        covariance, variances = covariance.mul_(scale), variances.mul_(scale)
-    # Pictures on [0, 2] have four times the constants; the two factors 2 of the numerator are left to the quarter.
-    numerator = product.add_(2 * LUMINANCE_CONSTANT).mul_(covariance.add_(2 * CONTRAST_CONSTANT))
-    denominator = squares.add_(4 * LUMINANCE_CONSTANT).mul_(variances.add_(4 * CONTRAST_CONSTANT))
+        variances, other_variances = variances.mul_(scale), other_variances.mul_(scale)
+    # On [0, 2], the constants are four times as large.
+    squares.add_(8 * LUMINANCE_CONSTANT)
+    variances.add_(8 * CONTRAST_CONSTANT)
+    numerator = torch.sub(squares, other_squares, out=moments.sums)
+    numerator.mul_(torch.sub(variances, other_variances, out=moments.differences))
+    denominator = squares.add_(other_squares).mul_(variances.add_(other_variances))
     # First along rows: the order of a sum over everything would depend on the number of threads.
     return numerator.div_(denominator).sum(1).sum()
 
