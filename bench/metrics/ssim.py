@@ -7,12 +7,14 @@ Transactions on Image Processing 13 (2004), equation 13, with K1 = 0.01, K2 = 0.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .frame_threads import in_threads
 from .interface import Arrays, MeasuredWindow, MetricError, WindowBatch
 from .local_moments import LocalMoments, Moments
 from .ratio import RatioMetric
@@ -80,19 +82,31 @@ def _require_side(video: Tensor, side: int) -> None:
 def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor: int, moment_scale: float) -> Tensor:
     """SSIM of each frame, (B, T) float64, pooled by a factor before; moments are multiplied by their scale."""
     height, width = (side // factor for side in reference.shape[-2:])
-    moments = LocalMoments(taps, reference.shape[1], height, width)
 
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        if factor > 1:
-            x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
-        sums = torch.stack([_sum(strip, moment_scale) for strip in moments.strips(x, y)])
-        return sums.sum() / (x.shape[0] * moments.num_positions)
+    def part_ssim(frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        moments = LocalMoments(taps, reference.shape[1], height, width)
+        return torch.stack([_frame_ssim(x, y, moments, factor, moment_scale) for x, y in frames])
 
-    # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame, so that no value depends on what
-    # else is in the batch.
-    windows = zip(reference, reconstruction, strict=True)
-    frames = [[frame_ssim(x[:, t], y[:, t]) for t in range(x.shape[1])] for x, y in windows]
-    return torch.stack([torch.stack(values) for values in frames])
+    # Frame by frame, so that no value depends on what else is in the batch.
+    frames = list(zip(_frames(reference), _frames(reconstruction), strict=True))
+    on_cpu = reference.device.type == "cpu"
+    num_parts = min(torch.get_num_threads(), len(frames)) if on_cpu else 1
+    size = -(-len(frames) // num_parts)
+    parts = [frames[start : start + size] for start in range(0, len(frames), size)]
+    return torch.cat(in_threads(part_ssim, parts) if on_cpu else [part_ssim(frames)]).view(len(reference), -1)
+
+
+def _frames(videos: Tensor) -> list[Tensor]:
+    """Frames (C, H, W) of videos (B, C, T, H, W), video after video."""
+    return [frame for video in videos for frame in video.unbind(1)]
+
+
+def _frame_ssim(x: Tensor, y: Tensor, moments: LocalMoments, factor: int, moment_scale: float) -> Tensor:
+    # Float64 because E[x²] − E[x]² cancels where frames are smooth.
+    if factor > 1:
+        x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
+    sums = torch.stack([_sum(strip, moment_scale) for strip in moments.strips(x, y)])
+    return sums.sum() / (x.shape[0] * moments.num_positions)
 
 
 def _sum(moments: Moments, scale: float) -> Tensor:
