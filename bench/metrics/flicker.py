@@ -36,6 +36,7 @@ class Flicker(RatioMetric):
     convention = "mean |Δx − Δy| over (C, H, W) on [0, 1], Δ from each frame to the next; mean over transitions"
     measurement = "transition-errors"
     counted = "transitions"
+    takes_stacks = True
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
         """``errors``: (T − 1,) float64."""

@@ -155,6 +155,7 @@ class _Lpips(RatioMetric):
     decimals = 4
     needs = "pairs"
     piecewise = True
+    takes_stacks = True
     network: Network
     spatial: bool = False
     weight: WeightFile

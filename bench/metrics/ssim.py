@@ -137,6 +137,7 @@ class _Ssim(RatioMetric):
     decimals = 4
     saturates_at = 1.0
     needs = "pairs"
+    takes_stacks = True
     piecewise = True
 
     @staticmethod
