@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from contextlib import nullcontext
 from enum import StrEnum
@@ -122,7 +123,22 @@ def run(
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
-    prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
+    decode_workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),
+    ] = None,
+    prefetch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Windows decoded ahead [default: what 128 MiB hold for each decoding process, at least 4]."
+        ),
+    ] = None,
+    clip_cache: Annotated[
+        float,
+        typer.Option(
+            min=0, help="GiB of disk for decoded windows that several tokenizers share, in the run folder; 0: none."
+        ),
+    ] = 4.0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
     forward_timeout: Annotated[
         float | None,
@@ -202,7 +218,7 @@ def run(
     """
     import torch
 
-    from ..execution.options import RunOptions, check_timeout, resolve_device
+    from ..execution.options import RunOptions, check_timeout, default_decode_workers, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
@@ -234,7 +250,9 @@ def run(
         device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
+        decode_workers=decode_workers or default_decode_workers(),
         prefetch=prefetch,
+        clip_cache_bytes=_gib(clip_cache),
         timeout_s=timeout,
         limit=limit,
         limit_videos=limit_videos,
@@ -293,6 +311,13 @@ def _engine_options(
     return EngineOptions(workers, gpus_per_worker, address, threads, device)
 
 
+def _gib(number: float) -> int:
+    """Bytes of so many GiB."""
+    if not math.isfinite(number):
+        raise ValueError(f"--clip-cache {number:g}: give GiB, such as --clip-cache 4")
+    return int(number * (1 << 30))
+
+
 def _parse_keep(text: str) -> int | None:
     if text in ("none", "all"):
         return 0 if text == "none" else None
@@ -312,22 +337,41 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Run folder to estimate from; repeat for several [default: those in runs/]."),
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Windows of a dataset that no earlier run planned.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes or shards that share the work, as fast as one.")] = 1,
+    speed: Annotated[
+        float | None, typer.Option(help="10¹² multiply-adds a second of the machine, in place of measured times.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run would do: its cells, protocol and metrics. Nothing is run.
+    """Show what a run would do, and estimate its time and disk from earlier runs. Nothing is run.
 
-    Example:
+    Examples:
 
         toklab plan demo
+
+        toklab plan demo --from runs/demo --workers 8
 
         toklab plan demo -t vidtok-small-kl-4chn --set posterior=mode,sample --json
     """
     from ..planning.plan import plan_cells
+    from .estimates import estimate_document, estimate_lines
 
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter("a speed is above 0", param_hint="--speed")
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
     if as_json:
-        say_json(_plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos}))
+        document = _plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos})
+        if estimate := estimate_document(cells, from_, cards or [], windows, limit, workers, speed):
+            document["estimate"] = estimate
+        say_json(document)
         return
     hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
     say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
@@ -337,6 +381,8 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+    for line in estimate_lines(cells, from_, cards or [], windows, limit, workers, speed):
+        say(line)
 
 
 def _plan_document(suite: Suite, cells: Sequence[Cell], limits: dict[str, int | None]) -> dict[str, object]:
