@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -15,13 +16,13 @@ from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.broken_metric import is_fault
 from ..catalog.plugin_code import describe, plugin_code
-from ..ledger.in_flight import write_in_flight
-from ..ledger.ledger import Ledger
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
 from . import provenance
 from .clip_cutting import clip_length
+from .engines.row_sink import RowSink, WindowRecord
+from .engines.work_units import Place, WorkUnits
 from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
 from .progress import Progress
@@ -58,12 +59,18 @@ class Evaluation:
     protocol: Protocol
     metrics: list[Metric]
     """Prepared metrics that measure windows, one for each measurement."""
-    ledger: Ledger
+    sink: RowSink
+    """Where the rows go."""
     device: torch.device
     progress: Progress
     keeper: ReconstructionKeeper
+    units: WorkUnits
+    """What is in a batch."""
     batch_size: int = 1
+    """Windows that a forward pass takes of a batch, at most; fewer once memory ran out."""
     known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
+    done: frozenset[Place] = frozenset()
+    """Windows that were committed since the ledger was asked."""
     retry_failed: bool = False
     on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
@@ -71,6 +78,8 @@ class Evaluation:
     """Of packages, by name; features of references are kept by that of the reader's."""
     faulty_metrics: set[str] = field(default_factory=set)
     """Names of metrics whose own code fails on a window."""
+    worker: str = ""
+    """Who evaluates, where it isn't the process that writes the ledger."""
     _warm: bool = False
 
     def __post_init__(self) -> None:
@@ -79,6 +88,8 @@ class Evaluation:
 
     def needs_nothing(self, source: str, content_id: str, window: Window) -> bool:
         """Whether the ledger has all that is asked of a window: the clip stream's ``skip``."""
+        if (source, window.index) in self.done:
+            return True
         known = self.known.get((source, window.index))
         if known is None or not known.is_current(content_id, window):
             return False
@@ -88,19 +99,34 @@ class Evaluation:
             return False
         return {metric.measurement_key for metric in self.metrics} <= known.measurements
 
+    def is_idle(self, source: str, content_id: str, window: Window) -> bool:
+        """Whether nothing is asked of a window's whole batch: the clip stream's ``skip``.
+
+        Windows that are done are computed again beside neighbours that aren't, so that a batch is always the same.
+        """
+        batch = self.units.batch(source, window.index)
+        return all(self.needs_nothing(*one) for one in batch or [(source, content_id, window)])
+
     def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
         """Evaluate every clip; what fails is a row with a reason."""
+        for _ in self.steps(tokenizer, stream):
+            pass
+
+    def steps(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> Iterator[None]:
+        """Evaluate every clip, and pause before each forward pass and after each commit."""
         for item in self._batches(gather_pieces(stream)):
             if isinstance(item, LongClip):
                 assert isinstance(tokenizer, StreamingTokenizer)
-                self._evaluate_long(tokenizer, item)
+                if not self._is_done(item.first):
+                    yield from self._evaluate_long(tokenizer, item)
             elif isinstance(item, FailedClip):
-                if self.needs_nothing(item.source, item.content_id, item.window):
+                if self._is_done(item):
                     continue
-                self.ledger.record(self._row(item, fps=0.0, status="failed", reason=item.reason))
+                self.sink.record(self.row(item, status="failed", reason=item.reason))
                 self.progress.advance(1, 1)
-            else:
-                self._evaluate(tokenizer, item)
+            elif not all(map(self._is_done, item)):
+                yield from self._evaluate(tokenizer, item)
+            yield
 
     def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
         """Frames in which a stream should give long windows: see :func:`piece_frames`."""
@@ -108,22 +134,38 @@ class Evaluation:
 
     def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
         pending: list[Clip] = []
+        missing: set[tuple[str, int]] = set()
+        current: object = None
         for item in stream:
-            if not isinstance(item, Clip):
+            first = item.first if isinstance(item, LongClip) else item
+            place = (first.source, first.window.index)
+            if (batch := self.units.batch_of(*place)) is None or batch != current:
+                yield from _of_one_shape(pending)
+                pending, current = [], batch
+                missing = {(source, window.index) for source, _, window in self.units.batch(*place)}
+            missing.discard(place)
+            if isinstance(item, Clip):
+                pending.append(item)
+            else:
                 yield item
-                continue
-            if pending and (pending[0].video.shape != item.video.shape or len(pending) >= self.batch_size):
-                yield pending
+            if not missing:
+                yield from _of_one_shape(pending)
                 pending = []
-            pending.append(item)
-            if len(pending) >= self.batch_size:
-                yield pending
-                pending = []
-        if pending:
-            yield pending
+        yield from _of_one_shape(pending)
 
-    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> None:
+    def _is_done(self, clip: Clip | FailedClip) -> bool:
+        return self.needs_nothing(clip.source, clip.content_id, clip.window)
+
+    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> Iterator[None]:
+        """Compute a batch and commit its windows together."""
+        if len(clips) > (size := self.batch_size):
+            # A part may halve the batch size again.
+            for start in range(0, len(clips), size):
+                yield from self._evaluate(tokenizer, clips[start : start + size])
+                yield
+            return
         self._note(clips)
+        yield
         try:
             with self.supervision.forward():
                 result = forward(tokenizer, clips, self.device)
@@ -131,39 +173,47 @@ class Evaluation:
             if len(clips) == 1:
                 self._commit_failure(clips[0], _reason(error))
                 return
-            # The halves may halve the batch size again.
-            half = self.batch_size = max(1, len(clips) // 2)
-            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {half}")
-            for start in range(0, len(clips), half):
-                self._evaluate(tokenizer, clips[start : start + half])
+            self.batch_size = max(1, len(clips) // 2)
+            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
+            yield from self._evaluate(tokenizer, clips)
             return
         except Exception as error:
             if len(clips) == 1:
                 self._commit_failure(clips[0], _reason(error))
                 return
             for clip in clips:
-                self._evaluate(tokenizer, [clip])
+                if not self._is_done(clip):
+                    yield from self._evaluate(tokenizer, [clip])
+                    yield
             return
+        self.sink.forward_is_over()
+        yield
         timing = {**result.timing, "warm": float(self._warm)}
         self._warm = True
         finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
-        for index, clip in enumerate(clips):
+        records: list[WindowRecord] = []
+        wanted = [index for index, clip in enumerate(clips) if not self._is_done(clip)]
+        for index in wanted:
             if not finite[index]:
-                self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
+                reason = _describe_non_finite(result.reconstruction[index])
+                records.append(self.row(clips[index], status="failed", reason=reason))
                 continue
             try:
                 batch = self._window_batch(tokenizer, result, index)
             except Exception as error:
                 # An encoding may hold anything at all.
-                self._commit_failure(clip, _reason(error))
+                records.append(self.row(clips[index], status="failed", reason=_reason(error)))
                 continue
-            self._commit_scored(clip, batch, timing)
+            records += self._scored(clips[index], batch, timing)
+        self.sink.record(*records)
+        self.progress.advance(len(wanted), sum(isinstance(one, Row) and one.status == "failed" for one in records))
 
-    def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
+    def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> Iterator[None]:
         measured = [self._piece_measurement(metric, clip.first) for metric in self._wanted(clip.first)]
         timing: dict[str, float] = {}
         num_scored = 0
         self._note([clip.first])
+        yield
         try:
             with self.keeper.open(clip.first) as keep:
                 for result in forward_pieces(tokenizer, clip, self.device, self.supervision):
@@ -175,40 +225,43 @@ class Evaluation:
                     keep(batch)
                     num_scored += result.reconstruction.shape[2]
                     timing = {**result.timing, "warm": float(self._warm)}
+                    # Each piece has its own time.
+                    self._note([clip.first])
+                    yield
         except Exception as error:
             self._commit_failure(clip.first, _reason(error))
             return
         self._warm = True
         records = [record for measurement in measured for record in self._records(measurement, clip.first)]
-        self._commit(clip.first, timing, records, clip.note)
+        self.sink.record(*self._with_row(clip.first, timing, records, clip.note))
+        self.progress.advance(1, 0)
 
     def _note(self, clips: Sequence[Clip]) -> None:
-        """Note what is about to be worked on, for a supervisor who finds this process gone."""
-        if self.supervision.is_active:
-            rows = [self._row(clip, fps=clip.fps, status="failed") for clip in clips]
-            write_in_flight(self.ledger.folder, self.cell_id, rows)
+        """Note what is about to be worked on, for who finds this process gone."""
+        self.sink.note([self.row(clip, status="failed") for clip in clips if not self._is_done(clip)])
 
     def _commit_failure(self, clip: Clip, reason: str) -> None:
-        self.ledger.record(self._row(clip, fps=clip.fps, status="failed", reason=reason))
-        self.progress.advance(1, 1)
+        if not self._is_done(clip):
+            self.sink.record(self.row(clip, status="failed", reason=reason))
+            self.progress.advance(1, 1)
 
-    def _row(
+    def row(
         self,
         clip: Clip | FailedClip,
         *,
-        fps: float,
         status: Literal["scored", "failed"],
         reason: str = "",
         timing: dict[str, float] | None = None,
         note: str = "",
     ) -> Row:
+        """What the ledger is to hold of a window."""
         return Row(
             cell_id=self.cell_id,
             source=clip.source,
             window=clip.window.index,
             content_id=clip.content_id,
             frame_ids=clip.window.frame_ids,
-            fps=fps,
+            fps=clip.fps if isinstance(clip, Clip) else 0.0,
             reader=clip.reader,
             status=status,
             reason=reason,
@@ -216,9 +269,11 @@ class Evaluation:
             machine=self.machine,
             run_id=self.run_id,
             note=note,
+            worker=self.worker,
         )
 
-    def _commit_scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> None:
+    def _scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> list[WindowRecord]:
+        """What is to be kept of a window that came whole."""
         records: list[Measurement | ReferenceMeasurement] = []
         for metric in self._wanted(clip):
             measurement = self._piece_measurement(metric, clip)
@@ -226,7 +281,7 @@ class Evaluation:
             records += self._records(measurement, clip)
         with self.keeper.open(clip) as keep:
             keep(batch)
-        self._commit(clip, timing, records, clip.note)
+        return self._with_row(clip, timing, records, clip.note)
 
     def _known(self, clip: Clip) -> KnownWindow | None:
         known = self.known.get((clip.source, clip.window.index))
@@ -238,19 +293,18 @@ class Evaluation:
         present = known.measurements if known is not None else frozenset()
         return [metric for metric in self.metrics if metric.measurement_key not in present]
 
-    def _commit(
+    def _with_row(
         self,
         clip: Clip,
         timing: dict[str, float],
         measurements: Sequence[Measurement | ReferenceMeasurement],
         note: str,
-    ) -> None:
-        rows: list[Row] = []
+    ) -> list[WindowRecord]:
+        """A window's measurements, and its row where the ledger has none that is scored."""
         known = self._known(clip)
-        if known is None or known.row.status != "scored":
-            rows.append(self._row(clip, fps=clip.fps, status="scored", timing=timing, note=note))
-        self.ledger.record(*rows, *measurements)
-        self.progress.advance(1, 0)
+        if known is not None and known.row.status == "scored":
+            return list(measurements)
+        return [self.row(clip, status="scored", timing=timing, note=note), *measurements]
 
     def _window_batch(self, tokenizer: VideoTokenizer, result: ForwardResult, index: int) -> WindowBatch:
         reference = result.reference[index : index + 1]
@@ -261,7 +315,7 @@ class Evaluation:
             return WindowBatch(reference, reconstruction, result.encoded.select(index), tokenizer.spec)
 
     def _piece_measurement(self, metric: Metric, clip: Clip) -> PieceMeasurement:
-        wants_reference = metric.needs == "features" and not self.ledger.has_reference(
+        wants_reference = metric.needs == "features" and not self.sink.has_reference(
             self._reference(clip), metric.measurement_key
         )
         return PieceMeasurement(metric, clip_length(metric, self.protocol), with_reference=wants_reference)
@@ -286,6 +340,12 @@ def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol:
     streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
     takes_pieces = [metric.piecewise or clip_length(metric, protocol) for metric in metrics]
     return PIECE_FRAMES if streams and all(takes_pieces) else None
+
+
+def _of_one_shape(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
+    """Clips of a batch that can be stacked, in order."""
+    for _, group in itertools.groupby(clips, key=lambda clip: clip.video.shape):
+        yield list(group)
 
 
 def _round_to_uint8(video: Tensor) -> Tensor:

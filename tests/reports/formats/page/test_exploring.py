@@ -225,8 +225,11 @@ def test_dark_light_and_the_switch(open_page: Callable[..., Any], page_file: Pat
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Callable[..., Any], page_file: Path) -> None:
     page = open_page(page_file, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_label("Beside", exact=True).select_option(label="Beta system 1")
     page.locator(".watch").first.click()
-    assert page.evaluate("document.getElementById('viewer').scrollWidth") <= 390
+    for mode in ("Side by side", "Slider", "Flicker"):
+        page.get_by_role("button", name=mode, exact=True).click()
+        assert page.evaluate("document.getElementById('viewer').scrollWidth") <= 390
 
 
 def test_print_is_light_and_opens_what_is_folded(open_page: Callable[..., Any], page_file: Path) -> None:
