@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-STRIP_ROWS = 24
+STRIP_ROWS = 32
 """Rows of a strip on a CPU."""
 BLOCK = 8
 """Outputs of a block of the banded matrix on a CPU."""
