@@ -24,10 +24,10 @@ from ...reports.schema import Figure, read_figures
 from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
-from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
 from .convention_audit import audit_tables
+from .kept_frames import kept_rows
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
@@ -77,9 +77,10 @@ def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[Kept
         if home is None:
             continue
         protocols[cell.protocol_hash] = cell.protocol["name"]
-        of_frames = FrameValues(result)
-        for row in result.scored():
-            name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
+        kept = kept_rows(result, home)
+        of_frames = FrameValues(result, list(kept))
+        for index, name in kept.items():
+            row = result.contents.rows[index]
             reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = home / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
@@ -223,7 +224,9 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
         "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
-        "machines": sorted({row.machine for result in results for row in result.rows}),
+        "machines": sorted(
+            {machine for result in results for machine in result.contents.rows.texts["machine"].present()}
+        ),
         "versions": last.get("versions", {}),
         "ffmpeg": last.get("ffmpeg", ""),
         "commit": last.get("commit", ""),

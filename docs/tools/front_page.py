@@ -53,7 +53,7 @@ FRAME = 8
 
 def full_table(figures: Sequence[Figure]) -> str:
     """All systems of a run with intervals, as a Markdown table in groups."""
-    return _table(figures, ALL_METRICS, None, ALL_METRICS)
+    return _table(figures, ALL_METRICS, None, [name for name in ALL_METRICS if name != "bpp"])
 
 
 def short_table(figures: Sequence[Figure]) -> str:

@@ -30,6 +30,8 @@ class WorkerSetup:
     """Environment variables of toklab; those that a node sets itself stay."""
     hidden_paths: tuple[str, ...]
     """Folders that the worker mustn't import from, as the driver doesn't."""
+    temporary_folder: Path | None
+    """Where workers write what is removed at the end; ``None``: in their node's folder for temporary files."""
     cache_folder: Path | None
     """Where decoded windows are kept for all workers of a node; ``None``: in its folder for temporary files."""
 

@@ -154,6 +154,7 @@ class RayEngine:
             self._card_folders,
             {name: value for name, value in os.environ.items() if name.startswith("TOKLAB_")},
             self._cluster.hidden_paths,
+            self._cluster.temporary_folder,
             self._cluster.cache_folder(context.ledger.folder),
         )
         actor = (

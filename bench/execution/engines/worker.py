@@ -72,7 +72,7 @@ class Worker:
         self._node_id = node
         temporary = Path(tempfile.gettempdir())
         self._cache = setup.cache_folder or temporary / f"toklab-{setup.run_id}"
-        self._folder = tempfile.TemporaryDirectory(prefix="toklab-worker-")
+        self._folder = tempfile.TemporaryDirectory(prefix="toklab-worker-", dir=setup.temporary_folder)
         self._preparation = Preparation(setup.options, lambda text: None)
         self._preparation.share_clips(self._cache)
         self._datasets: dict[tuple[str, Path | None], Mapping[str, VideoSource]] = {}
@@ -98,9 +98,16 @@ class Worker:
             yield Ready()
             sink = CollectingSink(lease, Path(self._folder.name))
             evaluation = self._evaluation(lease, held, sink)
-            for _ in evaluation.steps(held.tokenizer, self._clips(lease, held, evaluation)):
+            is_whole = False
+            try:
+                for _ in evaluation.steps(held.tokenizer, self._clips(lease, held, evaluation)):
+                    yield from sink.take(evaluation.faulty_metrics)
                 yield from sink.take(evaluation.faulty_metrics)
-            yield from sink.take(evaluation.faulty_metrics)
+                is_whole = True
+            finally:
+                if not is_whole:
+                    # A stream that is left early kills its decoder; the next lease needs another one.
+                    self._preparation.close()
 
     def close(self) -> None:
         """End the decoder, and remove what was written on this node."""
