@@ -213,8 +213,9 @@ class RayEngine:
                 else:
                     self._hear(slot, ray.get(next(found)), context)
             except StopIteration:
-                self._take_back(slot)
-            except ray.exceptions.RayActorError as error:
+                self._take_back(slot, is_complete=True)
+            except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+                # What a machine that went away had not yet sent is lost with it.
                 self._lose(slot, error, context)
             except ray.exceptions.RayTaskError as error:
                 # A worker's own code failed: what it says is all that is known.
@@ -253,11 +254,11 @@ class RayEngine:
             context.progress.message(f"{slot.name} can't run {queue.opened.cell.label}: {refused.reason}")
         queue.fail_if_refused(other.name for other in self._slots)
 
-    def _take_back(self, slot: _Slot) -> None:
+    def _take_back(self, slot: _Slot, *, is_complete: bool = False) -> None:
         queue, lease = slot.queue, slot.lease
         slot.queue = slot.lease = slot.events = slot.working = None
         if queue is not None and lease is not None:
-            queue.give_back(lease)
+            (queue.complete if is_complete else queue.give_back)(lease)
 
     def _lose(self, slot: _Slot, error: Any, context: RunContext) -> None:
         """A worker ended; Ray starts it again."""
