@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import say
+from .output import JsonOption, results_alone, say, say_json
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
@@ -120,7 +123,22 @@ def run(
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
-    prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
+    decode_workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),
+    ] = None,
+    prefetch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Windows decoded ahead [default: what 128 MiB hold for each decoding process, at least 4]."
+        ),
+    ] = None,
+    clip_cache: Annotated[
+        float,
+        typer.Option(
+            min=0, help="GiB of disk for decoded windows that several tokenizers share, in the run folder; 0: none."
+        ),
+    ] = 4.0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
     forward_timeout: Annotated[
         float | None,
@@ -152,6 +170,12 @@ def run(
         typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
     ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors and the run folder's path, and nothing else.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document; messages go to standard error.")
+    ] = False,
     engine: Annotated[
         EngineChoice,
         typer.Option(help="`local`: this process. `ray`: workers on this machine or on a cluster (docs/scale.md)."),
@@ -188,15 +212,17 @@ def run(
 
         toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
 
+        toklab run demo --limit-videos 1 --quiet --json > result.json
+
         toklab run demo --engine ray --workers 2
     """
     import torch
 
-    from ..execution.options import RunOptions, check_timeout, resolve_device
+    from ..execution.options import RunOptions, check_timeout, default_decode_workers, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
-    from .report import print_next, print_run
+    from .run_end import print_document, print_end, result_document, say_failures
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if lock is not None and len(chosen.datasets) != 1:
@@ -224,7 +250,9 @@ def run(
         device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
+        decode_workers=decode_workers or default_decode_workers(),
         prefetch=prefetch,
+        clip_cache_bytes=_gib(clip_cache),
         timeout_s=timeout,
         limit=limit,
         limit_videos=limit_videos,
@@ -234,38 +262,35 @@ def run(
         lock=absolute(lock) if lock else None,
         on_corrupt=on_corrupt.value,
     )
-    if watched.past.folder:
-        folder = Path(watched.past.folder)
-    elif suite is None and out is None:
-        with watched.step(PLANNING):
-            folder = claim_folder(chosen, cards or [])
-        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
-    else:
-        folder = out or Path("runs") / chosen.name
-    watched.tell(folder=str(folder))
-    # Plugins may change the working directory at any moment.
-    place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
-    summary = run_into(
-        place,
-        chosen,
-        options,
-        card_folders=card_folders,
-        supervision=watched,
-        engine=cluster,
-        forward_timeout_s=forward_timeout,
-    )
-    broken = print_run(place)
-    print_next(folder)
-    watched.is_done = True
-    if summary.exit_code:
-        counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
-        counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
-        say(
-            f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
-            err=True,
+    with results_alone() if quiet or as_json else nullcontext():
+        if watched.past.folder:
+            folder = Path(watched.past.folder)
+        elif suite is None and out is None:
+            with watched.step(PLANNING):
+                folder = claim_folder(chosen, cards or [])
+            if not quiet:
+                say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        else:
+            folder = out or Path("runs") / chosen.name
+        watched.tell(folder=str(folder))
+        # Plugins may change the working directory at any moment.
+        place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
+        summary = run_into(
+            place,
+            chosen,
+            options,
+            card_folders=card_folders,
+            said="errors" if quiet else "all",
+            supervision=watched,
+            engine=cluster,
+            forward_timeout_s=forward_timeout,
         )
-    if summary.exit_code or broken:
-        raise typer.Exit(1)
+        document = result_document(place, folder, summary) if quiet or as_json else None
+    code = print_end(place, folder, summary) if document is None else print_document(document, as_json=as_json)
+    say_failures(folder, summary)
+    watched.is_done = True
+    if code:
+        raise typer.Exit(code)
 
 
 def _engine_options(
@@ -284,6 +309,13 @@ def _engine_options(
     if plugin_timeout is not None:
         raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
     return EngineOptions(workers, gpus_per_worker, address, threads, device)
+
+
+def _gib(number: float) -> int:
+    """Bytes of so many GiB."""
+    if not math.isfinite(number):
+        raise ValueError(f"--clip-cache {number:g}: give GiB, such as --clip-cache 4")
+    return int(number * (1 << 30))
 
 
 def _parse_keep(text: str) -> int | None:
@@ -305,17 +337,42 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Run folder to estimate from; repeat for several [default: those in runs/]."),
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Windows of a dataset that no earlier run planned.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes or shards that share the work, as fast as one.")] = 1,
+    speed: Annotated[
+        float | None, typer.Option(help="10¹² multiply-adds a second of the machine, in place of measured times.")
+    ] = None,
+    as_json: JsonOption = False,
 ) -> None:
-    """Show what a run would do: its cells, protocol and metrics. Nothing is run.
+    """Show what a run would do, and estimate its time and disk from earlier runs. Nothing is run.
 
-    Example:
+    Examples:
 
         toklab plan demo
+
+        toklab plan demo --from runs/demo --workers 8
+
+        toklab plan demo -t vidtok-small-kl-4chn --set posterior=mode,sample --json
     """
     from ..planning.plan import plan_cells
+    from .estimates import estimate_document, estimate_lines
 
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter("a speed is above 0", param_hint="--speed")
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
+    if as_json:
+        document = _plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos})
+        if estimate := estimate_document(cells, from_, cards or [], windows, limit, workers, speed):
+            document["estimate"] = estimate
+        say_json(document)
+        return
     hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
     say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
     for cell in cells:
@@ -324,6 +381,23 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+    for line in estimate_lines(cells, from_, cards or [], windows, limit, workers, speed):
+        say(line)
+
+
+def _plan_document(suite: Suite, cells: Sequence[Cell], limits: dict[str, int | None]) -> dict[str, object]:
+    """What a run would do, for programs."""
+    planned = [
+        {
+            "tokenizer": cell.tokenizer,
+            "label": cell.label,
+            "dataset": cell.dataset,
+            "protocol": cell.protocol.name,
+            "protocol_hash": cell.protocol.hash,
+        }
+        for cell in cells
+    ]
+    return {"suite": suite.name, "title": suite.title, "cells": planned, "metrics": list(suite.metrics), **limits}
 
 
 def merge(

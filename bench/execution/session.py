@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from ...datasets.names import display_names
 from ..ledger.ledger import Ledger
@@ -19,12 +20,17 @@ from .options import RunOptions
 from .progress import Progress, SilentProgress
 from .runner import Runner, RunSummary
 from .supervision import PLANNING, Supervision, absolute
-from .terminal_progress import TerminalProgress
+from .terminal_progress import ErrorProgress, TerminalProgress
+
+Said = Literal["all", "errors", "nothing"]
+"""What a run says on standard error while it goes on."""
 
 
-def listener(*, on_terminal: bool) -> AbstractContextManager[Progress]:
-    """Who hears how a run goes on: a bar on the terminal, or nobody."""
-    return TerminalProgress() if on_terminal else nullcontext(SilentProgress())
+def listener(said: Said) -> AbstractContextManager[Progress]:
+    """Who hears how a run goes on: bars and messages, errors alone, or nobody."""
+    if said == "all":
+        return TerminalProgress()
+    return nullcontext(ErrorProgress() if said == "errors" else SilentProgress())
 
 
 def claim_folder(suite: Suite, card_folders: Sequence[Path] = (), parent: Path = Path("runs")) -> Path:
@@ -53,7 +59,7 @@ def run_into(
     options: RunOptions,
     *,
     card_folders: Sequence[Path] = (),
-    show_progress: bool = True,
+    said: Said = "all",
     supervision: Supervision | None = None,
     engine: EngineOptions | None = None,
     forward_timeout_s: float | None = None,
@@ -65,7 +71,7 @@ def run_into(
         suite: what is run.
         options: how it is run.
         card_folders: with cards of the user's own.
-        show_progress: whether a bar is shown on the terminal.
+        said: what it says on standard error while it goes on.
         supervision: of this process.
         engine: workers of Ray that compute; this process itself if not given.
         forward_timeout_s: seconds after which a worker's forward pass is given up.
@@ -83,6 +89,6 @@ def run_into(
         from .engines.ray_engine import RayEngine
 
         workers = RayEngine(engine, options, card_folders, forward_timeout_s=forward_timeout_s)
-    with Ledger(folder, write=True) as ledger, listener(on_terminal=show_progress) as progress:
+    with Ledger(folder, write=True) as ledger, listener(said) as progress:
         write_suite(folder, suite)
         return Runner(ledger, options, progress, card_folders, supervision=supervision, engine=workers).run(cells)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
-from ...datasets.stream import SourcePlan
+from ...datasets.source_plan import SourcePlan
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..planning.cell import Cell

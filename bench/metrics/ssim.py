@@ -7,14 +7,16 @@ Transactions on Image Processing 13 (2004), equation 13, with K1 = 0.01, K2 = 0.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .frame_threads import in_threads
 from .interface import Arrays, MeasuredWindow, MetricError, WindowBatch
+from .local_moments import LocalMoments, Moments
 from .ratio import RatioMetric
 
 LUMINANCE_CONSTANT = 0.01**2
@@ -47,16 +49,7 @@ def gaussian_ssim(reference: Tensor, reconstruction: Tensor, *, pooled: bool = T
     factor = max(1, round(min(reference.shape[-2:]) / POOLING_SIDE)) if pooled else 1
     positions = torch.arange(GAUSSIAN_TAPS, dtype=torch.float64, device=reference.device) - GAUSSIAN_TAPS // 2
     taps = torch.exp(-positions.square() / (2 * GAUSSIAN_SIGMA**2))
-    taps = taps / taps.sum()
-    height, width = (side // factor for side in reference.shape[-2:])
-    rows, columns = _valid_filter_matrix(taps, height), _valid_filter_matrix(taps, width).T
-
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        if factor > 1:
-            x, y = F.avg_pool2d(x, factor), F.avg_pool2d(y, factor)
-        return _mean_ssim(x, y, lambda image: rows @ image @ columns, moment_scale=1)
-
-    return _by_frame(reference, reconstruction, frame_ssim)
+    return _by_frame(reference, reconstruction, taps / taps.sum(), factor=factor, moment_scale=1)
 
 
 def uniform_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
@@ -75,15 +68,9 @@ def uniform_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
         MetricError: if a side is under 7 pixels.
     """
     _require_side(reference, UNIFORM_TAPS)
+    taps = torch.full((UNIFORM_TAPS,), 1 / UNIFORM_TAPS, dtype=torch.float64, device=reference.device)
     samples = UNIFORM_TAPS**2
-
-    def average(image: Tensor) -> Tensor:
-        return F.avg_pool2d(F.avg_pool2d(image, (UNIFORM_TAPS, 1), stride=1), (1, UNIFORM_TAPS), stride=1)
-
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        return _mean_ssim(x, y, average, moment_scale=samples / (samples - 1))
-
-    return _by_frame(reference, reconstruction, frame_ssim)
+    return _by_frame(reference, reconstruction, taps, factor=1, moment_scale=samples / (samples - 1))
 
 
 def _require_side(video: Tensor, side: int) -> None:
@@ -92,28 +79,54 @@ def _require_side(video: Tensor, side: int) -> None:
         raise MetricError(f"frames of {height}×{width} pixels are smaller than the {side}×{side} window of SSIM")
 
 
-def _valid_filter_matrix(taps: Tensor, length: int) -> Tensor:
-    """(length − taps + 1, length): a banded matrix; two products filter faster than a convolution in float64."""
-    matrix = taps.new_zeros(length - len(taps) + 1, length)
-    for offset, tap in enumerate(taps):
-        matrix.diagonal(offset).fill_(tap)
-    return matrix
+def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor: int, moment_scale: float) -> Tensor:
+    """SSIM of each frame, (B, T) float64, pooled by a factor before; moments are multiplied by their scale."""
+    height, width = (side // factor for side in reference.shape[-2:])
+
+    def part_ssim(frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        moments = LocalMoments(taps, reference.shape[1], height, width)
+        return torch.stack([_frame_ssim(x, y, moments, factor, moment_scale) for x, y in frames])
+
+    # Frame by frame, so that no value depends on what else is in the batch.
+    frames = list(zip(_frames(reference), _frames(reconstruction), strict=True))
+    on_cpu = reference.device.type == "cpu"
+    num_parts = min(torch.get_num_threads(), len(frames)) if on_cpu else 1
+    size = -(-len(frames) // num_parts)
+    parts = [frames[start : start + size] for start in range(0, len(frames), size)]
+    return torch.cat(in_threads(part_ssim, parts) if on_cpu else [part_ssim(frames)]).view(len(reference), -1)
 
 
-def _by_frame(reference: Tensor, reconstruction: Tensor, frame_ssim: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
-    # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame to bound the memory it takes.
-    return torch.stack([frame_ssim((x.double() + 1) / 2, (y.double() + 1) / 2) for x, y in frames], dim=1)
+def _frames(videos: Tensor) -> list[Tensor]:
+    """Frames (C, H, W) of videos (B, C, T, H, W), video after video."""
+    return [frame for video in videos for frame in video.unbind(1)]
 
 
-def _mean_ssim(x: Tensor, y: Tensor, local_mean: Callable[[Tensor], Tensor], moment_scale: float) -> Tensor:
-    """Mean SSIM of pictures (B, C, H, W) on [0, 1] over channels and positions, (B,)."""
-    mean_x, mean_y = local_mean(x), local_mean(y)
-    variances = moment_scale * (local_mean(x * x + y * y) - mean_x.square() - mean_y.square())
-    covariance = moment_scale * (local_mean(x * y) - mean_x * mean_y)
-    luminance = (2 * mean_x * mean_y + LUMINANCE_CONSTANT) / (mean_x.square() + mean_y.square() + LUMINANCE_CONSTANT)
-    contrast = (2 * covariance + CONTRAST_CONSTANT) / (variances + CONTRAST_CONSTANT)
-    return (luminance * contrast).flatten(1).mean(1)
+def _frame_ssim(x: Tensor, y: Tensor, moments: LocalMoments, factor: int, moment_scale: float) -> Tensor:
+    # Float64 because E[x²] − E[x]² cancels where frames are smooth.
+    if factor > 1:
+        x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
+    sums = torch.stack([_sum(strip, moment_scale) for strip in moments.strips(x, y)])
+    return sums.sum() / (x.shape[0] * moments.num_positions)
+
+
+def _sum(moments: Moments, scale: float) -> Tensor:
+    """The sum of SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
+    # μx² + μy² and σx² + σy², times 2, are sums of these; 2 μx μy and 2 σxy, times 2, are their differences.
+    squares, other_squares = moments.spare
+    torch.mul(moments.sums, moments.sums, out=squares)
+    torch.mul(moments.differences, moments.differences, out=other_squares)
+    variances = moments.squared_sums.sub_(squares)
+    other_variances = moments.squared_differences.sub_(other_squares)
+    if scale != 1:
+        variances, other_variances = variances.mul_(scale), other_variances.mul_(scale)
+    # On [0, 2], the constants are four times as large.
+    squares.add_(8 * LUMINANCE_CONSTANT)
+    variances.add_(8 * CONTRAST_CONSTANT)
+    numerator = torch.sub(squares, other_squares, out=moments.sums)
+    numerator.mul_(torch.sub(variances, other_variances, out=moments.differences))
+    denominator = squares.add_(other_squares).mul_(variances.add_(other_variances))
+    # First along rows: the order of a sum over everything would depend on the number of threads.
+    return numerator.div_(denominator).sum(1).sum()
 
 
 class _Ssim(RatioMetric):
@@ -124,6 +137,7 @@ class _Ssim(RatioMetric):
     decimals = 4
     saturates_at = 1.0
     needs = "pairs"
+    takes_stacks = True
     piecewise = True
 
     @staticmethod

@@ -50,6 +50,8 @@ class ProgressInOrder:
     def _show(self) -> None:
         heard = next(iter(self._cells.values()))
         opened = heard.opened
-        self._progress.start(opened.cell, opened.number, opened.of, opened.windows.count, opened.num_done)
+        self._progress.start(
+            opened.cell, opened.number, opened.of, opened.windows.count, opened.num_done, opened.windows.num_videos
+        )
         if heard.num_windows:
             self._progress.advance(heard.num_windows, heard.num_failed)

@@ -144,7 +144,12 @@ class RayEngine:
         setup = WorkerSetup(
             number,
             context.run_id,
-            replace(self._options, device="cuda" if planned.num_gpus else "cpu"),
+            replace(
+                self._options,
+                device="cuda" if planned.num_gpus else "cpu",
+                # Several workers of a machine have its cores in common.
+                decode_workers=min(self._options.decode_workers, planned.threads),
+            ),
             planned.threads,
             self._card_folders,
             {name: value for name, value in os.environ.items() if name.startswith("TOKLAB_")},
