@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..options import RunOptions
+from ..options import RunOptions, default_decode_workers
 from .cell_queue import CellQueue
 from .lease import Event, Lease, Made, Refused, WorkerFacts, WorkerSetup, Working
 from .open_cell import Finish, OpenCell, RunContext
@@ -108,7 +108,7 @@ class RayEngine:
             if not queues:
                 return
             if not self._slots:
-                self._start(context)
+                self._start(context, shares_clips=queues[0].opened.of > 1)
             self._give_out(queues, context)
             if not any(slot.lease or slot.hello for slot in self._slots):
                 for queue in queues:
@@ -125,11 +125,14 @@ class RayEngine:
 
     # Workers
 
-    def _start(self, context: RunContext) -> None:
+    def _start(self, context: RunContext, *, shares_clips: bool) -> None:
         self._cluster = RayCluster(self._engine, context.progress.message)
         nodes = self._cluster.nodes()
         planned = plan_workers(self._engine, nodes, on_gpus=self._wants_gpus(nodes))
-        self._slots = [self._start_worker(number, planned, context) for number in range(1, planned.count + 1)]
+        self._slots = [
+            self._start_worker(number, planned, context, shares_clips=shares_clips)
+            for number in range(1, planned.count + 1)
+        ]
         where = f"{len(nodes)} machines" if len(nodes) > 1 else "one machine"
         context.progress.message(f"workers on {where}: {planned.count}; threads of each: {planned.threads}")
 
@@ -138,7 +141,7 @@ class RayEngine:
             return any(node.get("GPU", 0.0) > 0 for node in nodes)
         return self._engine.device.startswith("cuda")
 
-    def _start_worker(self, number: int, planned: Workers, context: RunContext) -> _Slot:
+    def _start_worker(self, number: int, planned: Workers, context: RunContext, *, shares_clips: bool) -> _Slot:
         assert self._cluster is not None
         ray = self._cluster.ray
         setup = WorkerSetup(
@@ -148,7 +151,7 @@ class RayEngine:
                 self._options,
                 device="cuda" if planned.num_gpus else "cpu",
                 # Several workers of a machine have its cores in common.
-                decode_workers=min(self._options.decode_workers, planned.threads),
+                decode_workers=self._engine.decode_workers or default_decode_workers(planned.cores),
             ),
             planned.threads,
             self._card_folders,
@@ -156,6 +159,7 @@ class RayEngine:
             self._cluster.hidden_paths,
             self._cluster.temporary_folder,
             self._cluster.cache_folder(context.ledger.folder),
+            shares_clips,
         )
         actor = (
             ray.remote(RayWorker)

@@ -236,7 +236,9 @@ def test_workers_share_the_cores_and_gpus_of_their_machines() -> None:
     alone = plan_workers(EngineOptions(), [small, small], on_gpus=False)
     assert (alone.count, alone.threads, alone.num_gpus) == (2, 8, 0.0)
     several = plan_workers(EngineOptions(workers=4), [small, small], on_gpus=False)
-    assert (several.count, several.threads) == (4, 4)
+    assert (several.count, several.threads, several.cores) == (4, 4, 4)
+    # Threads that were asked for leave more cores to decoders.
+    assert plan_workers(EngineOptions(threads=1), [small], on_gpus=False).cores == 8
     on_gpus = plan_workers(EngineOptions(), [large, large], on_gpus=True)
     assert (on_gpus.count, on_gpus.num_gpus) == (4, 1.0)
     assert plan_workers(EngineOptions(gpus_per_worker=0.5), [large], on_gpus=True).count == 4
