@@ -238,7 +238,7 @@ def run(
     watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
     cluster = None
     if engine is EngineChoice.ray:
-        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, plugin_timeout)
+        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, decode_workers, plugin_timeout)
     elif given := [
         name
         for name, value in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker), ("--address", address))
@@ -299,6 +299,7 @@ def _engine_options(
     address: str | None,
     threads: int | None,
     device: str,
+    decode_workers: int | None,
     plugin_timeout: float | None,
 ) -> EngineOptions:
     from ..execution.engines.ray_cluster import EngineOptions, check_ray
@@ -308,7 +309,7 @@ def _engine_options(
         raise ValueError(f"--engine ray takes --device auto, cpu or cuda, not {device!r}; Ray chooses the GPUs")
     if plugin_timeout is not None:
         raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
-    return EngineOptions(workers, gpus_per_worker, address, threads, device)
+    return EngineOptions(workers, gpus_per_worker, address, threads, device, decode_workers)
 
 
 def _gib(number: float) -> int:

@@ -38,9 +38,14 @@ def resolve_device(name: str) -> str:
     return name
 
 
-def default_decode_workers() -> int:
-    """One less than the cores that this process may use, at least 1 and at most 8."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+def num_cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def default_decode_workers(cores: int | None = None) -> int:
+    """One less than the cores, or than those that this process may use; at least 1 and at most 8."""
+    cores = num_cores() if cores is None else cores
     return max(1, min(cores - 1, MOST_DECODE_WORKERS))
 
 

@@ -74,7 +74,8 @@ class Worker:
         self._cache = setup.cache_folder or temporary / f"toklab-{setup.run_id}"
         self._folder = tempfile.TemporaryDirectory(prefix="toklab-worker-", dir=setup.temporary_folder)
         self._preparation = Preparation(setup.options, lambda text: None)
-        self._preparation.share_clips(self._cache)
+        if setup.shares_clips:
+            self._preparation.share_clips(self._cache)
         self._datasets: dict[tuple[str, Path | None], Mapping[str, VideoSource]] = {}
         self._held: _Held | None = None
 
