@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
@@ -22,11 +21,20 @@ from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
 from . import provenance
 from .clip_cutting import clip_length
-from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
+from .device import Device, OutOfMemory
+from .forward import ForwardResult, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
+from .look_ahead import Batch, LookAhead
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper
 from .supervision import Supervision
+
+AS_MANY_AS_FIT = 0
+"""Batch size: as many windows as fit the device's memory."""
+MEMORY_SHARE = 0.8
+"""Of the free memory, a batch that is sized by it takes at most so much."""
+MOST_WINDOWS = 64
+"""Such a batch has at most so many windows."""
 
 
 @dataclass(frozen=True)
@@ -59,10 +67,11 @@ class Evaluation:
     metrics: list[Metric]
     """Prepared metrics that measure windows, one for each measurement."""
     ledger: Ledger
-    device: torch.device
+    device: Device
     progress: Progress
     keeper: ReconstructionKeeper
     batch_size: int = 1
+    """Windows in a forward pass; :data:`AS_MANY_AS_FIT` until the first one showed how much memory a window takes."""
     known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
     retry_failed: bool = False
     on_corrupt: OnCorrupt = "fail"
@@ -90,7 +99,8 @@ class Evaluation:
 
     def run_stream(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> None:
         """Evaluate every clip; what fails is a row with a reason."""
-        for item in self._batches(gather_pieces(stream)):
+        items = LookAhead(self._batches(gather_pieces(stream)))
+        for item in items:
             if isinstance(item, LongClip):
                 assert isinstance(tokenizer, StreamingTokenizer)
                 self._evaluate_long(tokenizer, item)
@@ -100,50 +110,78 @@ class Evaluation:
                 self.ledger.record(self._row(item, fps=0.0, status="failed", reason=item.reason))
                 self.progress.advance(1, 1)
             else:
-                self._evaluate(tokenizer, item)
+                self._evaluate(tokenizer, item, items)
 
     def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
         """Frames in which a stream should give long windows: see :func:`piece_frames`."""
         return piece_frames(tokenizer, self.metrics, self.protocol)
 
-    def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
+    def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[Batch | FailedClip | LongClip]:
         pending: list[Clip] = []
         for item in stream:
             if not isinstance(item, Clip):
                 yield item
                 continue
-            if pending and (pending[0].video.shape != item.video.shape or len(pending) >= self.batch_size):
-                yield pending
+            if pending and (pending[0].video.shape != item.video.shape or len(pending) >= self._num_together):
+                yield Batch.of(pending, self.device)
                 pending = []
             pending.append(item)
-            if len(pending) >= self.batch_size:
-                yield pending
+            if len(pending) >= self._num_together:
+                yield Batch.of(pending, self.device)
                 pending = []
         if pending:
-            yield pending
+            yield Batch.of(pending, self.device)
 
-    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> None:
+    @property
+    def _num_together(self) -> int:
+        return self.batch_size or 1
+
+    @property
+    def largest_batch(self) -> int:
+        """Windows in a forward pass, as far as that is known: the most of those scored before, else 1."""
+        sizes = [int(known.row.timing.get("batch_size", 1)) for known in self.known.values()]
+        return self.batch_size or max(sizes, default=1)
+
+    def _evaluate(self, tokenizer: VideoTokenizer, batch: Batch, items: LookAhead) -> None:
+        clips = list(batch.clips)
+        if len(clips) > self._num_together:
+            # It was put together before memory ran out.
+            self._evaluate_parts(tokenizer, clips, items, self._num_together)
+            return
         self._note(clips)
+        used = self.device.used_bytes()
+
+        def fetch() -> None:
+            with self.supervision.waiting():
+                items.fetch()
+
+        lacks_memory, reason = False, ""
         try:
             with self.supervision.forward():
-                result = forward(tokenizer, clips, self.device)
-        except OutOfMemory as error:
-            if len(clips) == 1:
-                self._commit_failure(clips[0], _reason(error))
-                return
-            # The halves may halve the batch size again.
-            half = self.batch_size = max(1, len(clips) // 2)
-            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {half}")
-            for start in range(0, len(clips), half):
-                self._evaluate(tokenizer, clips[start : start + half])
-            return
+                looks_ahead = self.device.copies_ahead and self.batch_size != AS_MANY_AS_FIT
+                meanwhile = fetch if looks_ahead else None
+                result = forward(tokenizer, clips, self.device, staged=batch.staged, meanwhile=meanwhile)
         except Exception as error:
+            lacks_memory, reason = isinstance(error, OutOfMemory), _reason(error)
+            result = None
+        # Outside the handler, whose error holds on to the tensors of the failed pass.
+        if lacks_memory:
+            items.drop_copy()
+            self.device.release()
+        if result is None:
             if len(clips) == 1:
-                self._commit_failure(clips[0], _reason(error))
+                self._commit_failure(clips[0], reason)
                 return
-            for clip in clips:
-                self._evaluate(tokenizer, [clip])
+            size = 1
+            if lacks_memory:
+                # The halves may halve the batch size again.
+                size = self.batch_size = max(1, len(clips) // 2)
+                self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {size}")
+            self._evaluate_parts(tokenizer, clips, items, size)
             return
+        if self.batch_size == AS_MANY_AS_FIT:
+            self.batch_size = windows_that_fit(used, result.timing.get("peak_bytes"), self.device.free_bytes())
+            self.progress.message(f"{self.batch_size} windows a batch")
         timing = {**result.timing, "warm": float(self._warm)}
         self._warm = True
         finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
@@ -158,6 +196,11 @@ class Evaluation:
                 self._commit_failure(clip, _reason(error))
                 continue
             self._commit_scored(clip, batch, timing)
+
+    def _evaluate_parts(self, tokenizer: VideoTokenizer, clips: Sequence[Clip], items: LookAhead, size: int) -> None:
+        """Evaluate clips by batches of at most so many."""
+        for start in range(0, len(clips), size):
+            self._evaluate(tokenizer, Batch.of(clips[start : start + size], self.device), items)
 
     def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> None:
         measured = [self._piece_measurement(metric, clip.first) for metric in self._wanted(clip.first)]
@@ -276,6 +319,19 @@ class Evaluation:
     def _reference(self, clip: Clip) -> str:
         reader = versioned_reader(clip.reader, self.versions)
         return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
+
+
+def windows_that_fit(used: int | None, peak: float | None, free: int | None) -> int:
+    """Windows whose forward pass fits the memory of a device together; 1 where that isn't known, as on a CPU.
+
+    Args:
+        used: bytes that were in use before the pass of one window.
+        peak: most bytes in use during it.
+        free: bytes that are free after it.
+    """
+    if used is None or peak is None or free is None or peak <= used:
+        return 1
+    return max(1, min(MOST_WINDOWS, int(MEMORY_SHARE * free / (peak - used))))
 
 
 def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol: Protocol) -> int | None:

@@ -12,6 +12,7 @@ import torch
 from ...datasets.interface import OnCorrupt
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
+from .device import num_gpus
 
 LONGEST_TIMEOUT_S = 7 * 24 * 3600.0
 """Seconds; timers of the operating system don't take any number."""
@@ -23,11 +24,11 @@ def resolve_device(name: str) -> str:
     Raises:
         ValueError: if this machine has no such device; with those that it has.
     """
-    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = num_gpus()
     if name == "auto":
-        return "cuda" if num_gpus else "cpu"
+        return "cuda" if count else "cpu"
     there = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
-    there += ["cuda", *(f"cuda:{index}" for index in range(num_gpus))] if num_gpus else []
+    there += ["cuda", *(f"cuda:{index}" for index in range(count))] if count else []
     if name not in there:
         known = re.fullmatch(r"cuda(:\d+)?|mps", name)
         problem = "this machine has no such device" if known else "there is no such device"
@@ -53,6 +54,7 @@ class RunOptions:
     device: str = "cpu"
     reader: Literal["auto", "decord", "pyav"] = "auto"
     batch_size: int = 1
+    """Windows in a forward pass; 0: as many as fit the device's memory."""
     prefetch: int = 4
     """Clips decoded ahead."""
     timeout_s: float = 120.0

@@ -25,6 +25,7 @@ from ..planning.cell import Cell
 from . import provenance
 from .bookkeeping import Bookkeeping
 from .dataset_windows import DatasetWindows
+from .device import Device, open_device
 from .due_cell import DueCell
 from .evaluation import Evaluation, KnownWindow, piece_frames
 from .options import RunOptions
@@ -78,13 +79,19 @@ class Runner:
         catalog: TokenizerSource | None = None,
         open_dataset: OpenDataset = open_registered,
         supervision: Supervision | None = None,
+        computing: Device | None = None,
     ):
-        """``worker`` decodes in place of a child process of the runner's own, and outlives it."""
+        """Set up a runner.
+
+        ``worker`` decodes in place of a child process of the runner's own, and outlives it; ``computing`` stands in for
+        the device that the options name.
+        """
         self.ledger = ledger
         self.supervision = supervision or Supervision()
         self.options = options
         self.progress = progress
         self.device = torch.device(options.device)
+        self._computing = computing or open_device(self.device)
         self._catalog = catalog or tokenizers(tuple(card_folders))
         self._preparation = Preparation(
             options, progress.message, worker=worker, open_dataset=open_dataset, supervision=self.supervision
@@ -105,6 +112,7 @@ class Runner:
         timing = ThroughputPass(
             self.ledger,
             self._preparation,
+            self._computing,
             self.progress.message,
             provenance.machine_identity(self.device),
             record.run_id,
@@ -240,7 +248,7 @@ class Runner:
                 lambda: entry.build(cell.settings, self.device),
                 usable,
                 windows,
-                evaluation.batch_size,
+                evaluation.largest_batch,
                 lambda tokenizer: piece_frames(tokenizer, metrics, protocol),
             )
         )
@@ -258,7 +266,7 @@ class Runner:
             protocol=cell.protocol,
             metrics=list(measuring.values()),
             ledger=self.ledger,
-            device=self.device,
+            device=self._computing,
             progress=self.progress,
             keeper=ReconstructionKeeper(
                 self.ledger.folder,
