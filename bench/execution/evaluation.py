@@ -190,12 +190,12 @@ class Evaluation:
                 self._commit_failure(clip, _describe_non_finite(result.reconstruction[index]))
                 continue
             try:
-                batch = self._window_batch(tokenizer, result, index)
+                window = self._window_batch(tokenizer, result, index)
             except Exception as error:
                 # An encoding may hold anything at all.
                 self._commit_failure(clip, _reason(error))
                 continue
-            self._commit_scored(clip, batch, timing)
+            self._commit_scored(clip, window, timing)
 
     def _evaluate_parts(self, tokenizer: VideoTokenizer, clips: Sequence[Clip], items: LookAhead, size: int) -> None:
         """Evaluate clips by batches of at most so many."""

@@ -27,6 +27,8 @@ GPU = torch.device("cuda", 0)
 ROOMS = Path(toklab.bench.__file__ or "").resolve().parents[1]
 """Below it lie toklab's own modules."""
 SUPPORT = Path(__file__).resolve().parent
+WELL = True
+"""What the host is told where it asks a yes or a no: all values are finite, nothing was changed. Numbers are 0."""
 aten = torch.ops.aten
 
 
@@ -37,10 +39,10 @@ class HiddenWait(RuntimeError):
 class FakeGpu(TorchDispatchMode):
     """Inside, ``cuda`` is a GPU without values."""
 
-    def __init__(self, may_wait: Collection[str] = ()):
-        """``may_wait``: places, ``module:function`` below ``toklab``, where the host may wait for the GPU."""
+    def __init__(self, may_wait: Collection[str] | None = ()):
+        """``may_wait``: places, ``module:function`` below ``toklab``, where the host may wait; ``None``: everywhere."""
         super().__init__()
-        self._may_wait = frozenset(may_wait)
+        self._may_wait = may_wait
         self._fake = FakeTensorMode(allow_non_fake_inputs=True)
         self._patches: list[Any] = []
         self.waits: Counter[str] = Counter()
@@ -76,8 +78,7 @@ class FakeGpu(TorchDispatchMode):
                 return func(*args, **kwargs)
         if func in (aten._local_scalar_dense.default, aten.equal.default):
             self._wait()
-            # What the host would like to hear: all is well.
-            return True if func is aten.equal.default or args[0].dtype == torch.bool else args[0].dtype.is_complex + 0.0
+            return WELL if func is aten.equal.default or args[0].dtype == torch.bool else 0
         made = func(*args, **kwargs)
         if any(isinstance(x, FakeTensor) and x.device.type == "cpu" for x in tree_leaves(made)):
             self._wait()
@@ -87,7 +88,7 @@ class FakeGpu(TorchDispatchMode):
     def _wait(self) -> None:
         place = _place(sys._getframe(2))
         self.waits[place] += 1
-        if place not in self._may_wait:
+        if self._may_wait is not None and place not in self._may_wait:
             raise HiddenWait(f"{place} waits for the GPU; compute on, or name it with its reason")
 
 
@@ -99,7 +100,7 @@ def _materialized(x: Any) -> Any:
     if not isinstance(x, FakeTensor) or x.device.type != "cpu":
         return x
     with unset_fake_temporarily():
-        return torch.zeros(x.shape, dtype=x.dtype)
+        return torch.full(x.shape, WELL if x.dtype == torch.bool else 0, dtype=x.dtype)
 
 
 def _place(frame: FrameType | None) -> str:
@@ -115,17 +116,23 @@ def _place(frame: FrameType | None) -> str:
     return f"{first.f_code.co_filename}:{first.f_code.co_qualname}"
 
 
-def _move(module: nn.Module, *args: Any, **kwargs: Any) -> nn.Module:
+def _move(
+    module: nn.Module,
+    device: torch.device | str | torch.dtype | None = None,
+    dtype: torch.dtype | None = None,
+    *,
+    memory_format: torch.memory_format | None = None,
+) -> nn.Module:
     """``Module.to``, which can't replace a real tensor by a fake one by itself."""
-    device, dtype, _, memory_format = torch._C._nn._parse_to(*args, **kwargs)
-    is_to_gpu = device is not None and device.type == "cuda"
+    if isinstance(device, torch.dtype):
+        device, dtype = None, device
+    is_to_gpu = device is not None and torch.device(device).type == "cuda"
 
     def moved(tensor: Tensor) -> Tensor:
         wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
-        like = tensor.shape
         if is_to_gpu and not isinstance(tensor, FakeTensor):
-            tensor = torch.empty(like, dtype=wanted, device=GPU)
-        if memory_format is not None and len(like) == (5 if memory_format == torch.channels_last_3d else 4):
+            tensor = torch.empty(tensor.shape, dtype=wanted, device=GPU)
+        if memory_format is not None and tensor.ndim == (5 if memory_format == torch.channels_last_3d else 4):
             tensor = tensor.contiguous(memory_format=memory_format)
         return tensor.detach().to(dtype=wanted)
 
