@@ -23,7 +23,7 @@ from .analysis.run import Run
 from .catalog.catalog import datasets, metrics
 from .catalog.in_memory import InMemoryTokenizer, as_tokenizer, networks_of
 from .execution.borrowing import borrowed
-from .execution.options import RunOptions, resolve_device
+from .execution.options import RunOptions, default_decode_workers, resolve_device
 from .execution.runner import Runner
 from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
@@ -63,6 +63,7 @@ def run_suite(
     cards: Sequence[str | Path] = (),
     device: str = "auto",
     batch_size: int = 1,
+    decode_workers: int | None = None,
     limit: int | None = None,
     limit_videos: int | None = None,
     on_corrupt: OnCorrupt = "fail",
@@ -79,6 +80,7 @@ def run_suite(
         cards: folders with cards of your own.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
         batch_size: windows in a forward pass; 0: as many as fit a GPU's memory.
+        decode_workers: child processes that decode videos; one less than the cores, at most 8, if not given.
         limit: at most so many windows a dataset, spread over its videos.
         limit_videos: only the first so many videos of a dataset.
         on_corrupt: ``fail`` windows with damaged frames, or score them with a ``note``.
@@ -98,11 +100,14 @@ def run_suite(
     options = RunOptions(
         device=resolve_device(device),
         batch_size=batch_size,
+        decode_workers=default_decode_workers() if decode_workers is None else decode_workers,
         limit=limit,
         limit_videos=limit_videos,
         on_corrupt=on_corrupt,
     )
-    run_into(folder, chosen, options, card_folders=[Path(card) for card in cards], show_progress=progress)
+    run_into(
+        folder, chosen, options, card_folders=[Path(card) for card in cards], said="all" if progress else "nothing"
+    )
     return open_run(folder)
 
 
@@ -114,6 +119,7 @@ def evaluate(
     protocol: str | Path | Protocol = "vidtok",
     device: str | None = None,
     batch_size: int = 1,
+    decode_workers: int | None = None,
     limit: int | None = None,
     limit_videos: int | None = None,
     on_corrupt: OnCorrupt = "fail",
@@ -137,6 +143,7 @@ def evaluate(
         protocol: name, TOML file or value; not for clips in memory.
         device: where to run; where the model is if not given.
         batch_size: windows in a forward pass; 0: as many as fit a GPU's memory.
+        decode_workers: child processes that decode videos; one less than the cores, at most 8, if not given.
         limit: at most so many windows, spread over the videos.
         limit_videos: only the first so many videos.
         on_corrupt: ``fail`` windows with damaged frames, or score them with a ``note``.
@@ -175,6 +182,7 @@ def evaluate(
     options = RunOptions(
         device=resolve_device(device) if device else str(_device_of(tokenizer)),
         batch_size=batch_size,
+        decode_workers=default_decode_workers() if decode_workers is None else decode_workers,
         limit=limit,
         limit_videos=limit_videos,
         on_corrupt=on_corrupt,
@@ -204,7 +212,7 @@ def _evaluate(
     with (
         borrowed(networks, torch.device(options.device)),
         Ledger(folder, write=True) as ledger,
-        listener(on_terminal=progress) as heard,
+        listener("all" if progress else "nothing") as heard,
     ):
         runner = Runner(
             ledger, options, heard, catalog=_OneTokenizer(tokenizer), open_dataset=lambda name, root: dataset

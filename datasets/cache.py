@@ -5,19 +5,26 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
+import threading
+import time
 import warnings
 import zipfile
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from .interface import VideoSource
-from .readers.interface import VideoFacts
 
 SUFFIX = ".npz"
-KEPT_SHARE = 0.9
-"""Eviction goes down to this share of the limit, so that it isn't needed at every window."""
+SPARE_BYTES = 1 << 30
+"""So much of the disk is left to others."""
+COUNTED_SHARE = 0.05
+"""After writing this share of the limit, a process counts anew: others may write into the same folder."""
+TRIALS = 8
+"""So many windows tell whether keeping them pays."""
 
 
 def clip_key(source: VideoSource, content_id: str, protocol_hash: str, frame_ids: Sequence[int], reader: str) -> str:
@@ -27,31 +34,57 @@ def clip_key(source: VideoSource, content_id: str, protocol_hash: str, frame_ids
     return hashlib.sha256(identity.encode()).hexdigest()
 
 
-class ClipCache:
-    """Float32 arrays in a folder, of which the least recently used ones go when it grows over its limit.
+@dataclass
+class _Cost:
+    """Seconds that something took."""
 
-    Several processes may share a folder. A file that is damaged is dropped. When the disk fails the cache switches
-    itself off with one warning.
+    seconds: float = 0.0
+    times: int = 0
+
+    def add(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.times += 1
+
+    def exceeds(self, other: _Cost) -> bool:
+        """Whether it takes longer than something else; ``False`` before both were tried often enough."""
+        if min(self.times, other.times) < TRIALS:
+            return False
+        return self.seconds / self.times > other.seconds / other.times
+
+
+class ClipCache:
+    """Float32 arrays in one shelf of a folder, whose shelves have a limit in common.
+
+    A full folder makes room by dropping what other shelves hold, the least recently used first. What the shelf itself
+    holds stays, and further windows aren't kept: a dataset is gone through from its start to its end again and again,
+    so what was used longest ago is what is needed next.
+
+    Several threads and processes may share a folder. A file that is damaged is dropped. The cache switches itself off
+    when the disk fails, with one warning, and where reading or writing a window takes longer than decoding it.
     """
 
-    def __init__(self, folder: Path, max_bytes: int):
-        """Args: ``folder`` is made if it isn't there; ``max_bytes`` limits the sum of its files."""
-        self.folder = folder
+    def __init__(self, folder: Path, max_bytes: int, shelf: str = "clips"):
+        """Args: ``folder`` is made if it isn't there; ``max_bytes`` limits the sum of its files; name of a shelf."""
+        self.folder = folder / shelf
         self.max_bytes = max_bytes
         self.enabled = True
-        self.facts: dict[tuple[str, VideoSource, str], VideoFacts] = {}
-        """What sources were found to be, by content, source and reader choice; kept in memory only."""
+        self._root = folder
+        self._is_full = False
+        self._turn = threading.Lock()
+        self._made, self._written, self._read = _Cost(), _Cost(), _Cost()
+        self._num_bytes = self._num_uncounted = 0
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            self._num_bytes = sum(size for _, size, _ in self._files())
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._count()
         except OSError as error:
             self._switch_off(error)
 
     def get(self, key: str) -> np.ndarray | None:
         """The array kept under ``key``, or ``None``."""
-        if not self.enabled:
+        if not self.enabled or self._read.exceeds(self._made):
             return None
         path = self.folder / f"{key}{SUFFIX}"
+        began = time.perf_counter()
         try:
             # The zip format's checksums tell a damaged file from a whole one.
             with np.load(path) as archive:
@@ -62,28 +95,57 @@ class ClipCache:
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             path.unlink(missing_ok=True)
             return None
+        with self._turn:
+            self._read.add(time.perf_counter() - began)
         return video
 
-    def put(self, key: str, video: np.ndarray) -> None:
-        """Keep an array, whole or not at all; one that is larger than the limit isn't kept."""
-        if not self.enabled or video.nbytes > self.max_bytes:
+    def put(self, key: str, video: np.ndarray, made_in_s: float) -> None:
+        """Keep an array, whole or not at all, if there is room for it; ``made_in_s``: seconds that it took to make."""
+        with self._turn:
+            self._made.add(made_in_s)
+            pays = not self._written.exceeds(self._made) and not self._read.exceeds(self._made)
+        if not self.enabled or self._is_full or not pays:
             return
-        unfinished = self.folder / f"{key}.{os.getpid()}.tmp"
+        unfinished = self.folder / f"{key}.{os.getpid()}-{threading.get_ident()}.tmp"
+        began = time.perf_counter()
         try:
+            with self._turn:
+                if not self._has_room(video.nbytes):
+                    return
             with unfinished.open("wb") as file:
                 np.savez(file, video=video)
-            self._num_bytes += unfinished.stat().st_size
+            size = unfinished.stat().st_size
             unfinished.replace(self.folder / f"{key}{SUFFIX}")
-            if self._num_bytes > self.max_bytes:
-                self._evict()
         except OSError as error:
             unfinished.unlink(missing_ok=True)
             self._switch_off(error)
+            return
+        with self._turn:
+            self._num_bytes += size
+            self._num_uncounted += size
+            self._written.add(time.perf_counter() - began)
+
+    def _has_room(self, num_bytes: int) -> bool:
+        """Whether so many more bytes may be written; makes room in other shelves."""
+        if self._num_uncounted > COUNTED_SHARE * self.max_bytes:
+            self._count()
+        if self._num_bytes + num_bytes > self.max_bytes:
+            self._evict(num_bytes)
+        is_too_much = self._num_bytes + num_bytes > self.max_bytes
+        if is_too_much or shutil.disk_usage(self._root).free < num_bytes + SPARE_BYTES:
+            # A larger window than the others says nothing about them.
+            self._is_full = num_bytes <= self.max_bytes
+            return False
+        return True
+
+    def _count(self) -> None:
+        self._num_bytes = sum(size for _, size, _ in self._files())
+        self._num_uncounted = 0
 
     def _files(self) -> list[tuple[float, int, Path]]:
-        """(time of last use, bytes, path) of every file, unfinished ones of killed processes included."""
+        """(time of last use, bytes, path) of each file on all shelves, with what killed processes left unfinished."""
         files = []
-        for path in self.folder.iterdir():
+        for path in self._root.glob("*/*"):
             try:
                 status = path.stat()
             except FileNotFoundError:
@@ -92,16 +154,16 @@ class ClipCache:
                 files.append((status.st_mtime, status.st_size, path))
         return files
 
-    def _evict(self) -> None:
-        files = sorted(self._files())
-        num_bytes = sum(size for _, size, _ in files)
-        for _, size, path in files:
-            if num_bytes <= self.max_bytes * KEPT_SHARE:
-                break
-            path.unlink(missing_ok=True)
-            num_bytes -= size
-        self._num_bytes = num_bytes
+    def _evict(self, num_bytes: int) -> None:
+        """Drop files of other shelves until there is room for so many bytes, or nothing is left of them."""
+        self._count()
+        for _, size, path in sorted(self._files()):
+            if self._num_bytes + num_bytes <= self.max_bytes:
+                return
+            if path.parent != self.folder:
+                path.unlink(missing_ok=True)
+                self._num_bytes -= size
 
     def _switch_off(self, error: OSError) -> None:
         self.enabled = False
-        warnings.warn(f"the clip cache {self.folder} is switched off: {error}", stacklevel=3)
+        warnings.warn(f"the clip cache {self._root} is switched off: {error}", stacklevel=3)

@@ -1,58 +1,49 @@
-"""The stream of clips: every window of every source, in order, decoded ahead in a child process."""
+"""The stream of clips: every window of every source, in order, decoded ahead in child processes."""
 
 from __future__ import annotations
 
-import queue
 import threading
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import torch
 
 from .cache import ClipCache, clip_key
-from .identity import content_id
-from .interface import WHOLE_SOURCE, Clip, FailedClip, OnCorrupt, UnreadableVideo, VideoSource, Window
+from .interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, VideoSource, Window
 from .lock import Lock
+from .ordered_work import Bound, OrderedWork, Reserve
 from .protocol import Protocol
 from .readers.choice import ReaderChoice
-from .readers.interface import ReaderName, VideoFacts
+from .readers.interface import ReaderName
 from .readers.worker import DecodeWorker, WorkerLost
+from .source_plan import KnownFacts, SourcePlan, SourcePlanner
+
+Item = TypeVar("Item")
+BYTES_PER_PIXEL = 12
+"""Three channels, float32."""
 
 SkipRule = Callable[[str, str, Window], bool]
 """(source key, content id, window) → whether the window is left out."""
 
+BYTES_AHEAD = 128 << 20
+"""Decoded clips of so many bytes wait for each worker: ten windows of 17×256×256."""
+CLIPS_AHEAD = 4
+"""So many clips may wait however large they are."""
 MAX_LOST_WORKERS = 2
 """After so many time-outs or crashes in a row, the rest of a source is given up."""
-
-
-@dataclass(frozen=True)
-class SourcePlan:
-    """A source that could be opened, and its windows."""
-
-    source: VideoSource
-    content_id: str
-    """SHA-256 of the content, hexadecimal."""
-    facts: VideoFacts
-    windows: tuple[Window, ...]
-
-    @property
-    def num_frames(self) -> int:
-        """Frames of the source."""
-        return self.facts.num_frames
-
-    @property
-    def fps(self) -> float:
-        """Average frame rate of the source, frames/s."""
-        return self.facts.fps
 
 
 class ClipStream:
     """Clips and failed clips of some sources under a protocol, ordered by source key and window index.
 
+    Several workers decode side by side, each a source of its own, so a source that is slow or hangs keeps one of them.
+    The order of the clips, and what is in them, don't depend on how many there are.
+
     Each iteration starts afresh. Leaving an iteration early, :meth:`close` or the end of a ``with`` block stops the
-    decoding thread and its child process.
+    decoding threads and their child processes.
     """
 
     def __init__(
@@ -62,12 +53,15 @@ class ClipStream:
         *,
         causal: bool,
         reader: ReaderChoice = "auto",
-        prefetch: int = 4,
+        prefetch: int | None = None,
         timeout_s: float = 120.0,
         cache: ClipCache | None = None,
+        fills_cache: bool = True,
         max_clips: int | None = None,
         skip: SkipRule | None = None,
-        worker: DecodeWorker | None = None,
+        num_workers: int = 1,
+        workers: Sequence[DecodeWorker] = (),
+        known_facts: KnownFacts | None = None,
         piece_frames: int | None = None,
         on_corrupt: OnCorrupt = "fail",
         lock: Lock | None = None,
@@ -79,12 +73,18 @@ class ClipStream:
             protocol: cuts windows and transforms frames.
             causal: whether windows are of the length that causal tokenizers take.
             reader: see :func:`toklab.datasets.readers.choice.open_reader`.
-            prefetch: clips, or pieces of them, that may wait, decoded, for the one who iterates; at least 1.
+            prefetch: clips, or pieces of them, that may be decoded ahead of the one who iterates, at least 1; with
+                several workers there may be one more. ``None``: as many as :data:`BYTES_AHEAD` hold for each worker,
+                and at least :data:`CLIPS_AHEAD`.
             timeout_s: seconds that opening a source, or decoding a window, may take.
             cache: where decoded windows are kept, if anywhere.
+            fills_cache: whether further windows are kept there, or only those taken that are there.
             max_clips: only the first so many windows, those that ``skip`` leaves out among them.
-            skip: windows that are neither decoded nor given.
-            worker: decodes in place of a child of the stream's own, and outlives it; ``timeout_s`` is the worker's.
+            skip: windows that are neither decoded nor given; asked by several threads.
+            num_workers: child processes that decode, at least 1.
+            workers: decode in place of children of the stream's own, and outlive it; ``num_workers`` and ``timeout_s``
+                are theirs.
+            known_facts: of sources that aren't opened only to see what they are; what is found is added.
             piece_frames: windows of more frames are given in successive clips of so many; where one can't be decoded,
                 a failed clip ends the window. ``None``: every window is one clip.
             on_corrupt: whether windows with damaged frames fail, or are given with a note.
@@ -92,10 +92,12 @@ class ClipStream:
                 looked for: see :meth:`toklab.datasets.lock.Lock.with_missing`.
 
         Raises:
-            ValueError: if ``prefetch`` is less than 1 or two sources share a key.
+            ValueError: if ``prefetch`` or ``num_workers`` is less than 1, or two sources share a key.
         """
-        if prefetch < 1:
+        if prefetch is not None and prefetch < 1:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
+        if num_workers < 1:
+            raise ValueError(f"num_workers must be at least 1, not {num_workers}")
         matrix = protocol.colour_matrix
         converted = (replace(source, colour_matrix=matrix) if matrix else source for source in sources)
         self._sources = sorted(converted, key=lambda source: source.key)
@@ -103,19 +105,20 @@ class ClipStream:
             if one.key == next_one.key:
                 raise ValueError(f"two sources have the key {one.key!r}")
         self._protocol = protocol
-        self._causal = causal
         self._reader: ReaderChoice = reader
-        self._prefetch = prefetch
         self._cache = cache
+        self._fills_cache = fills_cache
         self._max_clips = max_clips
         self._skip = skip
-        self._worker = worker or DecodeWorker(timeout_s)
-        self._owns_worker = worker is None
+        self._workers = list(workers) or [DecodeWorker(timeout_s) for _ in range(num_workers)]
+        self._owns_workers = not workers
+        self._bound = Bound(CLIPS_AHEAD, BYTES_AHEAD * len(self._workers)) if prefetch is None else Bound(prefetch)
         self._piece_frames = piece_frames
         self._on_corrupt: OnCorrupt = on_corrupt
-        self._lock = lock
+        self._planner = SourcePlanner(protocol, reader, {} if known_facts is None else known_facts, lock, causal=causal)
         self._plans: dict[str, SourcePlan | FailedClip] = {}
         self._iteration: Generator[Clip | FailedClip, None, None] | None = None
+        self._counting = threading.Lock()
         self.num_given = 0
         """Clips given in this iteration."""
         self.num_failed = 0
@@ -131,8 +134,18 @@ class ClipStream:
         return planned if self._max_clips is None else min(planned, self._max_clips)
 
     def plans(self) -> Iterator[SourcePlan | FailedClip]:
-        """Every source in turn, opened when it is asked for, with its windows, whatever ``max_clips`` is."""
-        return map(self._plan_source, self._sources)
+        """Every source in turn with its windows, whatever ``max_clips`` is; opened a few ahead of what is asked for."""
+
+        def work(number: int, lane: int, reserve: Reserve) -> Iterator[SourcePlan | FailedClip]:
+            if reserve(0):
+                plan = self._plan_source(self._sources[number], self._workers[lane], ordered)
+                if plan is not None:
+                    yield plan
+
+        if len(self._workers) == 1:
+            return (self._plan_alone(source) for source in self._sources)
+        ordered = self._ordered(work, len(self._sources), Bound(2 * len(self._workers)))
+        return ordered.results()
 
     def plan(self) -> list[SourcePlan | FailedClip]:
         """Open every source that the stream will come to, and cut its windows, without decoding them.
@@ -144,7 +157,7 @@ class ClipStream:
         for source in self._sources:
             if num_left is not None and num_left <= 0:
                 break
-            plan = self._plan_source(source)
+            plan = self._plan_alone(source)
             plans.append(plan)
             if num_left is not None and isinstance(plan, SourcePlan):
                 num_left -= len(plan.windows)
@@ -157,12 +170,11 @@ class ClipStream:
         return self._iteration
 
     def close(self) -> None:
-        """Stop decoding and end the child process."""
+        """Stop decoding and end the child processes."""
         iteration, self._iteration = self._iteration, None
         if iteration is not None:
             iteration.close()
-        if self._owns_worker:
-            self._worker.close()
+        self._close_workers()
 
     def __enter__(self) -> Self:
         return self
@@ -173,114 +185,121 @@ class ClipStream:
         self.close()
 
     def _iterate(self) -> Generator[Clip | FailedClip, None, None]:
-        decoded: queue.SimpleQueue[Clip | FailedClip | BaseException | None] = queue.SimpleQueue()
-        free_places = threading.Semaphore(self._prefetch)
-        stopped = threading.Event()
+        limits = self._limits()
 
-        def decode_ahead() -> None:
-            try:
-                for item in self._decode_all(free_places, stopped):
-                    decoded.put(item)
-                decoded.put(None)
-            except BaseException as error:
-                decoded.put(error)
+        def work(number: int, lane: int, reserve: Reserve) -> Iterator[Clip | FailedClip]:
+            plan = self._plan_source(self._sources[number], self._workers[lane], ordered)
+            if isinstance(plan, SourcePlan):
+                windows = plan.windows[: limits[number]]
+                yield from self._decode_source(plan, windows, self._workers[lane], reserve)
+            elif plan is not None and reserve(0):
+                yield plan
 
-        thread = threading.Thread(target=decode_ahead, name="toklab-clips", daemon=True)
-        thread.start()
-        exhausted = False
+        ordered = self._ordered(work, len(limits), self._bound)
+        results = ordered.results()
         try:
-            while (item := decoded.get()) is not None:
-                if isinstance(item, BaseException):
-                    raise item
+            for item in results:
                 if isinstance(item, FailedClip):
                     self.num_failed += 1
                 elif item.ends_window:
                     self.num_given += 1
-                free_places.release()
                 yield item
-            exhausted = True
         finally:
-            stopped.set()
-            free_places.release()
-            if not exhausted:
-                self._worker.kill()
-            thread.join()
-            if self._owns_worker:
-                self._worker.close()
+            results.close()
+            self._close_workers()
 
-    def _decode_all(self, free_places: threading.Semaphore, stopped: threading.Event) -> Iterator[Clip | FailedClip]:
+    def _limits(self) -> list[int | None]:
+        """Of how many windows of each source, in their order; sources that ``max_clips`` leaves out aren't there."""
+        if self._max_clips is None:
+            return [None] * len(self._sources)
+        limits: list[int | None] = []
         num_left = self._max_clips
-        for source in self._sources:
-            if num_left is not None and num_left <= 0:
-                return
-            plan = self._plan_source(source)
-            if stopped.is_set():
-                # The child may have been killed in mid-answer, which says nothing about the source.
-                self._plans.pop(source.key)
-                return
-            if isinstance(plan, FailedClip):
-                free_places.acquire()
-                yield plan
-                continue
-            num_lost = 0
-            for window in plan.windows[:num_left]:
-                if self._skip is not None and self._skip(source.key, plan.content_id, window):
-                    self.num_skipped += 1
-                    continue
-                free_places.acquire()
-                if stopped.is_set():
-                    return
-                if num_lost >= MAX_LOST_WORKERS:
-                    reason = f"not tried, because decoding the {num_lost} windows before it timed out or crashed"
-                    yield self._failed(plan, window, reason)
-                    continue
-                try:
-                    for number, start in enumerate(self._piece_starts(window)):
-                        if number:
-                            free_places.acquire()
-                        if stopped.is_set():
-                            return
-                        yield self._decode(plan, window, start)
-                    num_lost = 0
-                except UnreadableVideo as error:
-                    num_lost = num_lost + 1 if isinstance(error, WorkerLost) else 0
-                    yield self._failed(plan, window, str(error))
-            if num_left is not None:
-                num_left -= len(plan.windows)
+        for plan in self.plan():
+            limits.append(num_left)
+            num_left -= len(plan.windows) if isinstance(plan, SourcePlan) else 0
+        return limits
 
-    def _plan_source(self, source: VideoSource) -> SourcePlan | FailedClip:
+    def _ordered(
+        self, work: Callable[[int, int, Reserve], Iterator[Item]], num_sources: int, bound: Bound
+    ) -> OrderedWork[Item]:
+        return OrderedWork(
+            num_sources,
+            work,
+            num_lanes=len(self._workers),
+            bound=bound,
+            interrupt=self._kill_workers,
+            name="toklab-clips",
+        )
+
+    def _kill_workers(self) -> None:
+        for worker in self._workers:
+            worker.kill()
+
+    def _close_workers(self) -> None:
+        if self._owns_workers:
+            for worker in self._workers:
+                worker.close()
+
+    def _decode_source(
+        self, plan: SourcePlan, windows: Sequence[Window], worker: DecodeWorker, reserve: Reserve
+    ) -> Iterator[Clip | FailedClip]:
+        num_lost = 0
+        for window in windows:
+            if self._skip is not None and self._skip(plan.source.key, plan.content_id, window):
+                with self._counting:
+                    self.num_skipped += 1
+                continue
+            if num_lost >= MAX_LOST_WORKERS:
+                if not reserve(0):
+                    return
+                reason = f"not tried, because decoding the {num_lost} windows before it timed out or crashed"
+                yield self._failed(plan, window, reason)
+                continue
+            try:
+                for start in self._piece_starts(window):
+                    if not reserve(self._num_bytes(plan, window, start)):
+                        return
+                    yield self._decode(plan, window, start, worker)
+                num_lost = 0
+            except UnreadableVideo as error:
+                num_lost = num_lost + 1 if isinstance(error, WorkerLost) else 0
+                yield self._failed(plan, window, str(error))
+
+    def _plan_alone(self, source: VideoSource) -> SourcePlan | FailedClip:
         if source.key not in self._plans:
-            self._plans[source.key] = self._open(source)
+            self._plans[source.key] = self._planner.plan(source, self._workers[0])
         return self._plans[source.key]
 
-    def _open(self, source: VideoSource) -> SourcePlan | FailedClip:
-        identity, reader = "", self._reader
-        try:
-            identity = content_id(source)
-            if self._lock is not None:
-                self._lock.check(source, identity)
-            facts = self._probe(source, identity)
-            reader = facts.reader
-            windows = self._protocol.windows(facts.num_frames, facts.fps, causal=self._causal)
-        except ValueError as error:
-            is_gone = self._lock is not None and not source.path.exists()
-            reason = f"{error}, but {self._lock.path} lists it" if self._lock is not None and is_gone else str(error)
-            return FailedClip(source.key, identity, Window(WHOLE_SOURCE, ()), reader, reason)
-        return SourcePlan(source, identity, facts, tuple(windows))
-
-    def _probe(self, source: VideoSource, identity: str) -> VideoFacts:
-        known = self._cache.facts if self._cache is not None else {}
-        key = (identity, source, self._reader)
-        if key not in known:
-            known[key] = self._worker.probe(source, self._reader)
-        return known[key]
+    def _plan_source(
+        self, source: VideoSource, worker: DecodeWorker, ordered: OrderedWork[Any]
+    ) -> SourcePlan | FailedClip | None:
+        """A source with its windows; ``None`` where the work was stopped meanwhile."""
+        if source.key not in self._plans:
+            plan = self._planner.plan(source, worker)
+            # The child may have been killed in mid-answer, which says nothing about the source.
+            if ordered.is_stopped:
+                return None
+            self._plans[source.key] = plan
+        return self._plans[source.key]
 
     def _piece_starts(self, window: Window) -> range:
         num_frames = len(window.frame_ids)
         return range(0, num_frames, self._piece_frames or num_frames)
 
-    def _decode(self, plan: SourcePlan, window: Window, start: int) -> Clip:
-        frame_ids = window.frame_ids[start : start + (self._piece_frames or len(window.frame_ids))]
+    def _piece(self, window: Window, start: int) -> tuple[int, ...]:
+        return window.frame_ids[start : start + (self._piece_frames or len(window.frame_ids))]
+
+    def _num_bytes(self, plan: SourcePlan, window: Window, start: int) -> int:
+        """Of a decoded piece."""
+        try:
+            height, width = self._protocol.clip_size(plan.facts.height, plan.facts.width)
+        except ValueError:
+            # Frames too small for the protocol: decoding says so.
+            return 0
+        return len(self._piece(window, start)) * height * width * BYTES_PER_PIXEL
+
+    def _decode(self, plan: SourcePlan, window: Window, start: int, worker: DecodeWorker) -> Clip:
+        frame_ids = self._piece(window, start)
 
         def key(reader: ReaderName) -> str:
             return clip_key(plan.source, plan.content_id, self._protocol.hash, frame_ids, reader)
@@ -289,12 +308,14 @@ class ClipStream:
         damage = ""
         video = self._cache.get(key(reader)) if self._cache is not None else None
         if video is None:
-            video, reader, damage = self._worker.decode(plan.source, frame_ids, self._protocol, self._reader)
+            began = time.perf_counter()
+            video, reader, damage = worker.decode(plan.source, frame_ids, self._protocol, self._reader)
+            spent_s = time.perf_counter() - began
             if damage and self._on_corrupt == "fail":
                 hint = "bring the file anew, or score such windows with --on-corrupt note"
                 raise UnreadableVideo(f"{plan.source.path}: {damage}; {hint}")
-            if self._cache is not None and not damage:
-                self._cache.put(key(reader), video)
+            if self._cache is not None and self._fills_cache and not damage:
+                self._cache.put(key(reader), video, made_in_s=spent_s)
         return Clip(
             source=plan.source.key,
             content_id=plan.content_id,

@@ -50,16 +50,17 @@ def transform_frames(
         raise ValueError(f"frames are uint8 (T, H, W, 3), not {frames.dtype} {frames.shape}")
     size = resized_size(frames.shape[1], frames.shape[2], height, width, resize)
     clip = torch.empty(3, frames.shape[0], height, width)
+    is_resized = size != frames.shape[1:3]
+    # One array of floats for all frames: fresh memory costs more than what is done with it.
+    floats = torch.empty(3, *(size if resize_filter == "lanczos" else frames.shape[1:3]))
     # Frame by frame, so that a long high-resolution video is never held as floats at its full size.
     for index, frame in enumerate(frames):
-        if size != frame.shape[:2] and resize_filter == "lanczos":
-            image = _as_floats(np.asarray(Image.fromarray(frame).resize((size[1], size[0]), Image.Resampling.LANCZOS)))
-        elif size != frame.shape[:2]:
-            image = _as_floats(frame)[None]
-            image = F.interpolate(image, size, mode=resize_filter, antialias=antialias, align_corners=False)[0]
-        else:
-            image = _as_floats(frame)
-        image = _cropped(image.clamp(0, 1), height, width, crop)
+        if is_resized and resize_filter == "lanczos":
+            frame = np.array(Image.fromarray(frame).resize((size[1], size[0]), Image.Resampling.LANCZOS))
+        image = _as_floats(frame, floats)
+        if is_resized and resize_filter != "lanczos":
+            image = F.interpolate(image[None], size, mode=resize_filter, antialias=antialias, align_corners=False)[0]
+        image = _cropped(image, height, width, crop).clamp(0, 1)
         # The padding of narrow frames must come before this line: it is black, not grey.
         clip[:, index] = (image - 0.5) / 0.5
     return clip
@@ -80,10 +81,12 @@ def resized_size(height: int, width: int, clip_height: int, clip_width: int, res
     return int(clip_height * height / width), clip_height
 
 
-def _as_floats(frame: np.ndarray) -> Tensor:
-    """(H, W, 3) uint8 as (3, H, W) float32 in [0, 1]."""
-    # Pillow's arrays are read-only, which torch warns of.
-    return torch.tensor(np.ascontiguousarray(frame)).permute(2, 0, 1).contiguous().float() / 255
+def _as_floats(frame: np.ndarray, floats: Tensor) -> Tensor:
+    """(H, W, 3) uint8 as (3, H, W) float32 in [0, 1], written into ``floats``."""
+    frame = np.ascontiguousarray(frame)
+    # Torch warns of arrays that are read-only.
+    pixels = torch.from_numpy(frame if frame.flags.writeable else frame.copy())
+    return floats.copy_(pixels.permute(2, 0, 1)).div_(255)
 
 
 def _cropped(image: Tensor, height: int, width: int, crop: Crop) -> Tensor:

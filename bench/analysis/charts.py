@@ -24,6 +24,7 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve, marginals, total_counts
 from ..metrics.interface import Unavailable
 from ..metrics.psnr import FramePsnr, psnr_by_position
+from ..metrics.sources import source_files
 from .differences import position_differences, rate_differences
 from .forest import paired_differences, quality_metrics
 from .places import Place, places_of
@@ -161,8 +162,8 @@ def video_table(results: Sequence[CellResults], name: str) -> pd.DataFrame:
         means = guarded(metric, "source_means", lambda windows=windows: metric.source_means(windows))
         if isinstance(means, Unavailable):
             continue
-        names = {window.source: window.key[0] for window in reversed(windows)}
-        rows += [(result.label, names[source], value) for source, value in means.items() if math.isfinite(value)]
+        files = source_files(windows)
+        rows += [(result.label, files[source][0], value) for source, value in means.items() if math.isfinite(value)]
     return pd.DataFrame(rows, columns=["label", "source", "value"])
 
 

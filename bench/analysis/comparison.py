@@ -17,6 +17,7 @@ import pandas as pd
 from ...reports.tables.comparison import COLUMNS, LEFT_OUT
 from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
 from ..metrics.interface import Estimate, Metric, Unavailable
+from ..metrics.sources import source_files
 from ..metrics.throughput import SpeedMetric, timed_machines
 from ..statistics.families import Difference, Family
 from ..statistics.power import detectable_difference
@@ -321,7 +322,7 @@ def _disagree(verdict: str, interval: tuple[float, float]) -> bool:
 def _furthest(metric: Metric, members: tuple[int, int], contest: _Contest) -> str:
     """The videos that differ most, both ways: ``+2.10 a.mp4, +1.50 b.mp4; −0.30 c.mp4``."""
     first, second = (contest.means[member] for member in members)
-    names = {window.source: window.key[0] for window in contest.shared.windows[members[0]]}
+    names = {source: files[-1] for source, files in source_files(contest.shared.windows[members[0]]).items()}
     apart = sorted((first[source] - second[source], names[source]) for source in first.keys() & second.keys())
     ends = (
         [(value, name) for value, name in reversed(apart) if value > 0][:NUM_FURTHEST],

@@ -49,7 +49,7 @@ def audit_tables(results: Sequence[CellResults], figures: Sequence[Figure] | Non
     conditions = [row for group in _groups(results) for row in _condition_rows(group)]
     covered = {switch for row in conditions for switch in row["switch"].split(" and ")}
     tables = []
-    for place in places_of([result for result in results if result.scored()]):
+    for place in places_of([result for result in results if result.num_scored]):
         rows = [row for result in place.results for row in _rows(place, result, values)]
         if rows:
             tables.append(_convention_table(place, rows, covered, names))
@@ -148,7 +148,7 @@ def _groups(results: Sequence[CellResults]) -> list[list[CellResults]]:
     """Cells of one tokenizer, with the same weights, on one dataset; those of several."""
     groups: dict[tuple[str, str, str], list[CellResults]] = {}
     for result in results:
-        if result.scored():
+        if result.num_scored:
             groups.setdefault((result.cell.tokenizer, result.cell.weights, result.cell.dataset), []).append(result)
     return [group for group in groups.values() if len(group) > 1]
 

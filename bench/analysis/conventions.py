@@ -16,6 +16,8 @@ import numpy as np
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..metrics.ratio import RatioMetric
+from ..metrics.sources import source_names
+from ..metrics.window_columns import WindowColumns
 from ..statistics.intervals import Interval, ratio_interval
 from ..statistics.ratios import IDENTITY, Link
 from .results import CellResults
@@ -165,11 +167,14 @@ def _sums_of(metric: RatioMetric, windows: Sequence[MeasuredWindow]) -> Sums | N
     if not windows:
         return None
     sums, weights = metric.source_sums(windows)
-    return Sums(sums, weights, metric.link, tuple(sorted({window.source for window in windows})))
+    return Sums(sums, weights, metric.link, tuple(source_names(windows)))
 
 
 def _other_frames(result: CellResults, metric: RatioMetric, windows: Sequence[MeasuredWindow]) -> Iterator[Reading]:
     usable = metric.usable(windows)
+    if isinstance(usable, WindowColumns):
+        yield from _other_frames_of_columns(metric, usable)
+        return
     frames = {row.key: row.frame_ids for row in result.scored()}
     per_frame = all(len(array) == w.num_frames for w in usable for array in w.arrays.values() if array.ndim)
     if per_frame and any(_num_distinct(frames[window.key]) < window.num_frames for window in usable):
@@ -180,6 +185,46 @@ def _other_frames(result: CellResults, metric: RatioMetric, windows: Sequence[Me
         first.setdefault(window.source, window)
     if len(first) < len(usable):
         yield Reading(FRAMES, "the first window of each video alone", _sums_of(metric, list(first.values())))
+
+
+def _other_frames_of_columns(metric: RatioMetric, usable: WindowColumns) -> Iterator[Reading]:
+    """:func:`_other_frames` without an object for each window."""
+    distinct, frames = usable.rows.num_distinct_frames[usable.index], usable.num_frames
+    per_frame = all(
+        array.ndim < 2 or array.shape[1] == stack.num_frames
+        for stack in usable.stacks()
+        for array in stack.arrays.values()
+    )
+    repeating = distinct < frames
+    if per_frame and repeating.any():
+        frame_ids = usable.rows.frame_ids
+        shorter = [
+            _without_repeats(window, frame_ids(int(row)))
+            for window, row in zip(usable.take(np.flatnonzero(repeating)), usable.index[repeating], strict=True)
+        ]
+        whole = usable.take(np.flatnonzero(~repeating))
+        yield Reading(FRAMES, "repeated last frames not counted", _joined_sums(metric, whole, shorter))
+    sources, _ = usable.sources
+    order = np.lexsort((usable.index, usable.rows.window[usable.index], sources))
+    _, first = np.unique(sources[order], return_index=True)
+    if len(first) < len(usable):
+        chosen = usable.take(np.sort(order[first]))
+        yield Reading(FRAMES, "the first window of each video alone", _sums_of(metric, chosen))
+
+
+def _joined_sums(
+    metric: RatioMetric, whole: Sequence[MeasuredWindow], shorter: Sequence[MeasuredWindow]
+) -> Sums | None:
+    """The sums of both together."""
+    parts = [sums for sums in (_sums_of(metric, whole), _sums_of(metric, shorter)) if sums is not None]
+    names = tuple(sorted({source for part in parts for source in part.sources}))
+    places = {name: place for place, name in enumerate(names)}
+    sums, weights = np.zeros(len(names)), np.zeros(len(names))
+    for part in parts:
+        own = [places[source] for source in part.sources]
+        sums[own] += part.sums
+        weights[own] += part.weights
+    return Sums(sums, weights, metric.link, names) if parts else None
 
 
 def _num_distinct(frame_ids: Sequence[int]) -> int:
@@ -198,16 +243,18 @@ def _other_weights(metric: RatioMetric, windows: Sequence[MeasuredWindow]) -> It
     if not usable:
         return
     sums, weights = metric.source_sums(usable)
-    names = tuple(sorted({window.source for window in usable}))
+    names = tuple(source_names(usable))
     if np.ptp(weights) > 0:
         means = metric.link.value(sums / weights)
         yield Reading(WEIGHT, "each video alike", Sums(means, np.ones(len(means)), IDENTITY, names))
-    lengths = {metric.denominator(window) for window in usable}
-    if len(lengths) > 1:
-        parts = [metric.source_sums([window]) for window in usable]
-        of = [(w.source, float(metric.link.value(t / n)[0])) for w, (t, n) in zip(usable, parts, strict=True)]
-        totals = np.array([math.fsum(value for source, value in of if source == name) for name in names])
-        counts = np.array([float(sum(source == name for source, _ in of)) for name in names])
+    sums_of, weights_of, of_sources = metric.window_sums(usable)
+    if len(set(weights_of.tolist())) > 1:
+        values = metric.link.value(sums_of / weights_of).tolist()
+        by_source: dict[str, list[float]] = {name: [] for name in names}
+        for source, value in zip(of_sources, values, strict=True):
+            by_source[source].append(value)
+        totals = np.array([math.fsum(by_source[name]) for name in names])
+        counts = np.array([float(len(by_source[name])) for name in names])
         yield Reading(WEIGHT, "each window alike", Sums(totals, counts, IDENTITY, names))
     if metric.name == "psnr" and len(usable) > len(names):
         pooled = find_metric("psnr-pooled")

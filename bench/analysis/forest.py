@@ -54,10 +54,10 @@ def paired_differences(
     references = {} if zero is not None else _best_of_groups(place, figures, names[0])
     others: list[CellResults] = []
     if zero is not None:
-        others = [result for result in place.results if result is not zero and result.scored()]
+        others = [result for result in place.results if result is not zero and result.num_scored]
         pairs = Pairs([(Side(other.label, other), Side(zero.label, zero)) for other in others])
     else:
-        of_table = pairs_of_table([result for result in place.results if result.scored()])
+        of_table = pairs_of_table([result for result in place.results if result.num_scored])
         pairs = Pairs(of_table.sides)
     try:
         compared = compare_pairs(pairs, names, is_table=zero is None)

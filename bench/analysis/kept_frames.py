@@ -114,8 +114,7 @@ def kept_windows(folder: Path, place: Place) -> list[KeptWindow]:
     for result in place.results:
         home = (result.folder or folder) / FOLDER
         references, own = home / REFERENCE_FOLDER / place.protocol_hash, home / result.cell.cell_id
-        kept = {path.name for path in own.glob("*.mkv")} & {path.name for path in references.glob("*.mkv")}
-        rows = [row for row in result.scored() if f"{clip_identity(row.content_id, row.frame_ids)}.mkv" in kept]
+        rows = [result.contents.rows[index] for index in kept_rows(result, result.folder or folder)]
         result = replace(result, rows=rows)
         psnr, ssim = frame_values(result, FramePsnr()), frame_values(result, GaussianSsim())
         for row in rows:
@@ -131,6 +130,26 @@ def kept_windows(folder: Path, place: Place) -> list[KeptWindow]:
                 ssim={**known.ssim, **({result.label: ssim[row.key]} if row.key in ssim else {})},
             )
     return list(found.values())
+
+
+def kept_rows(result: CellResults, home: Path) -> dict[int, str]:
+    """Scored rows, by their places, whose clip was kept with its reconstruction, and the name of both files.
+
+    Args:
+        result: the cell.
+        home: its run folder.
+    """
+    references = home / FOLDER / REFERENCE_FOLDER / result.cell.protocol_hash
+    own = home / FOLDER / result.cell.cell_id
+    kept = {path.name for path in own.glob("*.mkv")} & {path.name for path in references.glob("*.mkv")}
+    found: dict[int, str] = {}
+    if kept:
+        rows = result.contents.rows
+        for index in np.flatnonzero(rows.is_scored).tolist():
+            name = f"{clip_identity(rows.texts['content_id'][index], rows.frame_ids(index))}.mkv"
+            if name in kept:
+                found[index] = name
+    return found
 
 
 def frame_values(result: CellResults, metric: RatioMetric) -> dict[tuple[str, int], np.ndarray]:

@@ -87,7 +87,7 @@ def joined(parts: Sequence[Part]) -> RunResults:
 
 def _extent(result: CellResults) -> tuple[bool, int, int]:
     """How much was measured."""
-    return result.cell.status != "failed", len(result.scored()), len(result.cell.metrics)
+    return result.cell.status != "failed", result.num_scored, len(result.cell.metrics)
 
 
 def _origins(results: Sequence[CellResults], origins: Mapping[str, str], parts: Sequence[Part]) -> list[str]:
@@ -112,12 +112,12 @@ def _choices(
     for result in results:
         cell_id = result.cell.cell_id
         others = [
-            f"{name} ({len(other.scored()):,} windows)" for name, other in doubled[cell_id] if name != origins[cell_id]
+            f"{name} ({other.num_scored:,} windows)" for name, other in doubled[cell_id] if name != origins[cell_id]
         ]
         if others:
             found.append(
                 f"{result.label} on {result.dataset} is also in {', '.join(others)}; its figures are those of "
-                f"{origins[cell_id]} ({len(result.scored()):,} windows)"
+                f"{origins[cell_id]} ({result.num_scored:,} windows)"
             )
     return found
 

@@ -30,7 +30,8 @@ def _system_facts(result: CellResults) -> SystemFacts:
     cell, spec = result.cell, result.cell.spec
     params, macs = (cell.facts.get(name) for name in ("params_total", "macs_total"))
     height, width = cell.protocol.get("height"), cell.protocol.get("width")
-    frames = {len(row.frame_ids) for row in result.scored()}
+    rows = result.contents.rows
+    frames = set(rows.num_frames[rows.is_scored].tolist())
     return SystemFacts(
         label=result.label,
         regularizer=spec.get("regularizer_label", ""),

@@ -32,7 +32,7 @@ class Place:
         Raises:
             ComparisonError: if the name is that of several cells.
         """
-        cells = [result for result in cells_named(self.results, name) if result.scored()]
+        cells = [result for result in cells_named(self.results, name) if result.num_scored]
         if len(cells) > 1:
             labels = ", ".join(repr(result.label) for result in cells)
             raise ComparisonError(f"{name!r} is several tokenizers {self.words}; name one of {labels}")

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import pandas as pd
 
 from ...datasets.mcl_jcv import SEQUENCE_FPS
@@ -181,12 +182,13 @@ def _basis(figure: Figure, result: CellResults) -> Basis:
 
 def saw_whole_dataset(result: CellResults) -> bool:
     """Whether every window of a dataset was scored that is one list of videos for everybody."""
-    scored = result.scored()
+    rows = result.contents.rows
+    contents = rows.texts["content_id"].take(np.flatnonzero(rows.is_scored))
     return (
         result.is_complete
         and not result.cell.missing
-        and len(scored) == result.cell.planned
-        and len({row.content_id for row in scored}) == COMPLETE_SETS.get(result.dataset)
+        and len(contents) == result.cell.planned
+        and len(contents.present()) == COMPLETE_SETS.get(result.dataset)
     )
 
 

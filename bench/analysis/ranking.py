@@ -87,7 +87,7 @@ def _figure_ranks(
         ranks[member] = FigureRank(name, ranking.ranks_low[place], ranking.ranks_high[place], text)
     for index, contestant in enumerate(contestants):
         if index not in shared.members:
-            own = f"not ranked: {len(contestant.sources)} videos, while the others share {shared.num_sources}"
+            own = f"not ranked: {contestant.num_sources} videos, while the others share {shared.num_sources}"
             ranks[index] = FigureRank(family=own)
     return ranks
 

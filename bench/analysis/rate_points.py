@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..metrics.bits import BitsPerPixel, bits_conventions
 from ..metrics.interface import MeasuredWindow, Metric
 from .results import CellResults
-from .shared_windows import Contestant, Identity, SharedWindows, share_windows
+from .shared_windows import Contestant, SharedWindows, share_windows
 
 RATE = BitsPerPixel()
 """The metric that points are placed by."""
@@ -25,7 +27,7 @@ class RatePoint:
     """A tokenizer at its rate."""
 
     result: CellResults
-    windows: dict[Identity, MeasuredWindow]
+    measured: Contestant
     """Its usable windows by their bits."""
     convention: str
     """How its bits are counted."""
@@ -38,7 +40,7 @@ class RatePoint:
     @property
     def rate(self) -> float:
         """Bits per pixel of all its windows."""
-        return rate_of(list(self.windows.values()))
+        return rate_of(self.measured.windows)
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +66,7 @@ class SharedPoints:
 
     shared: SharedWindows
     """Windows of quality, for each point."""
-    rates: tuple[list[MeasuredWindow], ...]
+    rates: tuple[Sequence[MeasuredWindow], ...]
     """Windows of bits, for each point."""
 
 
@@ -72,10 +74,10 @@ def rate_points(results: Sequence[CellResults]) -> list[RatePoint]:
     """The cells of one place whose bits were counted, all windows of a cell in one way."""
     found = []
     for result in results:
-        windows = Contestant.of(result, RATE).windows
-        conventions = bits_conventions(list(windows.values()))
+        measured = Contestant.of(result, RATE)
+        conventions = bits_conventions(measured.windows)
         if len(conventions) == 1:
-            found.append(RatePoint(result, windows, conventions.pop()))
+            found.append(RatePoint(result, measured, conventions.pop()))
     return found
 
 
@@ -107,13 +109,12 @@ def share_points(points: Sequence[RatePoint], metric: Metric) -> SharedPoints:
     """The windows on which all points have both bits and the metric."""
     contestants = []
     for point in points:
-        measured = Contestant.of(point.result, metric).windows
-        contestants.append(Contestant({key: window for key, window in measured.items() if key in point.windows}))
+        measured = Contestant.of(point.result, metric)
+        contestants.append(measured.part(np.isin(measured.index, point.measured.index)))
     shared = share_windows(contestants, range(len(points)))
     rates = []
-    for point, windows in zip(points, shared.windows, strict=True):
-        keys = {window.key for window in windows}
-        rates.append([window for window in point.windows.values() if window.key in keys])
+    for point, part in zip(points, shared.parts, strict=True):
+        rates.append(point.measured.part(np.isin(point.measured.index, part.index)).windows)
     return SharedPoints(shared, tuple(rates))
 
 
@@ -133,7 +134,8 @@ def _system(point: RatePoint) -> str:
 
 def _long_name(point: RatePoint) -> str:
     cell, spec = point.result.cell, point.result.cell.spec
-    parts = [_system(point), str(spec.get("regularizer", "")).upper()]
+    regularizer = str(spec.get("regularizer", ""))
+    parts = [_system(point), regularizer if regularizer in MODEL_FREE else regularizer.upper()]
     time, space = spec.get("temporal_compression"), spec.get("spatial_compression")
     if time and space:
         parts.append(f"{time}×{space}×{space}")

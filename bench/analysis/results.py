@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -17,10 +19,13 @@ from ...datasets.names import display_names
 from ...reports.text import one_line
 from ..catalog.broken_metric import BrokenMetric, figure, metric_code
 from ..catalog.catalog import datasets
+from ..ledger.columns import MeasurementColumns
+from ..ledger.joining import joined_columns
 from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
+from ..metrics.window_columns import WindowColumns
 from ..planning.cell import reference_identity, versioned_reader
 from ..planning.suite import Suite, read_suite
 
@@ -33,7 +38,7 @@ class CellResults:
     """A cell with everything the ledger has of it, read once."""
 
     cell: CellRecord
-    rows: list[Row]
+    rows: Sequence[Row]
     """Of the windows that the plan names; of all windows where an older ledger has no plan."""
     measurements: Mapping[tuple[str, int], Mapping[str, Measurement]]
     references: Mapping[tuple[str, str], bytes]
@@ -72,16 +77,24 @@ class CellResults:
             references: from ``ledger.reference_measurements()``.
             versions: of packages, by the identities of the ledger's runs.
         """
-        rows, plan = ledger.rows(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
-        inside, outside = (rows, []) if plan is None else plan.split(rows)
+        read, plan = ledger.columns(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
+        inside = read if plan is None else read.take(np.flatnonzero(plan.names(read.rows)))
         missing = () if plan is None else plan.missing_shards
-        measurements = ledger.measurements(cell.cell_id)
         return cls(
-            *(cell, inside, measurements, references, len(outside), missing),
+            *(cell, inside.rows, inside, references, len(read.rows) - len(inside.rows), missing),
             is_complete=plan is not None and not plan.limits and not missing,
             versions=versions,
             folder=ledger.folder,
         )
+
+    @cached_property
+    def contents(self) -> MeasurementColumns:
+        """Rows and measurements as columns."""
+        if isinstance(self.measurements, MeasurementColumns) and self.measurements.rows is self.rows:
+            return self.measurements
+        rows = list(self.rows)
+        measured = [each for row in rows for each in self.measurements.get(row.key, {}).values()]
+        return joined_columns(self.cell.cell_id, None, {}, rows, measured)
 
     @property
     def label(self) -> str:
@@ -98,9 +111,12 @@ class CellResults:
             found.append(f"{place}: {counted} outside the plan not counted")
         if self.missing_shards:
             found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
-        if doubtful := [row for row in self.scored() if row.note]:
+        rows = self.contents.rows
+        doubtful = np.flatnonzero(rows.is_scored & ~rows.texts["note"].are(""))
+        if len(doubtful):
             counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
-            found.append(f"{place}: {counted} on damaged frames ({doubtful[0].source}: {doubtful[0].note})")
+            first = rows[int(doubtful[0])]
+            found.append(f"{place}: {counted} on damaged frames ({first.source}: {first.note})")
         return (*found, *(f"{self.dataset}: {note}" for note in self.cell.dataset_notes))
 
     def lacks_windows(self, metric: Metric) -> str:
@@ -120,7 +136,12 @@ class CellResults:
         """Rows of windows that were scored."""
         return [row for row in self.rows if row.status == "scored"]
 
-    def windows(self, metric: Metric) -> list[MeasuredWindow]:
+    @property
+    def num_scored(self) -> int:
+        """Windows that were scored."""
+        return int(np.count_nonzero(self.contents.rows.is_scored))
+
+    def windows(self, metric: Metric) -> Sequence[MeasuredWindow]:
         """Scored windows on which the metric has a measurement, or needs none.
 
         All in one where a result record holds their totals alone; none where it states the figure.
@@ -128,50 +149,65 @@ class CellResults:
         if metric.name in self.stated:
             return []
         if metric.measurement_key in self.totals:
-            frames = sum(len(row.frame_ids) for row in self.scored())
+            rows = self.contents.rows
+            frames = int(rows.num_frames[rows.is_scored].sum())
             return [MeasuredWindow(TOGETHER, -1, frames, self.totals[metric.measurement_key])]
-        measures = metric.needs not in ("timing", "model")
-        found = []
-        for row in self.scored():
-            measurement = self.measurements.get(row.key, {}).get(metric.measurement_key)
-            if measures and (measurement is None or measurement.reason):
-                continue
-            found.append(
-                MeasuredWindow(
-                    source=row.content_id,
-                    window=row.window,
-                    num_frames=len(row.frame_ids),
-                    arrays=unpack_arrays(measurement.arrays) if measurement else {},
-                    reference_arrays=unpack_arrays(self._reference(row, metric)),
-                    timing=row.timing,
-                    machine=row.machine,
-                    file=row.source,
-                )
-            )
-        return found
+        key = metric.measurement_key if metric.needs not in ("timing", "model") else ""
+        timed = metric.measurement_key if metric.needs == "timing" else ""
+        # What is kept holds this object's references, so that no others have their identity.
+        kept = ("windows", key, timed, id(self.references), self.cell.protocol_hash)
+        return self.contents.kept(kept, lambda: (self._windows(key or timed, is_needed=bool(key)), self.references))[0]
 
-    def _reference(self, row: Row, metric: Metric) -> bytes:
+    def _windows(self, key: str, *, is_needed: bool) -> Sequence[MeasuredWindow]:
+        """Scored windows by a measurement.
+
+        Args:
+            key: of the measurement.
+            is_needed: whether windows without it are left out.
+        """
+        contents = self.contents
+        column = contents.columns.get(key)
+        wanted = contents.rows.is_scored
+        if is_needed:
+            if column is None:
+                return []
+            wanted = wanted & column.is_good
+        index = np.flatnonzero(wanted)
+        reference = None
+        if any(measured == key for _, measured in self.references):
+            reference = functools.lru_cache(maxsize=None)(functools.partial(self._reference, key=key))
+        return WindowColumns(contents, index, column, reference)
+
+    def _reference(self, index: int, key: str) -> Mapping[str, np.ndarray]:
         """What was measured on the reference of a row.
 
         It is kept by the reader and its version, which are those of the row's run, or of a later one that measured the
         metric. Earlier ledgers keep it by the reader's name alone, or without it.
         """
-        if not self.references:
-            return b""
-        clip = (row.content_id, row.frame_ids, self.cell.protocol_hash)
-        of_runs = [self.versions.get(row.run_id, {}), *reversed([*self.versions.values()])]
-        readers = dict.fromkeys([*(versioned_reader(row.reader, versions) for versions in of_runs), row.reader, ""])
-        kept = (self.references.get((reference_identity(*clip, name), metric.measurement_key)) for name in readers)
-        return next(filter(None, kept), b"")
+        rows = self.contents.rows
+        clip = (rows.texts["content_id"][index], rows.frame_ids(index), self.cell.protocol_hash)
+        run_id, reader = rows.texts["run"][index], rows.texts["reader"][index]
+        of_runs = [self.versions.get(run_id, {}), *reversed([*self.versions.values()])]
+        readers = dict.fromkeys([*(versioned_reader(reader, versions) for versions in of_runs), reader, ""])
+        kept = (self.references.get((reference_identity(*clip, name), key)) for name in readers)
+        return unpack_arrays(next(filter(None, kept), b""))
 
     def reasons(self, metric: Metric) -> Counter[str]:
         """Why the metric has nothing of windows that were scored otherwise."""
         if metric.name in self.stated:
             return Counter()
-        found = (self.measurements.get(row.key, {}).get(metric.measurement_key) for row in self.scored())
         measures = metric.needs not in ("timing", "model")
         absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
-        return Counter(reason for m in found if (reason := absent if m is None else m.reason))
+        scored = np.flatnonzero(self.contents.rows.is_scored)
+        column = self.contents.columns.get(metric.measurement_key)
+        if column is None:
+            return Counter({absent: len(scored)} if absent and len(scored) else {})
+        counted: Counter[str] = Counter()
+        for row in scored[~column.is_good[scored]].tolist():
+            reason = column.reason(row)
+            counted[absent if reason is None else reason] += 1
+        del counted[""]
+        return counted
 
     def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
@@ -189,13 +225,20 @@ class CellResults:
                 return Unavailable(*self.cell.unavailable[metric.name])
             if reasons := self.reasons(metric):
                 return Unavailable(reasons.most_common(1)[0][0], "")
-            if not self.scored():
+            if not self.num_scored:
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
         # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
-        if metric.name in self.cell.unavailable and not any(window.arrays for window in windows):
+        if metric.name in self.cell.unavailable and not _have_arrays(windows):
             return Unavailable(*self.cell.unavailable[metric.name])
         return figure(metric, windows, self.cell.facts)
+
+
+def _have_arrays(windows: Sequence[MeasuredWindow]) -> bool:
+    """Whether anything was measured on any of the windows."""
+    if isinstance(windows, WindowColumns):
+        return any(stack.arrays for stack in windows.stacks())
+    return any(window.arrays for window in windows)
 
 
 @dataclass(frozen=True)
@@ -349,19 +392,20 @@ def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     """One row a cell: windows requested, scored, failed, not yet run, kept but not planned; videos missing."""
     records = []
     for result in results:
-        cell, status = result.cell, Counter(row.status for row in result.rows)
+        cell, rows, scored = result.cell, result.contents.rows, result.num_scored
+        failed = len(rows) - scored
         records.append(
             {
                 "label": result.label,
                 "dataset": result.dataset,
                 "protocol": cell.protocol["name"],
                 "requested": cell.planned,
-                "scored": status["scored"],
-                "failed": status["failed"],
-                "not_run": max(0, cell.planned - status["scored"] - status["failed"]),
+                "scored": scored,
+                "failed": failed,
+                "not_run": max(0, cell.planned - scored - failed),
                 "outside_plan": result.num_outside,
                 "missing_videos": len(cell.missing),
-                "readers": ", ".join(sorted({row.reader for row in result.rows if row.reader})),
+                "readers": ", ".join(filter(None, rows.texts["reader"].present())),
                 "status": cell.status,
                 "reason": cell.reason,
                 "hint": cell.hint,
@@ -376,7 +420,6 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
     records = [
         (result.label, result.dataset, row.source, row.window, row.reader, row.reason)
         for result in results
-        for row in result.rows
-        if row.status == "failed"
+        for row in map(result.contents.rows.__getitem__, np.flatnonzero(~result.contents.rows.is_scored).tolist())
     ]
     return pd.DataFrame(records, columns=columns)

@@ -14,21 +14,20 @@ from rich.console import Console
 from ...reports.charts.scales import AxisScale
 from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
-from ...reports.formats.terminal import render_table
+from ...reports.formats.terminal import terminal_table
 from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
 from ...reports.record.writing import record_files
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
-from ...reports.tables.table import build_table
 from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
-from ..planning.cell import clip_identity
 from .charts import run_charts
 from .compared_pairs import known_cells
 from .convention_audit import audit_tables
+from .kept_frames import kept_rows
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
@@ -39,8 +38,10 @@ from .video_table import FrameValues, keep_command, video_table
 
 RECORD = "json"
 """The format of a result record."""
-NARROWEST, WIDEST = 80, 140
+NARROWEST, WIDEST = 80, 240
 """Limits of the width of a table on the terminal."""
+TEXT_WIDTH = 140
+"""Width of a table as text."""
 
 
 def run_figures(
@@ -76,9 +77,10 @@ def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[Kept
         if home is None:
             continue
         protocols[cell.protocol_hash] = cell.protocol["name"]
-        of_frames = FrameValues(result)
-        for row in result.scored():
-            name = f"{clip_identity(row.content_id, row.frame_ids)}.mkv"
+        kept = kept_rows(result, home)
+        of_frames = FrameValues(result, list(kept))
+        for index, name in kept.items():
+            row = result.contents.rows[index]
             reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
             reconstruction = home / FOLDER / cell.cell_id / name
             if reference.is_file() and reconstruction.is_file():
@@ -97,15 +99,14 @@ def _wants_published(run: RunResults, asked: bool | None) -> bool:
 
 def _print_table(run: RunResults, console: Console, *, across_protocols: bool = False) -> list[Figure]:
     figures = run_figures(run.results, published=_wants_published(run, None))
-    table = build_table(figures, title=run.name, across_protocols=across_protocols)
-    console.print(render_table(table, console.width))
+    console.print(terminal_table(figures, console.width, title=run.name, across_protocols=across_protocols))
     return figures
 
 
 def terminal_text(run: RunResults) -> str:
     """The table of a run as the terminal shows it, without colours."""
     text = io.StringIO()
-    _print_table(run, Console(width=WIDEST, file=text))
+    _print_table(run, Console(width=TEXT_WIDTH, file=text))
     return text.getvalue()
 
 
@@ -223,7 +224,9 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
         "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
-        "machines": sorted({row.machine for result in results for row in result.rows}),
+        "machines": sorted(
+            {machine for result in results for machine in result.contents.rows.texts["machine"].present()}
+        ),
         "versions": last.get("versions", {}),
         "ffmpeg": last.get("ffmpeg", ""),
         "commit": last.get("commit", ""),

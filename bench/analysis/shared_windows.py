@@ -5,64 +5,127 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..catalog.broken_metric import guarded
+from ..ledger.columns import RowColumns
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
+from ..metrics.window_columns import WindowColumns
 from ..statistics.ratios import MIN_SOURCES
 from .results import CellResults
 
 MAX_LOSS = 0.1
 """Share of the videos that a single tokenizer may cost the others before it is left out."""
 
-Identity = tuple[tuple[str, int], str, tuple[int, ...]]
-"""Key of a window, content of its video and its frames."""
 
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Contestant:
     """What one tokenizer brings to a comparison by one metric."""
 
-    windows: dict[Identity, MeasuredWindow]
+    windows: Sequence[MeasuredWindow]
     """Its usable windows."""
+    index: np.ndarray
+    """(windows,) int64, their places among the cell's rows."""
+    rows: RowColumns
+    """All rows of the cell."""
 
     @classmethod
     def of(cls, result: CellResults, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Contestant:
         """Of a cell; ``windows`` are the metric's, where they were already read."""
-        clips = {row.key: (row.key, row.content_id, row.frame_ids) for row in result.scored()}
+        rows = result.contents.rows
         if result.lacks_windows(metric):
-            return cls({})
+            return cls([], np.zeros(0, np.int64), rows)
         read = result.windows(metric) if windows is None else windows
         usable = guarded(metric, "usable", lambda: metric.usable(read))
         # Of a metric whose code fails no figure is there to be compared, and its own line says why.
-        return cls({} if isinstance(usable, Unavailable) else {clips[window.key]: window for window in usable})
+        if isinstance(usable, Unavailable):
+            usable = []
+        if isinstance(usable, WindowColumns):
+            return cls(usable, usable.index, rows)
+        return cls(usable, np.array([rows.places[window.key] for window in usable], np.int64), rows)
+
+    def part(self, chosen: np.ndarray) -> Contestant:
+        """With some of its windows; ``chosen`` is (windows,) bool."""
+        places = np.flatnonzero(chosen)
+        if isinstance(self.windows, WindowColumns):
+            windows: Sequence[MeasuredWindow] = self.windows.take(places)
+        else:
+            windows = [self.windows[place] for place in places.tolist()]
+        return Contestant(windows, self.index[places], self.rows)
 
     @property
-    def sources(self) -> set[str]:
-        """Contents of its videos."""
-        return {content for _, content, _ in self.windows}
-
-    def cut_like(self, other: Contestant) -> bool:
-        """Whether both see the same frames where they see the same window of a video."""
-        frames = {(key, content): ids for key, content, ids in self.windows}
-        return all(frames.get((key, content), ids) == ids for key, content, ids in other.windows)
+    def num_sources(self) -> int:
+        """Its videos, copies of one counted once."""
+        return len(np.unique(self.rows.texts["content_id"].codes[self.index]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SharedWindows:
     """Windows that all of some tokenizers have."""
 
     members: tuple[int, ...]
     """Indices of the tokenizers that take part."""
-    windows: tuple[list[MeasuredWindow], ...]
-    """Those of each member; paired by video alone where tokenizers cut videos differently."""
+    parts: tuple[Contestant, ...]
+    """Each member with what is shared; paired by video alone where tokenizers cut videos differently."""
     num_sources: int
     """Videos that all members share."""
     same_cut: bool
     """Whether all members see the same frames."""
 
     @property
+    def windows(self) -> tuple[Sequence[MeasuredWindow], ...]:
+        """The windows of each member."""
+        return tuple(part.windows for part in self.parts)
+
+    @property
     def num_windows(self) -> int:
         """Windows of the member with the fewest."""
-        return min(map(len, self.windows), default=0)
+        return min((len(part.windows) for part in self.parts), default=0)
+
+
+@dataclass(frozen=True, eq=False)
+class _Numbers:
+    """The windows of a contestant as numbers that are equal wherever the windows are."""
+
+    content: np.ndarray
+    """(windows,) by the content of the video."""
+    place: np.ndarray
+    """(windows,) by key and content."""
+    identity: np.ndarray
+    """(windows,) by key, content and frames."""
+
+    def cut_like(self, other: _Numbers) -> bool:
+        """Whether both see the same frames where they see the same window of a video."""
+        own = np.full(1 + max(self.place.max(initial=0), other.place.max(initial=0)), -1)
+        own[self.place] = self.identity
+        found = own[other.place]
+        return bool(((found < 0) | (found == other.identity)).all())
+
+
+def _numbered(contestants: Sequence[Contestant]) -> list[_Numbers]:
+    """The windows of contestants, numbered in common."""
+    ends = np.cumsum([len(one.index) for one in contestants])[:-1]
+    content = _numbers_of_texts(contestants, "content_id")
+    windows = np.concatenate([one.rows.window[one.index] for one in contestants])
+    place = _paired(_paired(_numbers_of_texts(contestants, "source"), windows - windows.min(initial=0)), content)
+    identity = _paired(place, _numbers_of_texts(contestants, "frame_ids"))
+    return list(map(_Numbers, *(np.split(column, ends) for column in (content, place, identity))))
+
+
+def _numbers_of_texts(contestants: Sequence[Contestant], name: str) -> np.ndarray:
+    """Equal numbers for equal texts of a column, all contestants one after the other."""
+    known: dict[str, int] = {}
+    found = []
+    for one in contestants:
+        column = one.rows.texts[name]
+        numbers = np.array([known.setdefault(value, len(known)) for value in column.values], np.int64)
+        found.append(numbers[column.codes[one.index]] if len(numbers) else np.zeros(0, np.int64))
+    return np.concatenate(found)
+
+
+def _paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """A number for each pair of numbers, from 0 without gaps, so that products never overflow."""
+    return np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)[1]
 
 
 def share_windows(contestants: Sequence[Contestant], members: Sequence[int]) -> SharedWindows:
@@ -70,27 +133,27 @@ def share_windows(contestants: Sequence[Contestant], members: Sequence[int]) -> 
 
     Causal tokenizers take windows of 17 frames and others of 16, so those are paired by video.
     """
+    return _share(contestants, members, _numbered(contestants) if contestants else [])
+
+
+def _share(contestants: Sequence[Contestant], members: Sequence[int], numbers: Sequence[_Numbers]) -> SharedWindows:
     cuts: list[list[int]] = []
     for member in members:
-        fitting = [cut for cut in cuts if contestants[cut[0]].cut_like(contestants[member])]
+        fitting = [cut for cut in cuts if numbers[cut[0]].cut_like(numbers[member])]
         if fitting:
             fitting[0].append(member)
         else:
             cuts.append([member])
-    kept: dict[int, set[Identity]] = {}
+    chosen: dict[int, np.ndarray] = {}
     for cut in cuts:
-        common = set.intersection(*(set(contestants[member].windows) for member in cut))
-        kept |= dict.fromkeys(cut, common)
-    sources = set.intersection(*({content for _, content, _ in common} for common in kept.values())) if kept else set()
-    windows = tuple(
-        [
-            window
-            for identity, window in contestants[member].windows.items()
-            if identity in kept[member] and identity[1] in sources
-        ]
-        for member in members
-    )
-    return SharedWindows(tuple(members), windows, len(sources), len(cuts) <= 1)
+        counted = np.bincount(np.concatenate([numbers[member].identity for member in cut]))
+        for member in cut:
+            chosen[member] = counted[numbers[member].identity] == len(cut)
+    present = [np.unique(numbers[member].content[own]) for member, own in chosen.items()]
+    most = 1 + max((numbers[member].content.max(initial=0) for member in members), default=0)
+    every = np.bincount(np.concatenate([*present, np.zeros(0, np.int64)]), minlength=most) == max(1, len(present))
+    parts = tuple(contestants[member].part(chosen[member] & every[numbers[member].content]) for member in members)
+    return SharedWindows(tuple(members), parts, int(np.count_nonzero(every)), len(cuts) <= 1)
 
 
 def share_for_ranks(contestants: Sequence[Contestant]) -> SharedWindows:
@@ -99,15 +162,16 @@ def share_for_ranks(contestants: Sequence[Contestant]) -> SharedWindows:
     A tokenizer with too few videos is left out: one with fewer than five, and one that would cost the others more than
     a tenth of their videos.
     """
-    members = [index for index, one in enumerate(contestants) if len(one.sources) >= MIN_SOURCES]
+    members = [index for index, one in enumerate(contestants) if one.num_sources >= MIN_SOURCES]
+    numbers = _numbered(contestants) if contestants else []
     while len(members) > 1:
-        shared = share_windows(contestants, members)
+        shared = _share(contestants, members, numbers)
         losses = {}
         for member in members:
-            without = share_windows(contestants, [other for other in members if other != member]).num_sources
+            without = _share(contestants, [other for other in members if other != member], numbers).num_sources
             losses[member] = 1 - shared.num_sources / without if without else 0.0
         worst = max(losses, key=lambda member: losses[member])
         if losses[worst] <= MAX_LOSS:
             return shared
         members.remove(worst)
-    return share_windows(contestants, members)
+    return _share(contestants, members, numbers)

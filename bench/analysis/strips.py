@@ -103,7 +103,7 @@ def run_strips(
             left_out.append(
                 f"No frames of {', '.join(missing)} are shown {place.words}: none were kept, or are damaged"
             )
-    if nothing_kept and any(result.scored() for result in results):
+    if nothing_kept and any(result.num_scored for result in results):
         left_out.append(NOTHING_KEPT)
     if crowded:
         names = ", ".join(dict.fromkeys(identities[label].short for label in crowded))
@@ -112,7 +112,7 @@ def run_strips(
 
 
 def _here(place: Place, identities: Identities) -> list[Identity]:
-    scored = {result.label for result in place.results if result.scored()}
+    scored = {result.label for result in place.results if result.num_scored}
     return [identity for label, identity in identities.items() if label in scored]
 
 

@@ -36,7 +36,7 @@ def find_sweeps(results: Sequence[CellResults], identities: Mapping[str, Identit
         results: the cells.
         identities: of their labels; a line looks like its first point.
     """
-    finished = [result for result in results if result.scored()]
+    finished = [result for result in results if result.num_scored]
     for setting, default in InferenceSettings().as_dict().items():
         if not isinstance(default, int | float) or isinstance(default, bool):
             continue

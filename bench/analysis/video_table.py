@@ -17,6 +17,8 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..ledger.records import Row
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..metrics.ratio import RatioMetric
+from ..metrics.sources import source_files
+from ..metrics.window_columns import WindowColumns
 from ..statistics.ratios import IDENTITY
 from .results import CellResults, RunResults, measures_anything_of
 
@@ -41,9 +43,7 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
         if isinstance(means, Unavailable):
             # The figure itself is unavailable then, and says why.
             continue
-        files: dict[str, set[str]] = {}
-        for window in windows:
-            files.setdefault(window.source, set()).add(one_line(window.file or window.source))
+        files = {source: {one_line(file) for file in files} for source, files in source_files(windows).items()}
         for source, value in means.items():
             if source in files and math.isfinite(value):
                 yield {
@@ -62,19 +62,30 @@ def _means(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[str, float
 
 
 class FrameValues:
-    """Values of single frames of a cell's windows; the windows are read once."""
+    """Values of single frames of some windows of a cell, read once.
 
-    def __init__(self, result: CellResults):
+    Args:
+        result: the cell.
+        index: places of the windows among its rows.
+    """
+
+    def __init__(self, result: CellResults, index: Sequence[int]):
         self._windows: dict[str, Mapping[tuple[str, int], np.ndarray]] = {}
         for name in result.cell.metrics:
             metric = find_metric(name)
             if measures_anything_of(metric, result.cell):
-                found = guarded(metric, "numerators", lambda m=metric: _by_window(m, result.windows(m)))
+                found = guarded(metric, "numerators", lambda m=metric: _by_window(m, _some(result.windows(m), index)))
                 self._windows[name] = {} if found is None or isinstance(found, Unavailable) else found
 
     def of(self, row: Row) -> dict[str, tuple[float, ...]]:
         """Name of a metric → its value on each frame of a window; metrics without such values are left out."""
         return {name: tuple(windows[row.key].tolist()) for name, windows in self._windows.items() if row.key in windows}
+
+
+def _some(windows: Sequence[MeasuredWindow], index: Sequence[int]) -> Sequence[MeasuredWindow]:
+    if not isinstance(windows, WindowColumns):
+        return windows
+    return list(windows.take(np.flatnonzero(np.isin(windows.index, index))))
 
 
 def _by_window(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[tuple[str, int], np.ndarray]:

@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import codecs
 import io
+import json
+import os
 import sys
 import unicodedata
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+from typing import Annotated
 
 import typer
 
@@ -24,6 +29,37 @@ STAND_INS = {
 def say(text: object = "", *, err: bool = False) -> None:
     """Print text and end the line; on standard error with ``err``. The one way out for commands."""
     typer.echo(printable(str(text)), err=err)
+
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document, for programs.")]
+
+
+def say_json(document: object) -> None:
+    """Print a document as JSON on standard output, in ASCII: every terminal and encoding takes it, and obeys nothing.
+
+    Raises:
+        ValueError: if it holds NaN or an infinite number, which JSON lacks.
+    """
+    text = json.dumps(document, indent=2, allow_nan=False)
+    # The one control character that JSON leaves as it is.
+    typer.echo(text.replace("\x7f", "\\u007f"))
+
+
+@contextmanager
+def results_alone() -> Iterator[None]:
+    """Keep standard output for the result: what anything else writes there meanwhile goes to standard error.
+
+    Code of models and metrics prints, and so do libraries in C and processes that they start.
+    """
+    sys.stdout.flush()
+    kept = os.dup(1)
+    try:
+        os.dup2(2, 1)
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 def fit_streams() -> None:

@@ -38,7 +38,7 @@ def print_next(folder: Path) -> None:
     say(f"next: {shlex.join(['toklab', 'report', str(folder)])}")
     first: dict[tuple[str, str], str] = {}
     for result in RunResults.read(folder).results:
-        if not result.scored():
+        if not result.num_scored:
             continue
         known = first.setdefault((result.cell.dataset, result.cell.protocol_hash), result.cell.label)
         if known != result.cell.label:

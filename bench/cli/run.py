@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .output import say
+from .output import JsonOption, results_alone, say, say_json
 from .trust import TrustCardsOption, TrustOption
 
 if TYPE_CHECKING:
+    from ..execution.engines.ray_cluster import EngineOptions
     from ..planning.cell import Cell
     from ..planning.suite import Suite
 
@@ -29,6 +33,13 @@ class OnCorruptChoice(StrEnum):
 
     fail = "fail"
     note = "note"
+
+
+class EngineChoice(StrEnum):
+    """What computes the windows."""
+
+    local = "local"
+    ray = "ray"
 
 
 SuiteArgument = Annotated[
@@ -128,7 +139,22 @@ def run(
             help="Windows in a forward pass: a number, or `auto` for as many as fit a GPU's memory.",
         ),
     ] = 1,
-    prefetch: Annotated[int, typer.Option(min=1, help="Windows decoded ahead.")] = 4,
+    decode_workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),
+    ] = None,
+    prefetch: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Windows decoded ahead [default: what 128 MiB hold for each decoding process, at least 4]."
+        ),
+    ] = None,
+    clip_cache: Annotated[
+        float,
+        typer.Option(
+            min=0, help="GiB of disk for decoded windows that several tokenizers share, in the run folder; 0: none."
+        ),
+    ] = 4.0,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds before decoding of a window is given up.")] = 120.0,
     forward_timeout: Annotated[
         float | None,
@@ -160,6 +186,27 @@ def run(
         typer.Option("--on-corrupt", help="Windows with damaged frames: `fail`, or `note` to score them with a note."),
     ] = OnCorruptChoice.fail,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads of the models.")] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print errors and the run folder's path, and nothing else.")
+    ] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as one JSON document; messages go to standard error.")
+    ] = False,
+    engine: Annotated[
+        EngineChoice,
+        typer.Option(help="`local`: this process. `ray`: workers on this machine or on a cluster (docs/scale.md)."),
+    ] = EngineChoice.local,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Workers of `--engine ray` [default: one a GPU; one a machine without GPUs]."),
+    ] = None,
+    gpus_per_worker: Annotated[
+        float | None, typer.Option(min=0, help="GPUs of a worker of `--engine ray` [default: 1 where there are any].")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="A Ray cluster that runs already, such as `auto` [default: Ray starts on this machine]."),
+    ] = None,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
 ) -> None:
@@ -180,14 +227,18 @@ def run(
         toklab run mcl-jcv --dataset mcl-jcv:/data/MCL-JCV --device cuda
 
         toklab run -t vidtok_kl_causal_488_4chn -d folder:clips/ --set posterior=mode,sample
+
+        toklab run demo --limit-videos 1 --quiet --json > result.json
+
+        toklab run demo --engine ray --workers 2
     """
     import torch
 
-    from ..execution.options import RunOptions, check_timeout, resolve_device
+    from ..execution.options import RunOptions, check_timeout, default_decode_workers, resolve_device
     from ..execution.session import claim_folder, run_into
     from ..execution.supervision import PLANNING, absolute, supervision
     from ..planning.plan import Shard
-    from .report import print_next, print_run
+    from .run_end import print_document, print_end, result_document, say_failures
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     if lock is not None and len(chosen.datasets) != 1:
@@ -201,11 +252,23 @@ def run(
         if seconds is not None and not watched.is_active:
             raise ValueError(f"{option} takes the command toklab itself: nothing can end a process from within")
     watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
+    cluster = None
+    if engine is EngineChoice.ray:
+        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, plugin_timeout)
+    elif given := [
+        name
+        for name, value in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker), ("--address", address))
+        if value is not None
+    ]:
+        raise ValueError(f"{given[0]} needs --engine ray")
     options = RunOptions(
-        device=resolve_device(device),
+        # The workers of a cluster have devices of their own.
+        device="cpu" if cluster is not None and address else resolve_device(device),
         reader=reader.value,
         batch_size=batch_size,
+        decode_workers=decode_workers or default_decode_workers(),
         prefetch=prefetch,
+        clip_cache_bytes=_gib(clip_cache),
         timeout_s=timeout,
         limit=limit,
         limit_videos=limit_videos,
@@ -215,30 +278,60 @@ def run(
         lock=absolute(lock) if lock else None,
         on_corrupt=on_corrupt.value,
     )
-    if watched.past.folder:
-        folder = Path(watched.past.folder)
-    elif suite is None and out is None:
-        with watched.step(PLANNING):
-            folder = claim_folder(chosen, cards or [])
-        say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
-    else:
-        folder = out or Path("runs") / chosen.name
-    watched.tell(folder=str(folder))
-    # Plugins may change the working directory at any moment.
-    place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
-    summary = run_into(place, chosen, options, card_folders=card_folders, supervision=watched)
-    broken = print_run(place)
-    print_next(folder)
-    watched.is_done = True
-    if summary.exit_code:
-        counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
-        counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
-        say(
-            f"\n{', '.join(counts[:-1])} and {counts[-1]} failed; `toklab report {folder}` gives the reasons.",
-            err=True,
+    with results_alone() if quiet or as_json else nullcontext():
+        if watched.past.folder:
+            folder = Path(watched.past.folder)
+        elif suite is None and out is None:
+            with watched.step(PLANNING):
+                folder = claim_folder(chosen, cards or [])
+            if not quiet:
+                say(f"run folder: {folder}; the same command with --out {folder} goes on with it", err=True)
+        else:
+            folder = out or Path("runs") / chosen.name
+        watched.tell(folder=str(folder))
+        # Plugins may change the working directory at any moment.
+        place, card_folders = absolute(folder), [absolute(path) for path in cards or []]
+        summary = run_into(
+            place,
+            chosen,
+            options,
+            card_folders=card_folders,
+            said="errors" if quiet else "all",
+            supervision=watched,
+            engine=cluster,
+            forward_timeout_s=forward_timeout,
         )
-    if summary.exit_code or broken:
-        raise typer.Exit(1)
+        document = result_document(place, folder, summary) if quiet or as_json else None
+    code = print_end(place, folder, summary) if document is None else print_document(document, as_json=as_json)
+    say_failures(folder, summary)
+    watched.is_done = True
+    if code:
+        raise typer.Exit(code)
+
+
+def _engine_options(
+    workers: int | None,
+    gpus_per_worker: float | None,
+    address: str | None,
+    threads: int | None,
+    device: str,
+    plugin_timeout: float | None,
+) -> EngineOptions:
+    from ..execution.engines.ray_cluster import EngineOptions, check_ray
+
+    check_ray()
+    if device not in ("auto", "cpu", "cuda"):
+        raise ValueError(f"--engine ray takes --device auto, cpu or cuda, not {device!r}; Ray chooses the GPUs")
+    if plugin_timeout is not None:
+        raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
+    return EngineOptions(workers, gpus_per_worker, address, threads, device)
+
+
+def _gib(number: float) -> int:
+    """Bytes of so many GiB."""
+    if not math.isfinite(number):
+        raise ValueError(f"--clip-cache {number:g}: give GiB, such as --clip-cache 4")
+    return int(number * (1 << 30))
 
 
 def _parse_keep(text: str) -> int | None:
@@ -260,17 +353,23 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    as_json: JsonOption = False,
 ) -> None:
     """Show what a run would do: its cells, protocol and metrics. Nothing is run.
 
     Example:
 
         toklab plan demo
+
+        toklab plan demo -t vidtok-small-kl-4chn --set posterior=mode,sample --json
     """
     from ..planning.plan import plan_cells
 
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
+    if as_json:
+        say_json(_plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos}))
+        return
     hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
     say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
     for cell in cells:
@@ -279,6 +378,21 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+
+
+def _plan_document(suite: Suite, cells: Sequence[Cell], limits: dict[str, int | None]) -> dict[str, object]:
+    """What a run would do, for programs."""
+    planned = [
+        {
+            "tokenizer": cell.tokenizer,
+            "label": cell.label,
+            "dataset": cell.dataset,
+            "protocol": cell.protocol.name,
+            "protocol_hash": cell.protocol.hash,
+        }
+        for cell in cells
+    ]
+    return {"suite": suite.name, "title": suite.title, "cells": planned, "metrics": list(suite.metrics), **limits}
 
 
 def merge(

@@ -53,6 +53,8 @@ class State:
     """When the forward pass began that runs."""
     step_since: float = 0.0
     """When the step began that runs."""
+    engine: str = ""
+    """Whose workers compute, in words; empty while the child itself does."""
     code: int | None = None
     """Exit code of the run, once it is done."""
 
@@ -79,6 +81,8 @@ class State:
                 self.cell = str(value or "")
             elif name == "settled":
                 self.past.settled[self.cell], self.cell = value, ""
+            elif name == "engine":
+                self.engine = str(value or "")
             elif name == "folder":
                 self.past.folder = value
             elif name == "code":
@@ -130,7 +134,12 @@ def supervise() -> int:
         said = state.blame(reason)
         if not said:
             when = "after the last tokenizer" if past.settled else "before the first tokenizer"
-            say(f"toklab: {reason}, {when}; the run isn't done", err=True)
+            if state.engine:
+                # Whatever ended it, no tokenizer ran in it.
+                reason, when = f"{reason}, while {state.engine} computed", "give the same command again to go on"
+                say(f"toklab: {reason}; the run isn't done: {when}", err=True)
+            else:
+                say(f"toklab: {reason}, {when}; the run isn't done", err=True)
             return 1
         say(f"toklab: {said}", err=True)
 

@@ -28,6 +28,11 @@ class DatasetWindows:
         """Windows, each unreadable source counted as one."""
         return sum(len(plan.windows) if isinstance(plan, SourcePlan) else 1 for plan in self.plans)
 
+    @property
+    def num_videos(self) -> int:
+        """Sources with a window, unreadable ones included."""
+        return sum(bool(plan.windows) if isinstance(plan, SourcePlan) else True for plan in self.plans)
+
     def count_where(self, holds: Callable[[str, str, Window], bool]) -> int:
         """Windows for which ``holds(source, content_id, window)``, unreadable sources included."""
         readable = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +15,10 @@ from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
 from .device import num_gpus
 
+MOST_DECODE_WORKERS = 8
+"""Unless more are asked for: each takes memory, and few models are faster than so many."""
+MOST_WINDOWS = 16
+"""Windows of a batch whose size follows from memory, at most."""
 LONGEST_TIMEOUT_S = 7 * 24 * 3600.0
 """Seconds; timers of the operating system don't take any number."""
 
@@ -36,6 +41,12 @@ def resolve_device(name: str) -> str:
     return name
 
 
+def default_decode_workers() -> int:
+    """One less than the cores that this process may use, at least 1 and at most 8."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min(cores - 1, MOST_DECODE_WORKERS))
+
+
 def check_timeout(option: str, seconds: float) -> None:
     """Raise ``ValueError`` unless an option's limit is a number of seconds that a timer takes."""
     # NaN is neither smaller nor larger.
@@ -48,15 +59,17 @@ class RunOptions:
     """How a run is executed; none of it changes what is measured.
 
     Raises:
-        ValueError: if a time limit is no finite number of seconds that a timer takes.
+        ValueError: if a time limit is no finite number of seconds that a timer takes, or nothing would decode.
     """
 
     device: str = "cpu"
     reader: Literal["auto", "decord", "pyav"] = "auto"
     batch_size: int = 1
     """Windows in a forward pass; 0: as many as fit the device's memory."""
-    prefetch: int = 4
-    """Clips decoded ahead."""
+    decode_workers: int = field(default_factory=default_decode_workers)
+    """Child processes that decode, resize and crop, each a video of its own."""
+    prefetch: int | None = None
+    """Clips decoded ahead; ``None``: what 128 MiB hold for each worker, and at least 4."""
     timeout_s: float = 120.0
     """Seconds after which a decoding child is killed."""
     limit: int | None = None
@@ -72,12 +85,19 @@ class RunOptions:
     on_corrupt: OnCorrupt = "fail"
     """Whether windows with damaged frames fail, or are scored with a note."""
     clip_cache_bytes: int = 4 << 30
-    """Disk for decoded windows that several tokenizers share."""
+    """Disk for decoded windows that several tokenizers share; 0: none are kept."""
     timing_s: float = 60.0
     """Seconds for the throughput pass, shared by the tokenizers of a run."""
 
+    @property
+    def planned_batch(self) -> int:
+        """Windows that the plan puts into a batch; where memory says how many go together, the most that may."""
+        return self.batch_size or MOST_WINDOWS
+
     def __post_init__(self) -> None:
         check_timeout("--timeout", self.timeout_s)
+        if self.decode_workers < 1:
+            raise ValueError(f"--decode-workers {self.decode_workers}: give at least 1")
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

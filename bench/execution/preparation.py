@@ -1,4 +1,4 @@
-"""What the cells of a run share, each made once: windows of datasets, metrics, facts, decoded clips, the decoder."""
+"""What the cells of a run share, each made once: windows of datasets, metrics, facts, decoded clips, the decoders."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 
 import torch
 
-from ...datasets.cache import ClipCache
 from ...datasets.interface import Clip, Dataset, FailedClip, VideoSource, Window
 from ...datasets.lock import Lock, find_lock, read_lock
 from ...datasets.readers.worker import DecodeWorker
-from ...datasets.stream import ClipStream, SourcePlan
+from ...datasets.source_plan import KnownFacts, SourcePlan
+from ...datasets.stream import ClipStream
 from ...datasets.tensors import TensorClip, TensorDataset, TensorStream
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.broken_metric import CODE_FAILS, HINT, code_fails, find_metric, metric_code
@@ -26,8 +26,11 @@ from ..metrics.weights import WeightsUnavailableError
 from ..planning.cell import Cell
 from .dataset_windows import DatasetWindows, cut_plans, length_notes, unlocked_notes
 from .options import RunOptions
+from .shared_clips import SharedClips
 from .supervision import Supervision
 
+CLIP_CACHE_FOLDER = "clip-cache"
+"""Inside the run folder; holds decoded windows while several tokenizers share them."""
 OpenDataset = Callable[[str, Path | None], Dataset]
 """Gives the dataset of a name in the catalog and a root."""
 SkipWindow = Callable[[str, str, Window], bool]
@@ -52,7 +55,7 @@ class Preparation:
         open_dataset: OpenDataset = open_registered,
         supervision: Supervision | None = None,
     ):
-        """``worker`` decodes in place of a child process of this one's own, and outlives it."""
+        """``worker`` decodes in place of child processes of this one's own, and outlives it."""
         self.options = options
         self.device = torch.device(options.device)
         self._say = say
@@ -62,18 +65,22 @@ class Preparation:
         self._metrics: dict[str, Metric | Unavailable] = {}
         self._facts: dict[tuple[str, str], dict[str, float]] = {}
         self._locks: dict[Path, Lock] = {}
-        self._cache: ClipCache | None = None
-        self._worker = worker or DecodeWorker(options.timeout_s)
-        self._owns_worker = worker is None
+        self._known_facts: KnownFacts = {}
+        self._clips: SharedClips | None = None
+        self._workers = (
+            [worker] if worker is not None else [DecodeWorker(options.timeout_s) for _ in range(options.decode_workers)]
+        )
+        self._owns_workers = worker is None
 
-    def share_clips(self, folder: Path) -> None:
-        """Keep decoded windows in ``folder``, for runs in which several cells see the same ones."""
-        self._cache = ClipCache(folder, self.options.clip_cache_bytes)
+    def share_clips(self, folder: Path, cells: Sequence[Cell] | None = None) -> None:
+        """Keep decoded windows in ``folder`` as long as others of ``cells`` are still to see them; ``None``: always."""
+        self._clips = SharedClips(folder, self.options.clip_cache_bytes, cells)
 
     def close(self) -> None:
-        """End the decoding process."""
-        if self._owns_worker:
-            self._worker.close()
+        """End the decoding processes."""
+        if self._owns_workers:
+            for worker in self._workers:
+                worker.close()
 
     def windows(self, cell: Cell, spec: TokenizerSpec) -> DatasetWindows:
         """The windows of the cell's dataset under its protocol, for causal or for other tokenizers.
@@ -128,6 +135,8 @@ class Preparation:
 
         keys = {plan.source if isinstance(plan, FailedClip) else plan.source.key for plan in windows.plans}
         chosen = [source for source in windows.sources if source.key in keys]
+        if self._clips is not None:
+            self._clips.begin(cell)
         return self._stream(cell, chosen, causal=causal, skip=skip_unplanned, piece_frames=piece_frames)
 
     def _sources(self, cell: Cell, dataset: Dataset) -> Sequence[VideoSource | TensorClip]:
@@ -163,15 +172,18 @@ class Preparation:
         clips = [source for source in sources if isinstance(source, TensorClip)]
         if clips:
             return TensorStream(clips, skip=skip)
+        cache, is_needed_again = self._clips.shelf(cell) if self._clips is not None else (None, False)
         return ClipStream(
             [source for source in sources if isinstance(source, VideoSource)],
             cell.protocol,
             causal=causal,
             reader=self.options.reader,
             prefetch=self.options.prefetch,
-            cache=self._cache,
+            cache=cache,
+            fills_cache=is_needed_again,
             skip=skip,
-            worker=self._worker,
+            workers=self._workers,
+            known_facts=self._known_facts,
             piece_frames=piece_frames,
             on_corrupt=self.options.on_corrupt,
             lock=self._lock(cell),

@@ -11,8 +11,11 @@ from ..planning.cell import Cell
 class Progress(TypingProtocol):
     """Hears how a run goes on."""
 
-    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
-        """A cell starts: ``done`` of its ``windows`` are in the ledger already."""
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int, videos: int) -> None:
+        """Cell ``number``, from 1, ``of`` so many starts: ``done`` of its ``windows`` are in the ledger already.
+
+        The windows are of so many ``videos``.
+        """
 
     def advance(self, windows: int, failed: int) -> None:
         """So many windows are committed, so many of them failed."""

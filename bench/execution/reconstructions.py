@@ -81,6 +81,8 @@ class ReconstructionKeeper:
     protocol_hash: str
     chosen: frozenset[str]
     """Clip identities to keep."""
+    references: frozenset[str] = frozenset()
+    """Clip identities whose reference is kept elsewhere."""
 
     @contextmanager
     def open(self, clip: Clip) -> Iterator[Callable[[WindowBatch], None]]:
@@ -97,7 +99,8 @@ class ReconstructionKeeper:
         reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
         with ExitStack() as files:
             writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell_id / name, clip.fps))
-            new = None if reference.exists() else files.enter_context(VideoWriter(reference, clip.fps))
+            is_kept = identity in self.references or reference.exists()
+            new = None if is_kept else files.enter_context(VideoWriter(reference, clip.fps))
 
             def keep(batch: WindowBatch) -> None:
                 writer.write(to_uint8(batch.reconstruction[0]))

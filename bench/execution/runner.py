@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol as TypingProtocol
@@ -27,16 +26,18 @@ from .bookkeeping import Bookkeeping
 from .dataset_windows import DatasetWindows
 from .device import Device, open_device
 from .due_cell import DueCell
+from .engines.local import LocalEngine
+from .engines.open_cell import Engine, OpenCell, RunContext
+from .engines.row_sink import LedgerSink
+from .engines.work_units import WorkUnits
 from .evaluation import Evaluation, KnownWindow, piece_frames
+from .exact_float32 import exact_float32
 from .options import RunOptions
-from .preparation import OpenDataset, Preparation, open_registered
+from .preparation import CLIP_CACHE_FOLDER, OpenDataset, Preparation, open_registered
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
 from .supervision import BUILDING, Supervision
 from .throughput_pass import ThroughputPass
-
-CLIP_CACHE_FOLDER = "clip-cache"
-"""Inside the run folder; holds decoded windows while several tokenizers share them."""
 
 MEASURED_NEEDS = ("pairs", "features", "codes", "encoded")
 """What a metric needs if it measures windows; the others read timings and facts."""
@@ -65,6 +66,15 @@ class RunSummary:
         return 1 if self.failed_cells or self.failed_windows or self.broken_metrics else 0
 
 
+@dataclass
+class _Run:
+    """One call of the runner."""
+
+    record: RunRecord
+    timing: ThroughputPass
+    finished: list[CellRecord]
+
+
 class Runner:
     """Runs cells into the ledger of one folder."""
 
@@ -79,14 +89,16 @@ class Runner:
         catalog: TokenizerSource | None = None,
         open_dataset: OpenDataset = open_registered,
         supervision: Supervision | None = None,
+        engine: Engine | None = None,
         computing: Device | None = None,
     ):
         """Set up a runner.
 
-        ``worker`` decodes in place of a child process of the runner's own, and outlives it; ``computing`` stands in for
+        ``worker`` decodes in place of child processes of the runner's own, and outlives it; ``computing`` stands in for
         the device that the options name.
         """
         self.ledger = ledger
+        self._engine: Engine = engine or LocalEngine()
         self.supervision = supervision or Supervision()
         self.options = options
         self.progress = progress
@@ -105,10 +117,8 @@ class Runner:
         self.ledger.record(record)
         self._forget_unfinished()
         remove_unfinished(self.ledger.folder)
-        finished: list[CellRecord] = []
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
-        if len(cells) > 1:
-            self._preparation.share_clips(cache_folder)
+        self._preparation.share_clips(cache_folder, cells)
         timing = ThroughputPass(
             self.ledger,
             self._preparation,
@@ -118,27 +128,25 @@ class Runner:
             record.run_id,
             self.options.timing_s,
             self.supervision,
+            untimed=self._engine.untimed,
         )
+        finished: list[CellRecord] = []
+        run = _Run(record, timing, finished)
+        context = RunContext(self.ledger, self._preparation, self.progress, record.run_id)
         try:
-            with _exact_float32():
-                for number, cell in enumerate(cells, start=1):
-                    self.supervision.tell(cell=number)
-                    if known := self._settled(number):
-                        finished.append(known)
-                        if known.status == "finished":
-                            self._time_settled(cell, known.cell_id, record.run_id, number, timing)
-                    else:
-                        cell_record = self._run_cell(cell, record.run_id, number, len(cells), timing)
-                        finished.append(cell_record)
-                        self.progress.finish(cell_record)
-                    self.supervision.tell(settled=finished[-1].cell_id)
+            with exact_float32():
+                self._engine.run(context, self._open_cells(cells, run), lambda opened: self._finish(opened, run))
+                # Nothing else may work while speeds are measured.
+                self._engine.close()
+                self.supervision.tell(engine=None)
                 timing.run()
         finally:
+            self._engine.close()
             self._preparation.close()
         if timing.num_timed:
             self.progress.message(f"timing took {timing.spent_s:.1f} s")
         shutil.rmtree(cache_folder, ignore_errors=True)
-        self.ledger.record(replace(record, finished=provenance.utc_now()))
+        self.ledger.record(replace(run.record, finished=provenance.utc_now()))
         failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
         broken = self._faulty_metrics | self._preparation.broken_metrics | timing.failed_metrics
         return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows, len(broken))
@@ -161,12 +169,32 @@ class Runner:
         rows, _ = planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))
         return cell.planned - sum(row.status == "scored" for row in rows)
 
-    def _run_cell(self, cell: Cell, run_id: str, number: int, of: int, timing: ThroughputPass) -> CellRecord:
+    def _open_cells(self, cells: Sequence[Cell], run: _Run) -> Iterator[OpenCell]:
+        """The cells that can run, each opened when the engine asks for it; the others are finished at once."""
+        for number, cell in enumerate(cells, start=1):
+            self.supervision.tell(cell=number)
+            if known := self._settled(number):
+                run.finished.append(known)
+                if known.status == "finished":
+                    self._time_settled(cell, known.cell_id, run.record.run_id, number, run.timing)
+                self.supervision.tell(settled=known.cell_id)
+                continue
+            opened = self._open(cell, run.record.run_id, number, len(cells))
+            if isinstance(opened, OpenCell):
+                if not self._engine.builds_models:
+                    # Workers run it from here on: nothing that ends this process is the tokenizer's doing.
+                    self.supervision.tell(cell=None, engine="Ray's workers")
+                yield opened
+            else:
+                self._settle(opened, number, run)
+
+    def _open(self, cell: Cell, run_id: str, number: int, of: int) -> OpenCell | CellRecord:
         entry = self._catalog.entry(cell.tokenizer)
         if reason := self.supervision.past.ended_in.get(str(number)):
             return self._books.fail_ended_cell(cell, entry, reason)
         # What an earlier process of this run was at when a metric ended it is computed again.
         forget_in_flight(self.ledger.folder)
+        tokenizer = None
         try:
             with self.supervision.step(BUILDING):
                 cell_id = cell.identity(entry.identity, weights := entry.weights_identity())
@@ -175,10 +203,12 @@ class Runner:
             self._books.forget_stale_rows(cell_id, windows)
             evaluation = self._evaluation(cell, cell_id, spec, windows, run_id)
             done = windows.count_where(evaluation.needs_nothing)
-            self.progress.start(cell, number, of, windows.count, done)
-            with self.supervision.step(BUILDING):
-                tokenizer = entry.build(cell.settings, self.device) if done < windows.count else None
-                pieces = evaluation.piece_frames(tokenizer) if tokenizer is not None else None
+            if self._engine.builds_models:
+                self.progress.start(cell, number, of, windows.count, done, windows.num_videos)
+                if done < windows.count:
+                    with self.supervision.step(BUILDING):
+                        tokenizer = entry.build(cell.settings, self.device)
+                        evaluation.piece_frames(tokenizer)
         except LedgerError:
             raise
         except (CheckpointUnavailable, DatasetUnavailable) as error:
@@ -187,23 +217,35 @@ class Runner:
             # A plugin's tokenizer or dataset may raise anything at all.
             return self._books.fail_cell(cell, entry, str(error) if isinstance(error, ValueError) else describe(error))
         self._books.open_cell(cell, cell_id, weights, entry, spec, windows)
-        if self.supervision.is_active:
+        if self.supervision.is_active and self._engine.builds_models:
             write_in_flight(self.ledger.folder, cell_id)
-        if tokenizer is not None:
-            with self._preparation.stream(
-                cell,
-                windows,
-                causal=spec.causal,
-                skip=evaluation.needs_nothing,
-                piece_frames=pieces,
-            ) as stream:
-                evaluation.run_stream(tokenizer, stream)
-        self._faulty_metrics |= evaluation.faulty_metrics
+        return OpenCell(cell, number, of, entry, spec, windows, evaluation, done, tokenizer)
+
+    def _finish(self, opened: OpenCell, run: _Run) -> None:
+        """Record that a cell's windows are all computed, or that nobody could run it."""
+        cell_id = opened.evaluation.cell_id
+        self.supervision.tell(cell=opened.number)
+        self._faulty_metrics |= opened.evaluation.faulty_metrics
         self.ledger.compact(cell_id)
         forget_in_flight(self.ledger.folder)
-        record = self.ledger.update_cell(cell_id, status="finished")
-        self._time_later(cell, number, entry, spec, windows, evaluation, timing)
-        return record
+        if opened.failure is not None:
+            reason, hint = opened.failure
+            record = self.ledger.update_cell(cell_id, status="failed", reason=reason, hint=hint)
+        else:
+            record = self.ledger.update_cell(cell_id, status="finished")
+            self._time_later(
+                opened.cell, opened.number, opened.entry, opened.spec, opened.windows, opened.evaluation, run.timing
+            )
+        self._settle(record, opened.number, run)
+
+    def _settle(self, cell: CellRecord, number: int, run: _Run) -> None:
+        run.finished.append(cell)
+        self.progress.finish(cell)
+        if (workers := self._engine.provenance()) and workers != run.record.provenance.get("workers"):
+            run.record = replace(run.record, provenance={**run.record.provenance, "workers": workers})
+            self.ledger.record(run.record)
+        self.supervision.tell(cell=number)
+        self.supervision.tell(settled=cell.cell_id)
 
     def _time_settled(self, cell: Cell, cell_id: str, run_id: str, number: int, timing: ThroughputPass) -> None:
         """Time a cell later whose windows an earlier process of this run scored."""
@@ -265,7 +307,7 @@ class Runner:
             machine=provenance.machine_identity(self.device),
             protocol=cell.protocol,
             metrics=list(measuring.values()),
-            ledger=self.ledger,
+            sink=LedgerSink(self.ledger, cell_id, notes=self.supervision.is_active),
             device=self._computing,
             progress=self.progress,
             keeper=ReconstructionKeeper(
@@ -274,6 +316,7 @@ class Runner:
                 cell.protocol.hash,
                 choose_windows(windows.clips(), self.options.keep_reconstructions),
             ),
+            units=WorkUnits.of(windows.plans, self.options.planned_batch),
             batch_size=self.options.batch_size,
             known={
                 row.key: KnownWindow(row, {key: m.reason for key, m in measurements.get(row.key, {}).items()})
@@ -283,14 +326,3 @@ class Runner:
             on_corrupt=self.options.on_corrupt,
             supervision=self.supervision,
         )
-
-
-@contextmanager
-def _exact_float32() -> Iterator[None]:
-    """TF32 off, so that float32 means float32 on every GPU."""
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn

@@ -9,21 +9,28 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Literal
 
 from ...datasets.names import display_names
 from ..ledger.ledger import Ledger
 from ..planning.plan import plan_cells
 from ..planning.suite import Suite, write_suite
+from .engines.ray_cluster import EngineOptions
 from .options import RunOptions
 from .progress import Progress, SilentProgress
 from .runner import Runner, RunSummary
 from .supervision import PLANNING, Supervision, absolute
-from .terminal_progress import TerminalProgress
+from .terminal_progress import ErrorProgress, TerminalProgress
+
+Said = Literal["all", "errors", "nothing"]
+"""What a run says on standard error while it goes on."""
 
 
-def listener(*, on_terminal: bool) -> AbstractContextManager[Progress]:
-    """Who hears how a run goes on: a bar on the terminal, or nobody."""
-    return TerminalProgress() if on_terminal else nullcontext(SilentProgress())
+def listener(said: Said) -> AbstractContextManager[Progress]:
+    """Who hears how a run goes on: bars and messages, errors alone, or nobody."""
+    if said == "all":
+        return TerminalProgress()
+    return nullcontext(ErrorProgress() if said == "errors" else SilentProgress())
 
 
 def claim_folder(suite: Suite, card_folders: Sequence[Path] = (), parent: Path = Path("runs")) -> Path:
@@ -52,10 +59,22 @@ def run_into(
     options: RunOptions,
     *,
     card_folders: Sequence[Path] = (),
-    show_progress: bool = True,
+    said: Said = "all",
     supervision: Supervision | None = None,
+    engine: EngineOptions | None = None,
+    forward_timeout_s: float | None = None,
 ) -> RunSummary:
     """Run a suite into a folder, which is made, or gone on with where an earlier run stopped.
+
+    Args:
+        folder: the run folder.
+        suite: what is run.
+        options: how it is run.
+        card_folders: with cards of the user's own.
+        show_progress: whether a bar is shown on the terminal.
+        supervision: of this process.
+        engine: workers of Ray that compute; this process itself if not given.
+        forward_timeout_s: seconds after which a worker's forward pass is given up.
 
     Raises:
         ValueError: (a subclass) before anything runs, if the suite names what doesn't exist or the folder is in use.
@@ -64,6 +83,12 @@ def run_into(
         planned = plan_cells(suite, card_folders)
     # Plugins may change the working directory at any moment.
     cells = [replace(cell, root=cell.root and absolute(cell.root.expanduser())) for cell in planned]
-    with Ledger(folder, write=True) as ledger, listener(on_terminal=show_progress) as progress:
+    workers = None
+    if engine is not None:
+        # Ray is an extra.
+        from .engines.ray_engine import RayEngine
+
+        workers = RayEngine(engine, options, card_folders, forward_timeout_s=forward_timeout_s)
+    with Ledger(folder, write=True) as ledger, listener(said) as progress:
         write_suite(folder, suite)
-        return Runner(ledger, options, progress, card_folders, supervision=supervision).run(cells)
+        return Runner(ledger, options, progress, card_folders, supervision=supervision, engine=workers).run(cells)

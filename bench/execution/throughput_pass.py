@@ -38,6 +38,7 @@ from .supervision import BUILDING, Supervision
 from .timed_batch import TimedBatch
 
 RETRY = "the next `toklab run` tries again"
+TIME_ALONE = "the same command with `--engine local`, on a machine where nothing else runs, adds them"
 NOT_YET = "not timed: the run ended before its throughput pass"
 ROUNDS_TOO_LONG = "timed alone, because rounds with others took too long"
 
@@ -67,6 +68,8 @@ class ThroughputPass:
         run_id: str,
         seconds: float,
         supervision: Supervision | None = None,
+        *,
+        untimed: str = "",
     ):
         """Set up the pass.
 
@@ -79,7 +82,9 @@ class ThroughputPass:
             run_id: identity of the run, which is that of the pass, too.
             seconds: of passes, for all cells; building models and decoding windows come on top.
             supervision: tells a supervisor what is done, and what earlier processes of the run ended in.
+            untimed: why nothing can be timed here; empty where it can.
         """
+        self._untimed = untimed
         self._ledger = ledger
         self._preparation = preparation
         self._device = device
@@ -111,6 +116,9 @@ class ThroughputPass:
 
     def add(self, due: DueCell) -> None:
         """Time a cell later, in :meth:`run`; until then its speed is unavailable, and says so."""
+        if self._untimed:
+            self._note(due, self._untimed, TIME_ALONE)
+            return
         self._due[due.number] = due
         self._note(due, NOT_YET)
 
@@ -304,12 +312,12 @@ class ThroughputPass:
         self._say(f"{due.cell.label}: {failed}; {RETRY}")
         del self._due[due.number]
 
-    def _note(self, due: DueCell, reason: str | None) -> None:
+    def _note(self, due: DueCell, reason: str | None, hint: str = RETRY) -> None:
         """Note why a cell has no speed; ``None`` where it has."""
         known = self._ledger.cell(due.cell_id)
         assert known is not None
         others = {name: why for name, why in known.unavailable.items() if name not in due.speeds}
-        reasons = {} if reason is None else dict.fromkeys(due.speeds, (reason, RETRY))
+        reasons = {} if reason is None else dict.fromkeys(due.speeds, (reason, hint))
         self._ledger.update_cell(due.cell_id, unavailable={**others, **reasons})
 
 

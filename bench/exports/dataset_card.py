@@ -54,7 +54,7 @@ def _text(run: Run, frames: Mapping[str, pd.DataFrame]) -> Iterator[str]:
     places: dict[tuple[str, str, str], int] = {}
     for result in run.results:
         place = (result.dataset, str(result.cell.protocol["name"]), result.cell.protocol_hash)
-        places[place] = max(places.get(place, 0), len(result.scored()))
+        places[place] = max(places.get(place, 0), result.num_scored)
     for (dataset, protocol, digest), windows in places.items():
         place = f"{escape_markdown(dataset)}, protocol {escape_markdown(protocol)} ({digest})"
         yield f"- {place}: up to {windows:,} windows a tokenizer"

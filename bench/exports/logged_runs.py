@@ -57,6 +57,6 @@ def _parameters(result: CellResults) -> dict[str, str]:
         "protocol": cell.protocol["name"],
         "protocol_hash": cell.protocol_hash,
         "weights": cell.weights,
-        "windows": len(result.scored()),
+        "windows": result.num_scored,
     }
     return {name: str(value) for name, value in {**named, **cell.settings}.items()}

@@ -8,6 +8,8 @@ of SQLite has a CRC, what belongs together has a count and a digest, and every P
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import shlex
 import sqlite3
 import warnings
@@ -22,9 +24,11 @@ from filelock import FileLock, Timeout
 
 from .arrays import pack_arrays, unpack_arrays
 from .atomic_files import remove_temporary_files
-from .cell_files import CellFiles
+from .cell_files import CellFiles, RowContents
+from .columns import MeasurementColumns
 from .connection import Connection
 from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
+from .joining import joined_columns
 from .records import CellFile, CellRecord, Measurement, ReferenceMeasurement, Row, RunRecord
 from .tables import PER_CELL, Tables
 from .upgrading import needs_upgrade, upgrade
@@ -169,7 +173,26 @@ class Ledger:
 
     # Records
 
-    def record(self, *records: RunRecord | CellRecord | Row | Measurement | ReferenceMeasurement) -> None:
+    def _by_key(self, tables: Tables, cell_id: str, registered: CellFile | None) -> Iterator[RowContents]:
+        """Every row of a cell with its measurements, sorted by key; what SQLite holds takes the place of the file's."""
+        compacted = self._files.contents(cell_id, registered, checked=tables.is_checked)
+        pending: Iterator[Row | Measurement] = heapq.merge(
+            tables.by_key(Row, cell_id), tables.by_key(Measurement, cell_id), key=_key
+        )
+        merged = heapq.merge(compacted, ((record, None) for record in pending), key=lambda one: _key(one[0]))
+        for _, alike in itertools.groupby(merged, key=lambda one: _key(one[0])):
+            row: Row | None = None
+            measured: dict[str, Measurement] = {}
+            for record, kept in alike:
+                if isinstance(record, Row):
+                    row = record
+                else:
+                    measured[record.measurement_key] = record
+                measured |= {m.measurement_key: m for m in kept or ()}
+            if row is not None:
+                yield row, measured.values()
+
+    def record(self, *records: RunRecord | CellRecord | Row | Measurement | ReferenceMeasurement | CellFile) -> None:
         """Commit records in one transaction, replacing those of the same key."""
         with self._writing() as tables:
             tables.put(records)
@@ -208,6 +231,23 @@ class Ledger:
         for measurement in (*compacted, *pending):
             found.setdefault((measurement.source, measurement.window), {})[measurement.measurement_key] = measurement
         return found
+
+    def columns(self, cell_id: str) -> MeasurementColumns:
+        """Rows and measurements of a cell as columns, of one moment; the rows are in ``rows``."""
+        for attempt in range(ATTEMPTS):
+            with self._reading() as tables:
+                registered = self._file_of(cell_id)
+                rows, measurements = tables.all(Row, cell_id), tables.all(Measurement, cell_id)
+            with self._explained():
+                try:
+                    table, measured = self._files.columns(cell_id, registered, checked=tables.is_checked)
+                    return joined_columns(cell_id, table, measured, rows, measurements)
+                except Damage:
+                    # Beside a writer, the file may be newer than what was read of SQLite.
+                    with tables.reading():
+                        if attempt == ATTEMPTS - 1 or self._file_of(cell_id) == registered:
+                            raise
+        raise AssertionError("the last attempt returns or raises")
 
     def reference_measurements(self) -> dict[tuple[str, str], bytes]:
         """Arrays that belong to references, by (clip, measurement key)."""
@@ -300,10 +340,15 @@ class Ledger:
             tables.put(replace(cell, status="open") for cell in tables.all(CellRecord) if cell.cell_id == cell_id)
 
     def compact(self, cell_id: str) -> None:
-        """Move a cell's rows and measurements into one Parquet file, written whole or not at all."""
-        (rows, current), measurements = self._rows(cell_id), self.measurements(cell_id)
-        with self._explained(), storage_errors(self._files.path(cell_id)):
-            unfinished, digest = self._files.write(cell_id, rows, measurements)
+        """Move a cell's rows and measurements into one Parquet file, written whole or not at all.
+
+        Memory holds one group of rows at a time.
+        """
+        with self._reading() as tables:
+            registered = self._file_of(cell_id)
+            with storage_errors(self._files.path(cell_id)):
+                current = self._files.current_digest(cell_id, registered, checked=tables.is_checked)
+                unfinished, digest = self._files.write(cell_id, self._by_key(tables, cell_id, registered))
         try:
             with self._writing(durable=True) as tables:
                 tables.put([CellFile(cell_id, current, digest)])
@@ -315,3 +360,7 @@ class Ledger:
             tables.put([CellFile(cell_id, digest)])
             for record in PER_CELL:
                 tables.delete_all_of(record, cell_id)
+
+
+def _key(record: Row | Measurement) -> tuple[str, int]:
+    return (record.source, record.window)

@@ -7,13 +7,17 @@ windows count.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
+
+from .columns import RowColumns, frames_of
 from .ledger import LedgerError
 from .records import Row
 
@@ -25,6 +29,7 @@ PlannedWindow = tuple[str, int, str]
 """Source, index of the window in it, and digest of its clip."""
 
 
+@functools.lru_cache(maxsize=2**17)
 def clip_digest(content_id: str, frame_ids: tuple[int, ...]) -> str:
     """What a plan knows a clip by: content of its source and indices of its frames."""
     return hashlib.sha256(f"{content_id}:{','.join(map(str, frame_ids))}".encode()).hexdigest()[:16]
@@ -41,7 +46,7 @@ class Plan:
     limits: Mapping[str, int] = field(default_factory=dict)
     """Name to value of every limit that each shard was cut by."""
 
-    @property
+    @functools.cached_property
     def windows(self) -> frozenset[PlannedWindow]:
         """The windows of all shards."""
         return frozenset().union(*self.parts.values())
@@ -73,6 +78,10 @@ class Plan:
         }
         return Plan(parts, self.count, self.limits if dict(self.limits) == dict(other.limits) else {})
 
+    def names(self, rows: RowColumns) -> np.ndarray:
+        """(rows,) bool, which rows are of the plan's windows."""
+        return np.fromiter(_named(self.windows, rows), bool, len(rows))
+
     def split(self, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
         """Rows of the plan's windows, and the others, both in the order they come in."""
         planned = self.windows
@@ -82,6 +91,14 @@ class Plan:
             window = (row.source, row.window, clip_digest(row.content_id, row.frame_ids))
             (inside if window in planned else outside).append(row)
         return inside, outside
+
+
+def _named(planned: frozenset[PlannedWindow], rows: RowColumns) -> Iterator[bool]:
+    sources, contents, frames = (rows.texts[name] for name in ("source", "content_id", "frame_ids"))
+    ids = [frames_of(text) for text in frames.values]
+    columns = (sources.codes, rows.window, contents.codes, frames.codes)
+    for source, window, content, frame in zip(*(column.tolist() for column in columns), strict=True):
+        yield (sources.values[source], window, clip_digest(contents.values[content], ids[frame])) in planned
 
 
 def plan_file(folder: Path, cell_id: str) -> Path:
@@ -121,16 +138,27 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
     if not path.is_file():
         return None
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        version = found["format"]
-        if version == FORMAT and found.pop("digest") != _digest(found):
-            raise ValueError("its content isn't what was written")
-        parts = {int(index): _windows(windows) for index, windows in found["parts"].items()}
-        plan = Plan(parts, int(found["shards"]), dict(found["limits"]))
+        return _parsed(path.read_text(encoding="utf-8"))
+    except NotImplementedError as error:
+        raise LedgerError(f"{path} was written with plan format {error}, this is {FORMAT}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise LedgerError(f"{path} is damaged ({error}); delete it, and run again to plan anew") from error
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(text: str) -> Plan:
+    """The plan in a file's text, which most cells of a run share."""
+    found = json.loads(text)
+    version = found["format"]
+    if version == FORMAT and found.pop("digest") != _digest(found):
+        raise ValueError("its content isn't what was written")
+    plan = Plan(
+        {int(index): _windows(windows) for index, windows in found["parts"].items()},
+        int(found["shards"]),
+        dict(found["limits"]),
+    )
     if version not in (FORMAT, UNCHECKED_FORMAT):
-        raise LedgerError(f"{path} was written with plan format {version}, this is {FORMAT}")
+        raise NotImplementedError(version)
     return plan
 
 

@@ -102,6 +102,8 @@ class Row:
     """The invocation that computed it."""
     note: str = ""
     """What makes a scored window doubtful: damaged frames; empty if nothing does."""
+    worker: str = ""
+    """Which of the run's workers made it, and on which machine; empty for the run's own process."""
 
     @property
     def key(self) -> tuple[str, int]:

@@ -100,22 +100,32 @@ class Tables:
         Raises:
             Damage: if a record is damaged, is missing, or is there twice.
         """
-        condition, values = ("WHERE cell = ?", (cell_id,)) if record in PER_CELL else ("ORDER BY rowid", ())
-        found: list[RecordT] = []
+        return list(self._each(record, cell_id, "" if record in PER_CELL else "ORDER BY rowid"))
+
+    def by_key(self, record: type[RecordT], cell_id: str) -> Iterator[RecordT]:
+        """A cell's rows or measurements, sorted by source and window, one in memory at a time; checked as in ``all``.
+
+        Raises:
+            Damage: as ``all``; that a record is missing or doubled shows at the end.
+        """
+        return self._each(record, cell_id, "ORDER BY source, window, rowid")
+
+    def _each(self, record: type[RecordT], cell_id: str, order: str) -> Iterator[RecordT]:
+        condition, values = (f"WHERE cell = ? {order}", (cell_id,)) if record in PER_CELL else (order, ())
         count, digest = 0, 0
         names, width = self.columns(record), len(self.columns(record))
         decode = from_named_columns(record, names)
         for _, row, total in self._select(record, condition, values, cell_id):
             count, digest = count + 1, digest + total.digest
             try:
-                found.append(decode(row[:width]))
+                found = decode(row[:width])
             except (ValueError, TypeError) as error:
                 raise Damage(
                     self._path, f"a record of {TABLES[record]} can't be understood ({error})", cell_id
                 ) from error
+            yield found
         if self.is_checked:
             self._compare(record, cell_id, Total() + Total(count, digest))
-        return found
 
     def put(self, records: Iterable[Any]) -> None:
         """Add records inside a transaction, in place of those of the same key."""
@@ -146,7 +156,7 @@ class Tables:
 
     def delete(self, record: type, condition: str, values: Sequence[Any], cell_id: str = "") -> None:
         """Delete records inside a transaction."""
-        for rowid, _, total in self._select(record, condition, values, cell_id):
+        for rowid, _, total in list(self._select(record, condition, values, cell_id)):
             self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE rowid = ?", (rowid,))
             self._changes[_scope(record, cell_id)] -= total
 
@@ -200,7 +210,7 @@ class Tables:
         checked, is_cell = self.is_checked, record is CellRecord
         query = f"SELECT rowid, {', '.join(names)}{', crc' if checked else ''} FROM {TABLES[record]} {condition}"
         header, nothing = _header(names), Total()
-        for rowid, *row in self._sqlite.execute(query, values).fetchall():
+        for rowid, *row in self._sqlite.execute(query, values):
             if not checked:
                 yield rowid, tuple(row), nothing
                 continue

@@ -12,6 +12,7 @@ import numpy as np
 from ...tokenizers.interface import BitsConvention, TokenizerSpec
 from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable, WindowBatch
 from .ratio import RatioMetric
+from .window_columns import WindowColumns
 
 CONVENTIONS: tuple[str, ...] = get_args(BitsConvention)
 """Conventions of counting bits; a measurement stores the index."""
@@ -25,6 +26,7 @@ class _BitsOverPixels(RatioMetric):
     decimals = 4
     needs = "encoded"
     piecewise = True
+    takes_stacks = True
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The window's bits."""
@@ -39,8 +41,14 @@ class _BitsOverPixels(RatioMetric):
         """The window's pixels."""
         return float(window.arrays["pixels"][0])
 
+    def denominators(self, window: MeasuredWindow) -> np.ndarray:
+        """The pixels of each window."""
+        return np.asarray(window.arrays["pixels"], np.float64)[:, 0]
+
     def count(self, windows: Sequence[MeasuredWindow]) -> int:
         """Frames."""
+        if isinstance(windows, WindowColumns):
+            return int(windows.num_frames.sum())
         return sum(window.num_frames for window in windows)
 
 
@@ -76,7 +84,7 @@ class BitsPerPixel(_BitsOverPixels):
     def note(self, windows: Sequence[MeasuredWindow]) -> str:
         """The convention of counting bits; of codecs also the encoder, and how the streams keep to their target."""
         notes = ["bits counted by convention " + ", ".join(sorted(bits_conventions(windows)))]
-        aimed = [window for window in windows if "target_bits" in window.arrays]
+        aimed = [window for window in windows if "target_bits" in window.arrays] if _has_targets(windows) else []
         if aimed:
             notes += sorted({_unpack_text(window.arrays["encoder"]) for window in aimed})
             bits, target_bits = (math.fsum(float(w.arrays[name][0]) for w in aimed) for name in ("bits", "target_bits"))
@@ -106,7 +114,17 @@ def _unpack_text(packed: np.ndarray) -> str:
 
 def bits_conventions(windows: Sequence[MeasuredWindow]) -> set[str]:
     """How the bits of windows that :class:`BitsPerPixel` measured were counted; of :data:`CONVENTIONS`."""
+    if isinstance(windows, WindowColumns):
+        found = [np.unique(stack.arrays["convention"]) for stack in windows.stacks()]
+        return {CONVENTIONS[int(index)] for indices in found for index in indices}
     return {CONVENTIONS[int(window.arrays["convention"][0])] for window in windows}
+
+
+def _has_targets(windows: Sequence[MeasuredWindow]) -> bool:
+    """Whether the bits of any window were aimed at."""
+    if isinstance(windows, WindowColumns):
+        return any("target_bits" in stack.arrays for stack in windows.stacks())
+    return True
 
 
 class KlBitsPerPixel(_BitsOverPixels):

@@ -12,7 +12,6 @@ from ..statistics.codes import adaptive_code_bits, entropy_bits
 from .codebook import CodebookMetric, total_counts
 from .interface import Arrays, Estimate, MeasuredWindow, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
-from .sources import sorted_windows
 
 
 class _CodeRate(CodebookMetric):
@@ -41,7 +40,6 @@ class _CodeRate(CodebookMetric):
 
         It has no interval: bits of a whole set of codes are no mean over videos.
         """
-        windows = sorted_windows(windows)
         if not windows:
             return NOTHING_MEASURED
         totals = total_counts(windows)

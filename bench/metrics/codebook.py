@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
+import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +15,7 @@ from ...tokenizers.interface import TokenizerSpec
 from ..statistics.codes import USABLE_ENTROPY, corrected_entropy_bits, entropy_bits, expected_distinct
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, MetricError, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
-from .sources import sorted_windows
+from .window_columns import WindowColumns
 
 WINDOW_SHARES = {"1/8": 8, "1/4": 4, "1/2": 2}
 """Shares of the windows at which utilization is given as well."""
@@ -30,14 +32,33 @@ def total_counts(windows: Sequence[MeasuredWindow]) -> list[np.ndarray]:
     Raises:
         MetricError: if the windows' codebooks differ in size.
     """
-    sizes = {tuple(window.arrays["sizes"].tolist()) for window in windows}
-    if len(sizes) != 1:
-        raise MetricError(f"windows of codebooks of different sizes: {sorted(sizes)}")
-    totals = [np.zeros(size, dtype=np.int64) for size in sizes.pop()]
-    for window in windows:
-        for book, total in enumerate(totals):
+    if isinstance(windows, WindowColumns):
+        return windows.kept("total counts", lambda: _counts_of(windows, [0] * len(windows), 1)[0])
+    return _counts_of(windows, [0] * len(windows), 1)[0]
+
+
+def _counts_of(windows: Iterable[MeasuredWindow], classes: Sequence[int], num_classes: int) -> list[list[np.ndarray]]:
+    """:func:`total_counts` of each class of windows, all in one pass over them.
+
+    Args:
+        windows: each is looked at once.
+        classes: of the windows, in their order, from 0.
+        num_classes: how many there are.
+    """
+    totals: list[list[np.ndarray]] = []
+    sizes: tuple[int, ...] | None = None
+    for window, number in zip(windows, classes, strict=True):
+        own = tuple(window.arrays["sizes"].tolist())
+        if sizes is None:
+            sizes = own
+            totals = [[np.zeros(size, dtype=np.int64) for size in sizes] for _ in range(num_classes)]
+        if own != sizes:
+            raise MetricError(f"windows of codebooks of different sizes: {sorted({sizes, own})}")
+        for book, total in enumerate(totals[number]):
             # Codes are unique within a window, so plain indexing adds each count once.
             total[window.arrays[f"codes_{book}"]] += window.arrays[f"counts_{book}"]
+    if sizes is None:
+        raise MetricError("windows of codebooks of different sizes: []")
     return totals
 
 
@@ -82,7 +103,10 @@ def level_marginals(counts: np.ndarray, levels: Sequence[int]) -> list[np.ndarra
 
 def marginals(windows: Sequence[MeasuredWindow]) -> list[list[np.ndarray]]:
     """:func:`level_marginals` of each codebook that is a scalar quantizer's; an empty list for the others."""
-    levels = windows[0].arrays["levels"].tolist()
+    if isinstance(windows, WindowColumns):
+        levels = windows.kept("levels", lambda: windows[0].arrays["levels"].tolist())
+    else:
+        levels = windows[0].arrays["levels"].tolist()
     return [
         level_marginals(total, levels) if levels and math.prod(levels) == len(total) else []
         for total in total_counts(windows)
@@ -201,9 +225,9 @@ class CodebookUtilization(CodebookMetric):
         quantizer. Of several codebooks each has its ``utilization[codebook]``, ``perplexity[codebook]`` and
         ``marginal[codebook][dimension][level]``.
         """
-        windows = sorted_windows(windows)
         if not windows:
             return NOTHING_MEASURED
+        parts = _parts(windows)
         totals = total_counts(windows)
         tokens = sum(int(total.sum()) for total in totals)
         bound = 100 * utilization_bound(totals)
@@ -212,7 +236,7 @@ class CodebookUtilization(CodebookMetric):
             "bound": bound,
             "entropy_bits": math.fsum(map(entropy_bits, totals)) / len(totals),
             "perplexity": perplexity(totals),
-            **_parts(windows),
+            **parts,
         }
         if len(totals) > 1:
             details |= {f"utilization[{book}]": 100 * utilization([total]) for book, total in enumerate(totals)}
@@ -237,13 +261,28 @@ class CodebookUtilization(CodebookMetric):
 
 def _parts(windows: Sequence[MeasuredWindow]) -> dict[str, float]:
     """Tokens and utilization of shares of the windows, chosen by a hash so that videos mix."""
-    shuffled = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    if isinstance(windows, WindowColumns):
+        return windows.kept("parts of codes", lambda: _counted_parts(windows, windows.keys()))
+    return _counted_parts(windows, [window.key for window in windows])
+
+
+def _counted_parts(windows: Sequence[MeasuredWindow], keys: Sequence[tuple[str, int]]) -> dict[str, float]:
+    order = sorted(range(len(keys)), key=lambda place: hashlib.sha256(repr(keys[place]).encode()).digest())
+    ends = [len(keys) // divisor for divisor in WINDOW_SHARES.values()]
+    classes = np.full(len(keys), len(ends))
+    for number, (start, end) in enumerate(itertools.pairwise([0, *ends])):
+        classes[order[start:end]] = number
+    counted = _counts_of(windows, classes.tolist(), len(ends) + 1)
+    so_far = [np.zeros_like(total) for total in counted[0]]
     found = {}
-    for share, divisor in WINDOW_SHARES.items():
-        if part := shuffled[: len(windows) // divisor]:
-            totals = total_counts(part)
-            tokens = sum(int(total.sum()) for total in totals)
-            found |= {f"tokens_at_{share}": float(tokens), f"utilization_at_{share}": 100 * utilization(totals)}
+    for number, part in enumerate(counted):
+        so_far = [before + own for before, own in zip(so_far, part, strict=True)]
+        if number == len(ends):
+            if isinstance(windows, WindowColumns):
+                windows.kept("total counts", functools.partial(list, so_far))
+        elif ends[number]:
+            share, tokens = list(WINDOW_SHARES)[number], sum(int(total.sum()) for total in so_far)
+            found |= {f"tokens_at_{share}": float(tokens), f"utilization_at_{share}": 100 * utilization(so_far)}
     return found
 
 
@@ -261,7 +300,6 @@ class CodebookPerplexity(CodebookMetric):
         """Perplexity; ``details``, as means over codebooks: ``entropy_bits`` a token, ``corrected_entropy_bits`` (by
         Miller and Madow) and ``bound``, the largest perplexity of so many tokens.
         """
-        windows = sorted_windows(windows)
         if not windows:
             return NOTHING_MEASURED
         totals = total_counts(windows)

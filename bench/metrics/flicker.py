@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
-
 import numpy as np
-import torch
 from torch import Tensor
 
+from .frame_errors import frame_errors
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
 
@@ -22,11 +20,7 @@ def transition_errors(reference: Tensor, reconstruction: Tensor) -> Tensor:
     Returns:
         (B, T − 1) float64; zero columns for single frames.
     """
-    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
-    # The difference of the changes is the change of the difference.
-    errors = ((x.double() - y.double()) / 2 for x, y in frames)
-    transitions = [(after - before).abs().flatten(1).mean(1) for before, after in itertools.pairwise(errors)]
-    return torch.stack(transitions, dim=1) if transitions else reference.new_zeros(len(reference), 0).double()
+    return frame_errors(reference, reconstruction).transitions
 
 
 class Flicker(RatioMetric):
@@ -42,10 +36,11 @@ class Flicker(RatioMetric):
     convention = "mean |Δx − Δy| over (C, H, W) on [0, 1], Δ from each frame to the next; mean over transitions"
     measurement = "transition-errors"
     counted = "transitions"
+    takes_stacks = True
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
         """``errors``: (T − 1,) float64."""
-        return [{"errors": row} for row in transition_errors(batch.reference, batch.reconstruction).cpu().numpy()]
+        return [{"errors": row} for row in batch.once(frame_errors).transitions.cpu().numpy()]
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The error of each transition."""

@@ -8,9 +8,9 @@ measurement: the three averages of PSNR all read the per-frame MSE.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +18,8 @@ from torch import Tensor
 
 from ...tokenizers.interface import Encoded, TokenizerSpec
 from ..statistics.families import Family, Pair
+
+Made = TypeVar("Made")
 
 Arrays = dict[str, np.ndarray]
 """Named arrays of one window, as the ledger stores them."""
@@ -47,6 +49,13 @@ class WindowBatch:
     """(B, 3, T, H, W) float32, clamped to [-1, 1], finite."""
     encoded: Encoded
     spec: TokenizerSpec
+    _made: dict[Callable[[Tensor, Tensor], Any], Any] = field(default_factory=dict, init=False, repr=False)
+
+    def once(self, compute: Callable[[Tensor, Tensor], Made]) -> Made:
+        """What a function makes of reference and reconstruction; computed once for all metrics that ask for it."""
+        if compute not in self._made:
+            self._made[compute] = compute(self.reference, self.reconstruction)
+        return self._made[compute]
 
 
 @dataclass(frozen=True)

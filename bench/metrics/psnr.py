@@ -7,15 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..statistics.families import paired_interval
-from ..statistics.intervals import Interval, ratio_interval
+from ..statistics.intervals import Interval, ratio_intervals
 from ..statistics.ratios import Link
+from .frame_errors import frame_errors
 from .interface import Arrays, MeasuredWindow, WindowBatch
 from .ratio import RatioMetric
 from .sources import windows_by_source
+from .window_columns import WindowColumns
 
 MSE_FLOOR = 1e-8
 """Added to every mean squared error, as VidTok's script does, so that identical frames have 80 dB."""
@@ -36,9 +37,7 @@ def frame_mse(reference: Tensor, reconstruction: Tensor) -> Tensor:
     Returns:
         (B, T) float64.
     """
-    # Frame by frame: a long clip in float64 would not fit beside the model.
-    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
-    return torch.stack([((x.double() - y.double()) / 2).square().flatten(1).mean(1) for x, y in frames], dim=1)
+    return frame_errors(reference, reconstruction).squared
 
 
 def decibels(mse: np.ndarray) -> np.ndarray:
@@ -70,13 +69,14 @@ class _Psnr(RatioMetric):
 
     def measure(self, batch: WindowBatch) -> list[Arrays]:
         """``mse``: (T,) float64."""
-        return [{"mse": mse} for mse in frame_mse(batch.reference, batch.reconstruction).cpu().numpy()]
+        return [{"mse": mse} for mse in batch.once(frame_errors).squared.cpu().numpy()]
 
 
 class FramePsnr(_Psnr):
     """PSNR of each frame, averaged over all frames: VidTok's."""
 
     name = "psnr"
+    takes_stacks = True
     convention = "per frame −10·log10(MSE + 1e-8) over (C, H, W) on [0, 1]; mean of dB over all frames (VidTok)"
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
@@ -88,6 +88,7 @@ class CappedPsnr(_Psnr):
     """PSNR of each frame, capped, averaged over all frames: CDT's."""
 
     name = "psnr-cap100"
+    takes_stacks = True
     title = "PSNR (cap 100)"
     range = (0.0, CAP)
     convention = "per frame 20·log10(1/√MSE) over (C, H, W) on [0, 1], 100 dB if MSE < 1e-10; mean of dB (CDT)"
@@ -101,19 +102,21 @@ class ClipPsnr(_Psnr):
     """PSNR of each clip, averaged over clips."""
 
     name = "psnr-clip"
+    takes_stacks = True
     title = "PSNR (clip)"
     convention = "per clip −10·log10(MSE + 1e-8), MSE over the whole clip on [0, 1]; mean of dB over clips"
     counted = "clips"
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The dB of the clip's mean squared error."""
-        return decibels(np.mean(window.arrays["mse"], keepdims=True))
+        return decibels(np.mean(window.arrays["mse"], axis=-1, keepdims=True))
 
 
 class PooledPsnr(_Psnr):
     """PSNR of the mean squared error over everything."""
 
     name = "psnr-pooled"
+    takes_stacks = True
     title = "PSNR (pooled)"
     convention = "−10·log10(MSE + 1e-8) of the mean MSE over all frames on [0, 1]"
     link = Link(decibels, decibels_slope, lowest=0.0)
@@ -153,9 +156,7 @@ def psnr_by_position(windows: Sequence[MeasuredWindow]) -> PositionCurve:
     totals, counts = _position_sums(windows)
     length = totals.shape[1]
     low, high = np.full(length, np.nan), np.full(length, np.nan)
-    for position in range(length):
-        reached = counts[:, position] > 0
-        interval = ratio_interval(totals[reached, position], counts[reached, position])
+    for position, interval in enumerate(ratio_intervals(totals, counts)):
         if interval.low is not None:
             low[position], high[position] = interval.low, interval.high
     return PositionCurve(totals.sum(0) / counts.sum(0), low, high, counts.sum(0).astype(np.int64))
@@ -182,6 +183,8 @@ def psnr_difference_by_position(
 
 def _position_sums(windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
     """Sums of dB and numbers of windows, (sources, positions) each, sources sorted."""
+    if isinstance(windows, WindowColumns):
+        return _position_sums_of_columns(windows)
     sources = windows_by_source(windows)
     length = max((len(window.arrays["mse"]) for window in windows), default=0)
     totals, counts = np.zeros((len(sources), length)), np.zeros((len(sources), length))
@@ -190,4 +193,17 @@ def _position_sums(windows: Sequence[MeasuredWindow]) -> tuple[np.ndarray, np.nd
             values = decibels(window.arrays["mse"])
             totals[index, : len(values)] += values
             counts[index, : len(values)] += 1
+    return totals, counts
+
+
+def _position_sums_of_columns(windows: WindowColumns) -> tuple[np.ndarray, np.ndarray]:
+    codes, names = windows.sources
+    stacks = list(windows.stacks())
+    length = max((stack.arrays["mse"].shape[1] for stack in stacks), default=0)
+    totals, counts = np.zeros((len(names), length)), np.zeros((len(names), length))
+    for stack in stacks:
+        values, of = decibels(stack.arrays["mse"]), codes[stack.places]
+        for position in range(values.shape[1]):
+            totals[:, position] += np.bincount(of, values[:, position], len(names))
+            counts[:, position] += np.bincount(of, minlength=len(names))
     return totals, counts

@@ -21,6 +21,7 @@ class TokenBenchPsnr(ClipPsnr):
     """PSNR of each clip, averaged over clips: TokenBench's, whose clips are whole videos."""
 
     name = "psnr-tokenbench"
+    takes_stacks = True
     title = "PSNR (TokenBench)"
     range = (0.0, 186.61)
     convention = (
@@ -30,4 +31,4 @@ class TokenBenchPsnr(ClipPsnr):
 
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The dB of the clip's mean squared error."""
-        return tokenbench_decibels(np.mean(window.arrays["mse"], keepdims=True) * PEAK**2)
+        return tokenbench_decibels(np.mean(window.arrays["mse"], axis=-1, keepdims=True) * PEAK**2)

@@ -7,7 +7,6 @@ Transactions on Image Processing 13 (2004), equation 13, with K1 = 0.01, K2 = 0.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable
 
 import numpy as np
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from .interface import Arrays, MeasuredWindow, MetricError, WindowBatch
+from .local_moments import LocalMoments, Moments
 from .ratio import RatioMetric
 
 LUMINANCE_CONSTANT = 0.01**2
@@ -47,16 +47,7 @@ def gaussian_ssim(reference: Tensor, reconstruction: Tensor, *, pooled: bool = T
     factor = max(1, round(min(reference.shape[-2:]) / POOLING_SIDE)) if pooled else 1
     positions = torch.arange(GAUSSIAN_TAPS, dtype=torch.float64, device=reference.device) - GAUSSIAN_TAPS // 2
     taps = torch.exp(-positions.square() / (2 * GAUSSIAN_SIGMA**2))
-    taps = taps / taps.sum()
-    height, width = (side // factor for side in reference.shape[-2:])
-    rows, columns = _valid_filter_matrix(taps, height), _valid_filter_matrix(taps, width).T
-
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        if factor > 1:
-            x, y = F.avg_pool2d(x, factor), F.avg_pool2d(y, factor)
-        return _mean_ssim(x, y, lambda image: rows @ image @ columns, moment_scale=1)
-
-    return _by_frame(reference, reconstruction, frame_ssim)
+    return _by_frame(reference, reconstruction, taps / taps.sum(), factor=factor, moment_scale=1)
 
 
 def uniform_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
@@ -75,15 +66,9 @@ def uniform_ssim(reference: Tensor, reconstruction: Tensor) -> Tensor:
         MetricError: if a side is under 7 pixels.
     """
     _require_side(reference, UNIFORM_TAPS)
+    taps = torch.full((UNIFORM_TAPS,), 1 / UNIFORM_TAPS, dtype=torch.float64, device=reference.device)
     samples = UNIFORM_TAPS**2
-
-    def average(image: Tensor) -> Tensor:
-        return F.avg_pool2d(F.avg_pool2d(image, (UNIFORM_TAPS, 1), stride=1), (1, UNIFORM_TAPS), stride=1)
-
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        return _mean_ssim(x, y, average, moment_scale=samples / (samples - 1))
-
-    return _by_frame(reference, reconstruction, frame_ssim)
+    return _by_frame(reference, reconstruction, taps, factor=1, moment_scale=samples / (samples - 1))
 
 
 def _require_side(video: Tensor, side: int) -> None:
@@ -92,28 +77,39 @@ def _require_side(video: Tensor, side: int) -> None:
         raise MetricError(f"frames of {height}×{width} pixels are smaller than the {side}×{side} window of SSIM")
 
 
-def _valid_filter_matrix(taps: Tensor, length: int) -> Tensor:
-    """(length − taps + 1, length): a banded matrix; two products filter faster than a convolution in float64."""
-    matrix = taps.new_zeros(length - len(taps) + 1, length)
-    for offset, tap in enumerate(taps):
-        matrix.diagonal(offset).fill_(tap)
-    return matrix
+def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor: int, moment_scale: float) -> Tensor:
+    """SSIM of each frame, (B, T) float64, pooled by a factor before; moments are multiplied by their scale."""
+    height, width = (side // factor for side in reference.shape[-2:])
+    moments = LocalMoments(taps, reference.shape[1], height, width)
+
+    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
+        if factor > 1:
+            x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
+        sums = torch.stack([_sum_of_quarters(strip, moment_scale) for strip in moments.strips(x, y)])
+        return 4 * sums.sum() / (x.shape[0] * moments.num_positions)
+
+    # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame, so that no value depends on what
+    # else is in the batch.
+    windows = zip(reference, reconstruction, strict=True)
+    frames = [[frame_ssim(x[:, t], y[:, t]) for t in range(x.shape[1])] for x, y in windows]
+    return torch.stack([torch.stack(values) for values in frames])
 
 
-def _by_frame(reference: Tensor, reconstruction: Tensor, frame_ssim: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    frames = zip(reference.unbind(2), reconstruction.unbind(2), strict=True)
-    # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame to bound the memory it takes.
-    return torch.stack([frame_ssim((x.double() + 1) / 2, (y.double() + 1) / 2) for x, y in frames], dim=1)
-
-
-def _mean_ssim(x: Tensor, y: Tensor, local_mean: Callable[[Tensor], Tensor], moment_scale: float) -> Tensor:
-    """Mean SSIM of pictures (B, C, H, W) on [0, 1] over channels and positions, (B,)."""
-    mean_x, mean_y = local_mean(x), local_mean(y)
-    variances = moment_scale * (local_mean(x * x + y * y) - mean_x.square() - mean_y.square())
-    covariance = moment_scale * (local_mean(x * y) - mean_x * mean_y)
-    luminance = (2 * mean_x * mean_y + LUMINANCE_CONSTANT) / (mean_x.square() + mean_y.square() + LUMINANCE_CONSTANT)
-    contrast = (2 * covariance + CONTRAST_CONSTANT) / (variances + CONTRAST_CONSTANT)
-    return (luminance * contrast).flatten(1).mean(1)
+def _sum_of_quarters(moments: Moments, scale: float) -> Tensor:
+    """The sum of a quarter of the SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
+    mean_x, mean_y = moments.mean_x, moments.mean_y
+    product = mean_y * mean_y
+    squares = (mean_x * mean_x).add_(product)
+    torch.mul(mean_x, mean_y, out=product)
+    covariance = moments.mean_product.sub_(product)
+    variances = moments.mean_squares.sub_(squares)
+    if scale != 1:
+        covariance, variances = covariance.mul_(scale), variances.mul_(scale)
+    # Pictures on [0, 2] have four times the constants; the two factors 2 of the numerator are left to the quarter.
+    numerator = product.add_(2 * LUMINANCE_CONSTANT).mul_(covariance.add_(2 * CONTRAST_CONSTANT))
+    denominator = squares.add_(4 * LUMINANCE_CONSTANT).mul_(variances.add_(4 * CONTRAST_CONSTANT))
+    # First along rows: the order of a sum over everything would depend on the number of threads.
+    return numerator.div_(denominator).sum(1).sum()
 
 
 class _Ssim(RatioMetric):
@@ -124,6 +120,7 @@ class _Ssim(RatioMetric):
     decimals = 4
     saturates_at = 1.0
     needs = "pairs"
+    takes_stacks = True
     piecewise = True
 
     @staticmethod

@@ -74,6 +74,7 @@ class Vmaf(RatioMetric):
     decimals = 2
     saturates_at = 100.0
     needs = "pairs"
+    takes_stacks = True
     convention = (
         f"libvmaf's {MODEL} on 8-bit YUV 4:4:4, BT.709 of limited range (it reads luma alone: 4:2:0 gives the same), "
         "at the clip's own size; mean over all frames"

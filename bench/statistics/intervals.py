@@ -61,23 +61,68 @@ def ratio_interval(
         seed: of the draws.
     """
     ratio = Ratio.of(sums, weights)
+    statistics = None
+    if ratio.num_sources >= MIN_BOOTSTRAP_SOURCES and _varies(ratio):
+        statistics = ratio_statistics(ratio, draws, seed)
+    return _interval_of(ratio, link, statistics)
+
+
+def _interval_of(ratio: Ratio, link: Link, statistics: np.ndarray | None) -> Interval:
     value = float(link.value(np.asarray(ratio.value)))
     if ratio.num_sources < 2:
         return Interval(value, ratio.num_sources)
     error = ratio.standard_error
     if ratio.num_sources < MIN_SOURCES:
         return Interval(value, ratio.num_sources, standard_error=error, freedom=ratio.freedom)
-    if error <= 1e-12 * abs(ratio.value):
+    if not _varies(ratio):
         return Interval(value, ratio.num_sources, value, value, error, ratio.freedom, NO_VARIATION)
-    statistics = None
-    if ratio.num_sources >= MIN_BOOTSTRAP_SOURCES:
-        statistics = ratio_statistics(ratio, draws, seed)
     low, high, few = interval_ends(
         ratio.value, error, ratio.freedom, ratio.effective_sources, statistics, ratio.num_sources
     )
     few = few or carried_by_few(ratio.residuals)
     low, high = sorted(float(link.value(np.asarray(max(end, link.lowest)))) for end in (low, high))
     return Interval(value, ratio.num_sources, low, high, error, ratio.freedom, FEW_CARRY if few else "")
+
+
+def ratio_intervals(
+    sums: np.ndarray, weights: np.ndarray, *, draws: int = NUM_DRAWS, seed: int = SEED
+) -> list[Interval]:
+    """The ratio of each column with its interval, as :func:`ratio_interval`; many columns cost little more than one.
+
+    Args:
+        sums: numerators summed by video, (sources, columns).
+        weights: weights summed by video, (sources, columns); videos of weight 0 play no part in a column, and each
+            column has at least one other.
+        draws: bootstrap draws.
+        seed: of the draws.
+    """
+    reached = weights > 0
+    columns = [Ratio.of(sums[own, place], weights[own, place]) for place, own in enumerate(reached.T)]
+    statistics: dict[int, np.ndarray] = {}
+    for num_sources in sorted({ratio.num_sources for ratio in columns}):
+        alike = [place for place, ratio in enumerate(columns) if ratio.num_sources == num_sources]
+        if num_sources >= MIN_BOOTSTRAP_SOURCES:
+            varying = [place for place in alike if _varies(columns[place])]
+            found = _joint_statistics([columns[place] for place in varying], draws, seed) if varying else []
+            statistics |= dict(zip(varying, found, strict=True))
+    return [_interval_of(ratio, IDENTITY, statistics.get(place)) for place, ratio in enumerate(columns)]
+
+
+def _varies(ratio: Ratio) -> bool:
+    return ratio.standard_error > 1e-12 * abs(ratio.value)
+
+
+def _joint_statistics(ratios: list[Ratio], draws: int, seed: int) -> list[np.ndarray]:
+    """:func:`ratio_statistics` of ratios of as many videos, in one pass over the draws."""
+    blocks = [np.stack([r.residuals, r.residuals * r.shares, r.shares, r.shares**2, r.residuals**2]) for r in ratios]
+    columns = np.concatenate(blocks).T
+    parts: list[tuple[np.ndarray, np.ndarray]] = []
+    num_sources = ratios[0].num_sources
+    for counts in draw_counts(num_sources, draws, seed):
+        drawn = (counts @ columns).reshape(len(counts), len(ratios), 5)
+        parts.append(_deviations(*(drawn[..., place] for place in range(5)), num_sources))
+    deviations, errors = (np.concatenate(each) for each in zip(*parts, strict=True))
+    return [studentised(deviations[:, k], errors[:, k], ratio.standard_error) for k, ratio in enumerate(ratios)]
 
 
 def ratio_statistics(ratio: Ratio, draws: int = NUM_DRAWS, seed: int = SEED) -> np.ndarray:
@@ -96,12 +141,23 @@ def ratio_deviations(ratio: Ratio, counts: np.ndarray) -> tuple[np.ndarray, np.n
     """
     residuals, shares = ratio.residuals, ratio.shares
     columns = np.stack([residuals, residuals * shares, shares, shares**2, residuals**2], axis=1)
-    drawn, crossed, weight, weight_squares, squares = (counts @ columns).T
+    return _deviations(*(counts @ columns).T, ratio.num_sources)
+
+
+def _deviations(
+    drawn: np.ndarray,
+    crossed: np.ndarray,
+    weight: np.ndarray,
+    weight_squares: np.ndarray,
+    squares: np.ndarray,
+    num_sources: int,
+) -> tuple[np.ndarray, np.ndarray]:
+    """See :func:`ratio_deviations`; of sums over the videos of each draw."""
     deviations = drawn / weight
     variation = clear_of_rounding(
         squares - 2 * deviations * crossed + deviations**2 * weight_squares, squares + deviations**2 * weight_squares
     )
-    return deviations, np.sqrt(ratio.num_sources / (ratio.num_sources - 1) * variation) / weight
+    return deviations, np.sqrt(num_sources / (num_sources - 1) * variation) / weight
 
 
 def studentised(deviations: np.ndarray, errors: np.ndarray, error: float | np.ndarray) -> np.ndarray:

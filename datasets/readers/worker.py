@@ -2,7 +2,8 @@
 
 The child is a plain Python process that runs :func:`toklab.datasets.readers.worker_process.serve`; it never imports the
 caller's main module, so scripts, notebooks and test runners can all use it. It ends when its pipe closes, and an alarm
-of the operating system ends it should it hang while the parent is gone.
+of the operating system ends it should it hang while the parent is gone. Clips come back in memory that both processes
+map: see :mod:`.shared_arrays`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -24,6 +26,7 @@ from torch import Tensor
 from ..interface import UnreadableVideo, VideoSource
 from .choice import ReaderChoice
 from .interface import ReaderName, VideoFacts
+from .shared_arrays import has_descriptor_passing, receive_message
 
 START_TIMEOUT_S = 300.0
 """The first start imports torch, which may come from a slow network disk."""
@@ -62,6 +65,7 @@ class DecodeWorker:
         self.timeout_s = timeout_s
         self._process: subprocess.Popen[bytes] | None = None
         self._messages: IO[bytes] | None = None
+        self._descriptors: socket.socket | None = None
         self._turn = threading.Lock()
 
     def probe(self, source: VideoSource, reader: ReaderChoice = "auto") -> VideoFacts:
@@ -100,15 +104,24 @@ class DecodeWorker:
     def _start(self) -> None:
         module = f"{__name__}_process"
         self._messages = tempfile.TemporaryFile()  # noqa: SIM115 – closed in _forget
-        self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START.format(module=module), json.dumps(sys.path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._messages,
-            env=os.environ | {"OMP_NUM_THREADS": "1"},
-        )
+        theirs: socket.socket | None = None
+        if has_descriptor_passing():
+            self._descriptors, theirs = socket.socketpair()
+        passed = () if theirs is None else (theirs.fileno(),)
         try:
-            self._exchange(("start", self.timeout_s), START_TIMEOUT_S)
+            self._process = subprocess.Popen(
+                [sys.executable, "-P", "-c", _START.format(module=module), json.dumps(sys.path)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._messages,
+                env=os.environ | {"OMP_NUM_THREADS": "1"},
+                pass_fds=passed,
+            )
+        finally:
+            if theirs is not None:
+                theirs.close()
+        try:
+            self._exchange(("start", self.timeout_s, *passed), START_TIMEOUT_S)
         except WorkerLost as error:
             raise RuntimeError(f"the decoding process doesn't start: {error}") from None
 
@@ -131,8 +144,13 @@ class DecodeWorker:
         try:
             process.stdin.write(message)
             process.stdin.flush()
-            return pickle.load(process.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError):
+            return receive_message(process.stdout, self._descriptors)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+                # The child is well: this process found no room for what it sent.
+                process.kill()
+                process.wait()
+                raise WorkerLost(f"the decoded frames can't be taken over: {error.strerror}") from None
             process.wait()
             if timed_out.is_set():
                 raise WorkerLost(f"timed out after {timeout_s:g} s") from None
@@ -157,12 +175,13 @@ class DecodeWorker:
         process, self._process = self._process, None
         process.kill()
         process.wait()
-        for pipe in (process.stdin, process.stdout, self._messages):
+        for pipe in (process.stdin, process.stdout, self._messages, self._descriptors):
             if pipe is not None:
                 _close_quietly(pipe)
+        self._descriptors = None
 
 
-def _close_quietly(pipe: IO[bytes]) -> None:
+def _close_quietly(pipe: IO[bytes] | socket.socket) -> None:
     """Close a pipe whose other end may be gone, with bytes still to be sent."""
     try:
         pipe.close()

@@ -6,9 +6,10 @@ import math
 import os
 import pickle
 import signal
+import socket
 import sys
 from dataclasses import replace
-from typing import IO, Any
+from typing import Any
 
 import torch
 
@@ -18,6 +19,7 @@ from .choice import ReaderChoice, open_reader
 from .coding import coding_of
 from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
+from .shared_arrays import send_message
 
 GRACE_S = 10.0
 """The parent kills a child that is late; a child whose parent is gone ends itself this many seconds later."""
@@ -99,8 +101,9 @@ def serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     torch.set_num_threads(1)
     requests = sys.stdin.buffer
-    _, timeout_s = pickle.load(requests)
-    _send(answers, ("ok", None))
+    _, timeout_s, *descriptors = pickle.load(requests)
+    connection = socket.socket(fileno=descriptors[0]) if descriptors else None
+    send_message(answers, connection, ("ok", None))
     source = OpenSource()
     while True:
         try:
@@ -112,14 +115,9 @@ def serve() -> None:
         reply = answer(source, request)
         _set_alarm(0)
         try:
-            _send(answers, reply)
+            send_message(answers, connection, reply)
         except BrokenPipeError:
             return
-
-
-def _send(answers: IO[bytes], reply: tuple[str, Any]) -> None:
-    pickle.dump(reply, answers, protocol=5)
-    answers.flush()
 
 
 def _set_alarm(seconds: float) -> None:

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from rich import box
 from rich.cells import cell_len
 from rich.console import Group, RenderableType
+from rich.constrain import Constrain
 from rich.table import Table
 from rich.text import Text
 
+from ..schema import Figure
 from ..tables.columns import Column
-from ..tables.table import Cell, ResultsTable
+from ..tables.table import Cell, ResultsTable, build_table
 
 MINIMUM_TITLE_WIDTH, MAXIMUM_TITLE_WIDTH = 22, 34
 """Columns of the terminal that the row titles get: as many as don't split the table further; they wrap at blanks."""
@@ -19,7 +21,28 @@ MINIMUM_TITLE_WIDTH, MAXIMUM_TITLE_WIDTH = 22, 34
 GAP = 2
 """Columns of the terminal between two columns of the table, the box's blank divider included."""
 
+WIDE = 140
+"""Columns of the terminal from which a table may be split once more to hold its intervals."""
+
+PROSE_WIDTH = 120
+"""Columns of the terminal that sentences take at most: longer lines are hard to read."""
+
 _STYLES = {"best": "bold", "second": "underline", "": ""}
+
+
+def terminal_table(
+    figures: Sequence[Figure], width: int, *, title: str = "", across_protocols: bool = False
+) -> RenderableType:
+    """What rich prints for figures in a terminal ``width`` columns wide.
+
+    Columns without any figure are left out, and named below. Intervals stand behind the figures where the table needs
+    no further part for them, or one in a terminal of at least :data:`WIDE` columns.
+    """
+    plain = build_table(figures, title=title, across_protocols=across_protocols, without_empty=True)
+    ends = build_table(figures, title=title, across_protocols=across_protocols, intervals="ends", without_empty=True)
+    has_any = any(cell.interval for section in ends.sections for row in section.rows for cell in row.cells)
+    further = len(_parts(ends, width)[1]) - len(_parts(plain, width)[1])
+    return render_table(ends if has_any and further <= (width >= WIDE) else plain, width)
 
 
 def render_table(table: ResultsTable, width: int) -> RenderableType:
@@ -29,6 +52,17 @@ def render_table(table: ResultsTable, width: int) -> RenderableType:
     dataset if possible; figures never wrap.
     """
     parts: list[RenderableType] = [Text(f"{table.title}", style="bold")] if table.title else []
+    title_width, split = _parts(table, width)
+    parts += [_rich_table(table, chosen, title_width) for chosen in split]
+    parts += [Text(line) for line in table.not_measured]
+    if table.caption:
+        parts.append(Text(table.caption))
+    parts += [Text(f"{note.mark} {note.text}", style="dim") for note in table.footnotes]
+    return Group(*(part if isinstance(part, Table) else Constrain(part, min(width, PROSE_WIDTH)) for part in parts))
+
+
+def _parts(table: ResultsTable, width: int) -> tuple[int, list[list[int]]]:
+    """Width of the row titles, and the columns of each partial table."""
     rows = [row for section in table.sections for row in section.rows]
     titles = [section.title for section in table.sections] + [f"{row.title} {','.join(row.marks)}" for row in rows]
     longest = min(MAXIMUM_TITLE_WIDTH, max((cell_len(title) for title in titles), default=0))
@@ -36,11 +70,7 @@ def render_table(table: ResultsTable, width: int) -> RenderableType:
     left = width - regularizer_width - 2 * GAP - 2
     candidates = range(longest, min(longest, MINIMUM_TITLE_WIDTH) - 1, -1)
     title_width = min(candidates, key=lambda title: len(_split(table, left - title)))
-    parts += [_rich_table(table, chosen, title_width) for chosen in _split(table, left - title_width)]
-    if table.caption:
-        parts.append(Text(table.caption))
-    parts += [Text(f"{note.mark} {note.text}", style="dim") for note in table.footnotes]
-    return Group(*parts)
+    return title_width, _split(table, left - title_width)
 
 
 def _split(table: ResultsTable, left: int) -> list[list[int]]:

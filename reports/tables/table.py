@@ -18,6 +18,7 @@ from ..schema import MIN_VIDEOS, Figure, Rank, group_order, group_title, round_o
 from ..text import one_line
 from .columns import Column, ColumnGroup, arrange_columns
 from .footnotes import Footnote, Footnotes
+from .not_measured import leave_out_empty
 from .rows import ArrangedRow, arrange_rows, row_titles
 
 Intervals = Literal["none", "half-width", "ends"]
@@ -76,10 +77,17 @@ class ResultsTable:
     columns: tuple[Column, ...]
     sections: tuple[Section, ...]
     footnotes: tuple[Footnote, ...]
+    not_measured: tuple[str, ...] = ()
+    """Lines on the columns that were left out: what is missing, why, and what to do about it."""
 
 
 def build_table(
-    figures: Sequence[Figure], *, title: str = "", across_protocols: bool = False, intervals: Intervals = "none"
+    figures: Sequence[Figure],
+    *,
+    title: str = "",
+    across_protocols: bool = False,
+    intervals: Intervals = "none",
+    without_empty: bool = False,
 ) -> ResultsTable:
     """Arrange figures for print.
 
@@ -88,9 +96,13 @@ def build_table(
         title: printed above the table.
         across_protocols: put figures measured under other protocols into one column, marked.
         intervals: how the 95 % intervals are printed.
+        without_empty: leave out columns without any figure, and say so below the table.
     """
     columns, places = arrange_columns(figures, across_protocols)
     drafts = arrange_rows(figures, places)
+    not_measured: tuple[str, ...] = ()
+    if without_empty:
+        columns, drafts, not_measured = leave_out_empty(columns, drafts)
     notes = Footnotes()
     counts = _counts(drafts, columns)
     sections = []
@@ -114,7 +126,7 @@ def build_table(
         ]
         sections.append(Section(group_title(group), tuple(printed)))
     caption = _caption(columns, counts, sections, intervals)
-    return ResultsTable(one_line(title), caption, columns, tuple(sections), notes.listed())
+    return ResultsTable(one_line(title), caption, columns, tuple(sections), notes.listed(), not_measured)
 
 
 def _row_marks(source: Figure, notes: Footnotes) -> tuple[str, ...]:
@@ -201,8 +213,8 @@ def _caption(
                     rests.setdefault(f"{count:,} {kind}", []).append(column.title)
         if rests and group.dataset:
             listed = "; ".join(f"{number} ({', '.join(titles)})" for number, titles in rests.items())
-            sentences.append(f"{group.dataset}, protocol {group.protocol} ({group.protocol_hash}): N = {listed}.")
-            sentences += _videos(group, columns, sections, intervals)
+            place = f"{group.dataset}, protocol {group.protocol} ({group.protocol_hash})"
+            sentences.append(f"{place}: N = {_videos(group, columns, sections)}{listed}.")
     speeds = _speeds(sections)
     sentences += speeds
     families = _families(columns, sections)
@@ -249,10 +261,8 @@ def _speeds(sections: Sequence[Section]) -> list[str]:
     return [f"{sentence}."]
 
 
-def _videos(
-    group: ColumnGroup, columns: tuple[Column, ...], sections: Sequence[Section], intervals: Intervals
-) -> list[str]:
-    """How many videos the intervals of a dataset rest on."""
+def _videos(group: ColumnGroup, columns: tuple[Column, ...], sections: Sequence[Section]) -> str:
+    """How many videos the intervals of a dataset rest on, in front of what is counted in them."""
     found = {
         cell.figure.num_sources
         for section in sections
@@ -261,12 +271,11 @@ def _videos(
         if column.group == group and cell.figure and cell.figure.num_sources and column.is_home(cell.figure)
     }
     if not found:
-        return []
+        return ""
     most = max(found)
     span = f"{min(found):,} to {most:,}" if len(found) > 1 else f"{most:,}"
-    named = f"{span} video{'s' if most > 1 else ''}"
-    too_few = ": too few for intervals and ranks" if most < MIN_VIDEOS else ""
-    return [f"{named[:1].upper()}{named[1:]}{too_few}."]
+    too_few = ", too few for intervals and ranks" if most < MIN_VIDEOS else ""
+    return f"{span} video{'s' * (most > 1)}{too_few}: "
 
 
 def _families(columns: tuple[Column, ...], sections: Sequence[Section]) -> list[str]:

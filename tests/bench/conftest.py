@@ -29,7 +29,7 @@ class SilentProgress:
         self.finished: list[CellRecord] = []
         self.done_before: list[int] = []
 
-    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int, videos: int) -> None:
         self.done_before.append(done)
 
     def advance(self, windows: int, failed: int) -> None:

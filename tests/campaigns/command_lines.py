@@ -60,6 +60,7 @@ FITTING: dict[str, tuple[str, ...]] = {
     "kind": ("tokenizers", "datasets", "metrics", "suites"),
     "device": ("cpu", "auto", "cuda:7", "meta"),
     **dict.fromkeys(("batch_size", "prefetch", "limit", "limit_videos", "threads", "timeout", "keep_recon"), NUMBERS),
+    **dict.fromkeys(("decode_workers", "clip_cache"), NUMBERS),
     **dict.fromkeys(("height", "width", "frames", "windows", "steps", "size", "table"), NUMBERS),
 }
 """What fits a parameter of a name."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -32,9 +33,11 @@ class InProcessDecoder(DecodeWorker):
     def __init__(self) -> None:
         super().__init__()
         self._source = OpenSource()
+        self._one_at_a_time = threading.Lock()
 
     def _request(self, *request: Any) -> Any:
-        kind, found = answer(self._source, request)
+        with self._one_at_a_time:
+            kind, found = answer(self._source, request)
         if kind == "unreadable":
             raise UnreadableVideo(found)
         return found

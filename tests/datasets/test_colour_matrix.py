@@ -40,7 +40,7 @@ def _write(folder: Path, colour: tuple[int, int, int], *tags: str) -> None:
 
 def _colour(dataset: Dataset, protocol: Protocol, worker: DecodeWorker, reader: Literal["auto", "pyav"]) -> list[int]:
     """Mean red, green and blue of a dataset's first frame, 0 to 255."""
-    with ClipStream(dataset.sources(), protocol, causal=False, reader=reader, worker=worker) as stream:
+    with ClipStream(dataset.sources(), protocol, causal=False, reader=reader, workers=[worker]) as stream:
         clip, *_ = list(stream)
     assert isinstance(clip, Clip), clip
     return np.round((clip.video[:, 0].mean(dim=(1, 2)).numpy() + 1) * 127.5).astype(int).tolist()

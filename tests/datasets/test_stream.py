@@ -20,6 +20,7 @@ from toklab.datasets.identity import content_id
 from toklab.datasets.interface import WHOLE_SOURCE, Clip, FailedClip, VideoSource
 from toklab.datasets.protocol import load_protocol
 from toklab.datasets.readers.choice import open_reader
+from toklab.datasets.readers.interface import VideoFacts
 from toklab.datasets.readers.worker import DecodeWorker, WorkerLost
 from toklab.datasets.stream import ClipStream, SourcePlan
 
@@ -163,12 +164,41 @@ def test_a_fault_in_the_decoding_process_fails_its_window_only(
     sources: list[VideoSource], fault: str, reason: str
 ) -> None:
     protocol = faulty_protocol(fault, 17, 17)  # pyright: ignore[reportArgumentType]
-    with ClipStream(sources, protocol, causal=True, timeout_s=10) as stream:
+    with ClipStream(sources, protocol, causal=True, timeout_s=10, num_workers=2) as stream:
         given = list(stream)
     failed = [(clip.source, clip.window.index) for clip in given if isinstance(clip, FailedClip)]
     assert failed == [("a", 1), ("b", 1)]
     assert len(given) == 6
     assert all(reason in clip.reason for clip in given if isinstance(clip, FailedClip))
+
+
+@pytest.mark.slow
+def test_while_one_video_waits_another_worker_decodes_the_next_one_and_the_order_stays(
+    sources: list[VideoSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    awaited = tmp_path / "b was decoded"
+    decoded: list[str] = []
+    original = DecodeWorker.decode
+
+    def watched(self: DecodeWorker, source: VideoSource, *arguments: object) -> object:
+        clip = original(self, source, *arguments)  # pyright: ignore[reportArgumentType]
+        decoded.append(source.key)
+        if decoded.count("b") == 2:
+            awaited.touch()
+        return clip
+
+    monkeypatch.setattr(DecodeWorker, "decode", watched)
+    # Only video a is long enough for a window that begins with frame 34.
+    with ClipStream(sources, faulty_protocol("wait", 34, 34, awaited), causal=True, num_workers=2) as stream:
+        plans = list(stream.plans())
+        clips = [clip for clip in stream if isinstance(clip, Clip)]
+    assert [plan.source.key for plan in plans if isinstance(plan, SourcePlan)] == ["a", "b"]
+    assert decoded[-2:] == ["a", "a"]
+    assert [(clip.source, clip.window.index) for clip in clips] == [("a", i) for i in range(4)] + [("b", 0), ("b", 1)]
+    by_key = {source.key: source for source in sources}
+    for clip in clips:
+        frames = open_reader(by_key[clip.source]).frames(clip.window.frame_ids)
+        assert torch.equal(clip.video, PROTOCOL.transform(frames))
 
 
 @pytest.mark.slow
@@ -191,7 +221,7 @@ def test_leaving_early_stops_thread_and_process(sources: list[VideoSource]) -> N
 
 
 def _process_of(stream: ClipStream, _clip: object) -> int:
-    process = stream._worker._process
+    process = stream._workers[0]._process
     assert process is not None
     return process.pid
 
@@ -233,10 +263,11 @@ def test_cached_windows_are_not_decoded_again(
     sources: list[VideoSource], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cache = ClipCache(tmp_path / "cache", 10**9)
-    with ClipStream(sources, PROTOCOL, causal=True, cache=cache) as stream:
+    facts: dict[tuple[str, VideoSource, str], VideoFacts] = {}
+    with ClipStream(sources, PROTOCOL, causal=True, cache=cache, known_facts=facts) as stream:
         first = [clip for clip in stream if isinstance(clip, Clip)]
     monkeypatch.setattr(DecodeWorker, "_start", lambda self: pytest.fail("a process was started"))
-    with ClipStream(sources, PROTOCOL, causal=True, cache=cache) as stream:
+    with ClipStream(sources, PROTOCOL, causal=True, cache=cache, known_facts=facts) as stream:
         second = [clip for clip in stream if isinstance(clip, Clip)]
     assert len(second) == 6
     for one, other in zip(first, second, strict=True):
@@ -255,19 +286,31 @@ from pathlib import Path
 from toklab.datasets.interface import VideoSource
 from toklab.datasets.protocol import load_protocol
 from toklab.datasets.stream import ClipStream
-stream = ClipStream([VideoSource("v", Path(sys.argv[1]))], load_protocol("vidtok"), causal=True)
-next(iter(stream))
-print(stream._worker._process.pid, flush=True)
+videos = [VideoSource(name, Path(sys.argv[1])) for name in "vw"]
+stream = ClipStream(videos, load_protocol("vidtok"), causal=True, num_workers=2)
+clips = [clip for _, clip in zip(range(5), stream)]
+for worker in stream._workers:
+    print(worker._process.pid)
+print(Path("/proc/self/maps").read_text().count("toklab-clip"), flush=True)
 os.kill(os.getpid(), 9)
 """
 
 
 @pytest.mark.slow
-def test_the_process_ends_with_a_killed_parent_whose_main_module_is_not_guarded(sources: list[VideoSource]) -> None:
+def test_all_is_gone_with_a_killed_parent_whose_main_module_is_not_guarded(
+    sources: list[VideoSource], tmp_path: Path
+) -> None:
     command = [sys.executable, "-", str(sources[1].path)]
-    parent = subprocess.run(command, input=ORPHAN, text=True, capture_output=True)
-    assert parent.returncode == -signal.SIGKILL
-    assert _has_ended(int(parent.stdout))
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    parent = subprocess.run(command, input=ORPHAN, text=True, capture_output=True, env=environment)
+    assert parent.returncode == -signal.SIGKILL, parent.stderr
+    first, second, num_mapped = map(int, parent.stdout.split())
+    assert _has_ended(first)
+    assert _has_ended(second)
+    # These clips were in memory that the processes shared, and which no folder lists.
+    assert num_mapped == 5
+    assert not list(tmp_path.iterdir())
+    assert not list(Path("/dev/shm").glob("*toklab*"))
 
 
 @pytest.mark.slow

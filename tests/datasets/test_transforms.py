@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import load_file
 from toklab.datasets.protocol import load_protocol
+from toklab.datasets.transforms import resized_size
+from torch.nn.functional import interpolate, pad
 from torchvision.transforms.functional import normalize, to_tensor
 
 VIDTOK = load_protocol("vidtok")
@@ -34,6 +36,36 @@ def test_frames_of_the_clips_size_only_change_their_scale() -> None:
     clip = VIDTOK.derive(height=32, width=32).transform(frames)
     expected = torch.from_numpy(frames).permute(3, 0, 1, 2) / 255 * 2 - 1
     torch.testing.assert_close(clip, expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("resize_filter", ["bilinear", "bicubic", "lanczos"])
+@pytest.mark.parametrize("crop", ["center", "top-left"])
+@pytest.mark.parametrize("size", [(47, 83), (90, 31), (32, 40)])
+def test_clips_are_bit_for_bit_what_each_frame_gives_on_its_own(
+    resize_filter: str, crop: str, size: tuple[int, int]
+) -> None:
+    frames = np.random.default_rng(1).integers(0, 256, (3, *size, 3), dtype=np.uint8)
+    frames.flags.writeable = False
+    protocol = VIDTOK.derive(height=32, width=40, resize_filter=resize_filter, crop=crop)
+    resized = resized_size(*size, 32, 40, "short-side-to-height")
+    expected = []
+    for frame in frames:
+        if resize_filter == "lanczos" and resized != size:
+            image = np.array(Image.fromarray(frame).resize(resized[::-1], Image.Resampling.LANCZOS))
+            image = torch.from_numpy(image).permute(2, 0, 1).float() / 255
+        else:
+            image = torch.tensor(frame).permute(2, 0, 1).contiguous().float() / 255
+        if resize_filter != "lanczos" and resized != size:
+            image = interpolate(image[None], resized, mode=resize_filter, antialias=True, align_corners=False)[0]
+        image = image.clamp(0, 1)
+        missing = 40 - image.shape[2]
+        if missing > 0:
+            left = missing // 2 if crop == "center" else 0
+            image = pad(image, (left, missing - left))
+        left = round((image.shape[2] - 40) / 2) if crop == "center" else 0
+        top = round((image.shape[1] - 32) / 2) if crop == "center" else 0
+        expected.append((image[:, top : top + 32, left : left + 40] - 0.5) / 0.5)
+    assert torch.equal(protocol.transform(frames), torch.stack(expected, 1))
 
 
 def test_the_short_side_becomes_the_height_and_narrow_frames_get_black_bars() -> None:

@@ -132,11 +132,15 @@ class SleepingTokenizer(Average):
         return super()._decode(encoded)
 
 
+def window(index: int) -> Window:
+    """Five frames."""
+    return Window(index, tuple(range(5 * index, 5 * index + 5)))
+
+
 def decoded(gpu: SimulatedGpu, count: int, seconds: float = 0.0) -> Iterator[Clip]:
     """Clips of five frames that somebody else decodes from the start, one after the other, each in so many seconds."""
     for index in range(count):
         gpu.now = max(gpu.now, (index + 1) * seconds)
         gpu.log.append("decoded")
-        window = Window(index, tuple(range(5 * index, 5 * index + 5)))
         video = torch.rand(3, 5, 16, 16) * 2 - 1
-        yield Clip("a.mp4", "content", window, count, 25.0, "memory", video)
+        yield Clip("a.mp4", "content", window(index), count, 25.0, "memory", video)

@@ -158,6 +158,11 @@ class DiffusersTokenizer(VideoTokenizer):
         """Encoder, decoder, and what lies between them, such as ``quant_conv``."""
         return {name: module for name, module in self.model.named_children() if any(True for _ in module.parameters())}
 
+    def to(self, device: str | torch.device) -> VideoTokenizer:
+        """Move the whole autoencoder: a quantizer may have buffers but no parameters, and so be none of the modules."""
+        self.model.to(device)
+        return super().to(device)
+
     def legal_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """The smallest legal (T, H, W) that holds a clip; of a class that works in fixed tiles, one that they cover.
 

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.kernels.phases import phase_upsample, repeated_pixel_kernels, transposed_kernels
 from ..networks.kernels.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
 from .cache import FeatureCache
-from .phases import phase_upsample, repeated_pixel_kernels, transposed_kernels
 
 EPSILON = 1e-5
 PIECE_VALUES = 2**18

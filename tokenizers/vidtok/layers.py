@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.kernels.cubic import conv3d, cubic_conv
 from ..networks.kernels.packing import convolve, pack_kernel
 from ..networks.kernels.strips import (
     Fill,
@@ -83,30 +84,6 @@ def conv2d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int = 1, padd
     """2-D convolution of every frame."""
     y = F.conv2d(x.flatten(0, 1).permute(0, 3, 1, 2), weight, bias, stride, padding)
     return y.permute(0, 2, 3, 1).unflatten(0, x.shape[:2])
-
-
-def conv3d(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, padding: tuple[int, int, int]) -> Tensor:
-    """3-D convolution; ``stride`` is that of time."""
-    y = F.conv3d(x.permute(0, 4, 1, 2, 3), weight, bias, (stride, 1, 1), padding)
-    return y.permute(0, 2, 3, 4, 1)
-
-
-def cubic_conv(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    kernels: DerivedWeight[list[Tensor]],
-    stride: int = 1,
-    time_padding: int = 0,
-) -> Tensor:
-    """3-D convolution of 3×3 pixels, of a kernel from which ``kernels`` derives :func:`transform_kernel`'s."""
-    if not suits(x, weight.shape[1], weight.shape[0]):
-        return conv3d(x, weight, bias, stride, (time_padding, 1, 1))
-
-    def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        return conv3d(x, kernel, bias, stride, (time_padding, 1, 0))
-
-    return convolve_rows(x, kernels(weight), bias, convolve)
 
 
 def prepend(past: Tensor | None, x: Tensor, num_frames: int) -> Tensor:

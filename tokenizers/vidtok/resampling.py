@@ -8,13 +8,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.kernels.cubic import cubic_conv
 from ..networks.kernels.folding import Phases, fold_taps
 from ..networks.kernels.strips import runs_in_pieces, strip_kernels
 from ..networks.kernels.winograd import DerivedWeight, transform_kernel
 from .config import VidTokConfig
 from .context import TimeContext
 from .joint_upsampling import join_kernels, upsample_jointly
-from .layers import CausalConv, SpatialConv, conv2d, cubic_conv, prepend, temporal_conv3d
+from .layers import CausalConv, SpatialConv, conv2d, prepend, temporal_conv3d
 
 CENTRED_PHASES: Phases = (((0,), (1, 2)), ((0, 1), (2,)))
 """Which taps of a centred kernel of 3 fall on which of two neighbours, for even and odd outputs of a doubling."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from toklab.bench.analysis.limits import Limit, exit_code
 from toklab.bench.analysis.ranking import rank_column
 from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.analysis.shared_windows import Contestant, share_for_ranks
+from toklab.bench.analysis.shared_windows import Contestant, share_for_ranks, share_windows
 from toklab.bench.metrics.psnr import FramePsnr
 from toklab.bench.statistics.ranks import rank_systems
 from toklab.reports.schema import read_figures
@@ -107,10 +108,10 @@ def test_another_copy_of_a_video_is_not_shared() -> None:
     cells = [made_cell("a", errors_of(6)), made_cell("b", errors_of(6))]
     contestants = [Contestant.of(cell, FramePsnr()) for cell in cells]
     assert share_for_ranks(contestants).num_sources == 6
-    cells[1].rows[0] = type(cells[1].rows[0])(**{**vars(cells[1].rows[0]), "content_id": "another video"})
+    first, *others = cells[1].rows
+    cells[1] = replace(cells[1], rows=[replace(first, content_id="another video"), *others])
     contestants = [Contestant.of(cell, FramePsnr()) for cell in cells]
-    shared = contestants[0].sources & contestants[1].sources
-    assert len(shared) == 5
+    assert share_windows(contestants, (0, 1)).num_sources == 5
 
 
 @pytest.mark.slow

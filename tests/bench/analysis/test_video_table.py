@@ -44,7 +44,7 @@ def test_copies_of_a_video_are_one_line_with_all_their_names() -> None:
 
 def test_frames_have_values_where_a_figure_is_their_mean() -> None:
     cell = rated_cell("t", ERRORS, dict.fromkeys(ERRORS, 100.0), system="T")
-    values = FrameValues(cell)
+    values = FrameValues(cell, range(len(cell.rows)))
     row = next(row for row in cell.rows if row.key == ("a.mp4", 1))
     found = values.of(row)
     # Bits have no frames; neither has a figure of the mean of errors.

@@ -1,4 +1,4 @@
-"""The device object: that a CPU is as plain as can be, and what it asks of CUDA, as far as that can be told without one."""
+"""The device object: a CPU is as plain as can be, and what it asks of CUDA is told as far as it can be without one."""
 
 from __future__ import annotations
 

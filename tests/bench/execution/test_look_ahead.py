@@ -5,15 +5,15 @@ from __future__ import annotations
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pytest
-from simulated_gpu import SimulatedGpu, SleepingTokenizer, decoded
+from kept_records import KeptRecords, units_of_one_video
+from simulated_gpu import SimulatedGpu, SleepingTokenizer, decoded, window
 from toklab.bench.execution.evaluation import AS_MANY_AS_FIT, Evaluation, windows_that_fit
+from toklab.bench.execution.options import MOST_WINDOWS
 from toklab.bench.execution.progress import SilentProgress
 from toklab.bench.execution.reconstructions import ReconstructionKeeper
-from toklab.bench.ledger.ledger import Ledger
-from toklab.bench.ledger.records import Row
 from toklab.bench.metrics.interface import Arrays, WindowBatch
 from toklab.bench.metrics.psnr import FramePsnr
 from toklab.datasets.interface import Clip
@@ -36,29 +36,18 @@ class SlowPsnr(FramePsnr):
         return super().measure(batch)
 
 
-class Kept:
-    """Stands in for a ledger: what was recorded, in memory."""
-
-    def __init__(self) -> None:
-        self.records: list[Any] = []
-
-    def record(self, *records: Any) -> None:
-        self.records += records
-
-    @property
-    def rows(self) -> list[Row]:
-        return [record for record in self.records if isinstance(record, Row)]
-
-
-def evaluation(folder: Path, gpu: SimulatedGpu, metric_s: float = 0.0, batch_size: int = 1) -> tuple[Evaluation, Kept]:
-    kept = Kept()
+def evaluation(
+    folder: Path, gpu: SimulatedGpu, metric_s: float = 0.0, batch_size: int = 1
+) -> tuple[Evaluation, KeptRecords]:
+    kept = KeptRecords()
     made = Evaluation(
         cell_id="cell",
         run_id="run",
         machine="simulated",
         protocol=load_protocol("vidtok"),
         metrics=[SlowPsnr(gpu, metric_s)],
-        ledger=cast("Ledger", kept),
+        sink=kept,
+        units=units_of_one_video([window(index) for index in range(12)], batch_size or MOST_WINDOWS),
         device=gpu,
         progress=SilentProgress(),
         keeper=ReconstructionKeeper(folder, "cell", "protocol", frozenset()),
@@ -173,7 +162,7 @@ def test_a_batch_is_sized_by_what_the_first_window_took(tmp_path: Path) -> None:
         (100, 1100.0, 10_000, 8),
         (100, 1100.0, 500, 1),
         (100, 100.0, 10_000, 1),
-        (0, 1.0, 10**12, 64),
+        (0, 1.0, 10**12, 16),
         (None, 1100.0, 10_000, 1),
         (100, None, 10_000, 1),
         (100, 1100.0, None, 1),

@@ -74,7 +74,7 @@ def test_a_dataset_that_fails_is_a_failed_tokenizer(
             "metrics": ("frames",),
         }
     )
-    summary = run_into(tmp_path / "run", suite, RunOptions(limit=1), show_progress=False)
+    summary = run_into(tmp_path / "run", suite, RunOptions(limit=1), said="nothing")
     assert summary.failed_cells == (status == "failed")
     found = open_run(tmp_path / "run").accounting()
     assert sorted(found["status"]) == sorted([status, "finished"])

@@ -3,42 +3,28 @@
 from __future__ import annotations
 
 import json
-import math
 from pathlib import Path
 
 import lpips
 import pytest
 import torch
+from lpips_backbones import random_backbone
 from metric_windows import make_batch, make_metric, random_video
 from safetensors.torch import load_file
 from toklab.bench.metrics.interface import MetricError
 from toklab.bench.metrics.lpips import LpipsAlex, LpipsAlexSpatial, LpipsVgg, build_lpips, lpips_distance
-from torch import Tensor, nn
-from torchvision.models import alexnet, vgg16
-
-
-def _random_backbone(network: str) -> dict[str, Tensor]:
-    with torch.device("meta"):
-        model = {"vgg": vgg16, "alex": alexnet}[network](weights=None)
-    state: dict[str, Tensor] = {}
-    convolutions = [(name, layer) for name, layer in model.features.named_children() if isinstance(layer, nn.Conv2d)]
-    for index, (name, layer) in enumerate(convolutions):
-        generator = torch.Generator().manual_seed(1000 + index)
-        weight = torch.randn(layer.weight.shape, generator=generator)
-        assert layer.bias is not None
-        state[f"features.{name}.weight"] = weight * math.sqrt(2 / layer.weight[0].numel())
-        state[f"features.{name}.bias"] = 0.05 * torch.randn(layer.bias.shape, generator=generator)
-    return state
+from toklab.bench.metrics.lpips_vgg import VggLpips
+from torch import Tensor
 
 
 @pytest.fixture(scope="module")
 def vgg_backbone() -> dict[str, Tensor]:
-    return _random_backbone("vgg")
+    return random_backbone("vgg")
 
 
 @pytest.mark.slow
 @pytest.mark.goldens
-def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
+def test_equals_vidtok_with_arandom_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
     tensors = load_file(shared / "goldens/metrics/vidtok_lpips_randvgg.safetensors")
     cases = json.loads((shared / "goldens/metrics/vidtok_lpips_randvgg.json").read_text())["cases"]
     model = build_lpips("vgg", vgg_backbone)
@@ -53,6 +39,7 @@ def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[s
         assert distances.tolist() == pytest.approx(stored["lpips"], abs=1e-6), case
 
 
+@pytest.mark.slow
 def test_measures_every_frame_of_every_window(vgg_backbone: dict[str, Tensor]) -> None:
     x, y = random_video(0, (2, 3, 5, 16, 24)), random_video(1, (2, 3, 5, 16, 24))
     arrays = LpipsVgg(vgg_backbone).measure(make_batch(x, y))
@@ -61,16 +48,53 @@ def test_measures_every_frame_of_every_window(vgg_backbone: dict[str, Tensor]) -
     assert arrays[1]["lpips"][2] == pytest.approx(single[0]["lpips"][0], rel=1e-5)
 
 
-def test_identical_frames_have_no_distance() -> None:
-    backbone = _random_backbone("alex")
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(16, 16), (37, 50), (96, 64)])
+def test_the_fast_form_of_vgg_equals_the_package(vgg_backbone: dict[str, Tensor], size: tuple[int, int]) -> None:
+    model = build_lpips("vgg", vgg_backbone)
+    x = random_video(0, (1, 3, 2, *size))
+    y = (x + 0.2 * random_video(1, x.shape)).clamp(-1, 1)
+    with torch.no_grad():
+        expected = model(x[0].transpose(0, 1), y[0].transpose(0, 1)).flatten().tolist()
+        fast = VggLpips(model).distances(x[0].transpose(0, 1), y[0].transpose(0, 1)).tolist()
+    assert fast == pytest.approx(expected, rel=1e-5)
+    assert lpips_distance(model, x, y)[0].tolist() == fast
+
+
+@pytest.mark.slow
+def test_a_window_has_one_value_whatever_is_measured_beside_it(vgg_backbone: dict[str, Tensor]) -> None:
+    model = build_lpips("vgg", vgg_backbone)
+    x, y = random_video(0, (2, 3, 9, 16, 20)), random_video(1, (2, 3, 9, 16, 20))
+    together = lpips_distance(model, x, y)
+    assert torch.equal(lpips_distance(model, x[1:], y[1:])[0], together[1])
+
+
+@pytest.mark.slow
+def test_changed_weights_are_noticed(vgg_backbone: dict[str, Tensor]) -> None:
+    model = build_lpips("vgg", vgg_backbone)
+    x, y = random_video(0, (1, 3, 1, 16, 16)), random_video(1, (1, 3, 1, 16, 16))
+    before = lpips_distance(model, x, y)
+    state = {name: value * (1.5 if name.startswith("lin") else 0.9) for name, value in model.state_dict().items()}
+    model.load_state_dict(state)
+    after = lpips_distance(model, x, y)
+    with torch.no_grad():
+        expected = model(x[:, :, 0], y[:, :, 0]).item()
+    assert after.item() == pytest.approx(expected, rel=1e-5)
+    assert after.item() != pytest.approx(before.item(), rel=1e-3)
+
+
+@pytest.mark.parametrize("network", ["alex", "vgg"])
+def test_identical_frames_have_no_distance(network: str) -> None:
+    backbone = random_backbone(network)
     video = random_video(0, (1, 3, 2, 40, 40))
-    for metric in (LpipsAlex(backbone), LpipsAlexSpatial(backbone)):
+    metrics = (LpipsAlex(backbone), LpipsAlexSpatial(backbone)) if network == "alex" else (LpipsVgg(backbone),)
+    for metric in metrics:
         assert metric.measure(make_batch(video, video))[0]["lpips"].tolist() == [0, 0]
 
 
 @pytest.mark.slow
 def test_spatial_equals_the_package() -> None:
-    backbone = _random_backbone("alex")
+    backbone = random_backbone("alex")
     official = lpips.LPIPS(net="alex", version="0.1", spatial=True, pnet_rand=True, verbose=False)
     official.load_state_dict(build_lpips("alex", backbone, spatial=True).state_dict())
     x, y = random_video(0, (1, 3, 2, 40, 56)), random_video(1, (1, 3, 2, 40, 56))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from safetensors.torch import load_file
 from skimage.metrics import structural_similarity
 from toklab.bench.metrics.interface import MetricError
 from toklab.bench.metrics.ssim import gaussian_ssim, uniform_ssim
+from torch import Tensor
 from torch.nn import functional as F
 
 
@@ -42,7 +44,7 @@ def _unit(video: torch.Tensor, frame: int) -> np.ndarray:
     return ((video[0, :, frame].double() + 1) / 2).numpy()
 
 
-@pytest.mark.parametrize("size", [(11, 11), (24, 37)])
+@pytest.mark.parametrize("size", [(11, 11), (24, 37), (83, 61)])
 def test_gaussian_equals_scikit_image(size: tuple[int, int]) -> None:
     x, y = _frames((1, 3, 2, *size))
     ssim = gaussian_ssim(x, y)
@@ -60,7 +62,7 @@ def test_gaussian_equals_scikit_image(size: tuple[int, int]) -> None:
         assert ssim[0, frame].item() == pytest.approx(full[:, 5:-5, 5:-5].mean(), abs=1e-12)
 
 
-@pytest.mark.parametrize("size", [(7, 7), (24, 37)])
+@pytest.mark.parametrize("size", [(7, 7), (24, 37), (83, 61)])
 def test_uniform_equals_scikit_image(size: tuple[int, int]) -> None:
     x, y = _frames((1, 3, 2, *size))
     ssim = uniform_ssim(x, y)
@@ -94,6 +96,20 @@ def test_without_pooling_large_frames_equal_scikit_image_at_their_own_size() -> 
     assert abs(measured["ssim"][0] - gaussian_ssim(x, y).item()) > 0.01
     small = x[..., :64, :64], y[..., :64, :64]
     assert gaussian_ssim(*small, pooled=False).item() == gaussian_ssim(*small).item()
+
+
+@pytest.mark.parametrize("ssim", [gaussian_ssim, uniform_ssim])
+def test_equal_frames_have_exactly_1(ssim: Callable[[Tensor, Tensor], Tensor]) -> None:
+    video = random_video(0, (1, 3, 2, 50, 43))
+    assert ssim(video, video.clone()).tolist() == [[1.0, 1.0]]
+
+
+@pytest.mark.parametrize("ssim", [gaussian_ssim, uniform_ssim])
+def test_a_frame_has_one_value_whatever_is_measured_beside_it(ssim: Callable[[Tensor, Tensor], Tensor]) -> None:
+    x, y = random_video(0, (3, 3, 4, 61, 70)), random_video(1, (3, 3, 4, 61, 70))
+    together = ssim(x, y)
+    alone = [[ssim(x[b : b + 1, :, t : t + 1], y[b : b + 1, :, t : t + 1]).item() for t in range(4)] for b in range(3)]
+    assert together.tolist() == alone
 
 
 def test_small_frames_are_refused() -> None:

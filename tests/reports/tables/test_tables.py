@@ -143,13 +143,13 @@ def test_the_caption_says_what_ranks_and_intervals_rest_on(figure):
         figure(tokenizer="c", value=18.0, count=4, counted="clips", num_sources=4, family="not ranked: 4 videos"),
     ]
     table = build_table(rows)
-    assert "4 to 12 videos." in table.caption
+    assert "N = 4 to 12 videos: 12 clips (PSNR)." in table.caption
     assert "Continuous, 4 channels: 2 systems, 1 pair, 12 videos, 12 windows (PSNR)" in table.caption
     (cell,) = [row.cells[0] for row in table.sections[0].rows if row.source.tokenizer == "c"]
     assert cell.rank == ""
     assert "PSNR: not ranked: 4 videos" in _notes(table, cell.marks)
     few = build_table([figure(value=20.0, num_sources=4, count=4, counted="clips")])
-    assert "4 videos: too few for intervals and ranks." in few.caption
+    assert "N = 4 videos, too few for intervals and ranks: 4 clips (PSNR)." in few.caption
     assert "Bold" not in few.caption
 
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Memory: TypeAlias = dict[nn.Module, Tensor]
-"""What convolutions saw last of a clip that comes in pieces, (B, 2, h, w, D) each; empty before the first piece."""
+from ...networks.memory import Memory, join_past
+
 PAST = 2
 """Positions in time that a convolution sees before the present one."""
 
@@ -47,10 +45,8 @@ class CausalDepthwise(nn.Module):
 
     def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
         """(B, t, h, w, D) to the same; ``memory`` holds what came before, and takes what comes after."""
-        past = None if memory is None else memory.get(self)
-        joined = torch.cat([torch.zeros_like(x[:, :1]).expand(-1, PAST, -1, -1, -1) if past is None else past, x], 1)
-        if memory is not None:
-            memory[self] = joined[:, -PAST:]
+        zeros = torch.zeros_like(x[:, :1]).expand(-1, PAST, -1, -1, -1)
+        joined = join_past(self, x, zeros, PAST, memory, 1)
         return self.ds_conv(F.pad(joined.permute(0, 4, 1, 2, 3), (1, 1, 1, 1))).permute(0, 2, 3, 4, 1)
 
 

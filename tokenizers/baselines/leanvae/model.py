@@ -6,8 +6,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...networks.memory import Memory
 from .config import LeanVAEConfig
-from .layers import LayerStack, Memory
+from .layers import LayerStack
 from .wavelets import (
     COLOURS,
     PATCH,
@@ -40,11 +41,11 @@ class Encoder(nn.Module):
         self.high_layer = LayerStack(config.sep_num_layer, config.h_dim)
         self.fusion_layer = LayerStack(config.fusion_num_layer, config.embedding_dim)
 
-    def forward(self, video: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+    def forward(self, video: Tensor, memory: Memory | None = None) -> Tensor:
         """Encode a clip, or a piece of one with what was remembered: the first of 1 + 4 k frames, others of 4 k."""
         low: list[Tensor] = []
         high: list[Tensor] = []
-        if starts:
+        if memory is None or memory.starts:
             image, video = haar_2d(video[:, :, :1]), video[:, :, 1:]
             low.append(self.image_low_proj(to_patches(image[:, :COLOURS], FRAMES_OF_IMAGE)))
             high.append(self.image_high_proj(to_patches(image[:, COLOURS:], FRAMES_OF_IMAGE)))
@@ -70,12 +71,12 @@ class Decoder(nn.Module):
         self.image_high_proj = nn.Sequential(nn.Linear(config.h_dim, LOW * NUM_HIGH["image"]))
         self._widths = (config.l_dim, config.h_dim)
 
-    def bands(self, features: Tensor, memory: Memory | None = None, *, starts: bool = True) -> tuple[Tensor, Tensor]:
+    def bands(self, features: Tensor, memory: Memory | None = None) -> tuple[Tensor, Tensor]:
         """Wavelet bands of the first frame (B, 12, 1, H / 2, W / 2), and of the others (B, 24, 2 k, H / 2, W / 2).
 
         Of a piece that isn't the first there are none of a first frame: (B, 12, 0, H / 2, W / 2).
         """
-        num_images = int(starts)
+        num_images = 1 if memory is None or memory.starts else 0
         low, high = self.fusion_layer(features, memory).split(self._widths, -1)
         low, high = self.low_layer(low, memory), self.high_layer(high, memory)
         image = [self.image_low_proj(low[:, :num_images]), self.image_high_proj(high[:, :num_images])]
@@ -85,9 +86,9 @@ class Decoder(nn.Module):
             torch.cat([from_patches(part, FRAMES_OF_VIDEO) for part in video], 1),
         )
 
-    def forward(self, features: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+    def forward(self, features: Tensor, memory: Memory | None = None) -> Tensor:
         """Decode features of a clip, or of a piece with what was remembered."""
-        image, video = self.bands(features, memory, starts=starts)
+        image, video = self.bands(features, memory)
         return torch.cat([inverse_haar_2d(image), inverse_haar_3d(video)], 2)
 
 
@@ -139,14 +140,14 @@ class LeanVAEModel(nn.Module):
         both = [self.latent_bottleneck.project(features), self.std_layer(features)]
         return torch.cat(both, -1).permute(0, 4, 1, 2, 3)
 
-    def encode(self, video: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+    def encode(self, video: Tensor, memory: Memory | None = None) -> Tensor:
         """Mean and log-variance (B, 2 C, t, H / 8, W / 8) of a clip (B, 3, 1 + 4 k, H, W), or of a piece of one."""
-        return self.moments(self.encoder(video, memory, starts=starts))
+        return self.moments(self.encoder(video, memory))
 
-    def decode(self, latents: Tensor, memory: Memory | None = None, *, starts: bool = True) -> Tensor:
+    def decode(self, latents: Tensor, memory: Memory | None = None) -> Tensor:
         """A clip (B, 3, 1 + 4 k, H, W) from latents (B, C, 1 + k, h, w), or a piece of one."""
         features = self.latent_bottleneck(latents.permute(0, 2, 3, 4, 1), memory)
-        return self.decoder(features, memory, starts=starts)
+        return self.decoder(features, memory)
 
 
 def _after_rearranging(size: int, channels: int) -> nn.Sequential:

@@ -1,6 +1,6 @@
 """Blocks of TAEHV: 2-D convolutions of frames, which see the frame before through a concatenation.
 
-Tensors are (B, T, C, H, W), so that frames are folded into the batch without a copy.
+Tensors are (B, T, C, H, W) with channels last in memory, so that frames are folded into the batch without a copy.
 """
 
 from __future__ import annotations
@@ -9,13 +9,62 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...networks.kernels.frames import FrameKernels
+from ...networks.kernels.phases import phase_upsample, repeated_pixel_kernels
+from ...networks.kernels.strips import runs_in_pieces
+from ...networks.kernels.winograd import DerivedWeight
+
 
 class TimeFirstConv2d(nn.Conv2d):
-    """2-D convolution of every frame, of videos with time before channels."""
+    """2-D convolution of every frame, of videos with time before channels.
+
+    Args:
+        in_channels: I.
+        out_channels: O.
+        kernel: its side.
+        stride: of rows and columns.
+        padding: zeros around each frame.
+        groups: of channels.
+        bias: whether there is one.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel: int,
+        *,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        bias: bool = True,
+    ):
+        super().__init__(in_channels, out_channels, kernel, stride, padding, groups=groups, bias=bias)
+        self._keeps_size = (kernel, stride, padding, groups) == (3, 1, 1, 1)
+        self._kernels = FrameKernels()
+        self._kernels_of_doubled = DerivedWeight(repeated_pixel_kernels)
 
     def forward(self, input: Tensor) -> Tensor:
         """(B, T, I, H, W) to (B, T, O, H', W')."""
-        return super().forward(input.flatten(0, 1)).unflatten(0, input.shape[:2])
+        frames = input.flatten(0, 1)
+        if self._keeps_size and runs_in_pieces(input):
+            y = self._kernels.convolve(frames, self.weight, self.bias)
+        else:
+            y = super().forward(frames)
+        return y.unflatten(0, input.shape[:2])
+
+    def of_doubled(self, x: Tensor) -> Tensor:
+        """The convolution of frames (B, T, I, H, W) whose pixels are repeated 2×2, for a kernel of 3."""
+        return _channels_third(phase_upsample(channels_last(x), self._kernels_of_doubled(self.weight), self.bias))
+
+
+def channels_last(x: Tensor) -> Tensor:
+    """(B, T, C, H, W) as (B, T, H, W, C)."""
+    return x.permute(0, 1, 3, 4, 2)
+
+
+def _channels_third(x: Tensor) -> Tensor:
+    return x.permute(0, 1, 4, 2, 3)
 
 
 class MemoryBlock(nn.Module):
@@ -33,8 +82,9 @@ class MemoryBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) to the same."""
-        past = torch.cat([torch.zeros_like(x[:, :1]), x[:, :-1]], 1)
-        y = self.conv(torch.cat([x, past], 2)) + x
+        present = channels_last(x)
+        past = F.pad(present[:, :-1], (0, 0, 0, 0, 0, 0, 1, 0))
+        y = self.conv(_channels_third(torch.cat([present, past], -1))) + x
         return y.relu() if self._activates else y
 
 
@@ -90,7 +140,8 @@ class TimePool(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) to (B, T / factor, C, H, W)."""
-        return self.conv(x.unflatten(1, (-1, self._factor)).flatten(2, 3))
+        together = channels_last(x).unflatten(1, (-1, self._factor)).permute(0, 1, 3, 4, 2, 5)
+        return self.conv(_channels_third(together.flatten(4)))
 
 
 class TimeGrow(nn.Module):
@@ -103,7 +154,8 @@ class TimeGrow(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) to (B, factor · T, C, H, W)."""
-        return self.conv(x).unflatten(2, (self._factor, -1)).flatten(1, 2)
+        apart = channels_last(self.conv(x)).unflatten(4, (self._factor, -1)).permute(0, 1, 4, 2, 3, 5)
+        return _channels_third(apart.flatten(1, 2))
 
 
 class SoftClamp(nn.Module):
@@ -120,3 +172,20 @@ class NearestUpsampling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, C, H, W) to (B, T, C, 2 H, 2 W)."""
         return F.interpolate(x.flatten(0, 1), scale_factor=2, mode="nearest").unflatten(0, x.shape[:2])
+
+
+class Decoder(nn.Sequential):
+    """Layers one after the other; on CPUs, doubled pixels are neither made nor multiplied more than once."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """What the last layer gives."""
+        layers = iter(self)
+        for layer in layers:
+            if isinstance(layer, NearestUpsampling) and runs_in_pieces(input) and input.dtype == torch.float32:
+                # A convolution of one position gives the same before and behind the doubling.
+                grow, conv = next(layers), next(layers)
+                assert isinstance(conv, TimeFirstConv2d)
+                input = conv.of_doubled(grow(input))
+            else:
+                input = layer(input)
+        return input

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from .blocks import (
+    Decoder,
     MemoryBlock,
     NearestUpsampling,
     SoftClamp,
@@ -32,7 +33,7 @@ def encoder(config: TAEHVConfig) -> nn.Sequential:
     return nn.Sequential(*layers, TimeFirstConv2d(width, config.latent_channels, 3, padding=1))
 
 
-def decoder(config: TAEHVConfig) -> nn.Sequential:
+def decoder(config: TAEHVConfig) -> Decoder:
     """Latents (B, t, C, h, w) to patches (B, f t, 3 p², 8 h, 8 w)."""
     if config.variant == "super":
         return _super_decoder(config)
@@ -42,7 +43,7 @@ def decoder(config: TAEHVConfig) -> nn.Sequential:
         layers += [_block(config, widths[stage]) for _ in range(BLOCKS_A_STAGE)]
         layers += [NearestUpsampling(), TimeGrow(widths[stage], 1 + config.decoder_time_upscale[stage])]
         layers.append(TimeFirstConv2d(widths[stage], widths[stage + 1], 3, padding=1, bias=False))
-    return nn.Sequential(*layers, nn.ReLU(), TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
+    return Decoder(*layers, nn.ReLU(), TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
 
 
 def _block(config: TAEHVConfig, channels: int) -> MemoryBlock:
@@ -51,14 +52,14 @@ def _block(config: TAEHVConfig, channels: int) -> MemoryBlock:
     return memory_block(channels)
 
 
-def _super_decoder(config: TAEHVConfig) -> nn.Sequential:
+def _super_decoder(config: TAEHVConfig) -> Decoder:
     widths = config.decoder_widths
     layers: list[nn.Module] = [TimeFirstConv2d(config.latent_channels, widths[0], 1, bias=False)]
     for stage in range(NUM_STAGES):
         layers += [super_memory_block(widths[stage]) for _ in range(BLOCKS_A_STAGE)]
         layers += [TimeFirstConv2d(widths[stage], 4 * widths[stage + 1], 3, padding=1), nn.ReLU(), nn.PixelShuffle(2)]
         layers.append(TimeGrow(widths[stage + 1], 1 + config.decoder_time_upscale[stage]))
-    return nn.Sequential(*layers, TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
+    return Decoder(*layers, TimeFirstConv2d(widths[-1], 3 * config.patch_size**2, 3, padding=1))
 
 
 class TAEHVModel(nn.Module):

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from ...interface import Encoded
-from ...network_adapter import NetworkTokenizer
+from ...errors import TokenizerError
+from ...networks.memory import Memory
 from ...spec import InferenceSettings, TokenizerSpec
+from ..remembering import RememberingTokenizer
 from .config import WFVAEConfig
 from .model import WFVAEModel
 from .wavelets import standard_filters
@@ -23,8 +23,8 @@ FIRST_RELEASE_CONNECTIONS = {"connect_l2.": "connect_l1.", "connect_l3.": "conne
 """What that class calls the ways to and from the wavelet bands."""
 
 
-class WFVAETokenizer(NetworkTokenizer[WFVAEConfig, WFVAEModel]):
-    """A WF-VAE; clips go through whole."""
+class WFVAETokenizer(RememberingTokenizer[WFVAEConfig, WFVAEModel]):
+    """A WF-VAE. One with group norms over the whole clip takes no chunks."""
 
     config_type = WFVAEConfig
     looks_ahead_through = "linear upsampling in time"
@@ -36,6 +36,11 @@ class WFVAETokenizer(NetworkTokenizer[WFVAEConfig, WFVAEModel]):
         if self.config.norm_type == "groupnorm":
             self.looks_ahead = None
             self.looks_ahead_through = "group norms over the whole clip"
+            if self.settings.chunk_frames:
+                raise TokenizerError(
+                    f"{spec.name}: its group norms are over the whole clip, which chunks would change; "
+                    "leave chunk_frames out"
+                )
 
     def _build(self) -> WFVAEModel:
         return WFVAEModel(self.config)
@@ -50,11 +55,11 @@ class WFVAETokenizer(NetworkTokenizer[WFVAEConfig, WFVAEModel]):
         """Encoder and decoder."""
         return {"encoder": self.model.encoder, "decoder": self.model.decoder}
 
-    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        return self._encoded(self.model.encode(self._with_weights(video)), generators)
+    def _encode_chunk(self, video: Tensor, memory: Memory) -> Tensor:
+        return self.model.encode(video, memory)
 
-    def _decode(self, encoded: Encoded) -> Tensor:
-        return self.model.decode(self._latents(encoded).to(self.dtype))
+    def _decode_chunk(self, latents: Tensor, memory: Memory) -> Tensor:
+        return self.model.decode(latents, memory)
 
 
 def _renamed(name: str) -> str:

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...networks.ldm.layers import CausalConv3d, FrameAttention, FrameConv2d, FrameGroupNorm, NestedConv, ResidualBlock
+from ...networks.memory import Memory, Remembering
 from .config import WFVAEConfig
 
 EPSILON = 1e-6
@@ -76,7 +77,7 @@ class SpatialUpsampling(nn.Module):
         return self.conv(F.interpolate(x, scale_factor=(1, 2, 2), mode="nearest"))
 
 
-class SpatioTemporalUpsampling(nn.Module):
+class SpatioTemporalUpsampling(Remembering, nn.Module):
     """Doubles height and width linearly, and time too but for the first frame, then convolves.
 
     Args:
@@ -89,9 +90,25 @@ class SpatioTemporalUpsampling(nn.Module):
         self.conv = causal_conv(channels, channels, 3)
         self._interpolation = interpolation
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, C, T, H, W) to (B, C, 2 T − 1, 2 H, 2 W)."""
-        first, rest = x[:, :, :1], x[:, :, 1:]
-        if rest.shape[2]:
-            rest = F.interpolate(rest, scale_factor=(2, 1, 1), mode=self._interpolation)
-        return self.conv(F.interpolate(torch.cat([first, rest], 2), scale_factor=(1, 2, 2), mode="trilinear"))
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, C, T, H, W) to (B, C, 2 T − 1, 2 H, 2 W).
+
+        Of a clip in pieces, the last frame of each waits where it depends on the piece to come.
+        """
+        doubled = self._doubled(x, memory)
+        return self.conv(F.interpolate(doubled, scale_factor=(1, 2, 2), mode="trilinear"), memory)
+
+    def _doubled(self, x: Tensor, memory: Memory | None) -> Tensor:
+        num_single = 1 if memory is None or memory.starts else 0
+        first, rest = x[:, :, :num_single], x[:, :, num_single:]
+        past = None if memory is None else memory.held(self)
+        if past is not None:
+            rest = torch.cat([past, rest], 2)
+        if not rest.shape[2]:
+            return first
+        doubled = F.interpolate(rest, scale_factor=(2, 1, 1), mode=self._interpolation)
+        if memory is not None and self._interpolation == "trilinear":
+            memory.hold(self, rest[:, :, -1:])
+            # Of the past frame's two, the second is seen only now; that of the last one will be later.
+            doubled = doubled[:, :, (past is not None) : None if memory.ends else -1]
+        return torch.cat([first, doubled], 2)

@@ -51,12 +51,12 @@ class HaarWavelets(nn.Module):
     num_bands: int
 
     @abstractmethod
-    def transform(self, x: Tensor) -> Tensor:
-        """(B, 3, T, H, W) to bands (B, 3 · bands, T', H / 2, W / 2)."""
+    def transform(self, x: Tensor, *, starts: bool = True) -> Tensor:
+        """(B, 3, T, H, W) to bands (B, 3 · bands, T', H / 2, W / 2); ``starts``: whether a clip begins there."""
 
     @abstractmethod
-    def inverse(self, bands: Tensor) -> Tensor:
-        """Bands (B, 3 · bands, T, H, W) to (B, 3, T', 2 H, 2 W)."""
+    def inverse(self, bands: Tensor, *, starts: bool = True) -> Tensor:
+        """Bands (B, 3 · bands, T, H, W) to (B, 3, T', 2 H, 2 W); ``starts``: whether a clip begins there."""
 
 
 class HaarWavelets3D(HaarWavelets):
@@ -83,17 +83,17 @@ class HaarWavelets3D(HaarWavelets):
             return torch.cat([self.get_submodule(f"{name}_conv.conv").weight for name in NAMES_3D])  # pyright: ignore
         return torch.cat([self.get_buffer(name) for name in NAMES_3D])
 
-    def transform(self, x: Tensor) -> Tensor:
-        """(B, 3, 1 + 2 k, H, W) to bands (B, 24, 1 + k, H / 2, W / 2)."""
-        padded = torch.cat([x[:, :, :1], x], 2)
+    def transform(self, x: Tensor, *, starts: bool = True) -> Tensor:
+        """(B, 3, 1 + 2 k, H, W) to bands (B, 24, 1 + k, H / 2, W / 2); inside a clip 2 k frames to k."""
+        padded = torch.cat([x[:, :, :1], x], 2) if starts else x
         y = F.conv3d(padded.flatten(0, 1).unsqueeze(1), self._filters, stride=2)
         return y.unflatten(0, x.shape[:2]).transpose(1, 2).flatten(1, 2)
 
-    def inverse(self, bands: Tensor) -> Tensor:
-        """Bands (B, 24, 1 + k, H, W) to (B, 3, 1 + 2 k, 2 H, 2 W)."""
+    def inverse(self, bands: Tensor, *, starts: bool = True) -> Tensor:
+        """Bands (B, 24, 1 + k, H, W) to (B, 3, 1 + 2 k, 2 H, 2 W); inside a clip k to 2 k."""
         by_colour = bands.unflatten(1, (self.num_bands, COLOURS)).transpose(1, 2)
         y = F.conv_transpose3d(by_colour.flatten(0, 1), self._filters, stride=2)
-        return y.squeeze(1).unflatten(0, (bands.shape[0], COLOURS))[:, :, 1:]
+        return y.squeeze(1).unflatten(0, (bands.shape[0], COLOURS))[:, :, int(starts) :]
 
 
 class HaarWavelets2D(HaarWavelets):
@@ -110,12 +110,12 @@ class HaarWavelets2D(HaarWavelets):
     def _filters(self) -> Tensor:
         return torch.cat([self.get_buffer(name) for name in NAMES_2D]).unsqueeze(2)
 
-    def transform(self, x: Tensor) -> Tensor:
+    def transform(self, x: Tensor, *, starts: bool = True) -> Tensor:
         """(B, 3, T, H, W) to bands (B, 12, T, H / 2, W / 2)."""
         y = F.conv3d(x.flatten(0, 1).unsqueeze(1), self._filters, stride=(1, 2, 2))
         return y.unflatten(0, x.shape[:2]).transpose(1, 2).flatten(1, 2)
 
-    def inverse(self, bands: Tensor) -> Tensor:
+    def inverse(self, bands: Tensor, *, starts: bool = True) -> Tensor:
         """Bands (B, 12, T, H, W) to (B, 3, T, 2 H, 2 W)."""
         by_colour = bands.unflatten(1, (self.num_bands, COLOURS)).transpose(1, 2)
         y = F.conv_transpose3d(by_colour.flatten(0, 1), self._filters, stride=(1, 2, 2))

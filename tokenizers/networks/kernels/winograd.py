@@ -20,7 +20,7 @@ TILE = 4
 MIN_CHANNELS = 64
 """Below this, the additions cost more than the products they replace."""
 
-_KERNEL_TRANSFORM = (
+KERNEL_TRANSFORM = (
     (1 / 4, 0, 0),
     (-1 / 6, -1 / 6, -1 / 6),
     (-1 / 6, 1 / 6, -1 / 6),
@@ -78,7 +78,7 @@ def transform_kernel(weight: Tensor) -> list[Tensor]:
     taps = weight.double().unbind(-1)
     last = torch.channels_last if weight.ndim == 4 else torch.channels_last_3d
     kernels = []
-    for row in _KERNEL_TRANSFORM:
+    for row in KERNEL_TRANSFORM:
         combined = sum((tap * factor for tap, factor in zip(taps, row, strict=True)), start=torch.zeros_like(taps[0]))
         kernels.append(combined.to(weight.dtype)[..., None].contiguous(memory_format=last))
     return kernels
@@ -116,31 +116,37 @@ def convolve_tiles(
     tiles = padded.unflatten(-2, (-1, TILE))
     inputs = [tiles[..., :-1, tap, :] for tap in range(TILE)] + [tiles[..., 1:, tap, :] for tap in range(2)]
     products: list[Tensor] = []
-    for index, (factor, kernel) in enumerate(zip(_transform_input(inputs), kernels, strict=True)):
+    for index, (factor, kernel) in enumerate(zip(transform_input(inputs), kernels, strict=True)):
         # The second product is the one that all outputs contain once.
         products.append(convolve(factor, kernel, bias if index == 1 else None))
     first = products[0]
     shape = (*first.shape[:-2], TILE * first.shape[-2], first.shape[-1])
     result = first.new_empty(shape) if out is None else out
-    _transform_output(products, result.unflatten(-2, (-1, TILE)))
+    transform_output(products, result.unflatten(-2, (-1, TILE)).unbind(-2))
     return result
 
 
-def _transform_input(d: list[Tensor]) -> list[Tensor]:
-    """The six factors of a tile that six neighbouring inputs make."""
-    even, odd = torch.sub(d[4], d[2], alpha=4), torch.sub(d[3], d[1], alpha=4)
-    first = torch.sub(even, d[2]).add_(d[0], alpha=4)
-    last = torch.sub(d[5], d[3], alpha=5).add_(d[1], alpha=4)
-    second, third = even + odd, even.sub_(odd)
-    even, odd = d[4] - d[2], d[3] - d[1]
-    return [first, second, third, torch.add(even, odd, alpha=2), even.sub_(odd, alpha=2), last]
+def transform_input(d: Sequence[Tensor], out: Sequence[Tensor] | None = None) -> list[Tensor]:
+    """The six factors of a tile that six neighbouring inputs make, written to ``out`` if that is given."""
+    first, second, third, fourth, fifth, last = out if out is not None else [torch.empty_like(d[0]) for _ in range(6)]
+    torch.sub(d[4], d[2], alpha=4, out=second)
+    torch.sub(d[3], d[1], alpha=4, out=fourth)
+    torch.sub(second, d[2], out=first).add_(d[0], alpha=4)
+    torch.sub(second, fourth, out=third)
+    second.add_(fourth)
+    torch.sub(d[5], d[3], alpha=5, out=last).add_(d[1], alpha=4)
+    odd = d[3] - d[1]
+    torch.sub(d[4], d[2], out=fifth)
+    torch.add(fifth, odd, alpha=2, out=fourth)
+    fifth.sub_(odd, alpha=2)
+    return [first, second, third, fourth, fifth, last]
 
 
-def _transform_output(m: list[Tensor], y: Tensor) -> None:
-    """Write to (…, tiles, 4, C) the outputs that six products (…, tiles, C) make; these are overwritten."""
+def transform_output(m: Sequence[Tensor], y: Sequence[Tensor]) -> None:
+    """Write to four tensors the outputs that six products of their shape make; the products are overwritten."""
     near_sum, near_difference = m[1] + m[2], m[1].sub_(m[2])
     far_sum, far_difference = m[3] + m[4], m[3].sub_(m[4])
-    torch.add(m[0].add_(near_sum), far_sum, out=y[..., 0, :])
-    torch.add(near_difference, far_difference, alpha=2, out=y[..., 1, :])
-    torch.add(near_sum, far_sum, alpha=4, out=y[..., 2, :])
-    torch.add(m[5].add_(near_difference), far_difference, alpha=8, out=y[..., 3, :])
+    torch.add(m[0].add_(near_sum), far_sum, out=y[0])
+    torch.add(near_difference, far_difference, alpha=2, out=y[1])
+    torch.add(near_sum, far_sum, alpha=4, out=y[2])
+    torch.add(m[5].add_(near_difference), far_difference, alpha=8, out=y[3])

@@ -8,22 +8,28 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..kernels.cubic import cubic_conv
+from ..kernels.winograd import DerivedWeight, suits, transform_kernel
+from ..memory import Memory, Remembering, join_past, run
+
 TimePadding = Literal["first_frame", "zeros"]
 """What a causal convolution sees before the clip: its first frame, repeated, or zeros."""
 PaddingMode = Literal["zeros", "replicate"]
 """What a convolution sees around a frame: zeros, or the positions at its border, repeated."""
 
 
+def frames_before(x: Tensor, num_frames: int, padding: TimePadding) -> Tensor:
+    """The ``num_frames`` frames that stand before a clip ``x`` (B, C, T, H, W)."""
+    first = x[:, :, :1].expand(-1, -1, num_frames, -1, -1)
+    return torch.zeros_like(first) if padding == "zeros" else first
+
+
 def pad_past(x: Tensor, num_frames: int, padding: TimePadding) -> Tensor:
     """``x`` (B, C, T, H, W) with ``num_frames`` frames before it."""
-    if num_frames == 0:
-        return x
-    if padding == "zeros":
-        return F.pad(x, (0, 0, 0, 0, num_frames, 0))
-    return torch.cat([x[:, :, :1].expand(-1, -1, num_frames, -1, -1), x], 2)
+    return torch.cat([frames_before(x, num_frames, padding), x], 2) if num_frames else x
 
 
-class CausalConv3d(nn.Conv3d):
+class CausalConv3d(Remembering, nn.Conv3d):
     """Convolution over time and space that looks at the present and the past.
 
     Args:
@@ -58,22 +64,30 @@ class CausalConv3d(nn.Conv3d):
         )
         self.num_past = frames - 1 if num_past is None else num_past
         self.time_padding: TimePadding = time_padding
+        self._kernels = DerivedWeight(transform_kernel)
+        self._keeps_size = self.stride == (1, 1, 1) and self.padding == (0, 1, 1) and padding_mode == "zeros"
 
-    def forward(self, input: Tensor) -> Tensor:
-        """(B, I, T, H, W) to (B, O, T', H', W')."""
-        return super().forward(pad_past(input, self.num_past, self.time_padding))
+    def forward(self, input: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, I, T, H, W) to (B, O, T', H', W'), of a clip, or of a piece with what was remembered."""
+        if self.num_past:
+            start = frames_before(input, self.num_past, self.time_padding)
+            input = join_past(self, input, start, self.kernel_size[0] - self.stride[0], memory, 2)
+        if self._keeps_size and self.kernel_size[1:] == (3, 3) and suits(input, self.in_channels, self.out_channels):
+            y = cubic_conv(input.permute(0, 2, 3, 4, 1), self.weight, self.bias, self._kernels)
+            return y.permute(0, 4, 1, 2, 3)
+        return super().forward(input)
 
 
-class NestedConv(nn.Module):
+class NestedConv(Remembering, nn.Module):
     """A convolution whose weights are called ``conv.weight`` and ``conv.bias``."""
 
     def __init__(self, conv: nn.Module):
         super().__init__()
         self.conv = conv
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
         """What the convolution gives."""
-        return self.conv(x)
+        return run(self.conv, x, memory)
 
 
 class FrameConv2d(nn.Conv2d):
@@ -94,7 +108,7 @@ class FrameGroupNorm(nn.GroupNorm):
         return y.unflatten(0, (input.shape[0], input.shape[2])).transpose(1, 2)
 
 
-class ResidualBlock(nn.Module):
+class ResidualBlock(Remembering, nn.Module):
     """x ↦ shortcut(x) + conv2(silu(norm2(conv1(silu(norm1(x))))))."""
 
     shortcut_name: ClassVar[str] = "nin_shortcut"
@@ -110,11 +124,11 @@ class ResidualBlock(nn.Module):
         self.conv2 = conv2
         self.add_module(self.shortcut_name, shortcut)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """(B, I, T, H, W) to (B, O, T, H, W)."""
+    def forward(self, x: Tensor, memory: Memory | None = None) -> Tensor:
+        """(B, I, T, H, W) to (B, O, T, H, W), of a clip, or of a piece with what was remembered."""
         shortcut = getattr(self, self.shortcut_name)
-        y = self.conv1(F.silu(self.norm1(x)))
-        y = self.conv2(F.silu(self.norm2(y)))
+        y = run(self.conv1, F.silu(self.norm1(x)), memory)
+        y = run(self.conv2, F.silu(self.norm2(y)), memory)
         return y + (x if shortcut is None else shortcut(x))
 
 

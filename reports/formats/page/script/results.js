@@ -66,7 +66,7 @@ function buildTable(columns, key) {
       state.sort = nextSort(state.sort, place, first);
       changed("sort");
     };
-    const cell = make("th", { scope: "col", ...attributes }, make("button", { class: "plain", onclick: sort }, title), unit ? make("span", { class: "unit" }, unit) : null);
+    const cell = make("th", { scope: "col", onclick: sort, ...attributes }, make("button", { class: "plain" }, title), unit ? make("span", { class: "unit" }, unit) : null);
     headings.set(place, cell);
     return cell;
   };
@@ -108,6 +108,7 @@ function buildTable(columns, key) {
     }
     if (!elements.length) elements.push(make("tr", {}, make("td", { colspan: columns.length + 1, class: "soft" }, "No system fits the filters.")));
     for (const { row, element } of made.map((each, index) => ({ row: rows[index], element: each.element }))) element.classList.toggle("chosen", state.system === row.index);
+    table.classList.toggle("across-kinds", state.group !== "section");
     body.replaceChildren(...elements);
     for (const [place, cell] of headings) markSorted(cell, sort?.column === place ? sort.order : 0);
   };
@@ -122,7 +123,7 @@ function groupRow(name, count) {
 function resultsRow(row, columns) {
   const name = make("button", { class: "plain", tabindex: "-1", onclick: () => openVideos(row.index) }, row.title, row.marks.length ? make("sup", {}, [...row.marks].sort().join(",")) : null);
   withTip(name, () => describeSystem(row));
-  const header = make("th", { scope: "row" }, make("span", { class: "name" }, swatch(row), name), row.regularizer ? make("span", { class: "regularizer" }, row.regularizer) : null);
+  const header = make("th", { scope: "row" }, make("span", { class: "name" }, swatch(row), name), row.regularizer ? make("span", { class: "regularizer" }, row.regularizer) : null, make("span", { class: "kind" }, content.sections[row.section]));
   const cells = columns.map((column) => resultsCell(row, column));
   return { element: make("tr", { "data-row": row.index }, header, ...cells), stops: [name, ...cells] };
 }

@@ -35,7 +35,9 @@ function startViewer() {
     const change = (name, parse) => (value) => {
       view[name] = parse(value);
       build();
-      dialog.querySelector(`[data-control="${name}"]`)?.focus();
+      // After a choice by pointer the keys belong to the frames again; by keyboard, to the control that was left open.
+      const control = view.pointed ? null : dialog.querySelector(`[data-control="${name}"]`);
+      (control ?? ports.stage).focus();
     };
     const number = (value) => (value === "" ? null : Number(value));
     const systemChoices = others().map((row) => [row.index, row.short]);
@@ -300,6 +302,8 @@ function startViewer() {
     event.preventDefault();
     bindings[event.key]();
   });
+  dialog.addEventListener("pointerdown", () => (view.pointed = true), true);
+  dialog.addEventListener("keydown", () => (view.pointed = false), true);
   dialog.addEventListener("close", () => {
     stop();
     hideTip();

@@ -52,6 +52,20 @@ def test_headings_sort_best_first_then_worst_first_and_what_is_missing_last(
         assert page.locator(".results thead th[aria-sort]").count() == 0
 
 
+def test_the_whole_heading_sorts_and_rows_name_their_kind_where_kinds_are_mixed(
+    open_page: Callable[..., Any], page_file: Path
+) -> None:
+    page = open_page(page_file)
+    kinds = page.locator(".results tbody th .kind")
+    assert kinds.count() == SYSTEMS
+    assert not kinds.first.is_visible()
+    page.get_by_label("Group by", exact=True).select_option(label="nothing")
+    assert kinds.first.is_visible()
+    assert set(kinds.all_inner_texts()) == {"Discrete", "Continuous, 4 channels", "Continuous, 16 channels"}
+    page.locator(".results thead th.number", has_text="PSNR").click(position={"x": 3, "y": 3})
+    assert shown_systems(page) == ranked("psnr", largest_first=True)
+
+
 def test_groups_are_sorted_within(open_page: Callable[..., Any], page_file: Path) -> None:
     page = open_page(page_file)
     heading(page, "PSNR").click()
@@ -211,8 +225,11 @@ def test_dark_light_and_the_switch(open_page: Callable[..., Any], page_file: Pat
 def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Callable[..., Any], page_file: Path) -> None:
     page = open_page(page_file, viewport={"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
+    page.get_by_label("Beside", exact=True).select_option(label="Beta system 1")
     page.locator(".watch").first.click()
-    assert page.evaluate("document.getElementById('viewer').scrollWidth") <= 390
+    for mode in ("Side by side", "Slider", "Flicker"):
+        page.get_by_role("button", name=mode, exact=True).click()
+        assert page.evaluate("document.getElementById('viewer').scrollWidth") <= 390
 
 
 def test_print_is_light_and_opens_what_is_folded(open_page: Callable[..., Any], page_file: Path) -> None:

@@ -35,8 +35,11 @@ def viewer(open_page: Callable[..., Any], page_file: Path) -> Any:
 
 def wait_until(page: Any, condition: str) -> None:
     """Wait for an expression to hold; playwright's own waiting evaluates text, which the page's policy forbids."""
-    while not page.evaluate(condition):
+    for _ in range(3000):
+        if page.evaluate(condition):
+            return
         page.wait_for_timeout(20)
+    pytest.fail(f"this never came to hold: {condition}")
 
 
 def wait_for(page: Any, frame: int) -> None:
@@ -69,6 +72,17 @@ def test_after_n_keys_all_panes_show_frame_n(viewer: Any) -> None:
     assert set(numbers(viewer, 0).values()) == {0}
     viewer.keyboard.press("End")
     assert set(numbers(viewer, LAST).values()) == {LAST}
+
+
+def test_keys_belong_to_the_frames_after_a_choice_by_pointer_and_to_the_list_after_one_by_key(viewer: Any) -> None:
+    systems = viewer.locator("#viewer").get_by_label("System", exact=True)
+    systems.click()
+    systems.select_option(index=1)
+    viewer.keyboard.press("ArrowRight")
+    assert set(numbers(viewer, 1).values()) == {1}
+    systems.focus()
+    viewer.keyboard.press("ArrowUp")
+    assert viewer.evaluate("document.activeElement.dataset.control") == "first"
 
 
 def test_keys_pressed_at_once_end_on_the_right_frame(viewer: Any) -> None:

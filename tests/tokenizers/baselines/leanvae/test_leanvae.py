@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,16 +21,13 @@ from toklab.tokenizers.baselines.leanvae.wavelets import (
     to_patches,
 )
 from toklab.tokenizers.golden import UnsupportedGolden, golden_tokenizer
-from toklab.tokenizers.interface import FrameRule, InferenceSettings, TokenizerError
-from toklab.tokenizers.streaming import join_encoded
+from toklab.tokenizers.interface import TokenizerError
 
 TINY: dict[str, Any] = {"latent_dim": 4, "embedding_dim": 24, "l_dim": 8, "h_dim": 16, "sep_num_layer": 1}
 
 
-def built(settings: InferenceSettings | None = None) -> LeanVAETokenizer:
-    plain = golden_tokenizer(LeanVAETokenizer, TINY | {"fusion_num_layer": 1}, "a-leanvae")
-    spec = replace(plain.spec, frame_rule=FrameRule(4, 1), size_multiple=8)
-    tokenizer = LeanVAETokenizer(spec, TINY | {"fusion_num_layer": 1}, settings)
+def built() -> LeanVAETokenizer:
+    tokenizer = golden_tokenizer(LeanVAETokenizer, TINY | {"fusion_num_layer": 1}, "a-leanvae")
     tokenizer.init_random(0)
     return tokenizer
 
@@ -81,24 +77,6 @@ def test_it_is_causal() -> None:
     before, after = (tokenizer.decode(tokenizer.encode(v)) for v in (video, later))
     torch.testing.assert_close(before[:, :, :9], after[:, :, :9])
     assert not torch.allclose(before[:, :, 9:], after[:, :, 9:])
-
-
-@pytest.mark.parametrize("num_frames", [1, 9, 17, 20])
-@pytest.mark.parametrize("chunk_frames", [4, 8])
-def test_chunks_give_what_the_whole_clip_gives(num_frames: int, chunk_frames: int) -> None:
-    whole, chunked = built(), built(InferenceSettings(chunk_frames=chunk_frames, chunk_mode="official"))
-    video = clip(1, 3, num_frames, 16, 8)
-    expected = whole.encode(video)
-    pieces = list(chunked.encode_stream(video.split(5, 2)))
-    assert len(pieces) == max(1, -(-(num_frames - 1) // chunk_frames))
-    assert expected.latents is not None
-    joined = join_encoded(pieces).latents
-    assert joined is not None
-    torch.testing.assert_close(joined, expected.latents, atol=1e-6, rtol=1e-5)
-    decoded = torch.cat(list(chunked.decode_stream(pieces)), 2)
-    torch.testing.assert_close(decoded, whole.decode(expected), atol=1e-6, rtol=1e-5)
-    with pytest.raises(TokenizerError, match="chunk_frames must be a multiple of 4, not 6"):
-        built(InferenceSettings(chunk_frames=6))
 
 
 def test_a_training_checkpoint_loads_without_its_discriminator() -> None:

@@ -1,4 +1,4 @@
-"""The README's table of real clips says what the figures of each video say."""
+"""The table of real clips in docs/results.md says what the figures of each video say."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def videos() -> list[dict[str, str]]:
 
 @pytest.fixture(scope="module")
 def printed() -> Cells:
-    """Cells of the README's table by group, system and regularizer."""
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    section = text[text.index("## On real video") : text.index("Run the tests:")]
+    """Cells of that table by group, system and regularizer."""
+    text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
+    section = text[text.index("## On real video") :]
     cells, group = {}, ""
     for line in section.splitlines():
         parts = [part.strip() for part in line.strip("|").split("|")]

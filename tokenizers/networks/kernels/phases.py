@@ -1,6 +1,6 @@
 """Upsampling convolutions as one small convolution for each of the four phases of the doubled grid.
 
-Output pixels of one phase (row and column even or odd) see the same taps of a 5×5 kernel on the same input pixels, so
+Output pixels of one phase (row and column even or odd) see the same taps of a kernel on the same input pixels, so
 that neither repeated pixels nor zeros between pixels are multiplied.
 """
 
@@ -8,30 +8,35 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from .folding import fold_taps
 
 PhaseKernels = Sequence[tuple[int, int, Tensor]]
 """For phases (0, 0), (0, 1), (1, 0), (1, 1): offsets of the first row and column from the pixel, and (O, I, kh, kw)."""
 
-_REPEATED_TAPS = (((0, 1), (2, 3), (4,)), ((0,), (1, 2), (3, 4)))
-"""Taps of the wide kernel that meet the same input pixel, from offset −1 on, for even and odd outputs."""
 _TRANSPOSED_TAPS = ((4, 2, 0), (3, 1))
 """Taps of the transposed kernel in the order of the input pixels they meet, for even and odd outputs."""
 _TRANSPOSED_OFFSETS = (-1, 0)
 
 
 def repeated_pixel_kernels(weight: Tensor) -> PhaseKernels:
-    """Kernels of each phase for a convolution (O, I, 5, 5), padded by 2, of an image with every pixel repeated 2×2."""
+    """Kernels of each phase for a convolution (O, I, k, k) of an image with every pixel repeated 2×2.
 
-    def merged(kernel: Tensor, axis: int, phase: int) -> Tensor:
-        sums = [
-            kernel.index_select(axis, kernel.new_tensor(t, dtype=torch.long)).sum(axis) for t in _REPEATED_TAPS[phase]
-        ]
-        return torch.stack(sums, axis)
-
-    return [(-1, -1, merged(merged(weight, 2, row), 3, column)) for row in range(2) for column in range(2)]
+    k is 3 or 5, and the image is padded by k // 2.
+    """
+    side = weight.shape[2] // 2
+    # Where output 2 n + phase has its taps: at these input pixels from n on, each as often as it is repeated.
+    pixels = [[(phase + tap - side) // 2 for tap in range(2 * side + 1)] for phase in range(2)]
+    phases = tuple(
+        tuple(tuple(tap for tap, met in enumerate(row) if met == pixel) for pixel in sorted(set(row))) for row in pixels
+    )
+    return [
+        (pixels[row][0], pixels[column][0], kernel)
+        for row, of_rows in enumerate(fold_taps(weight, 2, phases))
+        for column, kernel in enumerate(fold_taps(of_rows, 3, phases))
+    ]
 
 
 def transposed_kernels(weight: Tensor) -> PhaseKernels:

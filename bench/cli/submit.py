@@ -1,0 +1,155 @@
+"""`toklab submit`: the scripts of a Slurm array that runs the shards of a suite, and of the job that merges them."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .output import say
+
+TEMPLATE = """\
+#!/bin/bash
+@DIRECTIVES@
+#SBATCH --time=24:00:00
+#SBATCH --cpus-per-task=8
+# A partition, an account, GPUs, modules: copy this template, change it, and give it with --slurm-template.
+set -euo pipefail
+@COMMAND@
+"""
+"""What jobs are made of where nobody gives a template."""
+PLACES = ("DIRECTIVES", "COMMAND")
+"""What a template must name once: lines of `#SBATCH` that toklab adds, and the command."""
+OWN_OPTIONS = ("--shard", "--out", "-o")
+"""Options of `toklab run` that the jobs set themselves."""
+
+
+def submit(
+    context: typer.Context,
+    suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite or a TOML file.")],
+    shards: Annotated[int, typer.Option(min=1, help="Jobs of the array; each runs so many parts of the videos.")],
+    slurm_template: Annotated[
+        Path | None,
+        typer.Option(help="Script with your cluster's options, and @DIRECTIVES@ and @COMMAND@ [default: see above]."),
+    ] = None,
+    merge_template: Annotated[
+        Path | None, typer.Option(help="The same for the merge job, which needs no GPU [default: the other template].")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Folder of scripts, logs and runs [default: runs/SUITE-slurm].")
+    ] = None,
+) -> None:
+    """Write a Slurm array that runs a suite in shards, a job that merges them, and a script that submits both.
+
+    Options after `--` go to `toklab run`. All nodes need the videos, the environment and the folder at the same place.
+    A job that is ended goes on where it stopped: submit the array again.
+
+    A template is a script of bash. `@DIRECTIVES@` becomes the job's name, its array and its log; `@COMMAND@` becomes
+    the command. Both are there once:
+
+        #!/bin/bash
+        @DIRECTIVES@
+        #SBATCH --partition=gpu --gpus=1 --time=24:00:00
+        source ~/toklab/bin/activate
+        @COMMAND@
+
+    Examples:
+
+        toklab submit mcl-jcv --shards 16
+
+        toklab submit table1 --shards 64 --slurm-template gpu.sh -- --device cuda --batch-size 4
+    """
+    from ..execution.supervision import absolute
+    from ..planning.plan import plan_cells
+    from ..planning.suite import load_suite
+
+    options = list(context.args)
+    for option in options:
+        if option.partition("=")[0] in OWN_OPTIONS:
+            raise ValueError(f"the jobs set {option.partition('=')[0]} themselves: leave it out")
+    chosen = load_suite(suite)
+    plan_cells(chosen)
+    template = _read(slurm_template)
+    merging = _read(merge_template) if merge_template else template
+    folder = absolute(out or Path("runs") / f"{chosen.name}-slurm")
+    name = str(absolute(Path(suite))) if suite.endswith(".toml") else suite
+    paths = write_scripts(folder, name, chosen.name, shards, template, merging, options)
+    say(f"{shards} jobs and a merge: {', '.join(path.name for path in paths)} in {folder}")
+    say(f"next: bash {shlex.quote(str(folder / 'submit.sh'))}")
+
+
+def write_scripts(
+    folder: Path,
+    suite: str,
+    title: str,
+    shards: int,
+    template: str = TEMPLATE,
+    merging: str = TEMPLATE,
+    options: Sequence[str] = (),
+) -> list[Path]:
+    """Write `array.sh`, `merge.sh` and `submit.sh` into a folder.
+
+    Args:
+        folder: absolute; made if need be, with `logs` in it. The runs will be there too.
+        suite: as `toklab run` takes it.
+        title: of the jobs.
+        shards: jobs of the array.
+        template: of the array.
+        merging: template of the merge job.
+        options: for `toklab run`.
+
+    Raises:
+        ValueError: if a template lacks a place, has it twice, or names another one.
+    """
+    logs = folder / "logs"
+    logs.mkdir(parents=True, exist_ok=True)
+    job = re.sub(r"[^\w.+-]+", "-", f"toklab-{title}")
+    log = shlex.quote(str(logs))
+    run = shlex.join(["toklab", "run", suite, *options])
+    shard = f'{shlex.quote(str(folder / "shard"))}-"$SLURM_ARRAY_TASK_ID"'
+    array = {
+        "DIRECTIVES": _directives(f"job-name={job}", f"array=1-{shards}", f"output={log}/%A_%a.log", "requeue"),
+        "COMMAND": f'{run} --shard "$SLURM_ARRAY_TASK_ID/{shards}" --out {shard}',
+    }
+    parts = [str(folder / f"shard-{number}") for number in range(1, shards + 1)]
+    merge = {
+        "DIRECTIVES": _directives(f"job-name={job}-merge", f"output={log}/%j_merge.log"),
+        "COMMAND": shlex.join(["toklab", "merge", *parts, "--out", str(folder / "whole")]),
+    }
+    # A shard in which a window failed ends with exit code 1, and is merged all the same.
+    both = (
+        "#!/bin/bash\nset -euo pipefail\n"
+        f"array=$(sbatch --parsable {shlex.quote(str(folder / 'array.sh'))})\n"
+        'sbatch --dependency="afterany:${array%%;*}" '
+        f"{shlex.quote(str(folder / 'merge.sh'))}\n"
+    )
+    texts = {"array.sh": _filled(template, array), "merge.sh": _filled(merging, merge), "submit.sh": both}
+    for file, text in texts.items():
+        (folder / file).write_text(text, encoding="utf-8")
+    return [folder / file for file in texts]
+
+
+def _directives(*options: str) -> str:
+    return "\n".join(f"#SBATCH --{option}" for option in options)
+
+
+def _filled(template: str, values: Mapping[str, str]) -> str:
+    """A template with its places filled."""
+    named = re.findall(r"@([A-Z_]+)@", template)
+    if sorted(named) != sorted(PLACES):
+        places = " and ".join(f"@{place}@" for place in PLACES)
+        raise ValueError(f"a Slurm template names {places}, each once; this one names {', '.join(named) or 'none'}")
+    return re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], template)
+
+
+def _read(path: Path | None) -> str:
+    return TEMPLATE if path is None else path.read_text(encoding="utf-8")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command of this module."""
+    app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(submit)

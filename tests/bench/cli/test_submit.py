@@ -1,0 +1,84 @@
+"""Slurm scripts: run by bash, as Slurm would."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from toklab.bench.cli.main import app
+from toklab.bench.ledger.ledger import Ledger
+from typer.testing import CliRunner
+
+SUITE = """
+name = "small"
+datasets = ["folder:{folder}"]
+protocol_changes = {{ height = 32, width = 32 }}
+tokenizers = ["bicubic-4chn"]
+metrics = ["psnr"]
+"""
+SBATCH = """#!/bin/bash
+# Takes what sbatch takes, and does what Slurm would: every job of an array, one after the other.
+echo "$@" >> "$CALLS"
+[ "$1" = --parsable ] && { echo "7;cluster"; last=$(sed -n 's/.*--array=1-\\([0-9]*\\).*/\\1/p' "$2")
+  for number in $(seq "$last"); do SLURM_ARRAY_TASK_ID=$number bash "$2" >&2; done; exit 0; }
+bash "$2"
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path, video_folder: Path) -> Path:
+    """A suite on three videos, in a folder whose name needs quotes."""
+    path = tmp_path / "my suites" / "small.toml"
+    path.parent.mkdir()
+    path.write_text(SUITE.format(folder=video_folder))
+    return path
+
+
+def invoke(*arguments: object) -> tuple[int, str]:
+    result = CliRunner().invoke(app, ["submit", *map(str, arguments)])
+    return result.exit_code, f"{result.output}{result.exception or ''}"
+
+
+@pytest.fixture
+def video_folder(tmp_path: Path, make_video: Callable[[Path, int], Path]) -> Path:
+    folder = tmp_path / "videos"
+    for name in ("a.mp4", "b.mp4"):
+        make_video(folder / name, 17)
+    return folder
+
+
+@pytest.mark.slow
+def test_the_jobs_run_the_shards_and_merge_them(tmp_path: Path, suite: Path) -> None:
+    template = tmp_path / "gpu.sh"
+    template.write_text("#!/bin/bash\n@DIRECTIVES@\n#SBATCH --gpus=1\nset -eu\n@COMMAND@\n")
+    out = tmp_path / "a job"
+    code, said = invoke(suite, "--shards", 2, "--slurm-template", template, "--out", out, "--", "--threads", "1")
+    assert (code, "submit.sh" in said) == (0, True)
+    assert "#SBATCH --gpus=1" in (out / "array.sh").read_text()
+    sbatch = tmp_path / "bin" / "sbatch"
+    sbatch.parent.mkdir()
+    sbatch.write_text(SBATCH)
+    sbatch.chmod(0o755)
+    scripts = Path(sys.executable).parent
+    environment = {"PATH": f"{sbatch.parent}:{scripts}:{os.environ['PATH']}", "CALLS": str(tmp_path / "calls")}
+    subprocess.run(["bash", out / "submit.sh"], check=True, env=os.environ | environment, capture_output=True)
+    assert "--dependency=afterany:7 " in (tmp_path / "calls").read_text()
+    with Ledger(out / "whole") as ledger:
+        (cell,) = ledger.cells()
+        assert {row.source for row in ledger.rows(cell.cell_id)} == {"a.mp4", "b.mp4"}
+    with Ledger(out / "shard-1") as ledger:
+        assert {row.source for row in ledger.rows(ledger.cells()[0].cell_id)} == {"a.mp4"}
+
+
+def test_mistakes_are_found_before_anything_is_written(tmp_path: Path, suite: Path) -> None:
+    out = tmp_path / "jobs"
+    assert "leave it out" in invoke(suite, "--shards", 2, "--out", out, "--", "--shard", "1/2")[1]
+    assert "there is no suite" in invoke("dmeo", "--shards", 2, "--out", out)[1]
+    template = tmp_path / "template.sh"
+    template.write_text("@COMMAND@ @COMAND@")
+    assert "each once" in invoke(suite, "--shards", 2, "--out", out, "--slurm-template", template)[1]
+    assert not list(out.glob("*.sh"))
