@@ -192,7 +192,7 @@ CARELESS: dict[str, tuple[Callable[[Tensor, Tensor], object], type[Exception], s
     "a branch": (lambda x, _: 1 if x.max() > 0 else 2, HiddenWait, "waits for the GPU"),
     "equal": (lambda x, _: torch.equal(x, x), HiddenWait, "waits for the GPU"),
     "a copy to the CPU": (lambda x, _: x.cpu(), HiddenWait, "waits for the GPU"),
-    "a shape of values": (lambda x, _: x[x > 0], DynamicOutputShapeException, "nonzero"),
+    "a shape of values": (lambda x, _: x[x > 0], DynamicOutputShapeException, "aten"),
 }
 
 
