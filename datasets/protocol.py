@@ -160,6 +160,8 @@ class Protocol(BaseModel):
         else:
             span = self._window_span(causal=causal)
             windows = consecutive_windows(frame_ids, span, stride=self.stride or span, tail=self.tail)
+        if self.subsampling == 1:
+            return windows
         return [Window(window.index, window.frame_ids[:: self.subsampling]) for window in windows]
 
     def transform(self, frames: np.ndarray) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Literal
 
@@ -40,11 +41,17 @@ def sampling_interval(fps: float, sample_fps: float) -> int:
 def consecutive_windows(frame_ids: range, length: int, *, stride: int, tail: Tail) -> list[Window]:
     """Windows of ``length`` frames that start every ``stride`` sampled frames, until one reaches the last frame.
 
-    A last window that is too short repeats its last frame (``tail="repeat"``) or is left out (``tail="drop"``).
+    A last window that is too short repeats its last frame (``tail="repeat"``) or is left out (``tail="drop"``). Videos
+    of one length share their windows, so that a long dataset's take little memory.
 
     Raises:
         TooFewFramesError: if no window is left.
     """
+    return list(_consecutive_windows(frame_ids, length, stride, tail))
+
+
+@functools.lru_cache(maxsize=4096)
+def _consecutive_windows(frame_ids: range, length: int, stride: int, tail: Tail) -> tuple[Window, ...]:
     windows: list[Window] = []
     for start in range(0, len(frame_ids), stride):
         ids = tuple(frame_ids[start : start + length])
@@ -56,7 +63,7 @@ def consecutive_windows(frame_ids: range, length: int, *, stride: int, tail: Tai
             break
     if not windows:
         raise TooFewFramesError(f"{len(frame_ids)} sampled frames give no window of {length} frames")
-    return windows
+    return tuple(windows)
 
 
 def whole_video_window(frame_ids: range, chunk_size: int, *, causal: bool) -> Window:

@@ -353,22 +353,41 @@ def plan(
     cards: CardsOption = None,
     limit: LimitOption = None,
     limit_videos: LimitVideosOption = None,
+    from_: Annotated[
+        list[Path] | None,
+        typer.Option("--from", help="Run folder to estimate from; repeat for several [default: those in runs/]."),
+    ] = None,
+    windows: Annotated[
+        int | None, typer.Option(min=1, help="Windows of a dataset that no earlier run planned.")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, help="Processes or shards that share the work, as fast as one.")] = 1,
+    speed: Annotated[
+        float | None, typer.Option(help="10¹² multiply-adds a second of the machine, in place of measured times.")
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show what a run would do: its cells, protocol and metrics. Nothing is run.
+    """Show what a run would do, and estimate its time and disk from earlier runs. Nothing is run.
 
-    Example:
+    Examples:
 
         toklab plan demo
+
+        toklab plan demo --from runs/demo --workers 8
 
         toklab plan demo -t vidtok-small-kl-4chn --set posterior=mode,sample --json
     """
     from ..planning.plan import plan_cells
+    from .estimates import estimate_document, estimate_lines
 
+    if speed is not None and speed <= 0:
+        raise typer.BadParameter("a speed is above 0", param_hint="--speed")
     chosen = _suite(suite, tokenizer, dataset, protocol, set_protocol, metric, set_)
     cells: list[Cell] = plan_cells(chosen, cards or [])
     if as_json:
-        say_json(_plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos}))
+        document = _plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos})
+        if estimate := estimate_document(cells, from_, cards or [], windows, limit, workers, speed):
+            document["estimate"] = estimate
+        say_json(document)
         return
     hashes = dict.fromkeys(cell.protocol.hash for cell in cells)
     say(f"suite {chosen.name}: {len(cells)} cells, protocol {cells[0].protocol.name} ({', '.join(hashes)})")
@@ -378,6 +397,8 @@ def plan(
     given = ((limit_videos, "the first {} videos"), (limit, "at most {} windows, spread over the videos"))
     if limits := [words.format(number) for number, words in given if number]:
         say(f"of each dataset: {'; '.join(limits)}")
+    for line in estimate_lines(cells, from_, cards or [], windows, limit, workers, speed):
+        say(line)
 
 
 def _plan_document(suite: Suite, cells: Sequence[Cell], limits: dict[str, int | None]) -> dict[str, object]:

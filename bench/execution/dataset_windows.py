@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
-from ...datasets.stream import SourcePlan
+from ...datasets.source_plan import SourcePlan
 from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity
@@ -74,10 +74,12 @@ def cut_plans(
     """
     taken: list[SourcePlan | FailedClip] = []
     lengths: list[int] = []
+    num_open = 0
     for plan in itertools.islice(plans, limit_videos):
         taken.append(plan)
         lengths.append(len(plan.windows) if isinstance(plan, SourcePlan) else 0)
-        if limit is not None and sum(length > 0 for length in lengths) >= limit:
+        num_open += lengths[-1] > 0
+        if limit is not None and num_open >= limit:
             break
     if limit is None:
         return taken

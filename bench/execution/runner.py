@@ -18,7 +18,7 @@ from ..catalog.plugin_code import describe
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..ledger.in_flight import forget_in_flight, read_in_flight, write_in_flight
 from ..ledger.ledger import Ledger, LedgerError
-from ..ledger.plans import planned_rows
+from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, RunRecord
 from ..planning.cell import Cell
 from . import provenance
@@ -30,8 +30,9 @@ from .engines.local import LocalEngine
 from .engines.open_cell import Engine, OpenCell, RunContext
 from .engines.row_sink import LedgerSink
 from .engines.work_units import WorkUnits
-from .evaluation import Evaluation, KnownWindow, piece_frames
+from .evaluation import Evaluation, piece_frames
 from .exact_float32 import exact_float32
+from .known_windows import KnownWindows
 from .options import RunOptions
 from .preparation import CLIP_CACHE_FOLDER, OpenDataset, Preparation, open_registered
 from .progress import Progress
@@ -166,8 +167,9 @@ class Runner:
 
     def _num_failed(self, cell: CellRecord) -> int:
         """Planned windows that have no score, for whatever reason."""
-        rows, _ = planned_rows(self.ledger.folder, cell.cell_id, self.ledger.rows(cell.cell_id))
-        return cell.planned - sum(row.status == "scored" for row in rows)
+        rows, plan = self.ledger.columns(cell.cell_id).rows, read_plan(self.ledger.folder, cell.cell_id)
+        scored = rows.is_scored if plan is None else rows.is_scored & plan.names(rows)
+        return cell.planned - int(scored.sum())
 
     def _open_cells(self, cells: Sequence[Cell], run: _Run) -> Iterator[OpenCell]:
         """The cells that can run, each opened when the engine asks for it; the others are finished at once."""
@@ -298,7 +300,6 @@ class Runner:
     def _evaluation(
         self, cell: Cell, cell_id: str, spec: TokenizerSpec, windows: DatasetWindows, run_id: str
     ) -> Evaluation:
-        measurements = self.ledger.measurements(cell_id)
         usable = self._books.usable_metrics(cell, spec)
         measuring = {metric.measurement_key: metric for metric in usable if metric.needs in MEASURED_NEEDS}
         return Evaluation(
@@ -318,10 +319,7 @@ class Runner:
             ),
             units=WorkUnits.of(windows.plans, self.options.planned_batch),
             batch_size=self.options.batch_size,
-            known={
-                row.key: KnownWindow(row, {key: m.reason for key, m in measurements.get(row.key, {}).items()})
-                for row in self.ledger.rows(cell_id)
-            },
+            known=KnownWindows(self.ledger.columns(cell_id)),
             retry_failed=self.options.retry_failed,
             on_corrupt=self.options.on_corrupt,
             supervision=self.supervision,

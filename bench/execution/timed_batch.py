@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
-from ...datasets.stream import SourcePlan
+from ...datasets.source_plan import SourcePlan
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..planning.cell import Cell

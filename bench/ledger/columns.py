@@ -9,16 +9,17 @@ import copy
 import functools
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
 
-from .records import Measurement, Row, column_types, default_column
+from .records import Measurement, Row, column_name, column_types, default_column
 
-TEXTS = ("source", "content_id", "frame_ids", "reader", "status", "reason", "machine", "run", "note")
+TEXTS = tuple(name for name, kind in column_types(Row).items() if kind == "TEXT" and name not in ("cell", "timing"))
 """Columns of rows that hold few different texts."""
+_FIELDS = {column_name(described): described.name for described in fields(Row)}
 
 T = TypeVar("T")
 
@@ -121,22 +122,9 @@ class RowColumns(Sequence[Row]):
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
         index = range(len(self))[place]
-        text = {name: column[index] for name, column in self.texts.items()}
-        return Row(
-            cell_id=self.cell_id,
-            source=text["source"],
-            window=int(self.window[index]),
-            content_id=text["content_id"],
-            frame_ids=frames_of(text["frame_ids"]),
-            fps=float(self.fps[index]),
-            reader=text["reader"],
-            status="scored" if text["status"] == "scored" else "failed",
-            reason=text["reason"],
-            timing=json.loads(self._timing[index].as_py()),
-            machine=text["machine"],
-            run_id=text["run"],
-            note=text["note"],
-        )
+        values: dict[str, Any] = {_FIELDS[name]: column[index] for name, column in self.texts.items()}
+        values |= {"cell_id": self.cell_id, "window": int(self.window[index]), "fps": float(self.fps[index])}
+        return Row(**{**values, "frame_ids": frames_of(values["frame_ids"]), "timing": self.timing(index)})
 
     def __iter__(self) -> Iterator[Row]:
         return (self[index] for index in range(len(self)))

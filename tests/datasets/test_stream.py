@@ -22,7 +22,8 @@ from toklab.datasets.protocol import load_protocol
 from toklab.datasets.readers.choice import open_reader
 from toklab.datasets.readers.interface import VideoFacts
 from toklab.datasets.readers.worker import DecodeWorker, WorkerLost
-from toklab.datasets.stream import ClipStream, SourcePlan
+from toklab.datasets.source_plan import SourcePlan
+from toklab.datasets.stream import ClipStream
 
 PROTOCOL = load_protocol("vidtok").derive(height=64, width=128)
 

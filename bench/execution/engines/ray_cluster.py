@@ -99,7 +99,7 @@ class RayCluster:
             EngineUnavailable: if Ray isn't installed, can't be reached or doesn't start.
         """
         check_ray()
-        _set_variables(is_own=options.address is None)
+        set_variables(is_own=options.address is None)
         self._folder: Path | None = None
         self._lock: FileLock | None = None
         paths = set(sys.path)
@@ -141,6 +141,8 @@ class RayCluster:
         for attempt in range(ATTEMPTS):
             try:
                 self.ray.init(
+                    # Without a word Ray would join one that runs here already.
+                    address="local",
                     num_cpus=max(cores, wanted),
                     include_dashboard=False,
                     log_to_driver=False,
@@ -180,10 +182,10 @@ class RayCluster:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _set_variables(*, is_own: bool) -> None:
+def set_variables(*, is_own: bool) -> None:
     """What Ray reads when it is imported: no telemetry, patience with a busy machine, a key of this run's own."""
-    if is_own and "RAY_AUTH_MODE" not in os.environ:
-        # Ray would write a key into the user's home.
+    if is_own and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # Ray would write a key into the user's home. It reads this once, when it is imported.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

@@ -19,7 +19,7 @@ import torch
 
 from ....datasets.identity import content_id
 from ....datasets.interface import WHOLE_SOURCE, Clip, DatasetUnavailable, FailedClip, UnreadableVideo, VideoSource
-from ....datasets.stream import SourcePlan
+from ....datasets.source_plan import SourcePlan
 from ....tokenizers.errors import CheckpointUnavailable
 from ....tokenizers.interface import VideoTokenizer
 from ...catalog.catalog import tokenizers

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,8 @@ from ..interface import Report
 from .clips import PageMedia
 from .media import picture_copy
 
+MOST_VIDEO_FIGURES = 40_000
+"""Figures of single videos in the page; more videos are sampled."""
 CHARTS_LIMIT = 3 * 2**20
 """Bytes of further charts in the page; those beyond it are named, with their files."""
 
@@ -46,7 +49,7 @@ def page_content(report: Report, media: PageMedia) -> dict[str, Any]:
         "caption": report.table.caption,
         "radar": _radar(report.radar, report.table.columns),
         "radarMissing": report.radar_missing,
-        "videos": _videos(report.videos, groups, report.table.columns, row_of),
+        "videos": _videos(report.videos, groups, report.table.columns, row_of, {clip.source for clip in report.clips}),
         "clips": [_clip(clip, row_of) for clip in media.clips],
         "isBundle": report.is_bundle,
         "keepCommand": report.keep_command,
@@ -190,13 +193,24 @@ def _radar(radar: RadarChart | None, columns: Sequence[Column]) -> dict[str, Any
 
 
 def _videos(
-    table: pd.DataFrame, groups: Sequence[ColumnGroup], columns: Sequence[Column], row_of: dict[str, int]
+    table: pd.DataFrame,
+    groups: Sequence[ColumnGroup],
+    columns: Sequence[Column],
+    row_of: dict[str, int],
+    watched: Collection[str],
 ) -> list[dict[str, Any]]:
-    """For each group of columns its videos, and by row and column the figure of each."""
+    """For each group of columns its videos, and by row and column the figure of each.
+
+    ``of`` counts the videos; where there are too many for a page, those with the smallest hashes of their names are in
+    it, and those that can be watched.
+    """
     found = []
     for number, group in enumerate(groups):
         here = table[(table["dataset"] == group.dataset) & (table["protocol_hash"] == group.protocol_hash)]
-        names = sorted(set(here["files"]))
+        every = set(here["files"])
+        most = max(1, MOST_VIDEO_FIGURES // max(1, len(here) // max(1, len(every))))
+        names = sorted(_sampled(every, most, watched))
+        here = here[here["files"].isin(names)] if len(names) < len(every) else here
         index = {name: place for place, name in enumerate(names)}
         places = {column.metric: place for place, column in enumerate(columns) if column.group == group}
         values: dict[str, dict[str, list[float | None]]] = {}
@@ -207,8 +221,16 @@ def _videos(
                 continue
             line = values.setdefault(str(row), {}).setdefault(str(column), [None] * len(names))
             line[index[name]] = _number(float(value), 6)
-        found.append({"group": number, "files": [list(name) for name in names], "values": values})
+        found.append({"group": number, "files": [list(name) for name in names], "of": len(every), "values": values})
     return [each for each in found if each["files"]]
+
+
+def _sampled(names: Collection[tuple[str, ...]], most: int, watched: Collection[str]) -> list[tuple[str, ...]]:
+    """At most so many videos, by a hash of their names, and those that can be watched."""
+    if len(names) <= most:
+        return list(names)
+    hashed = sorted(names, key=lambda name: hashlib.sha256("\n".join(name).encode()).digest())
+    return list(dict.fromkeys([*hashed[:most], *(name for name in hashed if not set(name).isdisjoint(watched))]))
 
 
 def _clip(clip: dict[str, Any], row_of: dict[str, int]) -> dict[str, Any]:

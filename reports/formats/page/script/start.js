@@ -28,7 +28,7 @@ function themeButton() {
 function start() {
   const measured = rows.filter((row) => !row.published).length;
   const datasets = [...new Set(content.groups.map((group) => group.dataset).filter(Boolean))];
-  const numVideos = content.videos.reduce((most, each) => Math.max(most, each.files.length), 0);
+  const numVideos = content.videos.reduce((most, each) => Math.max(most, each.of), 0);
   const count = (number, what) => `${number.toLocaleString("en-US")} ${what}${number === 1 ? "" : "s"}`;
   const protocols = [...new Set(content.groups.filter((group) => group.hash).map((group) => `${group.protocol} (${group.hash})`))];
   const facts = [count(measured, "system"), datasets.join(", "), numVideos ? count(numVideos, "video") : "", protocols.length ? `protocol ${protocols.join(", ")}` : ""];

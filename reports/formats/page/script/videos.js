@@ -65,15 +65,16 @@ function watchable(clip, row) {
 }
 
 function keptHint(row, part) {
+  const sampled = part.files.length < part.of ? `${part.files.length.toLocaleString("en-US")} of ${part.of.toLocaleString("en-US")} videos, chosen by a hash of their names, are shown. From Python, toklab.open_run(RUN).windows() has all. ` : "";
   const kept = part.files.filter((files) => clipsOf(part.group, files).some(({ clip }) => watchable(clip, row).isThere)).length;
-  if (kept === part.files.length) return null;
+  if (kept === part.files.length) return sampled ? make("p", { class: "hint" }, sampled) : null;
   const some = kept ? `Reconstructions of ${kept} of ${part.files.length} videos can be watched here.` : "No reconstruction of this system can be watched here.";
   const reasons = [...new Set(part.files.flatMap((files) => clipsOf(part.group, files).map(({ clip }) => watchable(clip, row).why)).filter(Boolean))];
   const command = content.keepCommand;
   return make(
     "p",
     { class: "hint" },
-    `${some} `,
+    `${sampled}${some} `,
     ...reasons.flatMap((reason) => withCode(`Some were kept, but ${reason}. `)),
     ...(command ? ["The others weren't kept. To keep all of them: ", make("code", {}, command)] : ["The others weren't kept: run the suite into a new folder with ", make("code", {}, "--keep-recon all"), "."]),
   );

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import pytest
 import torch
 import worker_tokenizers
 from same_ledgers import content, rows
-from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers
+from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers, set_variables
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.runner import Runner, RunSummary
 from toklab.bench.ledger.ledger import Ledger
@@ -33,6 +34,7 @@ SUPPORT = Path(fakes.__file__).parent
 PLUGINS = f"{fakes.plugins_variable()},{worker_tokenizers.plugins_variable()}"
 NUM_WINDOWS = 6
 MARK = "TOKLAB_TEST_MARK"
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an extra")
 PATIENCE_S = 1200.0
 """Only a test that hangs reaches it."""
 
@@ -40,18 +42,18 @@ PATIENCE_S = 1200.0
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[None]:
     """Two nodes of Ray on this machine, each with a working folder of its own."""
-    pytest.importorskip("ray", reason="Ray is an extra")
-    from toklab.bench.execution.engines.ray_cluster import _set_variables
-
     before = dict(os.environ)
     here = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="tk-", dir="/tmp"))
     os.environ["PYTHONPATH"] = str(SUPPORT)
-    _set_variables(is_own=True)
+    # Ray reads them once, when it is imported.
+    set_variables(is_own=True)
     import ray
     from ray.cluster_utils import Cluster
 
     cluster: Any = None
+    # Where Ray's test clusters note their address; nothing else makes it.
+    Path("/tmp/ray").mkdir(exist_ok=True)
     try:
         for name in ("one", "two"):
             (folder / name).mkdir()
@@ -106,6 +108,7 @@ def run(
     return compute
 
 
+@needs_ray
 @pytest.mark.slow
 def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
     tmp_path: Path, run: Callable[..., RunSummary], two_nodes: None, monkeypatch: pytest.MonkeyPatch
@@ -138,11 +141,11 @@ def _nodes(record: RunRecord) -> int:
     return len({known["node"] for known in record.provenance["workers"].values()})
 
 
+@needs_ray
 @pytest.mark.slow
 def test_a_run_goes_on_after_the_end_of_its_driver_or_of_ray(
     tmp_path: Path, run: Callable[..., RunSummary], video_folder: Path
 ) -> None:
-    pytest.importorskip("ray", reason="Ray is an extra")
     out = tmp_path / "run"
     scored = 0
     for ending in ("driver", "head", "interrupt"):
