@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
@@ -12,6 +13,8 @@ Result = TypeVar("Result")
 
 MOST_RESULTS = 128
 """Results that may be under way at once however small they are: each may hold a file descriptor."""
+PATIENCE_S = 0.5
+"""So long a lane may take to end by itself: what is interrupted may be slow to start again."""
 INTERRUPT_INTERVAL_S = 0.1
 
 
@@ -61,7 +64,7 @@ class OrderedWork(Generic[Result]):
         *,
         num_lanes: int,
         bound: Bound,
-        interrupt: Callable[[], None],
+        interrupt: Callable[[int], None],
         name: str,
     ):
         """Set up; nothing is started before :meth:`results`.
@@ -72,7 +75,7 @@ class OrderedWork(Generic[Result]):
                 room before it makes each of them, and ends where it can't.
             num_lanes: threads, at least 1.
             bound: of what is under way. One more result may be: see above.
-            interrupt: ends what a lane waits for, when nobody wants the results any more; called until all have ended.
+            interrupt: ends what a lane waits for, when nobody wants the results any more; called until it has ended.
             name: of the threads.
         """
         self._num_units = num_units
@@ -113,12 +116,17 @@ class OrderedWork(Generic[Result]):
             with self._changed:
                 self._is_stopped = True
                 self._changed.notify_all()
-            for lane in lanes:
-                # A lane may start what it waits for at this very moment, so once is not enough.
-                while lane.ident is not None and lane.is_alive():
-                    if not is_complete:
-                        self._interrupt()
-                    lane.join(INTERRUPT_INTERVAL_S)
+            self._end([lane for lane in lanes if lane.ident is not None], interrupt=not is_complete)
+
+    def _end(self, lanes: Sequence[threading.Thread], *, interrupt: bool) -> None:
+        """Wait for the end of all lanes."""
+        until = time.monotonic() + PATIENCE_S
+        for number, lane in enumerate(lanes):
+            lane.join(max(0.0, until - time.monotonic()) if interrupt else None)
+            # A lane may start what it waits for at this very moment, so once is not enough.
+            while lane.is_alive():
+                self._interrupt(number)
+                lane.join(INTERRUPT_INTERVAL_S)
 
     def _take(self) -> tuple[Result] | None:
         """The next result in order, once it is there; ``None`` after the last one."""

@@ -227,13 +227,9 @@ class ClipStream:
             work,
             num_lanes=len(self._workers),
             bound=bound,
-            interrupt=self._kill_workers,
+            interrupt=lambda lane: self._workers[lane].kill(),
             name="toklab-clips",
         )
-
-    def _kill_workers(self) -> None:
-        for worker in self._workers:
-            worker.kill()
 
     def _close_workers(self) -> None:
         if self._owns_workers:

@@ -15,7 +15,7 @@ from torch import Tensor
 from .interface import Clip, Dataset, FailedClip, VideoSource, Window
 from .protocol import Protocol
 from .readers.interface import VideoFacts
-from .stream import SourcePlan
+from .source_plan import SourcePlan
 
 TENSOR_PROTOCOL = Protocol(
     name="tensors",

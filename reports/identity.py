@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from .schema import Figure, group_order, group_title
@@ -42,6 +42,9 @@ DASHES: tuple[Dash, ...] = ((), (5.0, 1.6), (3.0, 1.2, 1.0, 1.2), (7.0, 1.2, 1.0
 
 PUBLISHED_DASH: Dash = (1.2, 1.4)
 """Of systems whose figures are published; their markers are hollow."""
+
+OF_POSTERIORS = ("posterior", "seed")
+"""Settings that only tokenizers with a Gaussian posterior take."""
 
 
 @dataclass(frozen=True)
@@ -140,9 +143,32 @@ def family_of(system: str) -> str:
 
 def row_title(source: Figure) -> str:
     """System, with its weights and settings where they aren't the usual ones: as the first column of a table."""
-    settings = source.label.removeprefix(source.tokenizer).strip() if source.label != source.tokenizer else ""
+    return _title(source, frozenset())
+
+
+def _title(source: Figure, left_out: Set[str]) -> str:
+    settings = _written_settings(source)
+    if not left_out.isdisjoint(_settings(source)):
+        kept = ",".join(setting for setting in _settings(source) if setting not in left_out)
+        settings = f"({kept})" if kept else ""
     random = "(random weights)" if source.weights.startswith("random") else ""
     return " ".join(filter(None, (source.system, random, settings)))
+
+
+def _written_settings(source: Figure) -> str:
+    return source.label.removeprefix(source.tokenizer).strip() if source.label != source.tokenizer else ""
+
+
+def _settings(source: Figure) -> list[str]:
+    """``steps=4`` and the like: what a label has in parentheses behind the tokenizer's name."""
+    return _written_settings(source).removeprefix("(").removesuffix(")").split(",")
+
+
+def _shared_settings(sources: Sequence[Figure]) -> set[str]:
+    """Settings of posteriors that every one of several measured systems has that takes them."""
+    takers = [set(_settings(s)) for s in sources if s.origin == "measured" and s.regularizer.startswith("KL")]
+    shared = set.intersection(*takers) if len(takers) > 1 else set[str]()
+    return {setting for setting in shared if setting.partition("=")[0] in OF_POSTERIORS}
 
 
 class _Looks:
@@ -190,7 +216,8 @@ def _in_numbers(text: str) -> tuple[tuple[int, str], ...]:
 
 def _short_names(sources: Sequence[Figure]) -> list[str]:
     """Names that are unique among measured and among published systems, with no more in them than that takes."""
-    names = [row_title(source) for source in sources]
+    shared = _shared_settings(sources)
+    names = [_title(source, shared) for source in sources]
     for distinguish in (_regularizers, _groups, rests_of_labels, _labels):
         alike: dict[tuple[str, str], list[int]] = {}
         for index, source in enumerate(sources):

@@ -108,6 +108,15 @@ def _suite(
     return check_suite(base, f"the suite {name}" if name else "the command")
 
 
+def _parse_batch_size(text: str) -> int:
+    """Windows in a forward pass; 0 for ``auto``."""
+    if text == "auto":
+        return 0
+    if (size := int(text)) < 1:
+        raise ValueError
+    return size
+
+
 def run(
     suite: SuiteArgument = None,
     tokenizer: TokenizerOption = None,
@@ -122,7 +131,14 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            parser=_parse_batch_size,
+            metavar="N|auto",
+            help="Windows in a forward pass: a number, or `auto` for as many as fit a GPU's memory.",
+        ),
+    ] = 1,
     decode_workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),
@@ -238,7 +254,7 @@ def run(
     watched.tell(forward_timeout=forward_timeout, plugin_timeout=plugin_timeout)
     cluster = None
     if engine is EngineChoice.ray:
-        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, plugin_timeout)
+        cluster = _engine_options(workers, gpus_per_worker, address, threads, device, decode_workers, plugin_timeout)
     elif given := [
         name
         for name, value in (("--workers", workers), ("--gpus-per-worker", gpus_per_worker), ("--address", address))
@@ -299,6 +315,7 @@ def _engine_options(
     address: str | None,
     threads: int | None,
     device: str,
+    decode_workers: int | None,
     plugin_timeout: float | None,
 ) -> EngineOptions:
     from ..execution.engines.ray_cluster import EngineOptions, check_ray
@@ -308,7 +325,7 @@ def _engine_options(
         raise ValueError(f"--engine ray takes --device auto, cpu or cuda, not {device!r}; Ray chooses the GPUs")
     if plugin_timeout is not None:
         raise ValueError("--plugin-timeout needs --engine local; --forward-timeout works with both")
-    return EngineOptions(workers, gpus_per_worker, address, threads, device)
+    return EngineOptions(workers, gpus_per_worker, address, threads, device, decode_workers)
 
 
 def _gib(number: float) -> int:

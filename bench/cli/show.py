@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ...reports.tables.plain import TableFormat
-from .output import say
+from .output import JsonOption, say, say_json
 from .trust import TrustCardsOption, TrustOption
 
 
@@ -24,20 +25,40 @@ class Kind(StrEnum):
 
 CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
 
+NARROWEST, WIDEST = 80, 160
+"""Limits of the width of a list on the terminal."""
+
 
 def list_(
     kind: Annotated[Kind, typer.Argument()] = Kind.tokenizers,
     cards: CardsOption = None,
+    family: Annotated[
+        str | None, typer.Option("--family", help="Only tokenizers of this family, such as `vidtok`.")
+    ] = None,
+    ready: Annotated[bool, typer.Option("--ready", help="Only what can run now.")] = False,
+    published: Annotated[
+        bool, typer.Option("--published", help="What papers print of the tokenizers, in place of what they are.")
+    ] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List what there is: what can run now, and what needs a download or an extra.
 
-    Example:
+    Examples:
+
+        toklab list tokenizers --family vidtok --ready
 
         toklab list metrics
-    """
-    from ..inventory.listing import listing
 
-    say(listing(kind.value, tuple(cards or ())))
+        toklab list tokenizers --json
+    """
+    from ..inventory.listing import WIDTH, listing
+
+    found = listing(kind.value, tuple(cards or ()), family=family, ready=ready, published=published)
+    if as_json:
+        say_json(found.document())
+        return
+    width = shutil.get_terminal_size((WIDTH, 24)).columns
+    say(found.text(max(NARROWEST, min(WIDEST, width))))
 
 
 def complexity(
@@ -74,16 +95,24 @@ def complexity(
     say(complexity_table(tokenizer or [], tuple(cards or ()), format_.value, frames, height, width))
 
 
-def doctor() -> None:
+def doctor(as_json: JsonOption = False) -> None:
     """Say what works on this machine, and what to do about the rest.
 
-    Example:
+    Examples:
 
         toklab doctor
+
+        toklab doctor --json
     """
+    from dataclasses import asdict
+
     from ..inventory.doctor import examine
 
-    for finding in examine():
+    findings = examine()
+    if as_json:
+        say_json({"findings": [asdict(finding) for finding in findings]})
+        return
+    for finding in findings:
         mark = {"ok": "[ok]     ", "missing": "[missing]", "broken": "[broken] "}[finding.state]
         say(f"{mark} {finding.subject}: {finding.text}")
         if finding.hint:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...datasets.interface import WHOLE_SOURCE
-from ...datasets.stream import SourcePlan
+from ...datasets.source_plan import SourcePlan
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
 from ..ledger.in_flight import InFlight, forget_in_flight, read_in_flight

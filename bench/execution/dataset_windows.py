@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
-from ...datasets.stream import SourcePlan
+from ...datasets.source_plan import SourcePlan
 from ...datasets.tensors import TensorClip
 from ..ledger.plans import PlannedWindow, clip_digest
 from ..planning.cell import clip_identity

@@ -71,7 +71,7 @@ def run_into(
         suite: what is run.
         options: how it is run.
         card_folders: with cards of the user's own.
-        show_progress: whether a bar is shown on the terminal.
+        said: what it says on standard error while it goes on.
         supervision: of this process.
         engine: workers of Ray that compute; this process itself if not given.
         forward_timeout_s: seconds after which a worker's forward pass is given up.

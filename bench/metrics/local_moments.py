@@ -1,8 +1,10 @@
-"""Weighted means around each position of two pictures, of their squares and of their product, strip by strip.
+"""Weighted means around each position, of the sum and the difference of two pictures and of their squares.
 
-What structural similarity is made of. The window is separable. A filter of n taps along one axis is a product with a
-banded matrix. The band is cut into square blocks with n − 1 more columns, so that few of the multiplied numbers are
-zeros. On a CPU, pictures are taken in strips of some rows that stay in the processor's caches.
+What structural similarity is made of: with s = x + y and d = x − y, 2 (x² + y²) is s² + d², and 4 x y is s² − d². So
+equal pictures have a similarity of exactly 1, whatever is rounded. The window is separable. A filter of n taps along
+one axis is a product with a banded matrix. The band is cut into square blocks with n − 1 more columns, so that few of
+the multiplied numbers are zeros. On a CPU, pictures are taken in strips of some rows that stay in the processor's
+caches.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-STRIP_ROWS = 24
+STRIP_ROWS = 32
 """Rows of a strip on a CPU."""
 BLOCK = 8
 """Outputs of a block of the banded matrix on a CPU."""
@@ -29,12 +31,16 @@ class Moments:
     They are overwritten when the next strip is asked for, and may be overwritten before.
     """
 
-    mean_x: Tensor
-    mean_y: Tensor
-    mean_squares: Tensor
-    """Of x² + y²."""
-    mean_product: Tensor
-    """Of x · y."""
+    sums: Tensor
+    """Of s = x + y."""
+    differences: Tensor
+    """Of d = x − y."""
+    squared_sums: Tensor
+    """Of s²."""
+    squared_differences: Tensor
+    """Of d²."""
+    spare: tuple[Tensor, Tensor]
+    """Memory of the same shape, to write to."""
 
 
 class LocalMoments:
@@ -70,7 +76,7 @@ class LocalMoments:
         return self._out_height * self._out_width
 
     def strips(self, x: Tensor, y: Tensor) -> Iterator[Moments]:
-        """The moments of two pictures (C, H, W), which may be of any floating type, with 1 added to every number."""
+        """The moments of two pictures (C, H, W) of any floating type, with 1 added to each of their numbers."""
         for top in range(0, self._out_height, self._strip_rows):
             num_rows = min(self._strip_rows, self._out_height - top)
             yield self._strip(x[:, top : top + num_rows + self._border], y[:, top : top + num_rows + self._border])
@@ -79,14 +85,12 @@ class LocalMoments:
         num_channels, height, width = x.shape
         rows = height - self._border
         pixels = self._pixels[:height]
-        x_pixels, y_pixels, squares, product = pixels.unbind(1)
-        x_pixels.copy_(x.transpose(0, 1))
-        y_pixels.copy_(y.transpose(0, 1))
-        pixels[:, :2].add_(1)
-        # No fused multiplication and addition: the squares of equal pictures are to be twice their product exactly.
-        torch.mul(y_pixels, y_pixels, out=product)
-        torch.mul(x_pixels, x_pixels, out=squares).add_(product)
-        torch.mul(x_pixels, y_pixels, out=product)
+        sums, differences, squared_sums, squared_differences = pixels.unbind(1)
+        squared_sums.copy_(x.transpose(0, 1))
+        squared_differences.copy_(y.transpose(0, 1))
+        torch.add(squared_sums, squared_differences, out=sums).add_(2)
+        torch.sub(squared_sums, squared_differences, out=differences)
+        torch.mul(pixels[:, :2], pixels[:, :2], out=pixels[:, 2:])
 
         filtered = self._filtered[:rows]
         _filter(self._row_band, pixels.flatten(1), filtered)
@@ -94,7 +98,10 @@ class LocalMoments:
         turned.copy_(filtered.unflatten(1, (-1, width)).permute(2, 1, 0))
         moments = self._moments[: self._out_width * turned[0].numel()].view(self._out_width, -1)
         _filter(self._column_band, turned.flatten(1), moments)
-        return Moments(*moments.unflatten(1, (NUM_MOMENTS, -1)).unbind(1))
+        # What was turned is done with.
+        spare = turned.view(-1)[: moments.numel() // 2].view(2, self._out_width, -1)
+        sums, differences, squared_sums, squared_differences = moments.unflatten(1, (NUM_MOMENTS, -1)).unbind(1)
+        return Moments(sums, differences, squared_sums, squared_differences, (spare[0], spare[1]))
 
 
 def _band(taps: Tensor, num_rows: int) -> Tensor:

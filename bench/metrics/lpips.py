@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from ...tokenizers.checkpoints import sha256_of
 from . import weights
+from .frame_threads import in_threads
 from .interface import Arrays, MeasuredWindow, MetricError, Unavailable, WindowBatch
 from .lpips_vgg import VggLpips
 from .ratio import RatioMetric
@@ -106,18 +107,24 @@ def lpips_distance(model: nn.Module, reference: Tensor, reconstruction: Tensor) 
         MetricError: if a value is outside [-1, 1] or not a number.
     """
     _refuse_out_of_range(reference, reconstruction)
-    distances = _fast_form(model, reference.device) or model
+    fast = _fast_form(model, reference.device)
+
+    def part_distances(part: tuple[Tensor, Tensor]) -> Tensor:
+        return (fast or model)(*part).flatten(1).mean(1)
+
     # Window by window, so that no value depends on what else is in the batch.
-    windows = zip(reference, reconstruction, strict=True)
-    return torch.stack([_window_distances(distances, x, y) for x, y in windows])
+    parts = [
+        part
+        for window in zip(reference, reconstruction, strict=True)
+        for part in zip(*(_some_frames(video, FRAMES_AT_ONCE // (2 if fast else 1)) for video in window), strict=True)
+    ]
+    distances = in_threads(part_distances, parts) if fast else [part_distances(part) for part in parts]
+    return torch.cat(distances).view(reference.shape[0], reference.shape[2])
 
 
-def _window_distances(
-    distances: Callable[[Tensor, Tensor], Tensor], reference: Tensor, reconstruction: Tensor
-) -> Tensor:
-    """(T,) of a window's (3, T, H, W)."""
-    frames = [video.transpose(0, 1).float().split(FRAMES_AT_ONCE) for video in (reference, reconstruction)]
-    return torch.cat([distances(x, y).flatten(1).mean(1) for x, y in zip(*frames, strict=True)])
+def _some_frames(video: Tensor, number: int) -> tuple[Tensor, ...]:
+    """The frames of (3, T, H, W), so many at a time, (n, 3, H, W)."""
+    return video.transpose(0, 1).float().split(number)
 
 
 def _refuse_out_of_range(reference: Tensor, reconstruction: Tensor) -> None:

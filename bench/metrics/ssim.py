@@ -7,12 +7,14 @@ Transactions on Image Processing 13 (2004), equation 13, with K1 = 0.01, K2 = 0.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .frame_threads import in_threads
 from .interface import Arrays, MeasuredWindow, MetricError, WindowBatch
 from .local_moments import LocalMoments, Moments
 from .ratio import RatioMetric
@@ -80,34 +82,49 @@ def _require_side(video: Tensor, side: int) -> None:
 def _by_frame(reference: Tensor, reconstruction: Tensor, taps: Tensor, *, factor: int, moment_scale: float) -> Tensor:
     """SSIM of each frame, (B, T) float64, pooled by a factor before; moments are multiplied by their scale."""
     height, width = (side // factor for side in reference.shape[-2:])
-    moments = LocalMoments(taps, reference.shape[1], height, width)
 
-    def frame_ssim(x: Tensor, y: Tensor) -> Tensor:
-        if factor > 1:
-            x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
-        sums = torch.stack([_sum_of_quarters(strip, moment_scale) for strip in moments.strips(x, y)])
-        return 4 * sums.sum() / (x.shape[0] * moments.num_positions)
+    def part_ssim(frames: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+        moments = LocalMoments(taps, reference.shape[1], height, width)
+        return torch.stack([_frame_ssim(x, y, moments, factor, moment_scale) for x, y in frames])
 
-    # Float64 because E[x²] − E[x]² cancels where frames are smooth; frame by frame, so that no value depends on what
-    # else is in the batch.
-    windows = zip(reference, reconstruction, strict=True)
-    frames = [[frame_ssim(x[:, t], y[:, t]) for t in range(x.shape[1])] for x, y in windows]
-    return torch.stack([torch.stack(values) for values in frames])
+    # Frame by frame, so that no value depends on what else is in the batch.
+    frames = list(zip(_frames(reference), _frames(reconstruction), strict=True))
+    on_cpu = reference.device.type == "cpu"
+    num_parts = min(torch.get_num_threads(), len(frames)) if on_cpu else 1
+    size = -(-len(frames) // num_parts)
+    parts = [frames[start : start + size] for start in range(0, len(frames), size)]
+    return torch.cat(in_threads(part_ssim, parts) if on_cpu else [part_ssim(frames)]).view(len(reference), -1)
 
 
-def _sum_of_quarters(moments: Moments, scale: float) -> Tensor:
-    """The sum of a quarter of the SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
-    mean_x, mean_y = moments.mean_x, moments.mean_y
-    product = mean_y * mean_y
-    squares = (mean_x * mean_x).add_(product)
-    torch.mul(mean_x, mean_y, out=product)
-    covariance = moments.mean_product.sub_(product)
-    variances = moments.mean_squares.sub_(squares)
+def _frames(videos: Tensor) -> list[Tensor]:
+    """Frames (C, H, W) of videos (B, C, T, H, W), video after video."""
+    return [frame for video in videos for frame in video.unbind(1)]
+
+
+def _frame_ssim(x: Tensor, y: Tensor, moments: LocalMoments, factor: int, moment_scale: float) -> Tensor:
+    # Float64 because E[x²] − E[x]² cancels where frames are smooth.
+    if factor > 1:
+        x, y = F.avg_pool2d(x.double(), factor), F.avg_pool2d(y.double(), factor)
+    sums = torch.stack([_sum(strip, moment_scale) for strip in moments.strips(x, y)])
+    return sums.sum() / (x.shape[0] * moments.num_positions)
+
+
+def _sum(moments: Moments, scale: float) -> Tensor:
+    """The sum of SSIM over a strip of pictures on [0, 2], whose moments are overwritten."""
+    # μx² + μy² and σx² + σy², times 2, are sums of these; 2 μx μy and 2 σxy, times 2, are their differences.
+    squares, other_squares = moments.spare
+    torch.mul(moments.sums, moments.sums, out=squares)
+    torch.mul(moments.differences, moments.differences, out=other_squares)
+    variances = moments.squared_sums.sub_(squares)
+    other_variances = moments.squared_differences.sub_(other_squares)
     if scale != 1:
-        covariance, variances = covariance.mul_(scale), variances.mul_(scale)
-    # Pictures on [0, 2] have four times the constants; the two factors 2 of the numerator are left to the quarter.
-    numerator = product.add_(2 * LUMINANCE_CONSTANT).mul_(covariance.add_(2 * CONTRAST_CONSTANT))
-    denominator = squares.add_(4 * LUMINANCE_CONSTANT).mul_(variances.add_(4 * CONTRAST_CONSTANT))
+        variances, other_variances = variances.mul_(scale), other_variances.mul_(scale)
+    # On [0, 2], the constants are four times as large.
+    squares.add_(8 * LUMINANCE_CONSTANT)
+    variances.add_(8 * CONTRAST_CONSTANT)
+    numerator = torch.sub(squares, other_squares, out=moments.sums)
+    numerator.mul_(torch.sub(variances, other_variances, out=moments.differences))
+    denominator = squares.add_(other_squares).mul_(variances.add_(other_variances))
     # First along rows: the order of a sum over everything would depend on the number of threads.
     return numerator.div_(denominator).sum(1).sum()
 

@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 WIDEST_LINE = 1000
 """Terminal columns a table may take: text is there to be copied, and a cut figure is worse than a wrapped line."""
 
+GAP = 2
+"""Terminal columns between two columns of a table without a box."""
+NARROWEST_COLUMN = 20
+"""Terminal columns that a column of broken lines has at least."""
+
 _ESCAPED = str.maketrans({char: f"\\{char}" for char in "\\|*_`<>[]#&~$"})
 _LIST_ITEM = re.compile(r"^(\d*)([-+=.)])(?=\s|$)")
 """What begins a list or underlines a heading, at the start of a paragraph."""
@@ -60,17 +65,32 @@ class PlainTable:
         return [["" if cell is None else one_line(str(cell)) for cell in row] for row in self.rows]
 
 
-def to_terminal(table: PlainTable, *, ruled: bool = False) -> str:
-    """The table as aligned text, as wide as it needs to be; ``ruled`` sets a line below the headings."""
+def to_terminal(table: PlainTable, *, ruled: bool = False, width: int | None = None) -> str:
+    """The table as aligned text, as wide as it needs to be.
+
+    Args:
+        table: the table.
+        ruled: whether a line stands below the headings.
+        width: columns of the terminal to keep to, by breaking lines of the table's last column; no other text is
+            broken.
+    """
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table(box=box.SIMPLE_HEAD if ruled else None, pad_edge=False)
-    for heading, side in zip(table.columns, table.sides, strict=True):
+    padding = (0, GAP - 1, 0, 0) if ruled else (0, GAP - 1)
+    grid = Table(box=box.SIMPLE_HEAD if ruled else None, padding=padding, pad_edge=False)
+    texts = table.texts
+    for index, (heading, side) in enumerate(zip(table.columns, table.sides, strict=True)):
         grid.add_column(Text(heading), justify="right" if side == "r" else "left", no_wrap=True)
-    for row in table.texts:
+        if width is not None and index == len(table.columns) - 1:
+            others = [[heading, *(row[i] for row in texts)] for i, heading in enumerate(table.columns[:-1])]
+            taken = sum(max(map(cell_len, column)) + GAP for column in others)
+            grid.columns[-1].max_width = max(NARROWEST_COLUMN, width - taken)
+            grid.columns[-1].no_wrap = False
+    for row in texts:
         grid.add_row(*map(Text, row))
     console = Console(file=io.StringIO(), width=WIDEST_LINE, force_terminal=False, color_system=None)
     with console.capture() as capture:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -66,7 +67,7 @@ def test_a_run_and_its_report_survive_hostile_names_in_an_ascii_locale(folder: P
     assert "is not a regular file" in " ".join(open_run(tmp_path / "run").failures()["reason"])
     # The identity of what was measured doesn't depend on the locale: nothing is computed twice.
     code, output = command(run, tmp_path, UTF8)
-    assert b"9 windows, 9 of them there already" in output, output
+    assert b"9 windows of 5 videos, 9 there already" in output, output
     code, output = command(["report", "run"], tmp_path, ASCII)
     assert code == 0, output
     for path in (tmp_path / "run" / "report").glob("*.[mct][dse]*"):
@@ -86,11 +87,18 @@ def test_the_ledger_takes_reasons_that_no_encoding_can_write(tmp_path: Path) -> 
         assert [row.reason for row in ledger.rows(CELL.cell_id)] == [r"caf\udce9"]
 
 
-def test_titles_with_markup_are_listed_as_they_are(tmp_path: Path) -> None:
+def test_text_with_markup_is_listed_as_it_is(tmp_path: Path) -> None:
     write_card(tmp_path)
+    card = tmp_path / "hostile.toml"
+    card.write_text(card.read_text(encoding="utf-8").replace('"baseline"', TITLE.removeprefix("title = ")), "utf-8")
     output = CliRunner().invoke(app, ["list", "--cards", str(tmp_path)]).output
     assert r"[ours] [/b] =1+1 \x1b[2J\u202e × é" in output
     assert not UNPRINTABLE.search(output)
+    listed = CliRunner().invoke(app, ["list", "--cards", str(tmp_path), "--json"]).output
+    assert listed.isascii()
+    assert not UNPRINTABLE.search(listed)
+    (found,) = (record for record in json.loads(listed)["tokenizers"] if record["name"] == "hostile")
+    assert found["system"] == found["family"] == "[ours] [/b] =1+1 \x1b[2J\u202e × é"
 
 
 @pytest.mark.parametrize(("text", "shown"), [("4×8 → é…", b"4x8 -> e..."), ("\U0001f468", rb"\U0001f468")])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 import warnings
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from toklab.datasets import cache as cache_module
 from toklab.datasets.cache import SPARE_BYTES, TRIALS, ClipCache, clip_key
 from toklab.datasets.interface import VideoSource
 
@@ -34,8 +34,9 @@ def test_what_is_put_comes_back(tmp_path: Path, video: np.ndarray) -> None:
 
 def test_a_full_shelf_keeps_what_it_has(tmp_path: Path, video: np.ndarray) -> None:
     cache = ClipCache(tmp_path, 180_000)
+    found: list[str] = []
     for _ in range(3):
-        found = []
+        found.clear()
         for key in "abcdefgh":
             if cache.get(key) is None:
                 cache.put(key, video, 1.0)
@@ -82,7 +83,7 @@ def test_a_cache_that_is_slower_than_decoding_is_left_alone(
     tmp_path: Path, video: np.ndarray, monkeypatch: pytest.MonkeyPatch, slow: str
 ) -> None:
     clock = [0.0]
-    monkeypatch.setattr(cache_module.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
     load, save = np.load, np.savez
 
     def slow_load(path: Path) -> object:

@@ -23,7 +23,7 @@ class _Recorder:
         self.is_bounded = True
         self.bound = bound
         self.work = OrderedWork(
-            len(sizes), self.make, num_lanes=num_lanes, bound=bound, interrupt=lambda: None, name=NAME
+            len(sizes), self.make, num_lanes=num_lanes, bound=bound, interrupt=lambda lane: None, name=NAME
         )
 
     def make(self, unit: int, lane: int, reserve: Reserve) -> Iterator[tuple[int, int]]:
@@ -78,7 +78,7 @@ def test_a_unit_that_hangs_keeps_one_lane_and_the_others_go_on() -> None:
             may_end.set()
         yield unit
 
-    work = OrderedWork(6, make, num_lanes=2, bound=Bound(4), interrupt=lambda: None, name=NAME)
+    work = OrderedWork(6, make, num_lanes=2, bound=Bound(4), interrupt=lambda lane: None, name=NAME)
     assert list(work.results()) == [0, 1, 2, 3, 4, 5]
     assert made[:3] == [1, 2, 3]
 
@@ -99,7 +99,7 @@ def test_units_behind_take_no_more_than_the_bound_while_the_first_one_hangs() ->
             held.append(unit)
             yield unit
 
-    work = OrderedWork(3, make, num_lanes=2, bound=Bound(3), interrupt=may_end.set, name=NAME)
+    work = OrderedWork(3, make, num_lanes=2, bound=Bound(3), interrupt=lambda lane: may_end.set(), name=NAME)
     results = work.results()
     consumer = threading.Thread(target=lambda: held.append(-next(results) - 1))
     consumer.start()
@@ -117,25 +117,37 @@ def test_an_error_comes_in_its_place() -> None:
         if unit == 1:
             raise ZeroDivisionError
 
-    results = OrderedWork(3, make, num_lanes=3, bound=Bound(9), interrupt=lambda: None, name=NAME).results()
+    results = OrderedWork(3, make, num_lanes=3, bound=Bound(9), interrupt=lambda lane: None, name=NAME).results()
     assert [next(results), next(results)] == [0, 1]
     with pytest.raises(ZeroDivisionError):
         next(results)
 
 
-def test_leaving_early_interrupts_and_waits_for_all_lanes() -> None:
+def test_leaving_early_interrupts_the_lane_that_hangs_and_waits_for_all() -> None:
     released = threading.Event()
+    interrupted: set[int] = set()
+
+    def interrupt(lane: int) -> None:
+        interrupted.add(lane)
+        released.set()
 
     def make(unit: int, lane: int, reserve: Reserve) -> Iterator[int]:
-        assert reserve(0)
-        if unit:
+        if not reserve(0):
+            return
+        if unit == 1:
+            hanging.append(lane)
+            is_hanging.set()
             assert released.wait(600)
+        assert is_hanging.wait(600)
         yield unit
 
-    work = OrderedWork(3, make, num_lanes=3, bound=Bound(9), interrupt=released.set, name=NAME)
+    is_hanging = threading.Event()
+    hanging: list[int] = []
+    work = OrderedWork(3, make, num_lanes=3, bound=Bound(9), interrupt=interrupt, name=NAME)
     results = work.results()
     assert next(results) == 0
     results.close()
     assert work.is_stopped
-    assert released.is_set()
+    # A lane that ends by itself is left alone.
+    assert interrupted == set(hanging)
     assert not [thread for thread in threading.enumerate() if thread.name == NAME]

@@ -51,7 +51,7 @@ def test_clips_are_bit_for_bit_what_each_frame_gives_on_its_own(
     expected = []
     for frame in frames:
         if resize_filter == "lanczos" and resized != size:
-            image = np.array(Image.fromarray(frame).resize(resized[::-1], Image.Resampling.LANCZOS))
+            image = np.array(Image.fromarray(frame).resize((resized[1], resized[0]), Image.Resampling.LANCZOS))
             image = torch.from_numpy(image).permute(2, 0, 1).float() / 255
         else:
             image = torch.tensor(frame).permute(2, 0, 1).contiguous().float() / 255

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,6 +123,19 @@ def test_names_are_unique_and_the_order_decides_nothing(rows: list[tuple[str, ..
     assert len({identity.short for identity in found.values()}) == len(figures)
     shuffle.shuffle(figures)
     assert dict(identify(figures)) == dict(found)
+
+
+def test_a_setting_that_all_have_that_take_it_is_no_part_of_short_names() -> None:
+    sampled = "(posterior=sample,seed=42)"
+    rows = [("A", "KL - 4chn", f"A {sampled}"), ("B", "KL - 4chn", f"B {sampled}"), ("C", "AE - 4chn", "C")]
+    figures = [replace(figure(*row), tokenizer=row[0]) for row in rows]
+    assert [identity.short for identity in identify(figures).values()] == ["A", "B", "C"]
+    assert identify(figures)[f"A {sampled}"].long == f"A {sampled}, KL - 4chn"
+    other = replace(figure("D", label="D"), tokenizer="D")
+    shorts = [identity.short for identity in identify([*figures, other]).values()]
+    assert shorts == [f"A {sampled}", f"B {sampled}", "C", "D"]
+    (alone,) = identify(figures[:1]).values()
+    assert alone.short == f"A {sampled}"
 
 
 def test_a_published_system_looks_like_the_measured_one_but_hollow() -> None:

@@ -61,14 +61,15 @@ class InlineEngine:
             if self.num_events in self._ends_at:
                 events.close()  # type: ignore[attr-defined]
                 queue.blame(lease, working, "killed by the test", was_ready=was_ready)
-                break
+                queue.give_back(lease)
+                return
             was_ready, working = True, event if isinstance(event, Working) else None
             if isinstance(event, Refused):
                 queue.refuse(worker.name, lease, event.reason, event.hint)
                 return
             if isinstance(event, Made):
                 queue.take(event)
-        queue.give_back(lease)
+        queue.complete(lease)
 
     def provenance(self) -> dict[str, Any]:
         return {}

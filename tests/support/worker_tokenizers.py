@@ -13,9 +13,6 @@ from fake_tokenizers import Average
 from toklab.tokenizers.interface import Encoded
 from torch import Tensor
 
-NUM_FRAMES_OF_POISON = 5
-"""Windows of so many different frames end the process of :class:`Poisoned`."""
-
 
 class EndsOnce(Average):
     """Ends its process by SIGKILL at its third call, counted in the file that TOKLAB_TEST_CALLS names."""
@@ -27,18 +24,6 @@ class EndsOnce(Average):
         with counter.open("a") as file:
             file.write("x")
         if counter.stat().st_size == 3:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super()._encode(video, generators)
-
-
-class Poisoned(Average):
-    """Ends its process at every window whose last frames are all the same."""
-
-    name = "poisoned"
-
-    def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        tail = video[:, :, NUM_FRAMES_OF_POISON - 1 :]
-        if bool((tail == tail[:, :, :1]).all()):
             os.kill(os.getpid(), signal.SIGKILL)
         return super()._encode(video, generators)
 
@@ -55,4 +40,4 @@ class Slow(Average):
 
 def plugins_variable() -> str:
     """The value of TOKLAB_PLUGINS that makes all of them known."""
-    return ",".join(f"{one.name}=worker_tokenizers:{one.__name__}" for one in (EndsOnce, Poisoned, Slow))
+    return ",".join(f"{one.name}=worker_tokenizers:{one.__name__}" for one in (EndsOnce, Slow))

@@ -120,8 +120,13 @@ class CellQueue:
         unfinished.write_bytes(file.content)
         os.replace(unfinished, path)
 
+    def complete(self, lease: Lease) -> None:
+        """A worker came to the end of a lease: whatever it says nothing of is never asked for again."""
+        self._num_out -= 1
+        self._done |= {(source, window.index) for unit in lease.units for source, _, window in unit.windows()}
+
     def give_back(self, lease: Lease) -> None:
-        """A lease is over: what it left is given out again."""
+        """A worker didn't come to the end of a lease: what it left is given out again."""
         self._num_out -= 1
         self._units.extendleft(unit for unit in reversed(lease.units) if self._open_places(unit))
 

@@ -75,7 +75,7 @@ class CollectingSink:
 
     # Progress
 
-    def start(self, cell: Cell, number: int, of: int, windows: int, done: int) -> None:
+    def start(self, cell: Cell, number: int, of: int, windows: int, done: int, videos: int) -> None:
         """Nothing: the driver knows."""
 
     def advance(self, windows: int, failed: int) -> None:

@@ -34,6 +34,8 @@ class WorkerSetup:
     """Where workers write what is removed at the end; ``None``: in their node's folder for temporary files."""
     cache_folder: Path | None
     """Where decoded windows are kept for all workers of a node; ``None``: in its folder for temporary files."""
+    shares_clips: bool = True
+    """Whether decoded windows are kept, as several tokenizers see them."""
 
 
 @dataclass(frozen=True)

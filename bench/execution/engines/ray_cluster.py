@@ -19,6 +19,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..options import num_cores
 from ..preparation import CLIP_CACHE_FOLDER
 
 ATTEMPTS = 3
@@ -50,6 +51,8 @@ class EngineOptions:
     """Of the models of a worker; ``None`` shares a machine's cores."""
     device: str = "auto"
     """Of the workers: ``cpu``, ``cuda``, or ``auto`` for GPUs where there are any."""
+    decode_workers: int | None = None
+    """Processes that decode for each worker; ``None``: as many as its share of the cores asks for."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,8 @@ class Workers:
     count: int
     threads: int
     num_gpus: float
+    cores: int
+    """Of a machine, for each worker on it."""
 
 
 def check_ray() -> None:
@@ -86,7 +91,8 @@ def plan_workers(options: EngineOptions, nodes: list[dict[str, float]], *, on_gp
     count = options.workers or max(1, fitting)
     per_node = math.ceil(count / max(1, len(nodes)))
     cores = min((node.get("CPU", 1.0) for node in nodes), default=1.0)
-    return Workers(count, options.threads or max(1, int(cores) // per_node), num_gpus)
+    share = max(1, int(cores) // per_node)
+    return Workers(count, options.threads or share, num_gpus, share)
 
 
 class RayCluster:
@@ -99,7 +105,7 @@ class RayCluster:
             EngineUnavailable: if Ray isn't installed, can't be reached or doesn't start.
         """
         check_ray()
-        _set_variables(is_own=options.address is None)
+        set_variables(is_own=options.address is None)
         self._folder: Path | None = None
         self._lock: FileLock | None = None
         paths = set(sys.path)
@@ -136,12 +142,13 @@ class RayCluster:
         self._folder = Path(tempfile.mkdtemp(prefix=PREFIX, dir="/tmp" if os.path.isdir("/tmp") else None))
         self._lock = FileLock(self._folder / LOCK)
         self._lock.acquire(timeout=0)
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         wanted = (options.workers or 1) * (options.threads or 1)
         for attempt in range(ATTEMPTS):
             try:
                 self.ray.init(
-                    num_cpus=max(cores, wanted),
+                    # Without a word Ray would join one that runs here already.
+                    address="local",
+                    num_cpus=max(num_cores(), wanted),
                     include_dashboard=False,
                     log_to_driver=False,
                     logging_level=logging.ERROR,
@@ -180,10 +187,10 @@ class RayCluster:
             shutil.rmtree(self._folder, ignore_errors=True)
 
 
-def _set_variables(*, is_own: bool) -> None:
+def set_variables(*, is_own: bool) -> None:
     """What Ray reads when it is imported: no telemetry, patience with a busy machine, a key of this run's own."""
-    if is_own and "RAY_AUTH_MODE" not in os.environ:
-        # Ray would write a key into the user's home.
+    if is_own and "RAY_AUTH_MODE" not in os.environ and "ray" not in sys.modules:
+        # Ray would write a key into the user's home. It reads this once, when it is imported.
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"

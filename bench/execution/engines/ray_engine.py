@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from ..options import RunOptions
+from ..options import RunOptions, default_decode_workers
 from .cell_queue import CellQueue
 from .lease import Event, Lease, Made, Refused, WorkerFacts, WorkerSetup, Working
 from .open_cell import Finish, OpenCell, RunContext
@@ -108,7 +108,7 @@ class RayEngine:
             if not queues:
                 return
             if not self._slots:
-                self._start(context)
+                self._start(context, shares_clips=queues[0].opened.of > 1)
             self._give_out(queues, context)
             if not any(slot.lease or slot.hello for slot in self._slots):
                 for queue in queues:
@@ -125,11 +125,14 @@ class RayEngine:
 
     # Workers
 
-    def _start(self, context: RunContext) -> None:
+    def _start(self, context: RunContext, *, shares_clips: bool) -> None:
         self._cluster = RayCluster(self._engine, context.progress.message)
         nodes = self._cluster.nodes()
         planned = plan_workers(self._engine, nodes, on_gpus=self._wants_gpus(nodes))
-        self._slots = [self._start_worker(number, planned, context) for number in range(1, planned.count + 1)]
+        self._slots = [
+            self._start_worker(number, planned, context, shares_clips=shares_clips)
+            for number in range(1, planned.count + 1)
+        ]
         where = f"{len(nodes)} machines" if len(nodes) > 1 else "one machine"
         context.progress.message(f"workers on {where}: {planned.count}; threads of each: {planned.threads}")
 
@@ -138,7 +141,7 @@ class RayEngine:
             return any(node.get("GPU", 0.0) > 0 for node in nodes)
         return self._engine.device.startswith("cuda")
 
-    def _start_worker(self, number: int, planned: Workers, context: RunContext) -> _Slot:
+    def _start_worker(self, number: int, planned: Workers, context: RunContext, *, shares_clips: bool) -> _Slot:
         assert self._cluster is not None
         ray = self._cluster.ray
         setup = WorkerSetup(
@@ -148,7 +151,7 @@ class RayEngine:
                 self._options,
                 device="cuda" if planned.num_gpus else "cpu",
                 # Several workers of a machine have its cores in common.
-                decode_workers=min(self._options.decode_workers, planned.threads),
+                decode_workers=self._engine.decode_workers or default_decode_workers(planned.cores),
             ),
             planned.threads,
             self._card_folders,
@@ -156,6 +159,7 @@ class RayEngine:
             self._cluster.hidden_paths,
             self._cluster.temporary_folder,
             self._cluster.cache_folder(context.ledger.folder),
+            shares_clips,
         )
         actor = (
             ray.remote(RayWorker)
@@ -218,8 +222,9 @@ class RayEngine:
                 else:
                     self._hear(slot, ray.get(next(found)), context)
             except StopIteration:
-                self._take_back(slot)
-            except ray.exceptions.RayActorError as error:
+                self._take_back(slot, is_complete=True)
+            except (ray.exceptions.RayActorError, ray.exceptions.ObjectLostError) as error:
+                # What a machine that went away had not yet sent is lost with it.
                 self._lose(slot, error, context)
             except ray.exceptions.RayTaskError as error:
                 # A worker's own code failed: what it says is all that is known.
@@ -258,11 +263,11 @@ class RayEngine:
             context.progress.message(f"{slot.name} can't run {queue.opened.cell.label}: {refused.reason}")
         queue.fail_if_refused(other.name for other in self._slots)
 
-    def _take_back(self, slot: _Slot) -> None:
+    def _take_back(self, slot: _Slot, *, is_complete: bool = False) -> None:
         queue, lease = slot.queue, slot.lease
         slot.queue = slot.lease = slot.events = slot.working = None
         if queue is not None and lease is not None:
-            queue.give_back(lease)
+            (queue.complete if is_complete else queue.give_back)(lease)
 
     def _lose(self, slot: _Slot, error: Any, context: RunContext) -> None:
         """A worker ended; Ray starts it again."""

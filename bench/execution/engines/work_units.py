@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ....datasets.interface import FailedClip, Window
-from ....datasets.stream import SourcePlan
+from ....datasets.source_plan import SourcePlan
 
 Place = tuple[str, int]
 """Key of a source, and index of a window in it."""

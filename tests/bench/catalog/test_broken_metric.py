@@ -91,7 +91,7 @@ def test_a_comparison_that_fails_is_a_reason() -> None:
 
 def test_the_list_of_metrics_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKLAB_PLUGINS", plugins_variable())
-    listed = listing("metrics")
+    listed = listing("metrics").text()
     assert "number of frames" in listed
     assert "psnr" in listed
     assert "it has no title" in listed

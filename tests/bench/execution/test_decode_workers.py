@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from toklab.bench.execution import options
 from toklab.bench.execution.options import RunOptions, default_decode_workers
 from toklab.bench.execution.progress import SilentProgress
 from toklab.bench.execution.runner import Runner
@@ -57,7 +57,7 @@ def test_the_number_of_decoding_processes_changes_no_bit(video_folder: Path, tmp
 
 def test_the_default_leaves_one_core_to_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
     for cores, workers in ((1, 1), (2, 1), (3, 2), (8, 7), (9, 8), (64, 8)):
-        monkeypatch.setattr(options.os, "sched_getaffinity", lambda pid, n=cores: set(range(n)), raising=False)
+        monkeypatch.setattr(os, "sched_getaffinity", lambda pid, n=cores: set(range(n)), raising=False)
         assert default_decode_workers() == RunOptions().decode_workers == workers
     with pytest.raises(ValueError, match="--decode-workers 0"):
         RunOptions(decode_workers=0)

@@ -13,7 +13,7 @@ from toklab.bench.execution.dataset_windows import cut_plans
 from toklab.bench.planning.plan import Shard
 from toklab.datasets.interface import FailedClip, VideoSource, Window
 from toklab.datasets.readers.interface import VideoFacts
-from toklab.datasets.stream import SourcePlan
+from toklab.datasets.source_plan import SourcePlan
 from torch import Tensor
 
 

@@ -9,8 +9,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
+from first_pixel import FirstPixel
 from toklab.bench.analysis.results import accounting_frame, failures_frame, read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import Ledger
@@ -257,3 +260,24 @@ def test_kill_and_resume_give_the_same_table(
     # The killed window is the only one that was computed twice.
     assert len(calls.read_text()) == NUM_WINDOWS + 1
     shutil.rmtree(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_features_of_references_are_computed_once_for_all_tokenizers(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TOKLAB_PLUGINS", f"{os.environ['TOKLAB_PLUGINS']},metrics.first-pixel=first_pixel:FirstPixel")
+    measured: list[int] = []
+
+    def count(_: FirstPixel, reference: torch.Tensor) -> list[dict[str, np.ndarray]]:
+        measured.append(len(reference))
+        return [{"first": np.zeros(1)} for _ in reference]
+
+    monkeypatch.setattr(FirstPixel, "measure", lambda self, batch: [{"first": np.zeros(1)}])
+    monkeypatch.setattr(FirstPixel, "measure_reference", count)
+    run_suite(tmp_path / "run", ("average", "signs"), ("first-pixel",))
+    with Ledger(tmp_path / "run") as ledger:
+        cells = [ledger.rows(cell.cell_id) for cell in ledger.cells()]
+        references = ledger.reference_measurements()
+    assert [len(rows) for rows in cells] == [sum(measured)] * 2
+    assert len(references) == sum(measured) > 0

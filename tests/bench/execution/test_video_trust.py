@@ -21,7 +21,7 @@ from toklab.datasets.folder import FolderDataset
 from toklab.datasets.interface import VideoSource
 from toklab.datasets.lock import LOCK_NAME, hash_videos, write_lock
 from toklab.datasets.readers.interface import VideoFacts
-from toklab.datasets.stream import SourcePlan
+from toklab.datasets.source_plan import SourcePlan
 
 NUM_WINDOWS = 3
 GROUP = 17

