@@ -189,7 +189,7 @@ def _other_frames(result: CellResults, metric: RatioMetric, windows: Sequence[Me
 
 def _other_frames_of_columns(metric: RatioMetric, usable: WindowColumns) -> Iterator[Reading]:
     """:func:`_other_frames` without an object for each window."""
-    distinct, frames = usable.rows.num_distinct_frames[usable.index], usable.num_frames
+    distinct, frames = usable.rows.num_distinct_frames[usable.row_places], usable.num_frames
     per_frame = all(
         array.ndim < 2 or array.shape[1] == stack.num_frames
         for stack in usable.stacks()
@@ -200,12 +200,12 @@ def _other_frames_of_columns(metric: RatioMetric, usable: WindowColumns) -> Iter
         frame_ids = usable.rows.frame_ids
         shorter = [
             _without_repeats(window, frame_ids(int(row)))
-            for window, row in zip(usable.take(np.flatnonzero(repeating)), usable.index[repeating], strict=True)
+            for window, row in zip(usable.take(np.flatnonzero(repeating)), usable.row_places[repeating], strict=True)
         ]
         whole = usable.take(np.flatnonzero(~repeating))
         yield Reading(FRAMES, "repeated last frames not counted", _joined_sums(metric, whole, shorter))
     sources, _ = usable.sources
-    order = np.lexsort((usable.index, usable.rows.window[usable.index], sources))
+    order = np.lexsort((usable.row_places, usable.rows.window[usable.row_places], sources))
     _, first = np.unique(sources[order], return_index=True)
     if len(first) < len(usable):
         chosen = usable.take(np.sort(order[first]))

@@ -41,7 +41,7 @@ class Contestant:
         if isinstance(usable, Unavailable):
             usable = []
         if isinstance(usable, WindowColumns):
-            return cls(usable, usable.index, rows)
+            return cls(usable, usable.row_places, rows)
         return cls(usable, np.array([rows.places[window.key] for window in usable], np.int64), rows)
 
     def part(self, chosen: np.ndarray) -> Contestant:

@@ -85,7 +85,7 @@ class FrameValues:
 def _some(windows: Sequence[MeasuredWindow], index: Sequence[int]) -> Sequence[MeasuredWindow]:
     if not isinstance(windows, WindowColumns):
         return windows
-    return list(windows.take(np.flatnonzero(np.isin(windows.index, index))))
+    return list(windows.take(np.flatnonzero(np.isin(windows.row_places, index))))
 
 
 def _by_window(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[tuple[str, int], np.ndarray]:

@@ -282,14 +282,16 @@ def _by_name(column: pa.ChunkedArray, first_row: int) -> dict[str, Blobs]:
     for chunk in column.chunks:
         structs = chunk.flatten()
         names, arrays, reasons = (structs.field(name) for name in ("measurement", "arrays", "reason"))
-        rows = np.repeat(np.arange(len(chunk)), np.diff(np.asarray(chunk.offsets))) + first_row
+        rows = np.repeat(np.arange(len(chunk)), np.diff(np.asarray(chunk.offsets, np.int64))) + first_row
         first_row += len(chunk)
         coded = names.dictionary_encode()
         codes = np.asarray(coded.indices)
         for code, name in enumerate(coded.dictionary.to_pylist()):
             places = np.flatnonzero(codes == code)
             chosen = pa.array(places, pa.int64())
-            failed = np.flatnonzero(np.asarray(pc.not_equal(reasons.take(chosen), ""), bool))
+            failed = np.flatnonzero(
+                np.asarray(pc.call_function("not_equal", [reasons.take(chosen), pa.scalar("")]), bool)
+            )
             why = {int(place): reasons[int(places[place])].as_py() for place in failed}
             parts.setdefault(name, []).append(Blobs(rows[places], functools.partial(_itself, arrays.take(chosen)), why))
     return {name: each[0] if len(each) == 1 else _joined(each) for name, each in parts.items()}

@@ -62,10 +62,11 @@ def _stacked(table: pa.Table | None, pending: pa.Table) -> pa.Table:
     if table is None:
         return pending
     # A file of an earlier version may lack columns, which take their defaults.
-    lacking = [name for name in ROW_SCHEMA.names if name not in table.column_names]
-    for name in lacking:
-        table = table.append_column(ROW_SCHEMA.field(name), RowColumns.default(name, table.num_rows))
-    return pa.concat_tables([table.select(ROW_SCHEMA.names).cast(ROW_SCHEMA), pending])
+    held = {
+        name: table[name] if name in table.column_names else RowColumns.default(name, table.num_rows)
+        for name in ROW_SCHEMA.names
+    }
+    return pa.concat_tables([pa.table(held).cast(ROW_SCHEMA), pending])
 
 
 def _is_sorted(rows: RowColumns) -> bool:

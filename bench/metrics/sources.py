@@ -31,9 +31,11 @@ def source_files(windows: Sequence[MeasuredWindow]) -> dict[str, list[str]]:
 
 def _files_of_columns(windows: WindowColumns) -> Iterator[tuple[str, str]]:
     files, contents = (windows.rows.texts[name] for name in ("source", "content_id"))
-    pairs = contents.codes[windows.index].astype(np.int64) * (len(files.values) + 1) + files.codes[windows.index]
+    pairs = (
+        contents.codes[windows.row_places].astype(np.int64) * (len(files.values) + 1) + files.codes[windows.row_places]
+    )
     _, first = np.unique(pairs, return_index=True)
-    for row in windows.index[np.sort(first)].tolist():
+    for row in windows.row_places[np.sort(first)].tolist():
         yield contents[row], files[row]
 
 

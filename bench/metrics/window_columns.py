@@ -39,7 +39,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
 
     Args:
         contents: the cell's rows and measurements.
-        index: (n,) int64 places of the windows among the rows, rising.
+        row_places: (n,) int64 places of the windows among the rows, rising.
         column: the metric's measurements; ``None`` where it needs none.
         reference: gives what was measured on the reference of a row; ``None`` where nothing was.
     """
@@ -47,12 +47,12 @@ class WindowColumns(Sequence[MeasuredWindow]):
     def __init__(
         self,
         contents: MeasurementColumns,
-        index: np.ndarray,
+        row_places: np.ndarray,
         column: MeasurementColumn | None,
         reference: Callable[[int], Mapping[str, np.ndarray]] | None = None,
     ):
         self.contents = contents
-        self.index = index
+        self.row_places = row_places
         self.column = column
         self._reference = reference
         self._cache: dict[Any, Any] = {}
@@ -63,7 +63,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
         return self.contents.rows
 
     def __len__(self) -> int:
-        return len(self.index)
+        return len(self.row_places)
 
     @overload
     def __getitem__(self, place: int) -> MeasuredWindow: ...
@@ -74,16 +74,16 @@ class WindowColumns(Sequence[MeasuredWindow]):
     def __getitem__(self, place: int | slice) -> MeasuredWindow | WindowColumns:
         if isinstance(place, slice):
             return self.take(np.arange(len(self))[place])
-        row = int(self.index[place])
+        row = int(self.row_places[place])
         has_arrays = self.column is not None and self.column.is_good[row]
         return self._window(row, unpack_arrays(self.column.packed(row)) if self.column and has_arrays else {})
 
     def __iter__(self) -> Iterator[MeasuredWindow]:
         if self.column is None:
-            yield from (self._window(int(row), {}) for row in self.index)
+            yield from (self._window(int(row), {}) for row in self.row_places)
             return
-        for places, packed in self.column.runs(self.index):
-            rows = self.index[places].tolist()
+        for places, packed in self.column.runs(self.row_places):
+            rows = self.row_places[places].tolist()
             if packed is None:
                 yield from (self._window(row, {}) for row in rows)
             else:
@@ -92,7 +92,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
 
     def _lacking(self) -> np.ndarray:
         """(n,) bool, windows without arrays."""
-        return np.ones(len(self), bool) if self.column is None else ~self.column.is_good[self.index]
+        return np.ones(len(self), bool) if self.column is None else ~self.column.is_good[self.row_places]
 
     def _window(self, row: int, arrays: Mapping[str, np.ndarray]) -> MeasuredWindow:
         rows = self.rows
@@ -111,7 +111,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
         """Some of the windows, by their places, rising; all of them are these themselves."""
         if len(places) == len(self):
             return self
-        return WindowColumns(self.contents, self.index[places], self.column, self._reference)
+        return WindowColumns(self.contents, self.row_places[places], self.column, self._reference)
 
     def kept(self, name: Any, make: Callable[[], T]) -> T:
         """What ``make`` gives, computed once; ``name`` says what it is."""
@@ -126,7 +126,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
 
     def _sources(self) -> tuple[np.ndarray, tuple[str, ...]]:
         contents = self.rows.texts["content_id"]
-        codes, places = np.unique(contents.codes[self.index], return_inverse=True)
+        codes, places = np.unique(contents.codes[self.row_places], return_inverse=True)
         names = [contents.values[code] for code in codes]
         order = sorted(range(len(names)), key=names.__getitem__)
         ranks = np.empty(len(names), np.int64)
@@ -136,18 +136,18 @@ class WindowColumns(Sequence[MeasuredWindow]):
     @property
     def num_frames(self) -> np.ndarray:
         """(n,) int64."""
-        return self.rows.num_frames[self.index]
+        return self.rows.num_frames[self.row_places]
 
     def keys(self) -> list[tuple[str, int]]:
         """The key of each window."""
-        return [self.rows.key(row) for row in self.index.tolist()]
+        return [self.rows.key(row) for row in self.row_places.tolist()]
 
     def stacks(self) -> Iterator[Stack]:
         """The windows by the layout of their arrays; with few layouts this costs little for each window."""
         if self.column is None:
             return
         there = np.flatnonzero(~self._lacking())
-        for chosen, packed in self.column.parts(self.index[there]):
+        for chosen, packed in self.column.parts(self.row_places[there]):
             places = there[chosen]
             frames = self.num_frames[places]
             for some, arrays in _stacked(packed):
