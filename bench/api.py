@@ -79,7 +79,7 @@ def run_suite(
         metrics: in place of the suite's.
         cards: folders with cards of your own.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1``, …
-        batch_size: windows in a forward pass.
+        batch_size: windows in a forward pass; 0: as many as fit a GPU's memory.
         decode_workers: child processes that decode videos; one less than the cores, at most 8, if not given.
         limit: at most so many windows a dataset, spread over its videos.
         limit_videos: only the first so many videos of a dataset.
@@ -142,7 +142,7 @@ def evaluate(
         metrics: names, as in ``toklab list metrics``.
         protocol: name, TOML file or value; not for clips in memory.
         device: where to run; where the model is if not given.
-        batch_size: windows in a forward pass.
+        batch_size: windows in a forward pass; 0: as many as fit a GPU's memory.
         decode_workers: child processes that decode videos; one less than the cores, at most 8, if not given.
         limit: at most so many windows, spread over the videos.
         limit_videos: only the first so many videos.

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -22,10 +23,11 @@ from torch.nn import functional as F
 
 from .checkpoints import load_state
 from .errors import CheckpointUnavailable, TokenizerError
-from .spec import GENERAL_SETTINGS, FrameRule, InferenceSettings, Regularizer, TokenizerSpec
+from .spec import GENERAL_SETTINGS, NETWORK_SETTINGS, FrameRule, InferenceSettings, Regularizer, TokenizerSpec
 
 __all__ = [
     "GENERAL_SETTINGS",
+    "NETWORK_SETTINGS",
     "STORED_BITS_PER_LATENT_VALUE",
     "BitsConvention",
     "BitstreamFacts",
@@ -83,6 +85,12 @@ class Encoded:
     """Frames of the clip that went in; set by :meth:`VideoTokenizer.encode`, like height and width."""
     height: int = 0
     width: int = 0
+
+    @property
+    def device(self) -> torch.device:
+        """Where its latents or codes are; the CPU for bitstreams."""
+        tensors = [self.latents, *self.codes]
+        return next((tensor.device for tensor in tensors if tensor is not None), torch.device("cpu"))
 
     @property
     def batch_size(self) -> int:
@@ -151,11 +159,18 @@ def pad_frames(video: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return F.pad(video, (0, width, 0, height, 0, num_frames), mode="replicate")
 
 
+def _called_parts(module: nn.Module) -> list[nn.Module]:
+    """The modules that are called: a list of modules stands for those in it."""
+    return [part for one in module for part in _called_parts(one)] if isinstance(module, nn.ModuleList) else [module]
+
+
 class VideoTokenizer(ABC):
     """A tokenizer that the runner can measure. Subclasses write ``_encode`` and ``_decode``."""
 
     supported_settings: ClassVar[frozenset[str]] = GENERAL_SETTINGS
     """Names of the inference settings that may differ from their default."""
+    supported_network_settings: ClassVar[frozenset[str]] = frozenset()
+    """Names of the settings of :data:`NETWORK_SETTINGS` that may differ from their default, too."""
     clip_fps: Sequence[float] = ()
     """Frame rate of each clip of the batch, frames/s; set before :meth:`encode` by whoever knows them, empty otherwise.
 
@@ -171,7 +186,8 @@ class VideoTokenizer(ABC):
         """Raises :class:`TokenizerError` if a setting differs from its default that isn't supported."""
         self.spec = spec
         self.settings = settings or InferenceSettings()
-        if unsupported := [name for name in self.settings.changed if name not in self.supported_settings]:
+        supported = self.supported_settings | self.supported_network_settings
+        if unsupported := [name for name in self.settings.changed if name not in supported]:
             raise TokenizerError(f"{spec.name} doesn't support the inference settings {', '.join(unsupported)}")
 
     @abstractmethod
@@ -213,7 +229,28 @@ class VideoTokenizer(ABC):
         """Move every module to ``device``, in the precision of the settings."""
         for module in self.modules().values():
             module.to(device=device, dtype=getattr(torch, self.settings.precision))
+        self._lay_out_and_compile()
         return self
+
+    def _lay_out_and_compile(self) -> None:
+        """Bring the modules, where they are, into the memory format of the settings, and have them compiled."""
+        for module in self.modules().values():
+            if self.settings.memory_format == "channels_last_3d":
+                module.to(memory_format=torch.channels_last_3d)
+            if self.settings.compile != "off":
+                for part in _called_parts(module):
+                    part.compile(mode=self.settings.compile)
+
+    @contextmanager
+    def _as_set(self, device: torch.device) -> Iterator[None]:
+        """Automatic mixed precision as the settings say, whatever the caller's is."""
+        if device.type == "meta":
+            yield
+            return
+        autocast = self.settings.autocast
+        dtype = None if autocast == "off" else getattr(torch, autocast)
+        with torch.autocast(device.type, dtype=dtype, enabled=dtype is not None):
+            yield
 
     @property
     def dtype(self) -> torch.dtype:
@@ -251,7 +288,8 @@ class VideoTokenizer(ABC):
         self.check_video(video)
         num_frames, height, width = video.shape[2:]
         video = pad_frames(video, self.legal_shape(num_frames, height, width))
-        encoded = self._encode(video.to(self.dtype), generators)
+        with self._as_set(video.device):
+            encoded = self._encode(video.to(self.dtype), generators)
         return replace(encoded, num_frames=num_frames, height=height, width=width)
 
     @torch.no_grad()
@@ -261,7 +299,8 @@ class VideoTokenizer(ABC):
         Raises:
             TokenizerError: if the model gives another number of frames, or another size, than went in, or integers.
         """
-        video = self._decode(encoded)
+        with self._as_set(encoded.device):
+            video = self._decode(encoded)
         if not video.is_floating_point():
             raise TokenizerError(f"{self.spec.name} returned {video.dtype}; return floats in [-1, 1]")
         legal = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)

@@ -14,7 +14,7 @@ from .errors import TokenizerError
 from .interface import Encoded, VideoTokenizer, draw_noise
 from .networks.quantizers.interface import Quantization, Quantizer
 from .networks.quantizers.kl import KLQuantizer
-from .spec import InferenceSettings, TokenizerSpec
+from .spec import NETWORK_SETTINGS, InferenceSettings, TokenizerSpec
 
 DROPPED_PREFIXES = ("loss.", "model_ema.")
 """Children of a training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""
@@ -58,6 +58,7 @@ class NetworkTokenizer(VideoTokenizer, Generic[Config, Network]):
 
     config_type: ClassVar[type[NetworkConfig]]
     """The class of :attr:`config`."""
+    supported_network_settings: ClassVar[frozenset[str]] = NETWORK_SETTINGS
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
@@ -108,6 +109,7 @@ class NetworkTokenizer(VideoTokenizer, Generic[Config, Network]):
     def to(self, device: str | torch.device) -> VideoTokenizer:
         """Move the network to ``device``; it has the precision of the settings already."""
         self.model.to(device)
+        self._lay_out_and_compile()
         return self
 
     def _prepare(self) -> None:

@@ -91,6 +91,9 @@ class TokenizerSpec:
 GENERAL_SETTINGS = frozenset({"posterior", "seed", "precision"})
 """Inference settings that every tokenizer takes, those without noise or weights too."""
 
+NETWORK_SETTINGS = frozenset({"autocast", "compile", "memory_format"})
+"""Inference settings of networks that the base class carries out, for the families that say so."""
+
 
 @dataclass(frozen=True)
 class InferenceSettings:
@@ -133,6 +136,13 @@ class InferenceSettings:
     ``layers`` gives what whole frames give, to rounding, and takes no overlap.
     """
 
+    autocast: Literal["off", "bfloat16", "float16"] = "off"
+    """Data type that torch's automatic mixed precision computes in where it may; weights stay in float32."""
+    compile: Literal["off", "default", "reduce-overhead", "max-autotune"] = "off"
+    """Mode in which ``torch.compile`` compiles the networks: at the first clip of each shape, which takes minutes."""
+    memory_format: Literal["contiguous", "channels_last_3d"] = "contiguous"
+    """Order in which the weights and activations of 3-D convolutions lie in memory."""
+
     def __post_init__(self) -> None:
         for name, hint in get_type_hints(type(self)).items():
             if (allowed := get_args(hint)) and getattr(self, name) not in allowed:
@@ -153,6 +163,8 @@ class InferenceSettings:
                 f"chunk_overlap={self.chunk_overlap} is more than half of chunk_frames={self.chunk_frames}; "
                 "make it smaller"
             )
+        if self.autocast != "off" and self.precision != "float32":
+            raise TokenizerError(f"autocast={self.autocast} takes weights in float32, not precision={self.precision}")
         if self.tile_mode == "layers" and (not self.tile_size or self.tile_overlap):
             raise TokenizerError("tile_mode=layers takes tile_size, such as tile_size=256, and no tile_overlap")
         if 2 * self.tile_overlap > self.tile_size:

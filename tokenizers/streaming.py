@@ -5,12 +5,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from .errors import TokenizerError
 from .interface import Encoded, VideoTokenizer, pad_frames
+
+Piece = TypeVar("Piece", Encoded, Tensor)
 
 
 class StreamingTokenizer(VideoTokenizer):
@@ -73,7 +76,7 @@ class StreamingTokenizer(VideoTokenizer):
                 yield pad_frames(piece, (num_frames, legal_height, legal_width)).to(self.dtype)
 
         num_passed_on = 0
-        for encoded in self._encode_stream(padded(), generators):
+        for encoded in self._stepwise(self._encode_stream(padded(), generators)):
             yield replace(encoded, num_frames=num_received - num_passed_on, height=height, width=width)
             num_passed_on = num_received
 
@@ -94,7 +97,7 @@ class StreamingTokenizer(VideoTokenizer):
                 yield piece
 
         num_given = 0
-        for video in self._decode_stream(counted()):
+        for video in self._stepwise(self._decode_stream(counted())):
             # More frames than went in can only come at the very end, where the clip was padded.
             kept = video[:, :, : num_received - num_given, :height, :width]
             num_given += kept.shape[2]
@@ -102,6 +105,21 @@ class StreamingTokenizer(VideoTokenizer):
                 yield kept.float()
         if num_given < num_received:
             raise TokenizerError(f"{self.spec.name} returned {num_given} frames instead of {num_received}")
+
+    def _stepwise(self, pieces: Iterator[Piece]) -> Iterator[Piece]:
+        """The pieces, each made under the settings' mixed precision, which the caller never sees."""
+        device = self._device()
+        while True:
+            with self._as_set(device):
+                piece = next(pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def _device(self) -> torch.device:
+        """Where the networks are; the CPU of those without."""
+        parameters = (parameter for module in self.modules().values() for parameter in module.parameters())
+        return next((parameter.device for parameter in parameters), torch.device("cpu"))
 
     def reconstruct_stream(
         self, frames: Iterable[Tensor], generators: Sequence[torch.Generator] | None = None

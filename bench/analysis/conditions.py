@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
+from ...tokenizers.spec import NETWORK_SETTINGS, InferenceSettings
 from ..metrics.interface import Metric
 from ..metrics.repetitions import MEASUREMENT, Repetitions
 from ..metrics.sources import sorted_windows
@@ -30,7 +31,11 @@ def conditions_of(result: CellResults, metric: Metric) -> str:
     repeated = cell_repetitions(result, metric)
     if not repeated:
         return ""
-    return f"{repeated[0].conditions}, {result.cell.settings.get('precision', 'float32')}"
+    # Ledgers of earlier versions lack the newer settings.
+    settings = InferenceSettings().as_dict() | result.cell.settings
+    changed = [name for name in sorted(NETWORK_SETTINGS) if settings[name] != getattr(InferenceSettings(), name)]
+    executed = [f"{name}={settings[name]}" for name in changed]
+    return ", ".join([repeated[0].conditions, settings["precision"], *executed])
 
 
 def part_conditions(

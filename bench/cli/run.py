@@ -108,6 +108,15 @@ def _suite(
     return check_suite(base, f"the suite {name}" if name else "the command")
 
 
+def _parse_batch_size(text: str) -> int:
+    """Windows in a forward pass; 0 for ``auto``."""
+    if text == "auto":
+        return 0
+    if (size := int(text)) < 1:
+        raise ValueError
+    return size
+
+
 def run(
     suite: SuiteArgument = None,
     tokenizer: TokenizerOption = None,
@@ -122,7 +131,14 @@ def run(
     ] = None,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
     reader: Annotated[Reader, typer.Option(help="Force one video reader.")] = Reader.auto,
-    batch_size: Annotated[int, typer.Option(min=1, help="Windows in a forward pass.")] = 1,
+    batch_size: Annotated[
+        int,
+        typer.Option(
+            parser=_parse_batch_size,
+            metavar="N|auto",
+            help="Windows in a forward pass: a number, or `auto` for as many as fit a GPU's memory.",
+        ),
+    ] = 1,
     decode_workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that decode videos [default: one less than the cores, at most 8]."),

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 from ...tokenizers.interface import Encoded, VideoTokenizer
+from ..execution.device import open_device
 
 TOLERANCE = 1e-4
 """Largest difference of values, over the largest magnitude, that rounding in another order may make."""
@@ -111,8 +112,8 @@ class Probe:
     def live_bytes(self) -> int:
         """Bytes that tensors hold on the device, each storage counted once."""
         gc.collect()
-        if self.device.type == "cuda":
-            return torch.cuda.memory_allocated(self.device)
+        if (used := open_device(self.device).used_bytes()) is not None:
+            return used
         # Objects of other libraries may run code when they are asked for their class in any other way.
         tensors = [thing for thing in gc.get_objects() if issubclass(type(thing), Tensor)]
         dense = [tensor for tensor in tensors if tensor.layout == torch.strided and tensor.device.type == "cpu"]

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from .device import gpus_in_use
+
 
 @contextmanager
 def borrowed(networks: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
@@ -56,8 +58,7 @@ def _restore_parameter(
 @contextmanager
 def _generators_as_before() -> Iterator[None]:
     python, numpy = random.getstate(), np.random.get_state()
-    gpus = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
-    with torch.random.fork_rng(devices=gpus):
+    with torch.random.fork_rng(devices=gpus_in_use()):
         try:
             yield
         finally:

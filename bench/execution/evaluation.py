@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
@@ -21,13 +20,21 @@ from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
 from . import provenance
 from .clip_cutting import clip_length
+from .device import Device, OutOfMemory
 from .engines.row_sink import RowSink, WindowRecord
 from .engines.work_units import Place, WorkUnits
-from .forward import ForwardResult, OutOfMemory, forward, forward_pieces
+from .forward import ForwardResult, forward, forward_pieces
 from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
+from .look_ahead import Batch, LookAhead
+from .options import MOST_WINDOWS
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper
 from .supervision import Supervision
+
+AS_MANY_AS_FIT = 0
+"""Batch size: as many windows as fit the device's memory."""
+MEMORY_SHARE = 0.8
+"""Of the free memory, a batch that is sized by it takes at most so much."""
 
 
 @dataclass(frozen=True)
@@ -61,13 +68,16 @@ class Evaluation:
     """Prepared metrics that measure windows, one for each measurement."""
     sink: RowSink
     """Where the rows go."""
-    device: torch.device
+    device: Device
     progress: Progress
     keeper: ReconstructionKeeper
     units: WorkUnits
     """What is in a batch."""
     batch_size: int = 1
-    """Windows that a forward pass takes of a batch, at most; fewer once memory ran out."""
+    """Windows that a forward pass takes of a batch, at most; fewer once memory ran out.
+
+    :data:`AS_MANY_AS_FIT` until the first window showed how much memory one takes.
+    """
     known: Mapping[tuple[str, int], KnownWindow] = field(default_factory=dict)
     done: frozenset[Place] = frozenset()
     """Windows that were committed since the ledger was asked."""
@@ -114,7 +124,8 @@ class Evaluation:
 
     def steps(self, tokenizer: VideoTokenizer, stream: Iterable[Clip | FailedClip]) -> Iterator[None]:
         """Evaluate every clip, and pause before each forward pass and after each commit."""
-        for item in self._batches(gather_pieces(stream)):
+        items = LookAhead(self._staged(gather_pieces(stream)))
+        for item in items:
             if isinstance(item, LongClip):
                 assert isinstance(tokenizer, StreamingTokenizer)
                 if not self._is_done(item.first):
@@ -124,13 +135,23 @@ class Evaluation:
                     continue
                 self.sink.record(self.row(item, status="failed", reason=item.reason))
                 self.progress.advance(1, 1)
-            elif not all(map(self._is_done, item)):
-                yield from self._evaluate(tokenizer, item)
+            elif not all(map(self._is_done, item.clips)):
+                yield from self._evaluate(tokenizer, item, items)
             yield
 
     def piece_frames(self, tokenizer: VideoTokenizer) -> int | None:
         """Frames in which a stream should give long windows: see :func:`piece_frames`."""
         return piece_frames(tokenizer, self.metrics, self.protocol)
+
+    def _staged(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[Batch | FailedClip | LongClip]:
+        for item in self._batches(stream):
+            yield Batch.of(item, self.device) if isinstance(item, list) else item
+
+    @property
+    def largest_batch(self) -> int:
+        """Windows in a forward pass, as far as that is known: the most of those scored before, else 1."""
+        sizes = [int(known.row.timing.get("batch_size", 1)) for known in self.known.values()]
+        return self.batch_size or max(sizes, default=1)
 
     def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
         pending: list[Clip] = []
@@ -156,36 +177,50 @@ class Evaluation:
     def _is_done(self, clip: Clip | FailedClip) -> bool:
         return self.needs_nothing(clip.source, clip.content_id, clip.window)
 
-    def _evaluate(self, tokenizer: VideoTokenizer, clips: list[Clip]) -> Iterator[None]:
+    def _evaluate(self, tokenizer: VideoTokenizer, batch: Batch, items: LookAhead) -> Iterator[None]:
         """Compute a batch and commit its windows together."""
-        if len(clips) > (size := self.batch_size):
-            # A part may halve the batch size again.
-            for start in range(0, len(clips), size):
-                yield from self._evaluate(tokenizer, clips[start : start + size])
-                yield
+        clips = list(batch.clips)
+        if len(clips) > (self.batch_size or 1):
+            batch.staged.drop()
+            yield from self._evaluate_parts(tokenizer, clips, items)
             return
         self._note(clips)
         yield
+        used = self.device.used_bytes()
+        is_measured = self.batch_size == AS_MANY_AS_FIT
+
+        def fetch() -> None:
+            with self.supervision.waiting():
+                items.fetch()
+
+        meanwhile = fetch if self.device.copies_ahead and not is_measured else None
         try:
             with self.supervision.forward():
-                result = forward(tokenizer, clips, self.device)
-        except OutOfMemory as error:
-            if len(clips) == 1:
-                self._commit_failure(clips[0], _reason(error))
-                return
-            self.batch_size = max(1, len(clips) // 2)
-            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
-            yield from self._evaluate(tokenizer, clips)
-            return
+                result = forward(tokenizer, clips, self.device, staged=batch.staged, meanwhile=meanwhile)
         except Exception as error:
+            result, reason, lacks_memory = None, _reason(error), isinstance(error, OutOfMemory)
+        else:
+            reason, lacks_memory = "", False
+        # Outside the handler, whose error holds on to the tensors of the failed pass.
+        if lacks_memory:
+            items.drop_copy()
+            self.device.release()
+        if result is None:
             if len(clips) == 1:
-                self._commit_failure(clips[0], _reason(error))
-                return
-            for clip in clips:
-                if not self._is_done(clip):
-                    yield from self._evaluate(tokenizer, [clip])
-                    yield
+                self._commit_failure(clips[0], reason)
+            elif lacks_memory:
+                self.batch_size = max(1, len(clips) // 2)
+                self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
+                yield from self._evaluate_parts(tokenizer, clips, items)
+            else:
+                for clip in clips:
+                    if not self._is_done(clip):
+                        yield from self._evaluate(tokenizer, Batch.of([clip], self.device), items)
+                        yield
             return
+        if is_measured:
+            self.batch_size = windows_that_fit(used, result.timing.get("peak_bytes"), self.device.free_bytes())
+            self.progress.message(f"{self.batch_size} windows a batch")
         self.sink.forward_is_over()
         yield
         timing = {**result.timing, "warm": float(self._warm)}
@@ -199,14 +234,22 @@ class Evaluation:
                 records.append(self.row(clips[index], status="failed", reason=reason))
                 continue
             try:
-                batch = self._window_batch(tokenizer, result, index)
+                window = self._window_batch(tokenizer, result, index)
             except Exception as error:
                 # An encoding may hold anything at all.
                 records.append(self.row(clips[index], status="failed", reason=_reason(error)))
                 continue
-            records += self._scored(clips[index], batch, timing)
+            records += self._scored(clips[index], window, timing)
         self.sink.record(*records)
         self.progress.advance(len(wanted), sum(isinstance(one, Row) and one.status == "failed" for one in records))
+
+    def _evaluate_parts(self, tokenizer: VideoTokenizer, clips: list[Clip], items: LookAhead) -> Iterator[None]:
+        """Compute clips, so many at a time as the batch size then says: a part may change it."""
+        while clips:
+            size = self.batch_size or 1
+            yield from self._evaluate(tokenizer, Batch.of(clips[:size], self.device), items)
+            yield
+            clips = clips[size:]
 
     def _evaluate_long(self, tokenizer: StreamingTokenizer, clip: LongClip) -> Iterator[None]:
         measured = [self._piece_measurement(metric, clip.first) for metric in self._wanted(clip.first)]
@@ -330,6 +373,19 @@ class Evaluation:
     def _reference(self, clip: Clip) -> str:
         reader = versioned_reader(clip.reader, self.versions)
         return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
+
+
+def windows_that_fit(used: int | None, peak: float | None, free: int | None) -> int:
+    """Windows whose forward pass fits the memory of a device together; 1 where that isn't known, as on a CPU.
+
+    Args:
+        used: bytes that were in use before the pass of one window.
+        peak: most bytes in use during it.
+        free: bytes that are free after it.
+    """
+    if used is None or peak is None or free is None or peak <= used:
+        return 1
+    return max(1, min(MOST_WINDOWS, int(MEMORY_SHARE * free / (peak - used))))
 
 
 def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol: Protocol) -> int | None:

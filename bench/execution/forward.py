@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import re
-import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from enum import Enum
 from typing import TypeVar
 
 import torch
@@ -19,18 +17,20 @@ from ...tokenizers.interface import Encoded, VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.plugin_code import plugin_code
 from ..planning.cell import noise_seed
+from .device import Device, OutOfMemory, Staged, is_out_of_memory
 from .long_windows import LongClip
 from .supervision import Supervision
 
 Item = TypeVar("Item")
-RESET_PEAK = Path("/proc/self/clear_refs")
-STATUS = Path("/proc/self/status")
-RESET_PEAK_OF_RESIDENT_SET = "5"
-"""What Linux takes to start a new peak of the resident set (proc(5)); elsewhere CPU peaks aren't recorded."""
 
 
-class OutOfMemory(RuntimeError):
-    """The batch didn't fit into the device's memory."""
+class _End(Enum):
+    """Stands for the item after the last one."""
+
+    END = "end"
+
+
+_END = _End.END
 
 
 class RuleBroken(ValueError):
@@ -53,44 +53,14 @@ class ForwardResult:
     """
 
 
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an exception says that memory, of the GPU or of the machine, ran out."""
-    if isinstance(error, (torch.cuda.OutOfMemoryError, MemoryError)):
-        return True
-    return isinstance(error, RuntimeError) and "can't allocate memory" in str(error).lower()
-
-
-def _synchronized_seconds(device: torch.device) -> float:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    return time.perf_counter()
-
-
-def _reset_peak(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.reset_peak_memory_stats(device)
-    elif RESET_PEAK.exists():
-        RESET_PEAK.write_text(RESET_PEAK_OF_RESIDENT_SET)
-
-
-def _peak_bytes(device: torch.device) -> float | None:
-    if device.type == "cuda":
-        return float(torch.cuda.max_memory_allocated(device))
-    if not STATUS.exists():
-        return None
-    found = re.search(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
-    return None if found is None else 1024.0 * int(found[1])
-
-
 @contextmanager
-def _memory_errors_as_out_of_memory(device: torch.device) -> Iterator[None]:
+def _memory_errors_as_out_of_memory(device: Device) -> Iterator[None]:
     """Raise :class:`OutOfMemory` where memory runs out in the block."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
-            if device.type == "cuda":
-                torch.cuda.empty_cache()
+            device.release()
             raise OutOfMemory(str(error).splitlines()[0]) from error
         raise
 
@@ -100,7 +70,7 @@ def _noise_generator(tokenizer: VideoTokenizer, clip: Clip) -> torch.Generator:
 
 
 def _timing(
-    encode_s: float, decode_s: float, batch_size: int, num_tokens: int, device: torch.device
+    encode_s: float, decode_s: float, batch_size: int, num_tokens: int, peak_bytes: float | None
 ) -> dict[str, float]:
     timing = {
         "encode_s": encode_s,
@@ -108,15 +78,29 @@ def _timing(
         "batch_size": float(batch_size),
         "num_tokens": float(num_tokens),
     }
-    if (peak := _peak_bytes(device)) is not None:
-        timing["peak_bytes"] = peak
+    if peak_bytes is not None:
+        timing["peak_bytes"] = peak_bytes
     return timing
 
 
-def forward(tokenizer: VideoTokenizer, clips: list[Clip], device: torch.device) -> ForwardResult:
+def forward(
+    tokenizer: VideoTokenizer,
+    clips: list[Clip],
+    device: Device,
+    *,
+    staged: Staged | None = None,
+    meanwhile: Callable[[], None] | None = None,
+) -> ForwardResult:
     """Encode and decode clips of one shape as one batch; each clip has its own noise generator.
 
     The tokenizer gets a copy of the clips, so that nothing it does reaches the reference.
+
+    Args:
+        tokenizer: is on the device.
+        clips: on the CPU.
+        device: computes.
+        staged: the clips' videos, where they are on their way to the device already.
+        meanwhile: called once while the device decodes, before the result is waited for; never where encode failed.
 
     Raises:
         OutOfMemory: if the batch doesn't fit.
@@ -124,24 +108,29 @@ def forward(tokenizer: VideoTokenizer, clips: list[Clip], device: torch.device) 
     """
     generators = [_noise_generator(tokenizer, clip) for clip in clips]
     with _memory_errors_as_out_of_memory(device):
-        reference = torch.stack([clip.video for clip in clips]).to(device)
+        reference = (staged or device.stage([clip.video for clip in clips])).take()
         given = reference.clone()
-        _reset_peak(device)
+        device.reset_peak()
         with plugin_code():
-            start = _synchronized_seconds(device)
-            with _told_rates(tokenizer, [clip.sampled_fps for clip in clips]):
+            with device.timed() as encoding, _told_rates(tokenizer, [clip.sampled_fps for clip in clips]):
                 encoded = tokenizer.encode(given, generators)
-            middle = _synchronized_seconds(device)
-            reconstruction = tokenizer.decode(encoded)
-            end = _synchronized_seconds(device)
+            encode_s = encoding.seconds()
+            with device.timed() as decoding:
+                reconstruction = tokenizer.decode(encoded)
+        # Memory is allocated when work is given to the device, so what is copied meanwhile doesn't count.
+        peak_bytes = device.peak_bytes()
+    if meanwhile is not None:
+        meanwhile()
+    with _memory_errors_as_out_of_memory(device):
+        decode_s = decoding.seconds()
         check_untouched(given, reference)
         check_reconstruction(reconstruction, given)
-    timing = _timing(middle - start, end - middle, len(clips), encoded.num_tokens, device)
+    timing = _timing(encode_s, decode_s, len(clips), encoded.num_tokens, peak_bytes)
     return ForwardResult(reference, reconstruction, encoded, timing)
 
 
 def forward_pieces(
-    tokenizer: StreamingTokenizer, clip: LongClip, device: torch.device, supervision: Supervision | None = None
+    tokenizer: StreamingTokenizer, clip: LongClip, device: Device, supervision: Supervision | None = None
 ) -> Iterator[ForwardResult]:
     """Encode and decode a long window piece by piece, in memory that doesn't grow with it.
 
@@ -170,7 +159,7 @@ def forward_pieces(
 
     def frames() -> Iterator[Tensor]:
         for piece in decoded():
-            references.append(piece.unsqueeze(0).to(device))
+            references.append(device.stage([piece]).take())
             given.append(references[-1].clone())
             yield given[-1]
 
@@ -181,7 +170,7 @@ def forward_pieces(
             encodings.append(encoded)
             yield encoded
 
-    _reset_peak(device)
+    device.reset_peak()
     source = _Stopwatch(frames(), device)
     with plugin_code(), watched.forward():
         encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
@@ -204,7 +193,8 @@ def forward_pieces(
                 check_reconstruction(reconstruction, piece)
             references[:] = [reference[:, :, num_frames:]]
             given[:] = [copies[:, :, num_frames:]]
-            timing = _timing(encoder.seconds - source.seconds, decoder.seconds - encoder.seconds, 1, num_tokens, device)
+            seconds = (encoder.seconds - source.seconds, decoder.seconds - encoder.seconds)
+            timing = _timing(*seconds, 1, num_tokens, device.peak_bytes())
             yield ForwardResult(reference[:, :, :num_frames], reconstruction, encodings.popleft(), timing)
 
 
@@ -235,14 +225,15 @@ def check_reconstruction(reconstruction: Tensor, given: Tensor) -> None:
 class _Stopwatch(Iterator[Item]):
     """Passes items on, and adds up the seconds it waits for them."""
 
-    def __init__(self, items: Iterator[Item], device: torch.device):
+    def __init__(self, items: Iterator[Item], device: Device):
         self._items = items
         self._device = device
         self.seconds = 0.0
 
     def __next__(self) -> Item:
-        start = _synchronized_seconds(self._device)
-        try:
-            return next(self._items)
-        finally:
-            self.seconds += _synchronized_seconds(self._device) - start
+        with self._device.timed() as step:
+            item = next(self._items, _END)
+        self.seconds += step.seconds()
+        if isinstance(item, _End):
+            raise StopIteration
+        return item

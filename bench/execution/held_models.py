@@ -2,26 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from pathlib import Path
-
-import torch
 
 MEMORY_SHARE = 0.5
 """Of the free memory, models that are held together take at most so much; the rest is for their passes."""
 BYTES_PER_PARAMETER = 4
-MEMINFO = Path("/proc/meminfo")
-
-
-def free_bytes(device: torch.device) -> int | None:
-    """Memory of a device that is free; ``None`` where nobody says."""
-    if device.type == "cuda":
-        return torch.cuda.mem_get_info(device)[0]
-    if device.type != "cpu" or not MEMINFO.exists():
-        return None
-    found = re.search(r"MemAvailable:\s+(\d+) kB", MEMINFO.read_text())
-    return None if found is None else 1024 * int(found[1])
 
 
 def held_together(sizes: Sequence[float], free: float | None) -> list[list[int]]:

@@ -13,9 +13,12 @@ import torch
 from ...datasets.interface import OnCorrupt
 from ..ledger.plans import Plan, PlannedWindow
 from ..planning.plan import Shard
+from .device import num_gpus
 
 MOST_DECODE_WORKERS = 8
 """Unless more are asked for: each takes memory, and few models are faster than so many."""
+MOST_WINDOWS = 16
+"""Windows of a batch whose size follows from memory, at most."""
 LONGEST_TIMEOUT_S = 7 * 24 * 3600.0
 """Seconds; timers of the operating system don't take any number."""
 
@@ -26,11 +29,11 @@ def resolve_device(name: str) -> str:
     Raises:
         ValueError: if this machine has no such device; with those that it has.
     """
-    num_gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    count = num_gpus()
     if name == "auto":
-        return "cuda" if num_gpus else "cpu"
+        return "cuda" if count else "cpu"
     there = ["cpu", *(["mps"] if torch.backends.mps.is_available() else [])]
-    there += ["cuda", *(f"cuda:{index}" for index in range(num_gpus))] if num_gpus else []
+    there += ["cuda", *(f"cuda:{index}" for index in range(count))] if count else []
     if name not in there:
         known = re.fullmatch(r"cuda(:\d+)?|mps", name)
         problem = "this machine has no such device" if known else "there is no such device"
@@ -67,6 +70,7 @@ class RunOptions:
     device: str = "cpu"
     reader: Literal["auto", "decord", "pyav"] = "auto"
     batch_size: int = 1
+    """Windows in a forward pass; 0: as many as fit the device's memory."""
     decode_workers: int = field(default_factory=default_decode_workers)
     """Child processes that decode, resize and crop, each a video of its own."""
     prefetch: int | None = None
@@ -89,6 +93,11 @@ class RunOptions:
     """Disk for decoded windows that several tokenizers share; 0: none are kept."""
     timing_s: float = 60.0
     """Seconds for the throughput pass, shared by the tokenizers of a run."""
+
+    @property
+    def planned_batch(self) -> int:
+        """Windows that the plan puts into a batch; where memory says how many go together, the most that may."""
+        return self.batch_size or MOST_WINDOWS
 
     def __post_init__(self) -> None:
         check_timeout("--timeout", self.timeout_s)

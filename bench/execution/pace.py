@@ -28,12 +28,15 @@ class Pace:
 
     @property
     def remaining(self) -> float | None:
-        """Seconds that the rest takes at the pace up to the last step, less those since; ``None`` before a step."""
-        worked = self._reached - self._skipped
+        """Seconds that the rest takes at the pace up to the last step, less those since.
+
+        ``None`` before a step, and once they are over: then the pace has changed, and nothing is known.
+        """
+        worked, rest = self._reached - self._skipped, max(0.0, self.total - self._reached)
         if worked <= 0:
             return None
-        needed = (self._at - self._began) / worked * max(0.0, self.total - self._reached)
-        return max(0.0, needed - (self._clock() - self._at))
+        left = (self._at - self._began) / worked * rest - (self._clock() - self._at)
+        return None if left <= 0 < rest else max(0.0, left)
 
 
 def clock_text(seconds: float) -> str:

@@ -15,6 +15,8 @@ from typing import Any
 import imageio_ffmpeg
 import torch
 
+from .device import gpu_name
+
 PACKAGES = (
     "toklab",
     "torch",
@@ -58,7 +60,7 @@ def processor_name() -> str:
 
 def device_name(device: torch.device) -> str:
     """What the models run on: the GPU's name, or the processor's."""
-    return torch.cuda.get_device_name(device) if device.type == "cuda" else processor_name()
+    return gpu_name(device) if device.type == "cuda" else processor_name()
 
 
 def machine_identity(device: torch.device) -> str:

@@ -24,6 +24,7 @@ from ..planning.cell import Cell
 from . import provenance
 from .bookkeeping import Bookkeeping
 from .dataset_windows import DatasetWindows
+from .device import Device, open_device
 from .due_cell import DueCell
 from .engines.local import LocalEngine
 from .engines.open_cell import Engine, OpenCell, RunContext
@@ -90,14 +91,20 @@ class Runner:
         open_dataset: OpenDataset = open_registered,
         supervision: Supervision | None = None,
         engine: Engine | None = None,
+        computing: Device | None = None,
     ):
-        """``worker`` decodes in place of child processes of the runner's own, and outlives it."""
+        """Set up a runner.
+
+        ``worker`` decodes in place of child processes of the runner's own, and outlives it; ``computing`` stands in for
+        the device that the options name.
+        """
         self.ledger = ledger
         self._engine: Engine = engine or LocalEngine()
         self.supervision = supervision or Supervision()
         self.options = options
         self.progress = progress
         self.device = torch.device(options.device)
+        self._computing = computing or open_device(self.device)
         self._catalog = catalog or tokenizers(tuple(card_folders))
         self._preparation = Preparation(
             options, progress.message, worker=worker, open_dataset=open_dataset, supervision=self.supervision
@@ -116,6 +123,7 @@ class Runner:
         timing = ThroughputPass(
             self.ledger,
             self._preparation,
+            self._computing,
             self.progress.message,
             provenance.machine_identity(self.device),
             record.run_id,
@@ -284,7 +292,7 @@ class Runner:
                 lambda: entry.build(cell.settings, self.device),
                 usable,
                 windows,
-                evaluation.batch_size,
+                evaluation.largest_batch,
                 lambda tokenizer: piece_frames(tokenizer, metrics, protocol),
             )
         )
@@ -301,7 +309,7 @@ class Runner:
             protocol=cell.protocol,
             metrics=list(measuring.values()),
             sink=LedgerSink(self.ledger, cell_id, notes=self.supervision.is_active),
-            device=self.device,
+            device=self._computing,
             progress=self.progress,
             keeper=ReconstructionKeeper(
                 self.ledger.folder,
@@ -309,7 +317,7 @@ class Runner:
                 cell.protocol.hash,
                 choose_windows(windows.clips(), self.options.keep_reconstructions),
             ),
-            units=WorkUnits.of(windows.plans, self.options.batch_size),
+            units=WorkUnits.of(windows.plans, self.options.planned_batch),
             batch_size=self.options.batch_size,
             known=KnownWindows(self.ledger.columns(cell_id)),
             retry_failed=self.options.retry_failed,

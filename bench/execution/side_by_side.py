@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from ...datasets.folder import IMAGE_FPS, FolderDataset
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo, VideoSource
@@ -22,6 +21,7 @@ from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoToken
 from ..catalog.catalog import tokenizers
 from ..metrics.psnr import FramePsnr, decibels, frame_mse
 from ..planning.suite import parse_assignments
+from .device import Device, open_device
 from .forward import forward
 from .options import resolve_device
 from .reconstructions import to_uint8
@@ -72,10 +72,10 @@ def reconstruct_side_by_side(
             f"--out {out}: a video is written, so the name ends in {', '.join(CONTAINERS)}, such as {out.stem}.mp4"
         )
     source = _source(video)
-    chosen = torch.device(resolve_device(device))
+    chosen = open_device(resolve_device(device))
     catalog = tokenizers(card_folders)
     inference = InferenceSettings.from_mapping(parse_assignments(list(settings)))
-    built = {name: catalog.entry(name).build(inference, chosen) for name in names}
+    built = {name: catalog.entry(name).build(inference, chosen.torch_device) for name in names}
     protocol = load_protocol("vidtok").derive(height=size[0], width=size[1])
     causal = all(tokenizer.spec.causal for tokenizer in built.values())
     windows: list[_ShownWindow] = []
@@ -133,7 +133,7 @@ def _source(video: Path) -> VideoSource:
 
 
 def _show_window(
-    clip: Clip, built: dict[str, VideoTokenizer], psnr: dict[str, list[float]], device: torch.device
+    clip: Clip, built: dict[str, VideoTokenizer], psnr: dict[str, list[float]], device: Device
 ) -> _ShownWindow:
     """Reconstruct a window, and note the PSNR of its frames; without those that only fill it up."""
     num_distinct = len(dict.fromkeys(clip.window.frame_ids))

@@ -12,8 +12,6 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-import torch
-
 from ...tokenizers.interface import VideoTokenizer
 from ..catalog.plugin_code import describe
 from ..ledger.ledger import Ledger, pack_arrays
@@ -22,9 +20,9 @@ from ..metrics.interface import Metric
 from ..metrics.repetitions import Repetitions
 from ..statistics.paired_speeds import rounds_needed
 from .dataset_windows import DatasetWindows
+from .device import Device, OutOfMemory, is_out_of_memory
 from .due_cell import DueCell, peers_of, repetitions_key
-from .forward import OutOfMemory, is_out_of_memory
-from .held_models import BYTES_PER_PARAMETER, free_bytes, held_together
+from .held_models import BYTES_PER_PARAMETER, held_together
 from .preparation import Preparation
 from .provenance import software_identity
 from .rounds import (
@@ -64,6 +62,7 @@ class ThroughputPass:
         self,
         ledger: Ledger,
         preparation: Preparation,
+        device: Device,
         say: Callable[[str], None],
         machine: str,
         run_id: str,
@@ -77,6 +76,7 @@ class ThroughputPass:
         Args:
             ledger: where repetitions are kept, with the window that was timed.
             preparation: gives the clips.
+            device: what the models run on.
             say: hears what is timed.
             machine: identity of the machine.
             run_id: identity of the run, which is that of the pass, too.
@@ -87,7 +87,7 @@ class ThroughputPass:
         self._untimed = untimed
         self._ledger = ledger
         self._preparation = preparation
-        self._device = preparation.device
+        self._device = device
         self._say = say
         self._machine = machine
         self._run_id = run_id
@@ -137,7 +137,7 @@ class ThroughputPass:
         """Cells of one dataset and protocol, in groups whose models fit into memory together."""
         known = [self._ledger.cell(due.cell_id) for due in peers]
         sizes = [cell.facts.get("params_total", 0.0) * BYTES_PER_PARAMETER if cell else 0.0 for cell in known]
-        groups = held_together(sizes, free_bytes(self._device))
+        groups = held_together(sizes, self._device.free_bytes())
         if len(groups) > 1:
             self._say(f"not all models fit into memory at once: their speeds are timed in {len(groups)} groups")
         return [[peers[place] for place in group] for group in groups]
@@ -153,8 +153,7 @@ class ThroughputPass:
             return
         # Outside the handler, whose error holds on to the models.
         gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._device.release()
         left = [due for due in group if due.number in self._due]
         half = (len(left) + 1) // 2
         for part in filter(None, (left[:half], left[half:])):

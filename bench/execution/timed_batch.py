@@ -6,14 +6,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-import torch
-
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo, Window
 from ...datasets.source_plan import SourcePlan
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..planning.cell import Cell
 from .dataset_windows import DatasetWindows
+from .device import Device
 from .forward import forward, forward_pieces
 from .long_windows import LongClip, gather_pieces
 from .preparation import Preparation
@@ -77,7 +76,7 @@ class TimedBatch:
         height, width = self.clips[0].video.shape[-2:]
         return height, width
 
-    def run(self, tokenizer: VideoTokenizer, device: torch.device, supervision: Supervision) -> Mapping[str, float]:
+    def run(self, tokenizer: VideoTokenizer, device: Device, supervision: Supervision) -> Mapping[str, float]:
         """Encode and decode once; gives ``encode_s``, ``decode_s``, ``batch_size`` and ``num_tokens``."""
         if not self.are_pieces:
             with supervision.forward():

@@ -18,6 +18,7 @@ from ...tokenizers.baselines.ffmpeg import OTHER_BINARY, FfmpegError, has_encode
 from ..catalog import catalog
 from ..catalog.catalog import CardTokenizer
 from ..execution import provenance
+from ..execution.device import gpu_bytes, gpu_name, num_gpus
 from ..metrics import converted_weights, weights
 from ..metrics.published_pickles import CONVERTED_WEIGHTS
 
@@ -57,11 +58,10 @@ def _versions() -> Iterator[Finding]:
 
 def _devices() -> Iterator[Finding]:
     yield Finding("processor", "ok", f"{provenance.processor_name()}, {torch.get_num_threads()} threads")
-    if torch.cuda.is_available():
-        for index in range(torch.cuda.device_count()):
-            memory = torch.cuda.get_device_properties(index).total_memory / 2**30
-            yield Finding("GPU", "ok", f"cuda:{index} {torch.cuda.get_device_name(index)}, {memory:.0f} GiB")
-    else:
+    for index in range(count := num_gpus()):
+        gpu = torch.device("cuda", index)
+        yield Finding("GPU", "ok", f"{gpu} {gpu_name(gpu)}, {gpu_bytes(gpu) / 2**30:.0f} GiB")
+    if not count:
         yield Finding("GPU", "missing", "torch sees no CUDA device; models run on the processor")
 
 

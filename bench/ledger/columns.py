@@ -239,6 +239,18 @@ class MeasurementColumn:
                 whole = len(places) == len(loaded) and bool((places == np.arange(len(loaded))).all())
                 yield chosen, loaded if whole else loaded.take(pa.array(places, pa.int64()))
 
+    def runs(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, pa.BinaryArray | None]]:
+        """As :meth:`parts`, in the order of the rows; rows without arrays come with ``None``."""
+        of = np.where(self.is_good[rows], self.part[rows], -1)
+        for chosen in np.split(np.arange(len(rows)), np.flatnonzero(np.diff(of)) + 1):
+            if not len(chosen):
+                continue
+            if of[chosen[0]] < 0:
+                yield chosen, None
+            else:
+                places = pa.array(self.place[rows[chosen]], pa.int64())
+                yield chosen, self._blobs[of[chosen[0]]].load().take(places)
+
     def take(self, rows: np.ndarray) -> MeasurementColumn:
         """What was measured on some of the rows, by their places."""
         taken = copy.copy(self)

@@ -13,19 +13,20 @@ import itertools
 import shlex
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
 
+import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from .arrays import pack_arrays, unpack_arrays
 from .atomic_files import remove_temporary_files
 from .cell_files import CellFiles, RowContents
-from .columns import MeasurementColumns
+from .columns import Blobs, MeasurementColumns
 from .connection import Connection
 from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
 from .joining import joined_columns
@@ -241,13 +242,31 @@ class Ledger:
             with self._explained():
                 try:
                     table, measured = self._files.columns(cell_id, registered, checked=tables.is_checked)
-                    return joined_columns(cell_id, table, measured, rows, measurements)
+                    return self._joined(cell_id, table, measured, rows, measurements)
                 except Damage:
                     # Beside a writer, the file may be newer than what was read of SQLite.
                     with tables.reading():
                         if attempt == ATTEMPTS - 1 or self._file_of(cell_id) == registered:
                             raise
         raise AssertionError("the last attempt returns or raises")
+
+    def _joined(
+        self,
+        cell_id: str,
+        table: pa.Table | None,
+        measured: Mapping[str, Sequence[Blobs]],
+        rows: Sequence[Row],
+        measurements: Sequence[Measurement],
+    ) -> MeasurementColumns:
+        try:
+            columns = joined_columns(cell_id, table, measured, rows, measurements)
+            if not self.is_checked:  # nothing else shows that a row is damaged
+                for _ in columns.rows:
+                    pass
+            return columns
+        except (ValueError, TypeError, KeyError) as error:
+            path = self._files.path(cell_id)
+            raise Damage(path, f"a row can't be understood ({error})", cell_id) from error
 
     def reference_measurements(self) -> dict[tuple[str, str], bytes]:
         """Arrays that belong to references, by (clip, measurement key)."""

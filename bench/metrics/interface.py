@@ -186,9 +186,9 @@ class Metric(ABC):
         The result depends on the set of windows only: sort by key and sum with ``math.fsum``.
         """
 
-    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
+    def usable(self, windows: Sequence[MeasuredWindow]) -> Sequence[MeasuredWindow]:
         """The windows that the figure rests on."""
-        return list(windows)
+        return windows
 
     def compare_systems(
         self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-STRIP_ROWS = 24
+STRIP_ROWS = 32
 """Rows of a strip on a CPU."""
 BLOCK = 8
 """Outputs of a block of the banded matrix on a CPU."""
@@ -100,8 +100,8 @@ class LocalMoments:
         _filter(self._column_band, turned.flatten(1), moments)
         # What was turned is done with.
         spare = turned.view(-1)[: moments.numel() // 2].view(2, self._out_width, -1)
-        parts = moments.unflatten(1, (NUM_MOMENTS, -1)).unbind(1)
-        return Moments(*parts, (spare[0], spare[1]))
+        sums, differences, squared_sums, squared_differences = moments.unflatten(1, (NUM_MOMENTS, -1)).unbind(1)
+        return Moments(sums, differences, squared_sums, squared_differences, (spare[0], spare[1]))
 
 
 def _band(taps: Tensor, num_rows: int) -> Tensor:

@@ -18,6 +18,7 @@ from .extrapolation import can_extrapolate, extrapolate, extrapolate_without
 from .feature_set import FeatureSet
 from .interface import Arrays, Estimate, MeasuredWindow, Metric, Unavailable, WindowBatch
 from .set_distance import SetDistance
+from .window_columns import WindowColumns
 
 MAX_GROWTH = 1.1
 """How much greater the value may be at half the features before a note says so."""
@@ -55,8 +56,11 @@ class SetMetric(Metric):
         """One row of features for each clip of a window."""
         return {"features": np.concatenate([np.atleast_2d(piece["features"]) for piece in pieces])}
 
-    def usable(self, windows: Sequence[MeasuredWindow]) -> list[MeasuredWindow]:
+    def usable(self, windows: Sequence[MeasuredWindow]) -> Sequence[MeasuredWindow]:
         """Windows with features of their reference."""
+        if isinstance(windows, WindowColumns):
+            there = [place for place, window in enumerate(windows) if "features" in window.reference_arrays]
+            return windows.take(np.array(there, np.int64))
         return [window for window in windows if "features" in window.reference_arrays]
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:

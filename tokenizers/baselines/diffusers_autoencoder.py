@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +20,7 @@ from ..adapters import install_command
 from ..card import config_from
 from ..errors import TokenizerError
 from ..interface import Encoded, VideoTokenizer, draw_noise
-from ..spec import InferenceSettings, TokenizerSpec
+from ..spec import NETWORK_SETTINGS, InferenceSettings, TokenizerSpec
 
 INSTALL = install_command("diffusers")
 
@@ -102,11 +102,13 @@ class DiffusersTokenizer(VideoTokenizer):
     Args:
         spec: what the card says.
         parameters: see :class:`AutoencoderOptions`.
-        settings: posterior, seed and precision.
+        settings: posterior, seed and precision, and those of networks.
 
     Raises:
         TokenizerError: if diffusers is missing or too old for the class, or the parameters don't build it.
     """
+
+    supported_network_settings: ClassVar[frozenset[str]] = NETWORK_SETTINGS
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
@@ -155,6 +157,11 @@ class DiffusersTokenizer(VideoTokenizer):
     def modules(self) -> dict[str, nn.Module]:
         """Encoder, decoder, and what lies between them, such as ``quant_conv``."""
         return {name: module for name, module in self.model.named_children() if any(True for _ in module.parameters())}
+
+    def to(self, device: str | torch.device) -> VideoTokenizer:
+        """Move the whole autoencoder: a quantizer may have buffers but no parameters, and so be none of the modules."""
+        self.model.to(device)
+        return super().to(device)
 
     def legal_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """The smallest legal (T, H, W) that holds a clip; of a class that works in fixed tiles, one that they cover.

@@ -33,7 +33,8 @@ def runs_fast(x: Tensor) -> bool:
 
     Counting operations on the meta device sees the network as it was published.
     """
-    return not (x.is_meta or torch.is_grad_enabled() or torch.compiler.is_compiling())
+    is_plain = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
+    return is_plain and not x.is_meta and not torch.is_autocast_enabled(x.device.type)
 
 
 class ChannelLayerNorm(nn.Module):

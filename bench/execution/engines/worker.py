@@ -28,6 +28,7 @@ from ...metrics.interface import Metric, Unavailable
 from ...planning.cell import Cell
 from .. import provenance
 from ..dataset_windows import DatasetWindows
+from ..device import open_device
 from ..evaluation import Evaluation
 from ..exact_float32 import exact_float32
 from ..preparation import Preparation, open_registered
@@ -67,6 +68,7 @@ class Worker:
         torch.set_num_threads(setup.threads)
         self._setup = setup
         self._device = torch.device(setup.options.device)
+        self._computing = open_device(self._device)
         self.name = f"{setup.number}@{platform.node()}"
         self.node = f"{platform.node()} ({node[:8]})" if node else platform.node()
         self._node_id = node
@@ -126,7 +128,7 @@ class Worker:
             protocol=lease.cell.protocol,
             metrics=held.metrics,
             sink=sink,
-            device=self._device,
+            device=self._computing,
             progress=sink,
             keeper=ReconstructionKeeper(
                 Path(self._folder.name),
@@ -135,7 +137,7 @@ class Worker:
                 lease.chosen,
                 lease.kept_references,
             ),
-            units=WorkUnits(lease.units, options.batch_size),
+            units=WorkUnits(lease.units, options.planned_batch),
             batch_size=options.batch_size,
             known=lease.known,
             done=lease.done,
@@ -151,8 +153,7 @@ class Worker:
             return replace(self._held, metrics=self._metrics(lease))
         self._held = None
         gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        self._computing.release()
         cell = lease.cell
         try:
             entry = tokenizers(self._setup.card_folders).entry(cell.tokenizer)

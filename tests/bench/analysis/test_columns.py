@@ -161,6 +161,23 @@ def test_records_of_sqlite_take_the_place_of_the_files(tmp_path: Path) -> None:
         assert read_results(ledger)[0].num_scored == 5
 
 
+def test_windows_come_in_the_order_of_the_ledger(tmp_path: Path) -> None:
+    LargeLedger(1, num_videos=8, windows_per_video=4, num_discrete=1, num_with_features=2).write(tmp_path)
+    metric = find_metric("codebook-utilization")
+    whole = RunResults.read(tmp_path).results[0].evaluate(metric)
+    with Ledger(tmp_path, write=True) as ledger:
+        (cell,) = ledger.cells()
+        measured = ledger.measurements(cell.cell_id)
+        again = [found[metric.measurement_key] for found in list(measured.values())[1::3]]
+        ledger.record(*again)
+    (result,) = RunResults.read(tmp_path).results
+    windows = result.windows(metric)
+    assert [window.key for window in windows] == sorted(measured)
+    assert [window.key for window in windows] == [windows[place].key for place in range(len(windows))]
+    assert same(result.evaluate(metric), whole)
+    assert same(metric.aggregate(list(windows)[::-1], {}), whole)
+
+
 def test_large_arrays_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("toklab.bench.ledger.cell_files.GROUP_ROWS", 3)
     LargeLedger(1, num_videos=8, windows_per_video=2, num_discrete=1, num_with_features=2).write(tmp_path)

@@ -117,3 +117,12 @@ def test_a_plan_as_json() -> None:
         "vidtok-small-kl-4chn (seed=1)",
     ]
     assert {len(cell["protocol_hash"]) for cell in plan["cells"]} == {12}
+
+
+def test_what_works_and_what_there_is_as_json() -> None:
+    found = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)["findings"]
+    assert {finding["state"] for finding in found} <= {"ok", "missing", "broken"}
+    assert "reader av" in {finding["subject"] for finding in found}
+    words = ["list", "tokenizers", "--family", "vidtok", "--ready", "--json"]
+    listed = json.loads(CliRunner().invoke(app, words).stdout)["tokenizers"]
+    assert {(record["family"], record["ready"]) for record in listed} == {("vidtok", True)}

@@ -17,6 +17,7 @@ from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.execution import evaluation
+from toklab.bench.execution.device import open_device
 from toklab.bench.execution.forward import forward_pieces
 from toklab.bench.execution.long_windows import LongClip, gather_pieces
 from toklab.bench.ledger.ledger import Ledger
@@ -27,7 +28,7 @@ from toklab.tokenizers.streaming import StreamingTokenizer
 
 DISCRETE, CONTINUOUS = "vidtok-tiny-fsq-32768", "vidtok-tiny-kl-4chn"
 PIECEWISE = [name for name in METRICS if make_metric(name).piecewise and not name.startswith("lpips")]
-CPU = torch.device("cpu")
+CPU = open_device("cpu")
 
 
 def piece(source: str, start: int, num_frames: int, of: int, side: int = 16) -> Clip:

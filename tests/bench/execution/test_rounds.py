@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toklab.bench.execution.forward import OutOfMemory
+from toklab.bench.execution.device import OutOfMemory
 from toklab.bench.execution.held_models import MEMORY_SHARE, held_together
 from toklab.bench.execution.rounds import (
     CHECKPOINTS,

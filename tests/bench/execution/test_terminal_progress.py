@@ -177,7 +177,10 @@ def test_a_pace_counts_down_between_steps_and_forgets_what_took_no_time() -> Non
     assert pace.remaining == 5
     pace.skip_to(4)
     assert pace.remaining == 5
+    # Longer than expected: that no time is left would be wrong.
     clock.now += 100
+    assert pace.remaining is None
+    pace.reach(10)
     assert pace.remaining == 0
 
 

@@ -15,7 +15,8 @@ from toklab.bench import evaluate
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.execution import evaluation, provenance, throughput_pass, timed_batch
-from toklab.bench.execution.forward import OutOfMemory, forward
+from toklab.bench.execution.device import Device, OutOfMemory
+from toklab.bench.execution.forward import forward
 from toklab.bench.execution.rounds import CHECKPOINTS, Contestant, is_stable, repeat_alone
 from toklab.bench.ledger.ledger import Ledger, unpack_arrays
 from toklab.bench.ledger.merging import merge_runs
@@ -142,7 +143,7 @@ def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
 def test_less_memory_than_before_halves_the_batch(
     tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def hungry(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+    def hungry(tokenizer: Any, clips: list[Any], device: Device) -> Any:
         if len(clips) > 1:
             raise OutOfMemory("no room for two")
         return forward(tokenizer, clips, device)
@@ -212,7 +213,7 @@ def test_memory_that_runs_out_costs_one_of_many_nothing_but_its_turns(
 ) -> None:
     passes: list[str] = []
 
-    def hungry(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+    def hungry(tokenizer: Any, clips: list[Any], device: Device) -> Any:
         passes.append(tokenizer.name)
         if passes.count("noisy") and len(passes) < 6:
             raise OutOfMemory("no room beside the others")
@@ -234,7 +235,7 @@ def test_one_that_fails_in_its_turn_leaves_the_others_in_turn(
 ) -> None:
     passes: list[str] = []
 
-    def broken(tokenizer: Any, clips: list[Any], device: torch.device) -> Any:
+    def broken(tokenizer: Any, clips: list[Any], device: Device) -> Any:
         passes.append(tokenizer.name)
         if tokenizer.name == "noisy" and passes.count("noisy") == 4:
             raise RuntimeError("the fan is too loud")

@@ -22,6 +22,7 @@ def pack_kernel(kernel: Tensor) -> Tensor:
         kernel.device.type != "cpu"
         or torch.is_grad_enabled()
         or torch.compiler.is_compiling()
+        or torch.is_autocast_enabled("cpu")
         or not _is_packable(kernel.dtype)
     ):
         return kernel.contiguous(memory_format=torch.channels_last)

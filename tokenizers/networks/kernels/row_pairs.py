@@ -26,6 +26,7 @@ def suits_pairs(x: Tensor, in_channels: int, out_channels: int) -> bool:
         and min(in_channels, out_channels) >= MIN_CHANNELS
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cpu")
     )
 
 

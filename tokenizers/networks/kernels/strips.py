@@ -25,7 +25,12 @@ Fill = Callable[[Tensor, Tensor], object]
 
 def runs_in_pieces(x: Tensor) -> bool:
     """Whether blocks take ``x`` piece by piece: on CPUs, where memory and not arithmetic is the limit otherwise."""
-    return x.device.type == "cpu" and not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+    return (
+        x.device.type == "cpu"
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cpu")
+    )
 
 
 def activate_into(out: Tensor, x: Tensor) -> Tensor:

@@ -69,6 +69,7 @@ def suits(x: Tensor, in_channels: int, out_channels: int) -> bool:
         and min(in_channels, out_channels) >= MIN_CHANNELS
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
+        and not torch.is_autocast_enabled("cpu")
     )
 
 
