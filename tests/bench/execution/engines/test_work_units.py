@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from toklab.bench.execution.engines.work_units import WorkUnits
 from toklab.datasets.interface import FailedClip, VideoSource, Window
 from toklab.datasets.readers.interface import VideoFacts
-from toklab.datasets.stream import SourcePlan
+from toklab.datasets.source_plan import SourcePlan
 
 FACTS = VideoFacts(100, 30.0, 8, 8, "pyav")
 
