@@ -120,7 +120,7 @@ def _joint_statistics(ratios: list[Ratio], draws: int, seed: int) -> list[np.nda
     num_sources = ratios[0].num_sources
     for counts in draw_counts(num_sources, draws, seed):
         drawn = (counts @ columns).reshape(len(counts), len(ratios), 5)
-        parts.append(_deviations(*(drawn[..., place] for place in range(5)), num_sources))
+        parts.append(_deviations(np.moveaxis(drawn, -1, 0), num_sources))
     deviations, errors = (np.concatenate(each) for each in zip(*parts, strict=True))
     return [studentised(deviations[:, k], errors[:, k], ratio.standard_error) for k, ratio in enumerate(ratios)]
 
@@ -141,18 +141,12 @@ def ratio_deviations(ratio: Ratio, counts: np.ndarray) -> tuple[np.ndarray, np.n
     """
     residuals, shares = ratio.residuals, ratio.shares
     columns = np.stack([residuals, residuals * shares, shares, shares**2, residuals**2], axis=1)
-    return _deviations(*(counts @ columns).T, ratio.num_sources)
+    return _deviations((counts @ columns).T, ratio.num_sources)
 
 
-def _deviations(
-    drawn: np.ndarray,
-    crossed: np.ndarray,
-    weight: np.ndarray,
-    weight_squares: np.ndarray,
-    squares: np.ndarray,
-    num_sources: int,
-) -> tuple[np.ndarray, np.ndarray]:
-    """See :func:`ratio_deviations`; of sums over the videos of each draw."""
+def _deviations(sums: np.ndarray, num_sources: int) -> tuple[np.ndarray, np.ndarray]:
+    """See :func:`ratio_deviations`; of sums over the videos of each draw, (5, draws, …) in the order of its columns."""
+    drawn, crossed, weight, weight_squares, squares = sums
     deviations = drawn / weight
     variation = clear_of_rounding(
         squares - 2 * deviations * crossed + deviations**2 * weight_squares, squares + deviations**2 * weight_squares

@@ -206,11 +206,11 @@ def _videos(
     """
     found = []
     for number, group in enumerate(groups):
-        here = table[(table["dataset"] == group.dataset) & (table["protocol_hash"] == group.protocol_hash)]
+        here = table.loc[(table["dataset"] == group.dataset) & (table["protocol_hash"] == group.protocol_hash)]
         every = set(here["files"])
         most = max(1, MOST_VIDEO_FIGURES // max(1, len(here) // max(1, len(every))))
         names = sorted(_sampled(every, most, watched))
-        here = here[here["files"].isin(names)] if len(names) < len(every) else here
+        here = here.loc[pd.Series(here["files"]).isin(names)] if len(names) < len(every) else here
         index = {name: place for place, name in enumerate(names)}
         places = {column.metric: place for place, column in enumerate(columns) if column.group == group}
         values: dict[str, dict[str, list[float | None]]] = {}

@@ -15,7 +15,7 @@ from toklab.bench.ledger.ledger import Ledger
 from toklab.datasets.interface import VideoSource
 from toklab.datasets.protocol import load_protocol
 from toklab.datasets.readers.interface import VideoFacts
-from toklab.datasets.stream import SourcePlan
+from toklab.datasets.source_plan import SourcePlan
 
 
 def held_by(make: Callable[[], object]) -> int:

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import av
+import numpy as np
 import pytest
 from first_pixel import FirstPixel
 from natural_video import write_natural
 from toklab.bench.analysis.results import read_results
 from toklab.bench.execution import provenance
 from toklab.bench.execution.dataset_windows import length_notes, unlocked_notes
+from toklab.bench.ledger.arrays import pack_arrays, unpack_arrays
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.records import Row
 from toklab.bench.planning.cell import reference_identity
@@ -163,16 +165,13 @@ def test_references_are_kept_by_the_reader_that_decoded_them(tmp_path: Path, run
     place = (row.content_id, row.frame_ids, result.cell.protocol_hash)
     assert len({reference_identity(*place, reader) for reader in ("", "decord", "pyav")}) == 3
 
-    class AnyMetric:
-        measurement_key = "features"
-
-    names = {reference_identity(*place, "decord"): b"decord", reference_identity(*place): b"old"}
-    kept = {(name, "features"): arrays for name, arrays in names.items()}
+    names = {reference_identity(*place, "decord"): 1.0, reference_identity(*place): 2.0}
+    kept = {(name, "features"): pack_arrays({"value": np.array(value)}) for name, value in names.items()}
     found = {
-        reader: replace(result, references=kept)._reference(replace(row, reader=reader), AnyMetric())  # type: ignore[arg-type]
+        reader: replace(result, rows=[replace(row, reader=reader)], references=kept)._reference(0, "features")["value"]
         for reader in ("decord", "pyav")
     }
-    assert found == {"decord": b"decord", "pyav": b"old"}
+    assert found == {"decord": 1.0, "pyav": 2.0}
 
 
 @pytest.mark.slow
@@ -192,8 +191,9 @@ def test_references_are_kept_by_the_version_of_their_reader(
     for result, version in zip(results, ("1.0", "2.0"), strict=True):
         row = result.rows[0]
         name = reference_identity(row.content_id, row.frame_ids, result.cell.protocol_hash, f"{row.reader} {version}")
-        assert result._reference(row, FirstPixel()) == references[name, "first-pixel:v1"]
+        key = FirstPixel().measurement_key
+        assert result._reference(0, key) == unpack_arrays(references[name, key])
         # A ledger of an earlier version keeps it by the reader's name alone.
         named = reference_identity(row.content_id, row.frame_ids, result.cell.protocol_hash, row.reader)
-        old = replace(result, references={(named, "first-pixel:v1"): b"old"})
-        assert old._reference(row, FirstPixel()) == b"old"
+        old = replace(result, references={(named, key): pack_arrays({"first": np.array([7.0])})})
+        assert old._reference(0, key) == {"first": np.array([7.0])}
