@@ -21,7 +21,7 @@ function resultsSection() {
   whenever("filter columns sort brush system", show);
   show();
   // Where the table fits, the page scrolls it; where it doesn't, it scrolls by itself.
-  new ResizeObserver(() => holder.classList.toggle("fits", holder.firstChild.offsetWidth <= holder.parentElement.clientWidth)).observe(holder);
+  new ResizeObserver(() => holder.classList.toggle("fits", holder.firstChild.offsetWidth <= holder.offsetWidth - 2)).observe(holder);
   return section("results", "Results", "Click a heading to sort, a name for its videos; hover over or focus a figure for all that stands behind it.", resultsControls(status), holder, resultsNotes());
 }
 

@@ -232,6 +232,21 @@ def test_a_phone_shows_all_of_it_without_scrolling_sideways(open_page: Callable[
         assert page.evaluate("document.getElementById('viewer').scrollWidth") <= 390
 
 
+def test_the_table_never_sticks_out_of_its_frame(open_page: Callable[..., Any], page_file: Path) -> None:
+    page = open_page(page_file)
+    settled = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))"
+    fits = set()
+    for width in range(300, 800, 20):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.evaluate(settled)
+        fits.add(page.locator(".results .scroller.fits").count())
+        if page.locator(".results .scroller.fits").count():
+            edges = [page.locator(part).first.bounding_box() for part in (".results .scroller", ".results table")]
+            frame, table = (edge["x"] + edge["width"] for edge in edges)
+            assert table <= frame
+    assert fits == {0, 1}
+
+
 def test_print_is_light_and_opens_what_is_folded(open_page: Callable[..., Any], page_file: Path) -> None:
     page = open_page(page_file, color_scheme="dark")
     page.evaluate("dispatchEvent(new Event('beforeprint'))")
