@@ -236,7 +236,10 @@ class VideoTokenizer(ABC):
         """Bring the modules, where they are, into the memory format of the settings, and have them compiled."""
         for module in self.modules().values():
             if self.settings.memory_format == "channels_last_3d":
-                module.to(memory_format=torch.channels_last_3d)
+                # Module.to(memory_format=…) offers it to the weights of 2-D convolutions, too, which can't have it.
+                for weight in module.parameters():
+                    if weight.ndim == 5:
+                        weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
             if self.settings.compile != "off":
                 for part in _called_parts(module):
                     part.compile(mode=self.settings.compile)

@@ -111,7 +111,7 @@ class TimeDownsample(nn.Module):
         num_frames = convolved.shape[1]
         taps = (x[:, tap : tap + 2 * num_frames - 1 : 2] for tap in range(3))
         average = sum(taps, start=torch.zeros((), dtype=x.dtype, device=x.device)) / 3
-        return torch.lerp(convolved, average, _blend(self.mix_factor, x))
+        return _blend(convolved, average, self.mix_factor)
 
 
 class TimeUpsample(nn.Module):
@@ -133,7 +133,7 @@ class TimeUpsample(nn.Module):
         if self.repeats_zero_padded and not x.is_meta:
             return self._from_phases(x, context)
         doubled = context.interpolate(self, x) if self.linear else context.repeat(x)
-        return torch.lerp(self.conv(doubled, context), doubled, _blend(self.mix_factor, x))
+        return _blend(self.conv(doubled, context), doubled, self.mix_factor)
 
     def _from_phases(self, x: Tensor, context: TimeContext) -> Tensor:
         """The same without the repeated frames, whose weights are added up: two taps in time for 2/3 of the work."""
@@ -149,10 +149,9 @@ class TimeUpsample(nn.Module):
         else:
             even, odd = cubic_conv(F.pad(padded, (0, 0, 0, 0, 0, 0, 0, 1)), weight, bias, self._kernels).split(C, -1)
             phases = (even[:, :-1], odd[:, 1:])
-        blend = _blend(self.mix_factor, x)
         out = x.new_empty(B, T, 2, H, W, C)
         for phase, convolved in enumerate(phases):
-            out[:, :, phase] = torch.lerp(convolved, x, blend)
+            out[:, :, phase] = _blend(convolved, x, self.mix_factor)
         return out.flatten(1, 2)
 
     def after(self, spatial: SpatialUpsample, x: Tensor, context: TimeContext) -> Tensor:
@@ -170,11 +169,14 @@ class TimeUpsample(nn.Module):
         return upsample_jointly(x, past, kernel, self._joint_kernels, taps)
 
 
-def _blend(mix_factor: Tensor, x: Tensor) -> Tensor | float:
-    """Share of the branch without weights: a number where that is known, which is faster for every value of ``x``."""
-    if runs_in_pieces(x):
-        return torch.sigmoid(mix_factor.float()).item()
-    return torch.sigmoid(mix_factor)
+def _blend(convolved: Tensor, plain: Tensor, mix_factor: Tensor) -> Tensor:
+    """``plain``, the branch without weights, by the share sigmoid(``mix_factor``), and ``convolved`` by the rest."""
+    if runs_in_pieces(convolved) and plain.dtype == convolved.dtype:
+        # A number is faster than a tensor for every value.
+        return torch.lerp(convolved, plain, torch.sigmoid(mix_factor.float()).item())
+    # Under autocast the branches may differ in their data type, and lerp wants one.
+    dtype = torch.promote_types(convolved.dtype, plain.dtype)
+    return torch.lerp(convolved.to(dtype), plain.to(dtype), torch.sigmoid(mix_factor).to(dtype))
 
 
 def _fold_pixels(weight: Tensor) -> Tensor:

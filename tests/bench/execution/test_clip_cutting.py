@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -142,9 +142,9 @@ def test_fvd_of_long_windows_in_pieces_and_whole(
     streamed: list[str] = []
     evaluate_long = Evaluation._evaluate_long
 
-    def noted(self: Evaluation, tokenizer: object, clip: object) -> None:
+    def noted(self: Evaluation, tokenizer: object, clip: object) -> Iterator[None]:
         streamed.append(clip.first.source)  # type: ignore[attr-defined]
-        evaluate_long(self, tokenizer, clip)  # type: ignore[arg-type]
+        return evaluate_long(self, tokenizer, clip)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Evaluation, "_evaluate_long", noted)
     features: dict[tuple[str, int], list[np.ndarray]] = {}
