@@ -14,14 +14,17 @@ from .model import LevelledModel
 class ProgressiveObjective(Objective):
     """Mean absolute error plus the KL divergence of the posterior, and a perceptual term if one is given.
 
-    Of a grown model the last level alone is trained; those below stay as they are, in evaluation mode. Where neither
-    weights nor input need a gradient, as in the passes of the frozen encoder, torch keeps no activations.
+    Of a grown model the last level alone is trained, unless ``train_base``; those below stay as they are, in evaluation
+    mode. Where neither weights nor input need a gradient, as in the passes of the frozen encoder, torch keeps no
+    activations.
 
     Args:
         model: of either architecture and any ratio.
         kl_weight: weight of the divergence, in nats averaged over the latent's values.
         perceptual: added to the absolute error, if given.
         perceptual_weight: its weight.
+        train_base: whether the levels below the last are trained too, an ablation. Their own bottlenecks, which the
+            last level doesn't use, stay; lower ratios of the weights are then of no use.
     """
 
     model: LevelledModel
@@ -33,19 +36,21 @@ class ProgressiveObjective(Objective):
         kl_weight: float = 1e-6,
         perceptual: PerceptualLoss | None = None,
         perceptual_weight: float = 0.1,
+        train_base: bool = False,
     ):
         super().__init__()
         self.model = model
         self.kl_weight = kl_weight
         self._perceptual = perceptual
         self.perceptual_weight = perceptual_weight
-        for module in model.frozen_modules():
+        self._frozen = list(model.lower_bottlenecks() if train_base else model.frozen_modules())
+        for module in self._frozen:
             module.requires_grad_(False)
 
     def train(self, mode: bool = True) -> ProgressiveObjective:
         """As torch's, but frozen levels stay in evaluation mode."""
         super().train(mode)
-        for module in self.model.frozen_modules():
+        for module in self._frozen:
             module.eval()
         return self
 
