@@ -10,8 +10,9 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...datasets.identity import list_identity
 from ...datasets.locations import cache_folder
-from ...datasets.training_clips import TrainingClips, TrainingData
+from ...datasets.training_clips import TrainingClips, TrainingData, training_sources
 from ...tokenizers import checkpoints
 from ...tokenizers.card import Card, TrainingRecord
 from ...tokenizers.catalog import build_tokenizer, load_cards
@@ -26,6 +27,7 @@ from ...tokenizers.training.named_code import import_named, require_trust
 from ...tokenizers.training.objective import Objective, PerceptualLoss
 from ...tokenizers.training.recipe import Recipe, load_recipe
 from ..metrics import weights
+from .origin import note_origin, noted_origin
 from .validation import Validation, reconstruction_quality
 
 MAX_HALF_PRECISION_LOSS_DB = 0.05
@@ -92,7 +94,7 @@ def run_training(
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
     if not has_checkpoint(options.out):
-        start(recipe, options, tokenizer, clips)
+        note_origin(options.out, start(recipe, options, tokenizer, clips))
     terms = reconstruction_terms(recipe, on_message)
     objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
@@ -118,14 +120,21 @@ def run_training(
         device=_device_name(options.device),
         validation=validation.description,
         psnr=round(float(result.validation["psnr"]), 3),
+        start_psnr=round(float(result.start["psnr"]), 3) if result.start else None,
+        recipe_hash=recipe.identity,
+        data_hash=list_identity(training_sources(options.data) if options.data else []),
+        init_hash=noted_origin(options.out),
     )
     return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out), record)
 
 
-def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> None:
+def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> Path | None:
     """Give a tokenizer the weights that training starts from: random, fitted, another recipe's, or grown ones.
 
     What fits or grows them gets clips of steps beyond the recipe's last one.
+
+    Returns:
+        The file of weights that they come from, if any.
 
     Raises:
         TrainingError: if the weights of the recipe's ``init`` aren't there.
@@ -135,17 +144,20 @@ def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, c
     steps = range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))
     if recipe.init:
         base_card = initial_card(load_recipe(recipe.init))
-        state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
+        weights_file = _initial_weights(recipe, base_card, options)
+        state = checkpoints.load_state(weights_file)
         if not recipe.grow:
             tokenizer.load_state(state)
-            return
+            return weights_file
         base = build_tokenizer(base_card)
         base.load_state(state)
         import_named(recipe, "grow")(network_of(base), model, torch.cat([clips(step) for step in steps]))
-    elif options.init is not None:
+        return weights_file
+    if options.init is not None:
         tokenizer.load_state(checkpoints.load_state(options.init))
     elif recipe.start:
         import_named(recipe, "start")(model, torch.cat([clips(step) for step in steps]))
+    return options.init
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:

@@ -64,6 +64,8 @@ class TrainingResult:
     seconds: float
     validation: Mapping[str, float]
     """Figures of these weights."""
+    start: Mapping[str, float]
+    """Figures of the weights before the first step; empty where they weren't kept."""
 
 
 def train(
@@ -114,7 +116,7 @@ def train(
             for log in logs:
                 log.close()
     weights = {name: value.detach().cpu().clone() for name, value in training.average.averages.items()}
-    return TrainingResult(weights, training.step, training.seconds, training.validation)
+    return TrainingResult(weights, training.step, training.seconds, training.validation, training.start)
 
 
 def _run(
@@ -127,6 +129,11 @@ def _run(
 ) -> None:
     plan = training.recipe.optimization
     is_first_process = training.fabric.is_global_zero
+    if training.step == 0:
+        training.validate(validate)
+        training.start = dict(training.validation)
+        if is_first_process:
+            logs[1].add(0, {"seconds": 0.0} | training.start)
     if training.step == plan.steps and not training.validation:
         training.validate(validate)
     for batch in batches:
@@ -173,6 +180,7 @@ class _Training:
         self.step = 0
         self.seconds = 0.0
         self.validation: dict[str, float] = {}
+        self.start: dict[str, float] = {}
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors and plain values."""
@@ -180,6 +188,7 @@ class _Training:
             "step": self.step,
             "seconds": self.seconds,
             "validation": self.validation,
+            "start": self.start,
             "objective": self.objective.state_dict(),
             "average": self.average.averages,
             "optimizer": self.optimizer.state_dict(),
@@ -192,6 +201,7 @@ class _Training:
         self.step = state["step"]
         self.seconds = state["seconds"]
         self.validation = dict(state["validation"])
+        self.start = dict(state.get("start", {}))
         self.objective.load_state_dict(state["objective"])
         self.average.load(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -13,6 +13,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_type_hints
 
+from ..card import PROSE
 from ..card_file import NAME_PATTERN
 from ..errors import did_you_mean
 from .errors import TrainingError
@@ -111,13 +112,26 @@ class Recipe:
 
     @property
     def identity(self) -> str:
-        """Canonical hash of what decides the weights, 16 hexadecimal digits."""
-        deciding = dataclasses.asdict(self)
-        for name in ("name", "description", "extends", "validation"):
-            del deciding[name]
-        for name in ("log_every", "validate_every", "checkpoint_every"):
-            del deciding["optimization"][name]
+        """Canonical hash of what decides the weights, 16 hexadecimal digits.
+
+        Fields at their defaults are left out, so that a field that a later version adds changes no hash.
+        """
+        deciding = _given(self, ("name", "description", "extends", "validation", "tokenizer", "terms", "optimization"))
+        deciding["tokenizer"] = {name: value for name, value in self.tokenizer.items() if name not in PROSE}
+        deciding["terms"] = _given(self.terms)
+        deciding["optimization"] = _given(self.optimization, ("log_every", "validate_every", "checkpoint_every"))
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _given(section: Any, without: tuple[str, ...] = ()) -> dict[str, Any]:
+    """The fields of a dataclass that differ from their defaults."""
+    values: dict[str, Any] = {}
+    for f in dataclasses.fields(section):
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        value = getattr(section, f.name)
+        if f.name not in without and value != default:
+            values[f.name] = value
+    return values
 
 
 def shipped_recipes() -> dict[str, Traversable]:

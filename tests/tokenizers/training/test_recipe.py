@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.export import initial_card
-from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
+from toklab.tokenizers.training.recipe import Optimization, Terms, load_recipe, shipped_recipes
 
 MINIMAL = 'name = "mine"\nobjective = ".vidtok.objective:VidTokObjective"\n[tokenizer]\nname = "mine"\n'
 
@@ -48,6 +48,10 @@ def test_identity_follows_what_decides_the_weights(tmp_path: Path) -> None:
     assert identity("[optimization]\nlog_every = 3\n") == plain
     assert identity("[optimization]\nseed = 3\n") != plain
     assert identity("[data]\nsize = 32\n") != plain
+    # A field that a later version adds, at its default, changes no hash, and neither does prose.
+    assert identity(f"[optimization]\nseed = {Optimization.seed}\n[terms]\nssim = {Terms.ssim}\n") == plain
+    assert identity('note = "read me"\n') == plain == "f9569499f3bec64a"
+    assert identity("latent_channels = 4\n") != plain
 
 
 @pytest.mark.parametrize(
