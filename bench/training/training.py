@@ -10,22 +10,23 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from ...datasets.identity import list_identity
 from ...datasets.locations import cache_folder
-from ...datasets.training_clips import TrainingClips, TrainingData
+from ...datasets.training_clips import TrainingClips, TrainingData, training_sources
 from ...tokenizers import checkpoints
 from ...tokenizers.card import Card, TrainingRecord
 from ...tokenizers.catalog import build_tokenizer, load_cards
 from ...tokenizers.interface import VideoTokenizer
-from ...tokenizers.training.adversary import Adversary
 from ...tokenizers.training.checkpoint import has_checkpoint
 from ...tokenizers.training.errors import TrainingError
 from ...tokenizers.training.export import export, initial_card, stored_weights, weights_path
 from ...tokenizers.training.loop import Progress, TrainingResult, train
-from ...tokenizers.training.losses import ReconstructionTerms, WeightedLoss, multi_scale_ssim_loss
+from ...tokenizers.training.losses import ReconstructionTerms
 from ...tokenizers.training.named_code import import_named, require_trust
-from ...tokenizers.training.objective import Objective, PerceptualLoss
+from ...tokenizers.training.objective import Objective
 from ...tokenizers.training.recipe import Recipe, load_recipe
-from ..metrics import weights
+from .origin import note_origin, noted_origin
+from .terms import reconstruction_terms, terms_of_objective
 from .validation import Validation, reconstruction_quality
 
 MAX_HALF_PRECISION_LOSS_DB = 0.05
@@ -92,7 +93,7 @@ def run_training(
     for reason in clips.skipped:
         on_message(f"passed over: {reason}")
     if not has_checkpoint(options.out):
-        start(recipe, options, tokenizer, clips)
+        note_origin(options.out, start(recipe, options, tokenizer, clips))
     terms = reconstruction_terms(recipe, on_message)
     objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
@@ -118,34 +119,45 @@ def run_training(
         device=_device_name(options.device),
         validation=validation.description,
         psnr=round(float(result.validation["psnr"]), 3),
+        start_psnr=round(float(result.start["psnr"]), 3) if result.start else None,
+        recipe_hash=recipe.identity,
+        data_hash=list_identity(training_sources(options.data) if options.data else []),
+        init_hash=noted_origin(options.out),
     )
     return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out), record)
 
 
-def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> None:
+def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> Path | None:
     """Give a tokenizer the weights that training starts from: random, fitted, another recipe's, or grown ones.
 
-    What fits or grows them gets clips of steps beyond the recipe's last one.
+    What fits or grows them gets batches beyond the recipe's last one.
+
+    Returns:
+        The file of weights that they come from, if any.
 
     Raises:
         TrainingError: if the weights of the recipe's ``init`` aren't there.
     """
     model = network_of(tokenizer)
-    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
+    plan = recipe.optimization
+    first, batch_size = plan.steps * plan.accumulated_batches, plan.batch_size
     steps = range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))
     if recipe.init:
         base_card = initial_card(load_recipe(recipe.init))
-        state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
+        weights_file = _initial_weights(recipe, base_card, options)
+        state = checkpoints.load_state(weights_file)
         if not recipe.grow:
             tokenizer.load_state(state)
-            return
+            return weights_file
         base = build_tokenizer(base_card)
         base.load_state(state)
         import_named(recipe, "grow")(network_of(base), model, torch.cat([clips(step) for step in steps]))
-    elif options.init is not None:
+        return weights_file
+    if options.init is not None:
         tokenizer.load_state(checkpoints.load_state(options.init))
     elif recipe.start:
         import_named(recipe, "start")(model, torch.cat([clips(step) for step in steps]))
+    return options.init
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:
@@ -184,53 +196,10 @@ def build_objective(recipe: Recipe, model: nn.Module, terms: ReconstructionTerms
         TrainingError: if it can't be imported or isn't trusted, or refuses the recipe's parameters.
     """
     kind = import_named(recipe, "objective")
-    # The bound method, so that loss networks become neither part of the objective's state nor of what it trains.
-    perceptual: PerceptualLoss | None = terms.forward if terms.terms else None
     try:
-        return kind(model, perceptual=perceptual, **recipe.parameters)
+        return kind(model, **terms_of_objective(kind, recipe, terms), **recipe.parameters)
     except TypeError as error:
         raise TrainingError(f"{recipe.name}: {recipe.objective} refuses the recipe's parameters: {error}") from error
-
-
-def reconstruction_terms(recipe: Recipe, on_message: Callable[[str], None]) -> ReconstructionTerms:
-    """The weighted terms of a recipe; LPIPS gives way to the SSIM term where its weights aren't on this machine."""
-    wanted = recipe.terms
-    terms: dict[str, WeightedLoss] = {}
-    ssim = wanted.ssim
-    if wanted.lpips:
-        if weights.locate(weights.LPIPS_VGG) is not None:
-            terms["lpips"] = WeightedLoss(_lpips_loss(), wanted.lpips)
-        else:
-            ssim += wanted.ssim_instead
-            on_message(f"LPIPS is unavailable, so SSIM stands in for it; to fix it: {weights.LPIPS_VGG.hint}")
-    if ssim:
-        terms["ssim"] = WeightedLoss(multi_scale_ssim_loss, ssim)
-    if wanted.adversarial:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.optimization.seed)
-            adversary = Adversary(wanted.discriminator_width, wanted.lecam)
-        terms["adversarial"] = WeightedLoss(adversary, wanted.adversarial, wanted.adversarial_start)
-    return ReconstructionTerms(terms)
-
-
-class LpipsLoss(nn.Module):
-    """LPIPS (VGG) of frames, averaged."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
-        """A scalar, of (B, 3, T, H, W) twice."""
-        x, y = (video.transpose(1, 2).flatten(0, 1).float() for video in (clip, reconstruction))
-        return self.network(x, y).mean()
-
-
-def _lpips_loss() -> LpipsLoss:
-    from ..metrics.lpips import build_lpips
-
-    backbone = torch.load(weights.verified(weights.LPIPS_VGG), map_location="cpu", weights_only=True)
-    return LpipsLoss(build_lpips("vgg", backbone))
 
 
 def _weights_to_keep(result: TrainingResult, tokenizer: VideoTokenizer, clips: list[Tensor]) -> dict[str, Tensor]:

@@ -14,9 +14,11 @@ from toklab.bench.training import validation as training_validation
 from toklab.bench.training.training import TrainingOptions, run_training
 from toklab.bench.training.validation import Validation, reconstruction_quality
 from toklab.datasets.folder import FolderDataset
+from toklab.datasets.identity import list_identity
 from toklab.datasets.video_writer import write_video
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
 from typer.testing import CliRunner
@@ -100,6 +102,14 @@ def test_every_shipped_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -
     assert card.training is not None
     assert (card.training.recipe, card.training.steps) == (name, 2)
     assert card.training.data == "2 synthetic clips (100% of the batches)"
+    assert card.training.data_hash == "none"
+    assert card.training.recipe_hash == load_recipe(path.parent.parent.parent.parent / f"{name}.toml").identity
+    init = path.parent.parent.parent / recipe.init / "weights" / f"{load_recipe(recipe.init or name).tokenizer['name']}"
+    assert card.training.init_hash == (sha256_of(init.with_suffix(".safetensors")) if recipe.init else "none")
+    with (path.parent.parent / "validation.csv").open() as file:
+        rows = {int(row["step"]): float(row["psnr"]) for row in csv.DictReader(file)}
+    assert rows.keys() == {0, 2}
+    assert card.training.start_psnr == pytest.approx(rows[0], abs=1e-3)
     tokenizer = build_tokenizer(card)
     video = torch.rand(1, 3, 17, 16, 16) * 2 - 1
     assert tokenizer.decode(tokenizer.encode(video)).shape == video.shape
@@ -162,6 +172,9 @@ def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
     card = load_cards([out / "cards"])["vidtok-small-kl-16chn"]
     assert card.training is not None
     assert card.training.data == "1 videos"
+    assert card.training.data_hash == list_identity(FolderDataset(folder).sources())
+    assert card.training.init_hash == "none"
+    assert card.training.start_psnr is not None
     assert card.training.command == f"toklab train {recipe} --data clips"
     with (out / "training.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 import torch
+from toklab.tokenizers.training.descent import learning_rate
 from toklab.tokenizers.training.errors import TrainingError
-from toklab.tokenizers.training.loop import Progress, learning_rate
+from toklab.tokenizers.training.loop import Progress
 from toklab.tokenizers.training.recipe import Optimization
 
 
