@@ -74,6 +74,10 @@ class TrainingClips:
         rng = np.random.default_rng(int.from_bytes(digest[:8], "big"))
         return torch.stack([self._clip(rng) for _ in range(self.batch_size)])
 
+    def close(self) -> None:
+        """Let go of the frames; nothing else is held."""
+        self._videos.clear()
+
     def _add(self, frames: DecodedFrames, source: VideoSource) -> None:
         try:
             video, fps = frames.of(source)

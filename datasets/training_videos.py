@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,3 +154,14 @@ def _of_table(table: Path) -> TrainingVideos:
     folder = table.parent
     # Whether each is there shows when it is opened: asking a network disk for each of them takes minutes.
     return TrainingVideos(len(names), lambda number: TrainingVideo(VideoSource(names[number], folder / names[number])))
+
+
+def stream_identity(videos: Sequence[TrainingVideo]) -> str:
+    """What a streamed list is known by: ``listed:`` and SHA-256 of the lines ``KEY  OFFSET  BYTES`` of its videos.
+
+    No file is opened: reading hundreds of thousands of them would take hours.
+    """
+    digest = hashlib.sha256()
+    for video in videos:
+        digest.update(f"{video.source.key}  {video.offset}  {video.num_bytes}\n".encode())
+    return f"listed:{digest.hexdigest()}"

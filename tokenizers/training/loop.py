@@ -6,6 +6,7 @@ alone, so a training that was killed and resumed ends with the weights of one th
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,7 @@ from .fabric import launch_fabric
 from .log import TrainingLog
 from .losses import ReconstructionTerms
 from .objective import Objective
+from .pace import Pace
 from .recipe import Recipe
 from .state import TrainingState, Validate
 
@@ -44,6 +46,12 @@ class Progress:
     """``total`` of the last step."""
     validation: Mapping[str, float]
     """The last validation's figures; empty before the first."""
+    data_seconds: float = 0.0
+    """Mean wait for the clips of a recent step."""
+    step_seconds: float = 0.0
+    """Mean duration of a recent step without that wait."""
+    num_timed: int = 0
+    """Steps that these means are over, at most :data:`~.pace.RECENT_STEPS`."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +68,17 @@ class TrainingResult:
     """Figures of the weights before the first step; empty where they weren't kept."""
 
 
+@dataclass(frozen=True)
+class BestWeights:
+    """Which weights of a training are the best, and what becomes of them."""
+
+    figure: str
+    """A figure of the validation."""
+    is_higher_better: bool
+    keep: Callable[[TrainingResult], None]
+    """Called in the first process with every validated weights that are better than all before."""
+
+
 def train(
     recipe: Recipe,
     objective: Objective,
@@ -71,6 +90,7 @@ def train(
     resume: bool = False,
     device: str = "cpu",
     tensorboard: bool = False,
+    best: BestWeights | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> TrainingResult:
     """Train an objective's model.
@@ -80,11 +100,12 @@ def train(
         objective: built with ``terms`` as its perceptual loss.
         terms: the same terms; the one named ``adversarial`` is an :class:`Adversary`.
         clips: batches by number.
-        validate: called without gradients while the model has its averaged weights.
+        validate: called without gradients, in the first process alone, while the model has its averaged weights.
         folder: made if need be; gets ``training.pt``, ``training.csv`` and ``validation.csv``.
         resume: go on from the checkpoint in ``folder``, if there is one. Without it, a checkpoint there is refused.
         device: ``cpu``, ``cuda``, ``cuda:1``.
         tensorboard: whether TensorBoard's events are written too.
+        best: what becomes of the best weights; ``None``: none are chosen.
         on_progress: called after every step.
 
     Raises:
@@ -105,47 +126,71 @@ def train(
         number = plan.accumulated_batches
         numbers = range(training.step * number, plan.steps * number)
         batches = _prefetched(clips, numbers, fabric.global_rank, executor)
+        run = _Run(training, validate, best, folder, logs)
         try:
-            _run(training, zip(*[batches] * number, strict=True), validate, folder, logs, on_progress)
+            run.go(zip(*[batches] * number, strict=True), on_progress)
         finally:
             for log in logs:
                 log.close()
+    return _result(training)
+
+
+def _result(training: TrainingState) -> TrainingResult:
     weights = {name: value.detach().cpu().clone() for name, value in training.average.averages.items()}
     return TrainingResult(weights, training.step, training.seconds, training.validation, training.start)
 
 
-def _run(
-    training: TrainingState,
-    steps: Iterator[tuple[Tensor, ...]],
-    validate: Validate,
-    folder: Path,
-    logs: list[TrainingLog],
-    on_progress: Callable[[Progress], None] | None,
-) -> None:
-    plan = training.recipe.optimization
-    is_first_process = training.fabric.is_global_zero
-    if training.step == 0:
-        training.validate(validate)
-        training.start = dict(training.validation)
-        if is_first_process:
-            logs[1].add(0, {"seconds": 0.0} | training.start)
-    if training.step == plan.steps and not training.validation:
-        training.validate(validate)
-    for batches in steps:
-        started = time.perf_counter()
-        figures = training.take_step(batches)
-        training.seconds += time.perf_counter() - started
-        step, is_last = training.step, training.step == plan.steps
-        if is_first_process and (step % plan.log_every == 0 or is_last):
-            logs[0].add(step, {"seconds": training.seconds} | figures)
-        if step % plan.validate_every == 0 or is_last:
-            training.validate(validate)
-            if is_first_process:
-                logs[1].add(step, {"seconds": training.seconds} | dict(training.validation))
-        if is_first_process and (step % plan.checkpoint_every == 0 or is_last):
-            save_checkpoint(folder, training.recipe, training.state())
-        if on_progress is not None and is_first_process:
-            on_progress(Progress(step, plan.steps, training.seconds, figures["total"], training.validation))
+@dataclass
+class _Run:
+    """The steps of a training, and what is written on the way."""
+
+    training: TrainingState
+    validate: Validate
+    best: BestWeights | None
+    folder: Path
+    logs: list[TrainingLog]
+
+    def go(self, steps: Iterator[tuple[Tensor, ...]], on_progress: Callable[[Progress], None] | None) -> None:
+        training, plan = self.training, self.training.recipe.optimization
+        is_first_process = training.fabric.is_global_zero
+        if training.step == 0:
+            self._validate()
+            training.start = dict(training.validation)
+        if training.step == plan.steps and not training.validation:
+            self._validate()
+        pace = Pace()
+        for batches in pace.waited(steps):
+            started = time.perf_counter()
+            with pace.step():
+                figures = training.take_step(batches)
+            training.seconds += time.perf_counter() - started
+            step, is_last = training.step, training.step == plan.steps
+            if is_first_process and (step % plan.log_every == 0 or is_last):
+                times = {"data_seconds": pace.data_seconds, "step_seconds": pace.step_seconds}
+                self.logs[0].add(step, {"seconds": training.seconds} | figures | times)
+            if step % plan.validate_every == 0 or is_last:
+                self._validate()
+            if is_first_process and (step % plan.checkpoint_every == 0 or is_last):
+                save_checkpoint(self.folder, training.recipe, training.state())
+            if on_progress is not None and is_first_process:
+                times = (pace.data_seconds, pace.step_seconds, pace.num_steps)
+                on_progress(Progress(step, plan.steps, training.seconds, figures["total"], training.validation, *times))
+
+    def _validate(self) -> None:
+        training = self.training
+        training.validate(self.validate)
+        if not training.fabric.is_global_zero:
+            return
+        self.logs[1].add(training.step, {"seconds": training.seconds} | dict(training.validation))
+        if self.best is None:
+            return
+        value = training.validation[self.best.figure]
+        if math.isnan(value):
+            return
+        sign = 1 if self.best.is_higher_better else -1
+        if training.best is None or sign * value > sign * training.best:
+            training.best = value
+            self.best.keep(_result(training))
 
 
 def _prefetched(clips: ClipSource, numbers: range, process: int, executor: ThreadPoolExecutor) -> Iterator[Tensor]:

@@ -22,8 +22,8 @@ from .recipe import Recipe
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-Validate = Callable[[], Mapping[str, float]]
-"""Measures the model as it is at the moment; figures by name, such as ``psnr``."""
+Validate = Callable[[int], Mapping[str, float]]
+"""Measures the model as it is after so many steps; figures by name, such as ``psnr``."""
 
 
 class TrainingState:
@@ -60,6 +60,8 @@ class TrainingState:
         self.validation: dict[str, float] = {}
         self.start: dict[str, float] = {}
         """Figures before the first step; empty where they weren't kept."""
+        self.best: float | None = None
+        """The best figure so far of the one that :class:`~.loop.BestWeights` names; ``None`` where none is."""
 
     def state(self) -> dict[str, Any]:
         """All of it, as tensors and plain values."""
@@ -68,6 +70,7 @@ class TrainingState:
             "seconds": self.seconds,
             "validation": self.validation,
             "start": self.start,
+            "best": self.best,
             "objective": self.objective.state_dict(),
             "average": self.average.averages,
             "optimizer": self.generator.optimizer.state_dict(),
@@ -87,6 +90,7 @@ class TrainingState:
         self.seconds = state["seconds"]
         self.validation = dict(state["validation"])
         self.start = dict(state.get("start", {}))
+        self.best = state.get("best")
         self.objective.load_state_dict(state["objective"])
         self.average.load(state["average"])
         self.generator.optimizer.load_state_dict(state["optimizer"])
@@ -161,10 +165,13 @@ class TrainingState:
 
     @torch.no_grad()
     def validate(self, validate: Validate) -> None:
-        """Measure the averaged weights."""
-        # What validation draws must not reach the next step.
-        with torch.random.fork_rng(devices=[]), self.average.applied():
-            self.validation = {name: float(value) for name, value in validate().items()}
+        """Measure the averaged weights, in the first process alone; all have the figures afterwards."""
+        figures: dict[str, float] = {}
+        if self.fabric.is_global_zero:
+            # What validation draws must not reach the next step.
+            with torch.random.fork_rng(devices=[]), self.average.applied():
+                figures = {name: float(value) for name, value in validate(self.step).items()}
+        self.validation = self.fabric.broadcast(figures)
 
 
 def _step_seed(seed: int, step: int, process: int) -> int:
