@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +22,9 @@ from ...tokenizers.interface import VideoTokenizer
 from ..analysis.kept_frames import crop_box
 from ..analysis.strips import ERROR_LIMITS, ERROR_SHARE
 from ..api import find_videos
+from ..metrics.interface import MetricError
 from ..metrics.psnr import decibels
+from ..metrics.ssim import gaussian_ssim
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -125,7 +128,7 @@ class TrainingSamples:
             panes = []
             for label, frame in made.items():
                 errors.append(error_map(sample.reference, frame))
-                panes.append(Pane(label, frame, box.cut(frame), errors[-1], _psnr(sample.reference, frame)))
+                panes.append(Pane(label, frame, box.cut(frame), errors[-1], *_numbers(sample.reference, frame)))
             frames.append(
                 StripFrame(
                     sample.title,
@@ -154,9 +157,14 @@ def _middle_frame(video: Tensor) -> np.ndarray:
     return ((frame + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
 
 
-def _psnr(reference: np.ndarray, frame: np.ndarray) -> float:
-    """Of an 8-bit frame, dB."""
-    return decibels(np.mean(((frame.astype(np.float64) - reference) / 255) ** 2, keepdims=True)).item()
+def _numbers(reference: np.ndarray, frame: np.ndarray) -> tuple[float, float]:
+    """PSNR (dB) and SSIM of an 8-bit frame; NaN where it is too small for SSIM."""
+    psnr = decibels(np.mean(((frame.astype(np.float64) - reference) / 255) ** 2, keepdims=True)).item()
+    x, y = (torch.from_numpy(each.astype(np.float32) / 127.5 - 1).permute(2, 0, 1) for each in (reference, frame))
+    try:
+        return psnr, float(gaussian_ssim(x[None, :, None], y[None, :, None])[0, 0])
+    except MetricError:
+        return psnr, math.nan
 
 
 def _identity(label: str, colour: str, marker: str) -> Identity:

@@ -11,6 +11,7 @@ from ...datasets.protocol import Protocol, load_protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.training.errors import TrainingError
 from ..api import evaluate
+from ..catalog.broken_metric import find_metric
 from ..catalog.catalog import metrics
 from ..training.validation import Validation
 from .training_samples import TrainingSamples
@@ -39,7 +40,9 @@ class VideoValidator:
         *,
         tensorboard: bool = False,
     ):
-        direction = metrics().get(validation.best).direction
+        for name in validation.metrics:
+            metrics().check(name)
+        direction = find_metric(validation.best).direction
         if direction == "none":
             raise TrainingError(f"validation: {validation.best} has no best value; choose another metric as best")
         self.is_higher_better = direction == "higher"
@@ -76,11 +79,12 @@ class VideoValidator:
         for warning in caught:
             self._say_once(f"validation: {warning.message}")
         figures: dict[str, float] = {}
-        for row in run.table().itertuples():
-            if math.isnan(row.value):
-                self._say_once(f"validation: no {row.metric}: {'; '.join(filter(None, (row.note, row.hint)))}")
+        for row in run.table().to_dict("records"):
+            name, value = str(row["metric"]), float(row["value"])
+            if math.isnan(value):
+                self._say_once(f"validation: no {name}: {'; '.join(filter(None, (row['note'], row['hint'])))}")
             else:
-                figures.setdefault(str(row.metric), float(row.value))
+                figures.setdefault(name, value)
         for name in {"psnr", self._validation.best} - set(figures):
             raise TrainingError(f"validation: there is no {name} of {self._videos}, so no weights can be chosen")
         self._samples.draw(tokenizer, step)

@@ -53,7 +53,10 @@ class Validation:
         names = [f.name for f in fields(cls)]
         if unknown := sorted(set(values) - set(names)):
             raise TrainingError(f"validation: {unknown[0]} is no key; there are: {', '.join(names)}")
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)
 
     @property
     def description(self) -> str:

@@ -169,7 +169,7 @@ class SeekingReader:
         if self._part is None:
             return open_container(self._path)
         try:
-            container = av.open(io.BufferedReader(_PartOfFile(self._path, self._part), BUFFER_BYTES))
+            container = av.open(io.BufferedReader(_PartOfFile(self._path, self._part), BUFFER_BYTES), "r")
         except (FFmpegError, OSError) as error:
             reason = f"damaged, or no video, so FFmpeg can't open it ({error.strerror})"
             raise UnreadableVideo(f"{self._title}: {reason}") from None

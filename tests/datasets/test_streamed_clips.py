@@ -104,6 +104,7 @@ def test_clips_come_from_child_processes_that_change_nothing(videos: Path, tmp_p
         assert ((levels.diff(dim=1) - 10).abs() < 1.5).all(), "successive frames differ by 10 levels"
 
 
+@pytest.mark.slow
 @settings(max_examples=20, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
@@ -123,8 +124,10 @@ def test_a_batch_follows_from_seed_and_step_however_it_is_shared_out(
             for step in steps:
                 parts = []
                 for process in range(num_processes):
-                    options = {"num_processes": num_processes, "num_workers": num_workers}
-                    with StreamedClips(SMALL, batch_size, seed, found, **options) as part:
+                    part = StreamedClips(
+                        SMALL, batch_size, seed, found, num_processes=num_processes, num_workers=num_workers
+                    )
+                    with part:
                         parts.append(part(step, process))
                 assert torch.equal(torch.cat(parts), alone(step))
 

@@ -121,7 +121,9 @@ def train(
         if state is not None:
             training.load(state)
         resumed_at = training.step
-        logs = [TrainingLog(folder, name, resumed_at, tensorboard=tensorboard) for name in ("training", "validation")]
+        # The other processes log nothing.
+        has_events = tensorboard and fabric.is_global_zero
+        logs = [TrainingLog(folder, name, resumed_at, tensorboard=has_events) for name in ("training", "validation")]
         plan = recipe.optimization
         number = plan.accumulated_batches
         numbers = range(training.step * number, plan.steps * number)

@@ -17,6 +17,7 @@ from toklab.bench.cli.training_samples import TrainingSamples
 from toklab.bench.cli.training_validator import VideoValidator
 from toklab.bench.training.validation import Validation
 from toklab.datasets.protocol import load_protocol
+from toklab.reports.charts.strips import draw_strip
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.training.errors import TrainingError
 
@@ -85,19 +86,19 @@ def test_bad_values_are_refused(values: dict[str, Any]) -> None:
         Validation.from_mapping({"metrics": ["psnr"], **values})
 
 
+@pytest.mark.slow
 def test_strips_show_the_first_and_the_last_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     clips = torch.rand(2, 1, 3, 17, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     frames = [training_samples._middle_frame(clip) for clip in clips]
     found = [training_samples._Sample(f"{n}.mp4", clip, frames[n]) for n, clip in enumerate(clips)]
     monkeypatch.setattr(TrainingSamples, "_read", lambda self, causal: found)
     drawn: list[list[str]] = []
-    draw = training_samples.draw_strip
 
     def spy(frames: Any, *others: Any) -> Any:
         drawn.append([pane.label for pane in frames[0].systems])
         assert [frame.title for frame in frames] == ["0.mp4", "1.mp4"]
-        assert all(pane.psnr < 60 for frame in frames for pane in frame.systems)
-        return draw(frames, *others)
+        assert all(0 < pane.psnr < 60 and pane.ssim < 1 for frame in frames for pane in frame.systems)
+        return draw_strip(frames, *others)
 
     monkeypatch.setattr(training_samples, "draw_strip", spy)
     samples = TrainingSamples("clips", load_protocol("vidtok"), 2, tmp_path)
@@ -106,5 +107,6 @@ def test_strips_show_the_first_and_the_last_steps(tmp_path: Path, monkeypatch: p
     assert drawn[0] == ["step 0"]
     assert drawn[-1] == ["step 0", "step 30", "step 40", "step 50", "step 60"]
     assert paths[-1] == tmp_path / "samples" / "step-0000060.png"
+    assert paths[-1] is not None
     with Image.open(paths[-1]) as image:
         assert image.width > image.height > 100

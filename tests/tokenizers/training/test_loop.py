@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 import torch
+from toklab.tokenizers.training import loop
 from toklab.tokenizers.training.descent import learning_rate
 from toklab.tokenizers.training.errors import TrainingError
+from toklab.tokenizers.training.fabric import launch_fabric
 from toklab.tokenizers.training.loop import BestWeights, Progress, TrainingResult
 from toklab.tokenizers.training.recipe import Optimization
 
@@ -170,3 +172,30 @@ def test_the_log_has_the_times_of_data_and_steps(tiny_training) -> None:
     assert all(float(row["step_seconds"]) > 0 and float(row["data_seconds"]) >= 0 for row in rows[1:])
     assert [progress.num_timed for progress in seen] == [0, 1, 2]
     assert seen[-1].step_seconds > 0
+
+
+@pytest.mark.slow
+def test_all_processes_but_the_first_take_its_figures_and_write_nothing(
+    tiny_training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OtherProcess:
+        """Fabric as a process sees it that isn't the first."""
+
+        is_global_zero = False
+
+        def __init__(self, *arguments: Any):
+            self._fabric = launch_fabric(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._fabric, name)
+
+        def broadcast(self, own: Any) -> Any:
+            assert own == {}, "only the first process measures"
+            return {"psnr": 7.0}
+
+    monkeypatch.setattr(loop, "launch_fabric", OtherProcess)
+    kept: list[TrainingResult] = []
+    training = tiny_training(best=BestWeights("psnr", True, kept.append))
+    assert training.run().validation == {"psnr": 7.0}
+    assert kept == []
+    assert list((training.folder / "run").iterdir()) == []
