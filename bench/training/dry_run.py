@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...datasets.training_clips import TrainingData
+from ...datasets.training_data import TrainingData
 from ...tokenizers.catalog import build_on_meta
 from ...tokenizers.training.export import initial_card
 from ...tokenizers.training.losses import ReconstructionTerms
@@ -133,21 +134,22 @@ def dry_run(
     data = TrainingData.from_mapping(recipe.data)
     objective, terms = _on_meta(recipe)
     model = objective.model
-    trained = sum(parameter.numel() for parameter in objective.trained_parameters())
-    adversary = sum(p.numel() for p in terms.adversary.parameters()) if terms.adversary else 0
+    learning = list(objective.trained_parameters())
+    of_model = {id(parameter) for parameter in model.parameters()}
+    adversary = _numel(terms.adversary.parameters()) if terms.adversary else 0
     shape = (recipe.optimization.batch_size, 3, data.num_frames, data.size, data.size)
     memory = {
         name: MemoryPlan(
             weights=_bytes_of(objective) + _bytes_of(terms),
             averages=_bytes_of(model),
-            gradients=FLOAT32 * (trained + adversary),
-            moments=FLOAT32 * ADAM_MOMENTS * (trained + adversary),
+            gradients=FLOAT32 * (_numel(learning) + adversary),
+            moments=FLOAT32 * ADAM_MOMENTS * (_numel(learning) + adversary),
             activations=activation_bytes(*_on_meta(recipe), shape, dtype),
         )
         for name, dtype in PRECISIONS.items()
     }
-    parameters = sum(parameter.numel() for parameter in model.parameters())
-    return DryRun(recipe, data, parameters, trained, adversary, memory, processes, clips_per_second)
+    trained = _numel(parameter for parameter in learning if id(parameter) in of_model)
+    return DryRun(recipe, data, _numel(model.parameters()), trained, adversary, memory, processes, clips_per_second)
 
 
 def _on_meta(recipe: Recipe) -> tuple[Objective[Any], ReconstructionTerms]:
@@ -212,6 +214,10 @@ def _drop_memory(module: nn.Module) -> None:
     for name, buffer in module._buffers.items():
         if buffer is not None:
             module._buffers[name] = torch.empty_like(buffer, device="cuda")
+
+
+def _numel(parameters: Iterable[nn.Parameter]) -> int:
+    return sum(parameter.numel() for parameter in parameters)
 
 
 def _bytes_of(module: nn.Module) -> int:
