@@ -46,6 +46,14 @@ def train(
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's events too.")] = False,
     trust_cards: TrustCardsOption = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the training would take, and train nothing.")
+    ] = False,
+    clips_per_second: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="With --dry-run: clips that all processes train on in a second; gives hours."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="With --dry-run: processes that train together.")] = 1,
 ) -> None:
     """Train a tokenizer and write its weights, its card and the log into a folder.
 
@@ -62,8 +70,18 @@ def train(
 
         toklab train my-recipe.toml --data clips.txt --steps 500 --resume
 
+        toklab train vidtok-paper-stage1 --dry-run --processes 8 --clips-per-second 40
+
         torchrun --nproc-per-node 2 --no-python toklab train vidtok-kl-16chn --data clips/ --device cuda
     """
+    if dry:
+        from ..training.dry_run import dry_run
+
+        say(dry_run(recipe, steps=steps, processes=processes, clips_per_second=clips_per_second).text)
+        return
+    if clips_per_second is not None or processes > 1:
+        raise typer.BadParameter("--clips-per-second and --processes go with --dry-run")
+
     import torch
 
     from ..execution.options import default_decode_workers, resolve_device

@@ -15,14 +15,34 @@ from ...tokenizers.training.recipe import Recipe
 from ..metrics import weights
 
 
-def reconstruction_terms(recipe: Recipe, on_message: Callable[[str], None]) -> ReconstructionTerms:
-    """The weighted terms of a recipe; LPIPS gives way to the SSIM term where its weights aren't on this machine."""
+def reconstruction_terms(
+    recipe: Recipe,
+    on_message: Callable[[str], None],
+    *,
+    lpips: Callable[[bool], LpipsLoss] | None = None,
+    adaptive: bool = True,
+) -> ReconstructionTerms:
+    """The weighted terms of a recipe; LPIPS gives way to the SSIM term where its weights aren't on this machine.
+
+    Args:
+        recipe: names the terms.
+        on_message: called with what the user should know.
+        lpips: makes the LPIPS term, with dropout or without, in place of the one with the published weights.
+        adaptive: ``False``: the adversarial weight is constant, whatever the recipe says.
+
+    Raises:
+        TrainingError: if the weights of LPIPS aren't there, and the recipe has nothing in its place.
+    """
     wanted = recipe.terms
     terms: dict[str, WeightedLoss] = {}
     ssim = wanted.ssim
     if wanted.lpips:
-        if weights.locate(weights.LPIPS_VGG) is not None:
-            terms["lpips"] = WeightedLoss(_lpips_loss(wanted.lpips_dropout), wanted.lpips)
+        if lpips is not None or weights.locate(weights.LPIPS_VGG) is not None:
+            terms["lpips"] = WeightedLoss((lpips or _lpips_loss)(wanted.lpips_dropout), wanted.lpips)
+        elif not wanted.ssim_instead:
+            raise TrainingError(
+                f"{recipe.name} needs the weights of LPIPS: {weights.LPIPS_VGG.hint}; or give it terms.ssim_instead"
+            )
         else:
             ssim += wanted.ssim_instead
             on_message(f"LPIPS is unavailable, so SSIM stands in for it; to fix it: {weights.LPIPS_VGG.hint}")
@@ -40,7 +60,7 @@ def reconstruction_terms(recipe: Recipe, on_message: Callable[[str], None]) -> R
                 generator_logits=wanted.generator_logits,
             )
         terms["adversarial"] = WeightedLoss(adversary, wanted.adversarial, wanted.adversarial_start)
-    return ReconstructionTerms(terms, adaptive=wanted.adversarial_weighting == "adaptive")
+    return ReconstructionTerms(terms, adaptive=adaptive and wanted.adversarial_weighting == "adaptive")
 
 
 def terms_of_objective(kind: Any, recipe: Recipe, terms: ReconstructionTerms) -> dict[str, Any]:

@@ -85,10 +85,8 @@ def run_training(
     Raises:
         ValueError: :class:`TrainingError`, ``CardError``, ``TokenizerError`` or an error of the dataset, with the hint.
     """
-    recipe = load_recipe(recipe_name)
+    recipe = recipe_of(recipe_name, steps)
     require_trust(recipe)
-    if steps is not None:
-        recipe = _with_steps(recipe, steps)
     if not is_first_process():
         on_message = _nobody
     validation = Validation.from_mapping(recipe.validation)
@@ -264,8 +262,10 @@ def _weights_to_keep(
     return half if abs(loss) < MAX_HALF_PRECISION_LOSS_DB else stored_weights(result.weights, half=False)
 
 
-def _with_steps(recipe: Recipe, steps: int) -> Recipe:
-    return replace(recipe, optimization=replace(recipe.optimization, steps=steps))
+def recipe_of(name: str | Path, steps: int | None) -> Recipe:
+    """A recipe, for as many steps as asked for, or its own; errors are those of :func:`load_recipe`."""
+    recipe = load_recipe(name)
+    return recipe if steps is None else replace(recipe, optimization=replace(recipe.optimization, steps=steps))
 
 
 def _device_name(device: str) -> str:

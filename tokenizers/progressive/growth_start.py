@@ -41,6 +41,11 @@ def grow_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) ->
     _fit_doubling(level.decoder, level.bottleneck.features(_latents(model, clips)), wanted)
 
 
+def repeat_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
+    """As :func:`grow_into`, with frames repeated: nothing is fitted, which would take hours at full size."""
+    model.load_state_dict(grow(base, model.config).state_dict())
+
+
 @torch.no_grad()
 def extend_into(base: ProgressiveModel, model: DirectModel, clips: Tensor) -> None:
     """Give ``model`` the weights of ``base``, a trained base of 4×, its extensions fitted; arguments as above."""
