@@ -23,6 +23,7 @@ def test_exported_cards_load_with_their_weights_and_their_record(tmp_path: Path,
     card = load_cards([tmp_path / "cards"])[initial_card(recipe).name]
     assert Path(str(card.source)) == path
     assert card.training == RECORD
+    assert card.training is not None
     assert "init_hash" not in path.read_text()
     assert card.training.facts["init_hash"] == "not recorded"
     assert dataclasses.replace(card.spec, weights="") == dataclasses.replace(initial_card(recipe).spec, weights="")
