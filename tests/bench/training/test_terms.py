@@ -83,7 +83,11 @@ def test_the_discriminator_is_the_recipes_and_seeded() -> None:
 
 
 def test_objectives_get_the_adversarial_term_apart_where_they_take_it() -> None:
-    recipe = recipe_of(adversarial=0.2, discriminator_width=4, ssim=0.1)
+    first = recipe_of(adversarial=0.2, discriminator_width=4, ssim=0.1)
+    terms = reconstruction_terms(first, print)
+    # As before there was another form.
+    assert terms_of_objective(VidTokObjective, first, terms) == {"perceptual": terms.forward}
+    recipe = dataclasses.replace(first, terms=dataclasses.replace(first.terms, discriminator_loss="hinge"))
     terms = reconstruction_terms(recipe, print)
     assert terms_of_objective(VidTokObjective, recipe, terms).keys() == {"perceptual", "adversarial"}
 

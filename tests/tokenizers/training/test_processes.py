@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch.multiprocessing.spawn import spawn
-from training_processes import WORLD_SIZE, train_in_process, trainings
+from training_processes import WORLD_SIZE, figures_of, train_in_process, trainings
 
 
 @pytest.fixture(scope="module")
@@ -21,26 +20,25 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def figures(folder: Path) -> list[dict[str, float]]:
-    with (folder / "training.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    return [{name: float(value) for name, value in row.items() if name != "seconds"} for row in rows]
+EXACT = {"l1", "perceptual", "square", "regularization"}
+"""Reconstruction and regularization; the rest is divided by small norms or follows from it."""
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["fsq", "kl", "vq"])
 def test_two_processes_train_as_one_on_the_joined_batch(name: str, folder: Path, tmp_path: Path) -> None:
-    single = replace(trainings(tmp_path)[name], joined="processes")
-    result = single.run()
-    expected, found = figures(single.folder), figures(folder / name)
-    assert len(found) == 3
-    assert {"l1", "regularization", "adversarial", "adaptive_weight", "discriminator", "lecam"} <= found[0].keys()
+    expected, single = figures_of(replace(trainings(tmp_path)[name], joined="processes"))
+    (found, first), (others, second) = (torch.load(folder / f"{name}-{rank}.pt") for rank in range(WORLD_SIZE))
+    assert found == others
+    assert len(found) == len(expected) == 2
+    assert {*EXACT, "adversarial", "adaptive_weight", "discriminator", "lecam"} <= found[0].keys()
     for ours, theirs in zip(found, expected, strict=True):
-        assert ours == pytest.approx(theirs, rel=1e-5, abs=1e-7)
-    weights = [torch.load(folder / f"{name}-{rank}.pt") for rank in range(WORLD_SIZE)]
-    for key, value in result.weights.items():
-        assert torch.equal(weights[0][key], weights[1][key]), key
-        torch.testing.assert_close(weights[0][key], value, rtol=1e-4, atol=1e-4)
+        for figure, value in theirs.items():
+            tolerance = 1e-5 if figure in EXACT else 1e-4
+            assert ours[figure] == pytest.approx(value, rel=tolerance), figure
+    for key, value in single.items():
+        assert torch.equal(first[key], second[key]), key
+        torch.testing.assert_close(first[key], value, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.slow
