@@ -64,7 +64,7 @@ def reconstruction_terms(
 
 
 def terms_of_objective(kind: Any, recipe: Recipe, terms: ReconstructionTerms) -> dict[str, Any]:
-    """The terms as constructor parameters of an objective: ``perceptual``, and ``adversarial`` where it takes that.
+    """The terms as constructor parameters of an objective: ``perceptual``, and ``adversarial`` where that is apart.
 
     They are bound methods, so that loss networks become neither part of the objective's state nor of what it trains.
 
@@ -76,7 +76,7 @@ def terms_of_objective(kind: Any, recipe: Recipe, terms: ReconstructionTerms) ->
     Raises:
         TrainingError: if the adversarial weight is adaptive and the objective can't tell the term from others.
     """
-    if terms.adversary is None:
+    if terms.adversary is None or not recipe.terms.adversarial_apart:
         return {"perceptual": terms.forward if terms.terms else None}
     if getattr(kind, "takes_adversarial", False):
         return {"perceptual": terms.perceptual if len(terms.terms) > 1 else None, "adversarial": terms.adversarial}

@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from ..networks.distributed import mean_over_processes
 from .discriminators import DiscriminatorKind, build_discriminator
 from .errors import TrainingError
+from .gradients import sound_gradients
 
 LECAM_DECAY = 0.999
 MAX_ADAPTIVE_WEIGHT = 1e4
@@ -127,7 +128,8 @@ def adaptive_weight(error: Tensor, adversarial: Tensor, reconstruction: Tensor, 
         (wanted,) = torch.autograd.grad(loss * factor, reconstruction, retain_graph=True)
         # Powers of two leave all digits as they are.
         second = torch.ldexp(torch.ones_like(loss), -FLOAT16_HEADROOM - torch.frexp(wanted.abs().max()).exponent)
-        (gradient,) = torch.autograd.grad(reconstruction, last_layer, wanted * second, retain_graph=True)
+        with sound_gradients(bfloat16_on_cpu=torch.is_autocast_enabled("cpu")):
+            (gradient,) = torch.autograd.grad(reconstruction, last_layer, wanted * second, retain_graph=True)
         with torch.no_grad():
             norms.append(mean_over_processes(gradient.float() / (factor * second)).norm())
     return (norms[0] / (norms[1] + SMALLEST_NORM)).clamp(0, MAX_ADAPTIVE_WEIGHT)

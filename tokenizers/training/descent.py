@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor, nn
 
+from .errors import TrainingError
 from .recipe import Optimization
 
 
@@ -40,11 +41,16 @@ class Descent:
         """Move the parameters at a learning rate; ``gradient_norm`` before clipping, and float16's ``loss_scale``.
 
         Where a gradient overflowed float16, nothing moves but the scale.
+
+        Raises:
+            TrainingError: if a gradient isn't finite otherwise; then nothing has moved.
         """
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group["share"]
         self.scaler.unscale_(self.optimizer)
         norm = nn.utils.clip_grad_norm_(self.parameters, self.clip_norm or math.inf)
+        if not (self.scaler.is_enabled() or norm.isfinite()):
+            raise TrainingError(f"the norm of the gradients isn't finite ({norm:g})")
         self.scaler.step(self.optimizer)
         self.scaler.update()
         scale = {"loss_scale": self.scaler.get_scale()} if self.scaler.is_enabled() else {}

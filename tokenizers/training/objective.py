@@ -65,4 +65,13 @@ class Objective(nn.Module, Generic[Model]):
 
     def compiled_modules(self) -> Iterable[nn.Module]:
         """The modules that ``torch.compile`` makes kernels for, if the recipe asks for it: those that are called."""
-        return self.model.children()
+        return _called_parts(self.model.children())
+
+
+def _called_parts(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """The modules that are called: a list or dict of modules stands for those in it."""
+    parts: list[nn.Module] = []
+    for module in modules:
+        is_container = isinstance(module, nn.ModuleList | nn.ModuleDict)
+        parts += _called_parts(module.children()) if is_container else [module]
+    return parts

@@ -78,7 +78,7 @@ class Terms:
     lpips_dropout: bool = later(False)
     """Whether half of LPIPS's differences are left out at random, as it happens in VidTok's trainings."""
     adversarial: float = 0.0
-    """Of what a discriminator says of the reconstruction."""
+    """Of what a discriminator says of the reconstruction; see :attr:`adversarial_apart`."""
     adversarial_start: int = 0
     """Optimizer steps before the discriminator takes part."""
     adversarial_weighting: Literal["constant", "adaptive"] = later("constant")
@@ -99,6 +99,21 @@ class Terms:
     """The discriminator's gradients are scaled down to this norm; 0 leaves them."""
     lecam: float = 0.001
     """Weight of LeCAM in the discriminator's loss."""
+
+    @property
+    def adversarial_apart(self) -> bool:
+        """Whether the adversarial term is added to the whole loss.
+
+        In its first form, with a small discriminator and plain losses, it is part of the perceptual loss: whatever the
+        objective multiplies that by holds for it, too.
+        """
+        plain = ("constant", "patch", "small-3d", "non-saturating")
+        return (
+            self.adversarial_weighting,
+            self.generator_logits,
+            self.discriminator,
+            self.discriminator_loss,
+        ) != plain
 
 
 @dataclass(frozen=True)

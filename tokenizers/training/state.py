@@ -15,6 +15,7 @@ from ..networks.distributed import mean_over_processes, sum_over_processes
 from .descent import Descent, learning_rate
 from .ema import WeightAverage
 from .errors import TrainingError
+from .gradients import sound_gradients
 from .losses import ReconstructionTerms
 from .objective import Objective
 from .recipe import Recipe
@@ -37,6 +38,7 @@ class TrainingState:
         plan = recipe.optimization
         self.recipe = recipe
         self.fabric = fabric
+        self._bfloat16_on_cpu = fabric.device.type == "cpu" and plan.precision == "bf16-mixed"
         self.terms = terms.to(fabric.device)
         self.objective = objective.train().to(fabric.device)
         parameters = list(objective.trained_parameters())
@@ -137,13 +139,15 @@ class TrainingState:
     def _add_gradients(self, batch: Tensor, share: float) -> dict[str, Tensor]:
         """Add the gradients of a batch's losses times ``share``; the losses, float32 scalars without gradient."""
         losses = self._wrapped(batch.to(self.fabric.device), self.step)
-        self.fabric.backward(self.generator.scaled(losses["total"] * share))
+        with sound_gradients(bfloat16_on_cpu=self._bfloat16_on_cpu):
+            self.fabric.backward(self.generator.scaled(losses["total"] * share))
         figures = {**losses, **self.terms.values}
         if self.adversary is not None and self.discriminator is not None:
             with self.fabric.autocast():
                 loss = self.adversary.discriminator_loss()
             if loss is not None:
-                self.discriminator.scaled(loss * share).backward()
+                with sound_gradients(bfloat16_on_cpu=self._bfloat16_on_cpu):
+                    self.discriminator.scaled(loss * share).backward()
                 figures |= {"discriminator": loss, **self.adversary.values}
         return {name: value.detach().float() for name, value in figures.items()}
 
