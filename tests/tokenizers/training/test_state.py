@@ -121,7 +121,10 @@ def test_steps_may_be_raised_on_resume_but_not_lowered(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["vidtok-kl", "progressive-4x", "cdt-small"])
+@pytest.mark.parametrize(
+    "family",
+    ["progressive-4x", *(pytest.param(family, marks=pytest.mark.thorough) for family in ("vidtok-kl", "cdt-small"))],
+)
 def test_networks_are_compiled_if_asked(family: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     called: list[object] = []
 
