@@ -65,7 +65,7 @@ def test_two_steps(benchmark, say, name: str, tmp_path: Path, monkeypatch: pytes
         return torch.rand(shape, generator=torch.Generator().manual_seed(step)) * 2 - 1
 
     def run() -> TrainingResult:
-        return train(recipe, objective, terms, clips, lambda: {"psnr": 0.0}, tmp_path)
+        return train(recipe, objective, terms, clips, lambda step: {"psnr": 0.0}, tmp_path)
 
     assert benchmark.pedantic(run, rounds=1, iterations=1).steps == STEPS
     with (tmp_path / "training.csv").open() as file:

@@ -125,4 +125,4 @@ class TinyTraining:
             with torch.no_grad():
                 conv.weight[len(conv.weight) // 2 :] = 0
                 conv.bias[len(conv.bias) // 2 :] = -30
-        return train(self.recipe, objective, terms, self.clips, lambda: {"psnr": 0.0}, self.folder, **options)
+        return train(self.recipe, objective, terms, self.clips, lambda step: {"psnr": 0.0}, self.folder, **options)

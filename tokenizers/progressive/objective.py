@@ -82,7 +82,7 @@ class ProgressiveObjective(Objective):
         yield from super().trained_parameters()
         yield from self.reconstruction_loss.parameters()
 
-    def last_layer(self) -> nn.Parameter:
+    def last_layer(self) -> Tensor:
         """Of the base's decoder, which is frozen once the model has grown."""
         return self.model.base.decoder.conv_out.conv_1.weight
 

@@ -102,7 +102,7 @@ class Adversary(nn.Module):
         return loss + self.lecam_weight * lecam
 
 
-def adaptive_weight(error: Tensor, adversarial: Tensor, reconstruction: Tensor, last_layer: nn.Parameter) -> Tensor:
+def adaptive_weight(error: Tensor, adversarial: Tensor, reconstruction: Tensor, last_layer: Tensor) -> Tensor:
     """By what the adversarial loss is multiplied to pull the decoder's last layer as hard as the reconstruction loss.
 
     min(|∂ error| / (|∂ adversarial| + 1e-4), 1e4) with the gradients of all processes together, a scalar without

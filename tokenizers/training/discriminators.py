@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -56,7 +56,7 @@ class PatchDiscriminator(nn.Module):
     def __init__(self, dims: Literal[2, 3], width: int = 64, num_layers: int = 3):
         super().__init__()
         self.dims = dims
-        conv = nn.Conv2d if dims == 2 else nn.Conv3d
+        conv: type[Any] = nn.Conv2d if dims == 2 else nn.Conv3d
         kernel = 4 if dims == 2 else 3
         layers: list[nn.Module] = [conv(3, width, kernel, 2, 1), nn.LeakyReLU(SLOPE)]
         channels = width

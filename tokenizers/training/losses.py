@@ -114,7 +114,7 @@ class ReconstructionTerms(nn.Module):
         """The sum of all terms but the adversarial one."""
         return self._sum([name for name in self.terms if name != "adversarial"], reconstruction, clip)
 
-    def adversarial(self, reconstruction: Tensor, clip: Tensor, error: Tensor, last_layer: nn.Parameter) -> Tensor:
+    def adversarial(self, reconstruction: Tensor, clip: Tensor, error: Tensor, last_layer: Tensor) -> Tensor:
         """The weighted adversarial term, a scalar; zero before its start.
 
         Args:

@@ -16,7 +16,7 @@ from .errors import TrainingError
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
 """(reconstruction, clip), both (B, 3, T, H, W) in [-1, 1], to a scalar. Handed in by whoever has its weights."""
 
-AdversarialLoss = Callable[[Tensor, Tensor, Tensor, nn.Parameter], Tensor]
+AdversarialLoss = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """(reconstruction, clip, reconstruction loss, weight of the decoder's last layer) to a weighted scalar."""
 
 Model = TypeVar("Model", bound=nn.Module)
@@ -55,7 +55,7 @@ class Objective(nn.Module, Generic[Model]):
         """Move what isn't learned by gradients, such as moving averages, once optimizer step ``step`` is done."""
         return
 
-    def last_layer(self) -> nn.Parameter:
+    def last_layer(self) -> Tensor:
         """The weight of the layer that makes the frames, whose gradients adaptive weights compare.
 
         Raises:

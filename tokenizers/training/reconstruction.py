@@ -38,7 +38,7 @@ class ReconstructionLoss(nn.Module):
         self._adversarial = adversarial
         self.log_variance = nn.Parameter(torch.zeros(())) if form == "likelihood" else None
 
-    def forward(self, reconstruction: Tensor, clip: Tensor, last_layer: nn.Parameter) -> dict[str, Tensor]:
+    def forward(self, reconstruction: Tensor, clip: Tensor, last_layer: Tensor) -> dict[str, Tensor]:
         """``total``, which is to be minimised, and what it is made of, of (B, 3, T, H, W) twice.
 
         That is ``l1``, ``perceptual`` and, as far as there are any, ``likelihood`` and ``log_variance``.

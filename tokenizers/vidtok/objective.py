@@ -85,7 +85,7 @@ class VidTokObjective(Objective[VidTokModel]):
         yield from super().trained_parameters()
         yield from self.reconstruction_loss.parameters()
 
-    def last_layer(self) -> nn.Parameter:
+    def last_layer(self) -> Tensor:
         """Of the decoder."""
         last = self.model.decoder.conv_out
         return last.conv.weight if isinstance(last, CausalConv) else last.weight
