@@ -72,6 +72,7 @@ def rows_of(results: tuple[CellResults, ...]) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["vidtok-tiny-kl-4chn", "cdt-tiny-base"])
 def test_a_model_in_memory_measures_what_the_command_measures(name: str, tmp_path: Path, video_folder: Path) -> None:
     tokenizer = build_tokenizer(load_cards()[name], InferenceSettings(posterior="sample", seed=3))

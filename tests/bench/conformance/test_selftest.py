@@ -75,6 +75,7 @@ def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.goldens
+@pytest.mark.thorough
 def test_every_golden_of_the_collection_holds_or_is_not_supported(shared: Path) -> None:
     lines: list[str] = []
     assert run_selftest([shared / "goldens"], lines.append), "\n".join(line for line in lines if "FAILED" in line)

@@ -41,6 +41,7 @@ def failure(source: str, of: int) -> FailedClip:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", [DISCRETE, CONTINUOUS])
 def test_pieces_give_the_figures_of_the_whole(
     name: str, tmp_path: Path, make_video: Callable, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
@@ -74,6 +75,7 @@ def test_pieces_give_the_figures_of_the_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("leaks", [False, True])
 def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
     """Growth after the first pieces, with frames that weigh far more than the model's state; a leak is seen."""

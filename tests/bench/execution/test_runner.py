@@ -230,6 +230,7 @@ def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("kill_at", "by", "code"), [(1, signal.SIGKILL, -9), (4, signal.SIGINT, 130)])
 def test_kill_and_resume_give_the_same_table(
     tmp_path: Path, video_folder: Path, fake_tokenizers: None, kill_at: int, by: int, code: int
