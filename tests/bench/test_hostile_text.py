@@ -54,6 +54,7 @@ def command(arguments: list[str], cwd: Path, locale: dict[str, str]) -> tuple[in
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_run_and_its_report_survive_hostile_names_in_an_ascii_locale(folder: Path, tmp_path: Path) -> None:
     write_card(tmp_path / "cards")
     small = ["--set-protocol", "height=32", "--set-protocol", "width=32", "-m", "psnr", "--keep-recon", "none"]

@@ -71,6 +71,7 @@ def run_hostile(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hostile")
+@pytest.mark.thorough
 def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
     tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:

@@ -138,6 +138,7 @@ def _nodes(record: RunRecord) -> int:
 
 @needs_ray
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_run_goes_on_after_the_end_of_its_driver_or_of_ray(
     tmp_path: Path, run: Callable[..., RunSummary], video_folder: Path
 ) -> None:
