@@ -10,16 +10,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import torch
 from matplotlib.figure import Figure as Drawing
 
 from ...reports.charts.pictures import Chart
 from ...reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip, error_map
 from ...reports.identity import Identities, Identity, identify
 from ...reports.schema import Figure, group_title
-from ..metrics.interface import MetricError
-from ..metrics.psnr import decibels
-from ..metrics.ssim import gaussian_ssim
+from .frame_quality import frame_psnr, frame_ssim
 from .kept_frames import (
     Box,
     FramePixels,
@@ -207,22 +204,11 @@ def frame_numbers(frame: FramePixels, label: str) -> tuple[float, float]:
     """PSNR and SSIM of a system's frame: the ledger's, else of the kept 8-bit frame; NaN where SSIM has none."""
     window, position = frame.chosen.window, frame.chosen.position
     made = frame.made[label]
-    if label in window.psnr:
-        psnr = float(window.psnr[label][position])
-    else:
-        error = np.mean(((made.astype(np.float64) - frame.reference) / 255) ** 2, keepdims=True)
-        psnr = decibels(error).item()
-    if label in window.ssim:
-        return psnr, float(window.ssim[label][position])
-    try:
-        return psnr, float(gaussian_ssim(_video(frame.reference), _video(made))[0, 0])
-    except MetricError:
-        return psnr, math.nan
-
-
-def _video(frame: np.ndarray) -> torch.Tensor:
-    """A frame (H, W, 3) as (1, 3, 1, H, W) in [-1, 1]."""
-    return torch.from_numpy(frame.astype(np.float32) / 127.5 - 1).permute(2, 0, 1)[None, :, None]
+    psnr, ssim = window.psnr.get(label), window.ssim.get(label)
+    return (
+        frame_psnr(frame.reference, made) if psnr is None else float(psnr[position]),
+        frame_ssim(frame.reference, made) if ssim is None else float(ssim[position]),
+    )
 
 
 def _small(frame: np.ndarray) -> np.ndarray:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,14 +15,14 @@ from ...datasets.protocol import Protocol
 from ...datasets.stream import ClipStream
 from ...reports.charts.pictures import picture
 from ...reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip, error_map
+from ...reports.files import write_bytes
 from ...reports.identity import Identity
 from ...tokenizers.interface import VideoTokenizer
+from ..analysis.frame_quality import frame_psnr, frame_ssim
 from ..analysis.kept_frames import crop_box
 from ..analysis.strips import ERROR_LIMITS, ERROR_SHARE
 from ..api import find_videos
-from ..metrics.interface import MetricError
-from ..metrics.psnr import decibels
-from ..metrics.ssim import gaussian_ssim
+from ..execution.reconstructions import to_uint8
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -83,12 +81,7 @@ class TrainingSamples:
         steps = sorted(self._made)
         for forgotten in steps[1 : 1 - MOST_SYSTEMS] if len(steps) > MOST_SYSTEMS else ():
             del self._made[forgotten]
-        folder = self._out / FOLDER
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"step-{step:07d}.png"
-        unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-        unfinished.write_bytes(picture(self._strip(step), "png"))
-        os.replace(unfinished, path)
+        path = write_bytes(self._out / FOLDER / f"step-{step:07d}.png", picture(self._strip(step), "png"))
         if self._tensorboard:
             self._log(path, step)
         return path
@@ -128,7 +121,8 @@ class TrainingSamples:
             panes = []
             for label, frame in made.items():
                 errors.append(error_map(sample.reference, frame))
-                panes.append(Pane(label, frame, box.cut(frame), errors[-1], *_numbers(sample.reference, frame)))
+                quality = frame_psnr(sample.reference, frame), frame_ssim(sample.reference, frame)
+                panes.append(Pane(label, frame, box.cut(frame), errors[-1], *quality))
             frames.append(
                 StripFrame(
                     sample.title,
@@ -153,18 +147,8 @@ class TrainingSamples:
 
 def _middle_frame(video: Tensor) -> np.ndarray:
     """Of (1, 3, T, H, W) in [-1, 1]: (H, W, 3) uint8."""
-    frame = video[0, :, video.shape[2] // 2].detach().float().cpu().clamp(-1, 1)
-    return ((frame + 1) * 127.5).round().byte().permute(1, 2, 0).numpy()
-
-
-def _numbers(reference: np.ndarray, frame: np.ndarray) -> tuple[float, float]:
-    """PSNR (dB) and SSIM of an 8-bit frame; NaN where it is too small for SSIM."""
-    psnr = decibels(np.mean(((frame.astype(np.float64) - reference) / 255) ** 2, keepdims=True)).item()
-    x, y = (torch.from_numpy(each.astype(np.float32) / 127.5 - 1).permute(2, 0, 1) for each in (reference, frame))
-    try:
-        return psnr, float(gaussian_ssim(x[None, :, None], y[None, :, None])[0, 0])
-    except MetricError:
-        return psnr, math.nan
+    middle = video.shape[2] // 2
+    return to_uint8(video[0, :, middle : middle + 1].detach().float())[0]
 
 
 def _identity(label: str, colour: str, marker: str) -> Identity:
