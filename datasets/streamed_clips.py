@@ -20,6 +20,7 @@ from .interface import UnreadableVideo
 from .ordered_work import Bound, OrderedWork, Reserve
 from .readers.clip_cutter import ClipRequest, CutClip
 from .readers.worker import DecodeWorker, WorkerLost
+from .stream import BYTES_PER_PIXEL
 from .training_clips import described, synthetic_clip
 from .training_data import TrainingData
 from .training_videos import TrainingVideo
@@ -28,8 +29,6 @@ MOST_ATTEMPTS = 64
 """Videos that are tried for one clip; if none of them can be used, the training ends."""
 BYTES_AHEAD = 512 << 20
 """Decoded clips of so many bytes wait at most, unless the next batch takes more."""
-BYTES_PER_PIXEL = 12
-"""Three channels, float32."""
 
 
 @dataclass(frozen=True)

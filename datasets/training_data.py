@@ -7,6 +7,18 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 
+def known_values(kind: Any, values: Mapping[str, Any], title: str) -> dict[str, Any]:
+    """The values of a recipe's table as arguments of the dataclass ``kind``, lists as tuples.
+
+    Raises:
+        ValueError: if a name is no field of it; the message begins with ``title``.
+    """
+    names = [field.name for field in fields(kind)]
+    if unknown := sorted(set(values) - set(names)):
+        raise ValueError(f"{title}: {unknown[0]} is no key; there are: {', '.join(names)}")
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """How clips are cut out of videos.
@@ -49,13 +61,7 @@ class TrainingData:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> TrainingData:
         """From the table of a recipe; raises ``ValueError`` on an unknown name."""
-        names = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(names)):
-            raise ValueError(f"training data: {unknown[0]} is no key; there are: {', '.join(names)}")
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return cls(**given)
+        return cls(**known_values(cls, values, "training data"))
 
     def intervals(self, num_frames: int, fps: float) -> tuple[int, ...]:
         """The strides at which a video of so many frames, at ``fps`` frames/s, holds a clip; empty if there is none."""

@@ -47,7 +47,7 @@ def open_clips(recipe: Recipe, place: Path | None, out: Path, num_workers: int, 
     data, plan = TrainingData.from_mapping(recipe.data), recipe.optimization
     cache = cache_folder() / "training"
     passed_over = PassedOver(out, on_message)
-    if place is None or not (data.stream or must_stream(place)):
+    if place is None or not _is_streamed(data, place):
         clips = TrainingClips(
             data,
             plan.batch_size,
@@ -79,6 +79,11 @@ def data_identity(recipe: Recipe, place: Path | None) -> str:
     """What the list of a training's videos is known by."""
     if place is None:
         return list_identity([])
-    if TrainingData.from_mapping(recipe.data).stream or must_stream(place):
+    if _is_streamed(TrainingData.from_mapping(recipe.data), place):
         return stream_identity(training_videos(place, cache_folder() / "training"))
     return list_identity(training_sources(place))
+
+
+def _is_streamed(data: TrainingData, place: Path) -> bool:
+    """Whether the videos at ``place`` are decoded while the training goes on."""
+    return data.stream or must_stream(place)

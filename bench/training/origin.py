@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from ...tokenizers.card import NOT_RECORDED
 from ...tokenizers.checkpoints import sha256_of
+from ..ledger.atomic_files import write_text
 
 FILE_NAME = "start.json"
 NO_FILE = "none"
@@ -16,11 +16,7 @@ NO_FILE = "none"
 def note_origin(folder: Path, weights: Path | None) -> None:
     """Write the hash of the file of weights that a training in ``folder`` starts from; ``None``: of no file."""
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / FILE_NAME
-    unfinished = path.with_name(f".{os.getpid()}.{FILE_NAME}")
-    text = json.dumps({"init_hash": sha256_of(weights) if weights else NO_FILE})
-    unfinished.write_text(text, encoding="utf-8")
-    os.replace(unfinished, path)
+    write_text(folder / FILE_NAME, json.dumps({"init_hash": sha256_of(weights) if weights else NO_FILE}))
 
 
 def noted_origin(folder: Path) -> str:

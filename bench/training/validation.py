@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ...datasets.readers.choice import open_reader
 from ...datasets.sample import SampleDataset
+from ...datasets.training_data import known_values
 from ...datasets.transforms import transform_frames
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.training.errors import TrainingError
@@ -50,13 +51,10 @@ class Validation:
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Validation:
         """From the table of a recipe; raises :class:`TrainingError` on an unknown name."""
-        names = [f.name for f in fields(cls)]
-        if unknown := sorted(set(values) - set(names)):
-            raise TrainingError(f"validation: {unknown[0]} is no key; there are: {', '.join(names)}")
-        given: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
-        }
-        return cls(**given)
+        try:
+            return cls(**known_values(cls, values, "validation"))
+        except ValueError as error:
+            raise TrainingError(str(error)) from None
 
     @property
     def description(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import av
+import numpy as np
 from av.container import InputContainer
 from av.error import FFmpegError, InvalidDataError
 from av.video.frame import VideoFrame
@@ -48,6 +49,12 @@ class ContainerFacts:
     """Frames that the container announces and that are not in the file."""
     orderly: bool
     """Whether each packet is known to give one frame, so that counting packets counts frames."""
+
+
+def as_shown(pixels: np.ndarray, frame: VideoFrame) -> np.ndarray:
+    """A decoded frame's pixels (H, W, 3), turned as its container says."""
+    quarter_turns = round(frame.rotation / 90) % 4
+    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
 
 
 def open_container(path: Path) -> tuple[InputContainer, VideoStream]:

@@ -12,7 +12,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..interface import UnreadableVideo
-from .container import ContainerFacts, open_container
+from .container import ContainerFacts, as_shown, open_container
 from .interface import ForwardReader, VideoFacts
 
 COLOUR_MATRICES = {"bt709": "ITU709", "bt601": "ITU601"}
@@ -68,9 +68,7 @@ class PyavReader(ForwardReader):
         raise UnreadableVideo(self._failure)
 
     def _to_rgb(self, decoded: VideoFrame) -> np.ndarray:
-        frame = decoded.to_ndarray(format="rgb24", src_colorspace=self._matrix)
-        quarter_turns = round(decoded.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(frame, quarter_turns)) if quarter_turns else frame
+        return as_shown(decoded.to_ndarray(format="rgb24", src_colorspace=self._matrix), decoded)
 
     def close(self) -> None:
         """Close the file."""

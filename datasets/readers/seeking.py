@@ -22,7 +22,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from ..interface import UnreadableVideo
-from .container import main_stream, open_container
+from .container import as_shown, main_stream, open_container
 
 ERROR_DETECTION = "crccheck+bitstream+buffer+explode"
 """Has FFmpeg end at damage that it would conceal otherwise, as far as it notices any."""
@@ -216,6 +216,4 @@ def _seconds(container: InputContainer, stream: VideoStream) -> float:
 
 
 def _to_rgb(frame: VideoFrame) -> np.ndarray:
-    pixels = frame.to_ndarray(format="rgb24")
-    quarter_turns = round(frame.rotation / 90) % 4
-    return np.ascontiguousarray(np.rot90(pixels, quarter_turns)) if quarter_turns else pixels
+    return as_shown(frame.to_ndarray(format="rgb24"), frame)

@@ -119,12 +119,9 @@ def _timed(method, clock: _Clock):
 
 
 @pytest.fixture
-def sample() -> Path:
+def sample(shared: Path) -> Path:
     """Real clips."""
-    folder = Path(os.environ.get("TOKLAB_SHARED", "none")) / "clips" / "sample"
-    if not folder.is_dir():
-        pytest.skip("TOKLAB_SHARED doesn't name a folder with clips")
-    return folder
+    return shared / "clips" / "sample"
 
 
 @pytest.mark.parametrize("metrics", [("bpp",), ("psnr", "ssim", "bpp")], ids=["bpp", "psnr-ssim"])

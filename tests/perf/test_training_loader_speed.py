@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -24,12 +23,9 @@ RECIPE = "vidtok-kl-4chn"
 
 
 @pytest.fixture
-def clips() -> Path:
+def clips(shared: Path) -> Path:
     """Real clips for training."""
-    folder = Path(os.environ.get("TOKLAB_SHARED", "none")) / "clips" / "train"
-    if not folder.is_dir():
-        pytest.skip("TOKLAB_SHARED doesn't name a folder with clips")
-    return folder
+    return shared / "clips" / "train"
 
 
 @pytest.mark.parametrize(
