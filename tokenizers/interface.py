@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -159,9 +159,13 @@ def pad_frames(video: Tensor, shape: tuple[int, int, int]) -> Tensor:
     return F.pad(video, (0, width, 0, height, 0, num_frames), mode="replicate")
 
 
-def _called_parts(module: nn.Module) -> list[nn.Module]:
-    """The modules that are called: a list of modules stands for those in it."""
-    return [part for one in module for part in _called_parts(one)] if isinstance(module, nn.ModuleList) else [module]
+def called_parts(modules: Iterable[nn.Module]) -> list[nn.Module]:
+    """The modules that are called: a list or dict of modules stands for those in it."""
+    parts: list[nn.Module] = []
+    for module in modules:
+        is_container = isinstance(module, nn.ModuleList | nn.ModuleDict)
+        parts += called_parts(module.children()) if is_container else [module]
+    return parts
 
 
 class VideoTokenizer(ABC):
@@ -241,7 +245,7 @@ class VideoTokenizer(ABC):
                     if weight.ndim == 5:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
             if self.settings.compile != "off":
-                for part in _called_parts(module):
+                for part in called_parts([module]):
                     part.compile(mode=self.settings.compile)
 
     @contextmanager

@@ -139,10 +139,14 @@ def read_plan(folder: Path, cell_id: str) -> Plan | None:
         return None
     try:
         return _parsed(path.read_text(encoding="utf-8"))
-    except NotImplementedError as error:
+    except _OtherFormat as error:
         raise LedgerError(f"{path} was written with plan format {error}, this is {FORMAT}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise LedgerError(f"{path} is damaged ({error}); delete it, and run again to plan anew") from error
+
+
+class _OtherFormat(ValueError):
+    """A plan is whole, but its format is another one, which the message names."""
 
 
 @functools.lru_cache(maxsize=4)
@@ -158,7 +162,7 @@ def _parsed(text: str) -> Plan:
         dict(found["limits"]),
     )
     if version not in (FORMAT, UNCHECKED_FORMAT):
-        raise NotImplementedError(version)
+        raise _OtherFormat(version)
     return plan
 
 

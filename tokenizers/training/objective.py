@@ -11,6 +11,7 @@ from typing import ClassVar, Generic, TypeVar
 
 from torch import Tensor, nn
 
+from ..interface import called_parts
 from .errors import TrainingError
 
 PerceptualLoss = Callable[[Tensor, Tensor], Tensor]
@@ -65,13 +66,4 @@ class Objective(nn.Module, Generic[Model]):
 
     def compiled_modules(self) -> Iterable[nn.Module]:
         """The modules that ``torch.compile`` makes kernels for, if the recipe asks for it: those that are called."""
-        return _called_parts(self.model.children())
-
-
-def _called_parts(modules: Iterable[nn.Module]) -> list[nn.Module]:
-    """The modules that are called: a list or dict of modules stands for those in it."""
-    parts: list[nn.Module] = []
-    for module in modules:
-        is_container = isinstance(module, nn.ModuleList | nn.ModuleDict)
-        parts += _called_parts(module.children()) if is_container else [module]
-    return parts
+        return called_parts(self.model.children())

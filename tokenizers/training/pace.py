@@ -26,8 +26,6 @@ class Pace:
         self._waits: deque[float] = deque(maxlen=RECENT_STEPS)
         self._steps: deque[float] = deque(maxlen=RECENT_STEPS)
         self._pending_wait = 0.0
-        self.first_wait = 0.0
-        """Seconds until the first clips were there, in which loaders start; no part of the means."""
         self._is_first = True
 
     @property
@@ -59,11 +57,14 @@ class Pace:
 
     @contextmanager
     def step(self) -> Iterator[None]:
-        """Times the step in the ``with`` block, which follows a wait. The first one warms up, and isn't counted."""
+        """Times the step in the ``with`` block, which follows a wait.
+
+        The first one warms up, and loaders start before it, so neither is counted.
+        """
         began = self._clock()
         yield
         if self._is_first:
-            self._is_first, self.first_wait = False, self._pending_wait
+            self._is_first = False
             return
         self._waits.append(self._pending_wait)
         self._steps.append(self._clock() - began)
