@@ -12,6 +12,7 @@ import numpy as np
 
 from ..statistics.extrapolation import limit_of_growing_samples, sample_sizes
 from .feature_set import FeatureSet
+from .matrix_threads import in_threads
 
 MIN_FEATURES = 1000
 """Features below which there is no extrapolation."""
@@ -54,11 +55,9 @@ def extrapolate_without(features: FeatureSet, source_names: Sequence[str]) -> np
 @functools.lru_cache(maxsize=256)
 def _extrapolate(features: FeatureSet) -> float:
     sizes = sample_sizes(len(features))
-    values = []
-    for draw in range(NUM_SUBSAMPLES):
-        order = features.order(draw)
-        # The largest part is the set itself, whatever the draw.
-        values += [features.part(order[:size]).distance() for size in sizes[:-1]]
-    values += [features.distance()] * NUM_SUBSAMPLES
+    # The largest part is the set itself, whatever the draw.
+    parts = [features.part(features.order(draw)[:size]) for draw in range(NUM_SUBSAMPLES) for size in sizes[:-1]]
+    *values, whole = in_threads(FeatureSet.distance, [*parts, features])
+    values += [whole] * NUM_SUBSAMPLES
     limit = limit_of_growing_samples(sizes[:-1] * NUM_SUBSAMPLES + sizes[-1:] * NUM_SUBSAMPLES, values)
     return max(features.distance_rule.lowest, limit)

@@ -9,10 +9,15 @@ Dowson and Landau, *The Fréchet distance between multivariate normal distributi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
+
+from .matrix_threads import in_threads
+
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,13 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray, ddof: int =
     return Moments.of(features_a, ddof).distance(Moments.of(features_b, ddof))
 
 
-def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0) -> Iterator[Moments]:
-    """The moments of all features but those of group 0, of group 1, and so on.
+def map_moments_without(
+    use: Callable[[int, Moments], Made], features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0
+) -> list[Made]:
+    """What is made of the moments of all features but those of group 0, of group 1, and so on.
 
     Args:
+        use: takes the group and the moments without it, on any thread.
         features: (N, d).
         groups: the group of each row, (N,), from 0.
         num_groups: groups; some may have no row.
@@ -73,15 +81,20 @@ def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, d
     centre = rows.mean(axis=0)
     # The first column counts rows, so that one triangle holds their number, their mean and the root of the rest.
     rows = np.concatenate([np.ones((len(rows), 1)), rows - centre], axis=1)
-    step = math.isqrt(num_groups - 1) + 1
-    for start in range(0, num_groups, step):
-        block = range(start, min(start + step, num_groups))
+
+    def of_block(block: range) -> list[Made]:
         inside = np.isin(groups, block)
         # What lies outside of the block is reduced to a triangle once, for all groups of the block.
+        found = []
         outside = np.linalg.qr(rows[~inside], mode="r")
         for group in block:
             kept = inside & (groups != group)
             triangle = np.asarray(np.linalg.qr(np.concatenate([outside, rows[kept]]), mode="r"))
             samples = int((groups != group).sum())
             mean = centre + triangle[0, 1:] / triangle[0, 0]
-            yield Moments(mean, triangle[1:, 1:] / math.sqrt(samples - ddof))
+            found.append(use(group, Moments(mean, triangle[1:, 1:] / math.sqrt(samples - ddof))))
+        return found
+
+    step = math.isqrt(num_groups - 1) + 1
+    blocks = [range(start, min(start + step, num_groups)) for start in range(0, num_groups, step)]
+    return [made for found in in_threads(of_block, blocks) for made in found]

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .features import Features
-from .frechet import Moments, frechet_distance, moments_without
+from .frechet import Moments, frechet_distance, map_moments_without
 from .polynomial_distance import PairedMoments
 
 
@@ -59,7 +59,7 @@ class FrechetDistance(SetDistance):
     def without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
-        """See :func:`.frechet.moments_without`."""
+        """See :func:`.frechet.map_moments_without`."""
         return _frechet_without(reconstructions, references, groups.tobytes(), num_groups, self.ddof)
 
 
@@ -67,15 +67,21 @@ class FrechetDistance(SetDistance):
 def _frechet_without(
     reconstructions: Features, references: Features, groups: bytes, num_groups: int, ddof: int
 ) -> np.ndarray:
-    made = moments_without(reconstructions.array, np.frombuffer(groups, np.int64), num_groups, ddof)
-    pairs = zip(made, _reference_moments(references, groups, num_groups, ddof), strict=True)
-    return np.array([one.distance(other) for one, other in pairs])
+    others = _reference_moments(references, groups, num_groups, ddof)
+
+    def distance(group: int, moments: Moments) -> float:
+        return moments.distance(others[group])
+
+    return np.array(
+        map_moments_without(distance, reconstructions.array, np.frombuffer(groups, np.int64), num_groups, ddof)
+    )
 
 
 @functools.lru_cache(maxsize=2)
 def _reference_moments(references: Features, groups: bytes, num_groups: int, ddof: int) -> tuple[Moments, ...]:
     """All tokenizers of a dataset are compared with the same references."""
-    return tuple(moments_without(references.array, np.frombuffer(groups, np.int64), num_groups, ddof))
+    group_of = np.frombuffer(groups, np.int64)
+    return tuple(map_moments_without(lambda group, moments: moments, references.array, group_of, num_groups, ddof))
 
 
 @dataclass(frozen=True)
