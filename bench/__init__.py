@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .analysis.run import Run
-    from .api import EvaluationError, evaluate, open_run, run_suite
+    from .api import EngineOptions, EvaluationError, evaluate, open_run, run_suite
 
     __version__: str
 
-__all__ = ["EvaluationError", "Run", "__version__", "evaluate", "open_run", "run_suite"]
+__all__ = ["EngineOptions", "EvaluationError", "Run", "__version__", "evaluate", "open_run", "run_suite"]
 
 
 def __getattr__(name: str) -> Any:

@@ -23,6 +23,7 @@ from .analysis.run import Run
 from .catalog.catalog import datasets, metrics
 from .catalog.in_memory import InMemoryTokenizer, as_tokenizer, networks_of
 from .execution.borrowing import borrowed
+from .execution.engines.ray_cluster import EngineOptions, check_ray
 from .execution.options import RunOptions, default_decode_workers, resolve_device
 from .execution.runner import Runner
 from .execution.session import listener, run_into
@@ -67,6 +68,7 @@ def run_suite(
     limit: int | None = None,
     limit_videos: int | None = None,
     on_corrupt: OnCorrupt = "fail",
+    engine: EngineOptions | None = None,
     progress: bool = True,
 ) -> Run:
     """Run a suite, as ``toklab run SUITE`` does; run it again to go on where it stopped.
@@ -84,21 +86,26 @@ def run_suite(
         limit: at most so many windows a dataset, spread over its videos.
         limit_videos: only the first so many videos of a dataset.
         on_corrupt: ``fail`` windows with damaged frames, or score them with a ``note``.
+        engine: workers of Ray that compute, such as ``EngineOptions(workers=2)``, with devices and decoders of their
+            own; this process if not given.
         progress: whether a bar is shown on standard error.
 
     Returns:
         The run; cells and windows that failed are in its ``accounting()`` and ``failures()``.
 
     Raises:
-        ValueError: (a subclass) if the suite names what doesn't exist, or the folder is in use.
+        ValueError: (a subclass) if the suite names what doesn't exist, the folder is in use, or Ray isn't installed.
     """
     chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
     given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
     changes = {name: tuple(map(escape_name, values)) for name, values in given.items() if values is not None}
     chosen = check_suite({**chosen.model_dump(), **changes}, f"the suite {chosen.name}")
     folder = Path("runs") / chosen.name if out is None else Path(out)
+    if engine is not None:
+        check_ray()
     options = RunOptions(
-        device=resolve_device(device),
+        # The workers of a cluster have devices of their own.
+        device="cpu" if engine is not None and engine.address else resolve_device(device),
         batch_size=batch_size,
         decode_workers=default_decode_workers() if decode_workers is None else decode_workers,
         limit=limit,
@@ -106,7 +113,12 @@ def run_suite(
         on_corrupt=on_corrupt,
     )
     run_into(
-        folder, chosen, options, card_folders=[Path(card) for card in cards], said="all" if progress else "nothing"
+        folder,
+        chosen,
+        options,
+        card_folders=[Path(card) for card in cards],
+        said="all" if progress else "nothing",
+        engine=engine,
     )
     return open_run(folder)
 

@@ -20,6 +20,7 @@ import pytest
 import torch
 import worker_tokenizers
 from same_ledgers import content, rows
+from toklab.bench import run_suite
 from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers, set_variables
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.runner import Runner, RunSummary
@@ -110,7 +111,11 @@ def run(
 @needs_ray
 @pytest.mark.slow
 def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
-    tmp_path: Path, run: Callable[..., RunSummary], two_nodes: None, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    run: Callable[..., RunSummary],
+    video_folder: Path,
+    two_nodes: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     calls = tmp_path / "calls"
     monkeypatch.setenv("TOKLAB_TEST_CALLS", str(calls))
@@ -130,6 +135,11 @@ def test_two_nodes_give_the_bits_of_one_process_though_workers_are_killed(
         (record,) = ledger.runs()
     assert _nodes(record) == 2
     assert {row.worker for row in rows(tmp_path / "ray")} <= set(record.provenance["workers"])
+    # And the same from Python.
+    engine = EngineOptions(workers=1, threads=1, address="auto")
+    run_suite(suite_of(video_folder, "average"), out=tmp_path / "python", batch_size=2, engine=engine, progress=False)
+    assert content(tmp_path / "python")["average measurements"] == local["average measurements"]
+    assert all(row.worker for row in rows(tmp_path / "python"))
 
 
 def _nodes(record: RunRecord) -> int:
