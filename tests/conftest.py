@@ -17,6 +17,25 @@ settings.load_profile("toklab")
 
 SLOW_S = 1.0
 """Seconds of processor time, those of child processes included, from which on a test is to be marked slow."""
+NUM_LONGEST = 60
+"""Tests that the end of a run names with their processor time."""
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as thorough all cases of a test marked ``sampled(n)`` but n of them, spread over the list."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("sampled"):
+            cases.setdefault(item.nodeid.partition("[")[0], []).append(item)
+    for of_one_test in cases.values():
+        mark = of_one_test[0].get_closest_marker("sampled")
+        assert mark is not None
+        (number,) = mark.args
+        kept = {len(of_one_test) * place // number for place in range(number)}
+        for place, item in enumerate(of_one_test):
+            if place not in kept:
+                item.add_marker(pytest.mark.thorough)
 
 
 def _processor_seconds() -> float:
@@ -36,15 +55,19 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Name the tests that make the fast loop slow; nothing fails, for no test may depend on time."""
-    spent = {
-        report.nodeid: dict(report.user_properties).get("processor_seconds", 0.0)
-        for report in terminalreporter.stats.get("passed", [])
-        if report.when == "call" and "slow" not in report.keywords
+    passed = [report for report in terminalreporter.stats.get("passed", []) if report.when == "call"]
+    spent = {report.nodeid: dict(report.user_properties).get("processor_seconds", 0.0) for report in passed}
+    is_slow = {report.nodeid: "slow" in report.keywords for report in passed}
+    by_time = sorted((name for name in spent if spent[name] > SLOW_S), key=lambda name: -spent[name])
+    listed = {
+        f"the longest, in processor time; {sum(spent.values()):.0f} s in all": by_time[:NUM_LONGEST],
+        f"more than {SLOW_S:g} s of processor time, to be marked slow": [name for name in by_time if not is_slow[name]],
     }
-    if late := sorted((name for name in spent if spent[name] > SLOW_S), key=lambda name: -spent[name]):
-        terminalreporter.section(f"more than {SLOW_S:g} s of processor time, to be marked slow")
-        for name in late:
-            terminalreporter.write_line(f"{spent[name]:6.1f} s  {name}")
+    for title, names in listed.items():
+        if names:
+            terminalreporter.section(title)
+            for name in names:
+                terminalreporter.write_line(f"{spent[name]:6.1f} s  {name}")
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
@@ -225,7 +226,7 @@ class Evaluation:
         yield
         timing = {**result.timing, "warm": float(self._warm)}
         self._warm = True
-        finite = result.reconstruction.isfinite().flatten(1).all(dim=1).tolist()
+        finite = _are_finite(result.reconstruction)
         records: list[WindowRecord] = []
         wanted = [index for index, clip in enumerate(clips) if not self._is_done(clip)]
         for index in wanted:
@@ -260,7 +261,7 @@ class Evaluation:
         try:
             with self.keeper.open(clip.first) as keep:
                 for result in forward_pieces(tokenizer, clip, self.device, self.supervision):
-                    if not result.reconstruction.isfinite().all():
+                    if not all(_are_finite(result.reconstruction)):
                         raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
@@ -418,6 +419,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (UnreadableVideo, NonFiniteReconstruction)):
         return str(error)
     return describe(error)
+
+
+def _are_finite(reconstruction: Tensor) -> list[bool]:
+    """Whether each clip of (B, 3, T, H, W) is without NaN and infinite values; both show in its extremes."""
+    extremes = torch.stack([torch.stack(clip.aminmax()) for clip in reconstruction])
+    return extremes.isfinite().all(dim=1).tolist()
 
 
 def _describe_non_finite(reconstruction: Tensor, start: int = 0) -> str:

@@ -88,6 +88,7 @@ def test_a_card_tells_where_its_weights_come_from(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ZOO)
 def test_the_weights_are_as_good_as_the_card_says(name: str, clips: list[Tensor]) -> None:
     card = card_of(name)
@@ -98,6 +99,7 @@ def test_the_weights_are_as_good_as_the_card_says(name: str, clips: list[Tensor]
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", ZOO)
 def test_trained_tokenizers_beat_resizing_at_equal_latent_size(name: str, clips: list[Tensor]) -> None:
     card = card_of(name)

@@ -120,8 +120,6 @@ def _move(
     module: nn.Module,
     device: torch.device | str | torch.dtype | None = None,
     dtype: torch.dtype | None = None,
-    *,
-    memory_format: torch.memory_format | None = None,
 ) -> nn.Module:
     """``Module.to``, which can't replace a real tensor by a fake one by itself."""
     if isinstance(device, torch.dtype):
@@ -132,8 +130,6 @@ def _move(
         wanted = dtype if dtype is not None and tensor.is_floating_point() else tensor.dtype
         if is_to_gpu and not isinstance(tensor, FakeTensor):
             tensor = torch.empty(tensor.shape, dtype=wanted, device=GPU)
-        if memory_format is not None and tensor.ndim == (5 if memory_format == torch.channels_last_3d else 4):
-            tensor = tensor.contiguous(memory_format=memory_format)
         return tensor.detach().to(dtype=wanted)
 
     for part in module.modules():

@@ -13,6 +13,7 @@ from numbered_video import numbered_frames
 from toklab.datasets.video_writer import write_video
 from toklab.reports.charts.radar import build_radar
 from toklab.reports.formats.interface import VIDEO_COLUMNS, KeptClip, Report
+from toklab.reports.formats.page.page import report_files
 from toklab.reports.identity import identify
 from toklab.reports.schema import Direction, Figure
 from toklab.reports.tables.plain import PlainTable
@@ -153,3 +154,12 @@ def numbered_clip(folder: Path, labels: Sequence[str], *, source: str = "a.mp4",
 def bundled(report: Report) -> Report:
     """The same report, whose page is a folder."""
     return replace(report, is_bundle=True)
+
+
+def write_page(report: Report, folder: Path) -> Path:
+    """Write a report's page; its path."""
+    for name, content in report_files(report).items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return next(folder.rglob("*.html"))

@@ -68,12 +68,18 @@ OF_DIFFUSERS = (
 )
 """One card of each of its classes whose network can be made small."""
 
-STREAMING = {
-    "cdt-tiny-small": 8,
-    "vidtok-tiny-fsq-32768": 8,
-    "vidtok-tiny-kl-4chn_v1_1": 8,
+STREAMING: dict[str, dict[str, object]] = {
+    "cdt-tiny-small": {"chunk_frames": 8},
+    "cv-vae-tiny-4chn": {},
+    "leanvae-tiny": {"chunk_frames": 8},
+    "opensora-plan-tiny": {"chunk_frames": 8, "chunk_mode": "official"},
+    "opensora-tiny": {},
+    "progressive-tiny-8x": {"chunk_frames": 17, "chunk_mode": "official"},
+    "vidtok-tiny-fsq-32768": {"chunk_frames": 8},
+    "vidtok-tiny-kl-4chn_v1_1": {"chunk_frames": 8},
+    "wf-vae-tiny": {"chunk_frames": 8},
 }
-"""Those that take clips in pieces, and their frames a chunk."""
+"""Those that take clips in pieces, and the settings with which they do."""
 FRAMES = 9
 SIDE = 32
 
@@ -154,16 +160,24 @@ def test_an_autoencoder_of_diffusers_does_so(name: str, tmp_path: Path, compiled
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("name", "chunk_frames"), STREAMING.items())
-def test_a_family_streams_on_the_gpu(name: str, chunk_frames: int) -> None:
-    tokenizer = build_tokenizer(cards()[name], InferenceSettings(chunk_frames=chunk_frames))
+def test_every_family_that_takes_pieces_is_tried() -> None:
+    built = {name: build_tokenizer(cards()[name]) for name in CARDS}
+    taking = {adapter(cards()[name]) for name, one in built.items() if isinstance(one, StreamingTokenizer)}
+    assert {adapter(cards()[name]) for name in STREAMING} == taking
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "settings"), STREAMING.items())
+def test_a_family_streams_on_the_gpu(name: str, settings: dict[str, object]) -> None:
+    tokenizer = build_tokenizer(cards()[name], InferenceSettings.from_mapping(settings))
     assert isinstance(tokenizer, StreamingTokenizer)
+    assert tokenizer.can_stream
     with FakeGpu(MAY_WAIT) as gpu:
         tokenizer.to(GPU)
-        pieces = (gpu.empty(1, 3, num_frames, SIDE, SIDE) for num_frames in (9, 8))
+        pieces = (gpu.empty(1, 3, num_frames, SIDE, SIDE) for num_frames in (9, 8, 16))
         made = list(tokenizer.reconstruct_stream(pieces, [torch.Generator()]))
         assert {piece.device for piece in made} == {GPU}
-        assert sum(piece.shape[2] for piece in made) == 17
+        assert sum(piece.shape[2] for piece in made) == 33
     assert not gpu.waits
 
 

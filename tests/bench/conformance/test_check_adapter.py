@@ -53,6 +53,7 @@ def test_what_is_no_fault_is_told(fake: type[VideoTokenizer], rule: str) -> None
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_card_passes(name: str) -> None:
     card = load_cards()[name]

@@ -57,6 +57,7 @@ WORK = [compact_first, compact_again, forget_rows, forget_rows_and_compact, forg
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("work", WORK, ids=lambda work: work.__name__)
 def test_a_kill_at_any_moment_leaves_a_state_that_was_committed(tmp_path: Path, work: Callable[[Ledger], Any]) -> None:
     """Readers and the next writer see what some prefix of the work's commits left, and the work can be done then."""

@@ -92,6 +92,7 @@ def stages(tmp_path: Path, write_recipe: RecipeWriter) -> Callable[[str], Path]:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", sorted(shipped_recipes()))
 def test_every_shipped_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -> None:
     path = stages(name)

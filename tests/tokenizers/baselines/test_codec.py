@@ -93,6 +93,7 @@ def test_two_encodings_are_equal_and_a_batch_is_its_clips(clip: Tensor, codec: s
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(7)
 @pytest.mark.parametrize("shape", [(1, 16, 16), (2, 17, 33), (5, 31, 64), (17, 40, 24)])
 @every_codec
 def test_any_length_and_size_comes_back_as_it_was(shape: tuple[int, int, int], codec: str) -> None:

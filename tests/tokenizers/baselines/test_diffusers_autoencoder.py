@@ -70,6 +70,7 @@ def test_every_card_of_the_family_is_tested() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", PARAMETERS_IN_MILLIONS)
 def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name: str) -> None:
     card = load_cards()[name]
@@ -96,6 +97,7 @@ def test_full_size_has_the_published_parameters_and_the_latent_of_its_card(name:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", sorted(set(TINY) - LARGE_TILE))
 def test_a_tiny_one_gives_back_as_many_frames_as_went_in(name: str, tmp_path: Path) -> None:
     card = tiny_card(name, tmp_path)

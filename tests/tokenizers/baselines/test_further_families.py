@@ -80,6 +80,7 @@ def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.goldens
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_parameters_and_operations_are_those_of_the_official_code(shared: Path, name: str) -> None:

@@ -67,6 +67,7 @@ def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", FULL_SIZE)
 def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> None:
     tokenizer = on_meta(name)

@@ -54,6 +54,7 @@ def built(network: str, settings: InferenceSettings | None = None, **changes: An
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("num_chunk_latents", [1, 2])
 def test_chunks_give_what_the_whole_clip_gives(network: str, num_chunk_latents: int) -> None:

@@ -30,6 +30,7 @@ computed once; two for each multiply-add."""
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("case", FLOPS)
 def test_operations_are_those_of_the_official_network(case: tuple[str, int, int, int, int]) -> None:
     variant, num_frames, height, width, steps = case

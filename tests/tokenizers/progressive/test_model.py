@@ -141,6 +141,7 @@ def test_the_recursion_is_that_of_the_paper(make_model: MakeModel, num_frames: i
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("architecture", "ratio"), VARIANTS)
 @pytest.mark.parametrize("norm", ["rms", "group"])
 def test_tiled_equals_untiled(make_model: MakeModel, architecture: str, ratio: int, norm: str) -> None:

@@ -115,6 +115,7 @@ def narrow(name: str, settings: InferenceSettings | None = None) -> VidTokTokeni
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", V1_1)
 def test_chunks_give_what_the_whole_clip_gives_for_any_length(name: str) -> None:
     whole = narrow(name)

@@ -44,6 +44,7 @@ ROWS = {row["name"]: row for row in csv.DictReader(StringIO(FIGURES))}
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(6)
 @pytest.mark.parametrize("name", ROWS)
 def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> None:
     row = ROWS[name]
@@ -66,6 +67,7 @@ def test_parameters_and_operations_are_those_of_the_official_code(name: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(6)
 @pytest.mark.goldens
 @pytest.mark.parametrize("name", ROWS)
 def test_state_dict_has_the_official_names_and_shapes(shared: Path, name: str) -> None:

@@ -31,6 +31,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(8)
 @pytest.mark.parametrize("network", NETWORKS)
 @pytest.mark.parametrize("num_frames", [1, 17, 33, 49])
 def test_exact_streams_equal_the_whole(
@@ -51,6 +52,7 @@ def test_exact_streams_equal_the_whole(
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("network", NETWORKS)
 def test_streams_of_any_length_keep_their_length(tiny_model: ModelFactory, network: str) -> None:
     model = tiny_model(**NETWORKS[network])

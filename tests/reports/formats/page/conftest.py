@@ -2,54 +2,24 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reports import made_figures, made_report, numbered_clip
+from browsers import chromium
+from page_reports import made_figures, made_report, numbered_clip, write_page
 from toklab.reports.formats.interface import Report
 from toklab.reports.formats.page import media
-from toklab.reports.formats.page.page import report_files
 
-NEEDS_BROWSER = "needs Chromium and playwright"
-"""How the reason begins for which tests in a browser are skipped; continuous integration looks for it."""
-ARGUMENTS = (
-    "--no-sandbox",
-    "--headless",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SYSTEMS = 6
-
-
-def write_page(report: Report, folder: Path) -> Path:
-    """Write a report's page; its path."""
-    for name, content in report_files(report).items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-    return next(folder.rglob("*.html"))
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Any]:
     """Chromium, as the system's package."""
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        pytest.skip(f"{NEEDS_BROWSER}: playwright isn't installed")
-    program = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if program is None:
-        pytest.skip(f"{NEEDS_BROWSER}: there is no chromium on the path, such as Debian's package chromium")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=program, args=list(ARGUMENTS))
-        yield chromium
-        chromium.close()
+    with chromium() as launched:
+        yield launched
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from page_reports import KEEP_COMMAND, bundled, made_figures, made_report, value_of
+from page_reports import KEEP_COMMAND, bundled, made_figures, made_report, value_of, write_page
 from toklab.reports.formats.interface import Report
 from toklab.reports.tables.plain import PlainTable
 
-from .conftest import SYSTEMS, write_page
+from .conftest import SYSTEMS
 
 pytestmark = pytest.mark.slow
 
