@@ -195,6 +195,16 @@ def evaluate(
     return Run(tokenizer.spec.name, run.results, run.provenance)
 
 
+def find_videos(videos: Videos) -> Dataset:
+    """The dataset that :func:`evaluate` measures, where it is given these videos.
+
+    Raises:
+        ValueError: (a subclass) if there is none.
+        FileNotFoundError: if a path doesn't exist.
+    """
+    return _find_videos(videos)[2]
+
+
 class _OneTokenizer:
     """The model in memory in place of a catalog."""
 

@@ -6,10 +6,14 @@ import functools
 import hashlib
 import os
 import stat
+from collections.abc import Sequence
 from pathlib import Path
 
 from .interface import UnreadableVideo, VideoSource
 from .readers.images import list_images
+
+MAX_HASHED_VIDEOS = 1000
+"""A longer list is known by names and sizes."""
 
 
 def content_id(source: VideoSource) -> str:
@@ -32,6 +36,32 @@ def content_id(source: VideoSource) -> str:
     # The bytes of a name are the same whatever the locale is.
     lines = (f"{_hash_file(path)}  ".encode() + os.fsencode(path.name) + b"\n" for path in images)
     return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def list_identity(sources: Sequence[VideoSource]) -> str:
+    """What a list of videos is known by: ``none`` if it is empty, else how it was hashed, a colon, and SHA-256.
+
+    ``contents``: of the lines ``CONTENT-ID`` of the videos in their order. Of more than a thousand videos ``names``, as
+    reading all of them would take hours: of the lines ``KEY  BYTES``, which a file changed in place may leave as it is.
+
+    Raises:
+        UnreadableVideo: if a file isn't there or can't be read.
+    """
+    if not sources:
+        return "none"
+    if len(sources) > MAX_HASHED_VIDEOS:
+        kind, lines = "names", [f"{source.key}  {_size(source.path)}" for source in sources]
+    else:
+        kind, lines = "contents", [content_id(source) for source in sources]
+    text = "".join(f"{line}\n" for line in lines)
+    return f"{kind}:{hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError as error:
+        raise UnreadableVideo(f"{path}: can't be read ({error.strerror})") from None
 
 
 def _hash_file(path: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields, replace
+from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -77,6 +77,10 @@ class CheckpointSource:
         return values | ({"also": self.also.deciding} if self.also else {})
 
 
+NOT_RECORDED = "not recorded"
+"""In the place of a fact of a training that nobody kept."""
+
+
 @dataclass(frozen=True)
 class TrainingRecord:
     """How toklab trained the weights of a card."""
@@ -98,6 +102,19 @@ class TrainingRecord:
     """On which clips ``psnr`` was measured, in words."""
     psnr: float
     """Of the final weights, in dB: mean over frames."""
+    start_psnr: float | None = None
+    """Of the weights that training started from; ``None``: not recorded."""
+    recipe_hash: str = NOT_RECORDED
+    """:attr:`toklab.tokenizers.training.recipe.Recipe.identity` of what was trained."""
+    data_hash: str = NOT_RECORDED
+    """:func:`toklab.datasets.identity.list_identity` of the videos; ``none``: synthetic clips alone."""
+    init_hash: str = NOT_RECORDED
+    """SHA-256 of the weights file that training started from; ``none``: no file, weights drawn or fitted."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """All of it by name, words for what nobody kept."""
+        return {name: NOT_RECORDED if value is None else value for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True)

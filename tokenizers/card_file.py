@@ -9,7 +9,7 @@ from dataclasses import replace
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
-from .card import Card, CheckpointSource, TrainingRecord
+from .card import NOT_RECORDED, Card, CheckpointSource, TrainingRecord
 from .errors import CardError
 from .spec import REGULARIZERS, FrameRule, TokenizerSpec
 
@@ -137,6 +137,10 @@ def _read_training(table: _Table) -> TrainingRecord | None:
         device=table.text("device", required=True),
         validation=table.text("validation", required=True),
         psnr=table.real("psnr"),
+        start_psnr=table.optional_real("start_psnr"),
+        recipe_hash=table.text("recipe_hash") or NOT_RECORDED,
+        data_hash=table.text("data_hash") or NOT_RECORDED,
+        init_hash=table.text("init_hash") or NOT_RECORDED,
     )
     table.refuse_unknown_keys()
     return record
@@ -191,8 +195,11 @@ class _Table:
         value = self.optional_number(key, minimum=minimum)
         return self._require(key, default) if value is None else value
 
+    def optional_real(self, key: str) -> float | None:
+        return self._take(key, float, "a number with a decimal point")
+
     def real(self, key: str) -> float:
-        return self._require(key, self._take(key, float, "a number with a decimal point"))
+        return self._require(key, self.optional_real(key))
 
     def numbers(self, key: str) -> tuple[int, ...]:
         values = self._take(key, list, "a list of whole numbers") or []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Annotated
@@ -20,7 +21,14 @@ def train(
     recipe: Annotated[str, typer.Argument(metavar="RECIPE", help="A shipped recipe or a TOML file.")],
     data: Annotated[
         Path | None,
-        typer.Option(help="Folder of videos, or a .txt file that lists videos [default: synthetic clips alone]."),
+        typer.Option(
+            help="Folder of videos or of .tar shards, or a .txt or .csv file that lists videos [default: synthetic "
+            "clips alone]."
+        ),
+    ] = None,
+    validate: Annotated[
+        str | None,
+        typer.Option(help="Your own videos to validate on: a folder or a dataset [default: the built-in sample]."),
     ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", help="Folder to write [default: trainings/RECIPE].")
@@ -31,9 +39,21 @@ def train(
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
     device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, help="Processes that decode streamed clips [default: one less than the cores, at most 8]."),
+    ] = None,
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads.")] = None,
     tensorboard: Annotated[bool, typer.Option("--tensorboard", help="Write TensorBoard's events too.")] = False,
     trust_cards: TrustCardsOption = False,
+    dry: Annotated[
+        bool, typer.Option("--dry-run", help="Say what the training would take, and train nothing.")
+    ] = False,
+    clips_per_second: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="With --dry-run: clips that all processes train on in a second; gives hours."),
+    ] = None,
+    processes: Annotated[int, typer.Option(min=1, help="With --dry-run: processes that train together.")] = 1,
 ) -> None:
     """Train a tokenizer and write its weights, its card and the log into a folder.
 
@@ -46,14 +66,28 @@ def train(
 
         toklab train vidtok-fsq-32768 --data clips/ --out trainings/fsq --device cuda
 
+        toklab train vidtok-kl-16chn --data videos.csv --validate held-out/ --workers 8 --device cuda
+
         toklab train my-recipe.toml --data clips.txt --steps 500 --resume
+
+        toklab train vidtok-paper-stage1 --dry-run --processes 8 --clips-per-second 40
 
         torchrun --nproc-per-node 2 --no-python toklab train vidtok-kl-16chn --data clips/ --device cuda
     """
+    if dry:
+        from ..training.dry_run import dry_run
+
+        say(dry_run(recipe, steps=steps, processes=processes, clips_per_second=clips_per_second).text)
+        return
+    if clips_per_second is not None or processes > 1:
+        raise typer.BadParameter("--clips-per-second and --processes go with --dry-run")
+
     import torch
 
-    from ..execution.options import resolve_device
+    from ..execution.options import default_decode_workers, resolve_device
     from ..training.training import TrainingOptions, run_training
+    from ..training.validation import Validation
+    from .training_validator import VideoValidator
 
     if threads:
         torch.set_num_threads(threads)
@@ -61,6 +95,7 @@ def train(
     command = " ".join(
         ["toklab train", recipe]
         + ([f"--data {data.name}"] if data else [])
+        + ([f"--validate {Path(validate).name}"] if validate else [])
         + ([f"--steps {steps}"] if steps else [])
         + ([f"--init {init.name}"] if init else [])
     )
@@ -71,10 +106,23 @@ def train(
         resume=resume,
         device=resolve_device(device),
         tensorboard=tensorboard,
+        num_workers=workers or max(1, default_decode_workers() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))),
         command=command,
     )
     with _TrainingBar() as bar:
-        card = run_training(recipe, options, steps=steps, on_progress=bar.show, on_message=bar.message)
+
+        def make_validator(validation: Validation) -> VideoValidator:
+            assert validate is not None
+            return VideoValidator(validate, validation, folder, bar.message, tensorboard=tensorboard)
+
+        card = run_training(
+            recipe,
+            options,
+            steps=steps,
+            make_validator=make_validator if validate else None,
+            on_progress=bar.show,
+            on_message=bar.message,
+        )
     say(str(card))
 
 

@@ -106,6 +106,7 @@ def _record(
     entry: TokenizerEntry, facts: dict[str, Any], needs: Sequence[_Need], printed: Sequence[PublishedRow]
 ) -> dict[str, Any]:
     spatial = facts.get("spatial_compression")
+    made = entry.card.training if isinstance(entry, CardTokenizer) else None
     return {
         "name": entry.name,
         "system": facts["title"],
@@ -118,6 +119,7 @@ def _record(
         "causal": facts.get("causal"),
         "licence": facts.get("licence"),
         "weights": facts["weights"],
+        "training": made.facts if made else None,
         "ready": not needs,
         "needs": [need.word for need in needs],
         "hints": [need.hint for need in needs],

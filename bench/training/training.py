@@ -3,35 +3,40 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from ...datasets.locations import cache_folder
-from ...datasets.training_clips import TrainingClips, TrainingData
+from ...datasets.streamed_clips import StreamedClips
 from ...tokenizers import checkpoints
 from ...tokenizers.card import Card, TrainingRecord
 from ...tokenizers.catalog import build_tokenizer, load_cards
 from ...tokenizers.interface import VideoTokenizer
-from ...tokenizers.training.adversary import Adversary
 from ...tokenizers.training.checkpoint import has_checkpoint
 from ...tokenizers.training.errors import TrainingError
-from ...tokenizers.training.export import export, initial_card, stored_weights, weights_path
-from ...tokenizers.training.loop import Progress, TrainingResult, train
-from ...tokenizers.training.losses import ReconstructionTerms, WeightedLoss, multi_scale_ssim_loss
+from ...tokenizers.training.export import card_path, export, initial_card, stored_weights, weights_path
+from ...tokenizers.training.loop import BestWeights, Progress, TrainingResult, train
+from ...tokenizers.training.losses import ReconstructionTerms
 from ...tokenizers.training.named_code import import_named, require_trust
-from ...tokenizers.training.objective import Objective, PerceptualLoss
+from ...tokenizers.training.objective import Objective
 from ...tokenizers.training.recipe import Recipe, load_recipe
-from ..metrics import weights
-from .validation import Validation, reconstruction_quality
+from .clips import Clips, data_identity, is_first_process, open_clips
+from .origin import note_origin, noted_origin
+from .passed_over import FILE_NAME as PASSED_OVER_FILE
+from .passed_over import num_passed_over
+from .starvation import StarvationWatch
+from .terms import reconstruction_terms, terms_of_objective
+from .validation import MakeValidator, Validation, Validator, reconstruction_quality
 
 MAX_HALF_PRECISION_LOSS_DB = 0.05
 """Weights are kept in float16 where that changes PSNR by less."""
 NUM_STARTING_CLIPS = 32
 """Clips that a recipe's ``start`` is given."""
+BEST_FOLDER = "best"
+"""In a training's folder: card and weights of the best validation."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +46,14 @@ class TrainingOptions:
     out: Path
     """Folder of the training."""
     data: Path | None = None
-    """Folder of videos, or a text file that lists them; ``None``: synthetic clips alone."""
+    """Folder of videos or shards, or a list of them; ``None``: synthetic clips alone."""
     init: Path | None = None
     """Weights file to start from in place of the one the recipe's ``init`` leads to."""
     resume: bool = False
     device: str = "cpu"
     tensorboard: bool = False
+    num_workers: int = 1
+    """Processes that decode streamed clips, for each process of the training."""
     command: str = ""
     """What the card says repeats the training."""
 
@@ -56,15 +63,19 @@ def run_training(
     options: TrainingOptions,
     *,
     steps: int | None = None,
+    make_validator: MakeValidator | None = None,
     on_progress: Callable[[Progress], None] | None = None,
     on_message: Callable[[str], None] = lambda text: None,
 ) -> Path:
     """Train a recipe and write weights, card, logs and checkpoint into the options' folder.
 
+    With videos of the user's own to validate on, card and weights of the best validation are kept in ``best``, too.
+
     Args:
         recipe_name: a shipped recipe, or a TOML file.
         options: the user's.
         steps: in place of the recipe's.
+        make_validator: gives what measures on the user's own videos; ``None``: the built-in sample is measured.
         on_progress: called after every step.
         on_message: called with lines for the user.
 
@@ -74,78 +85,124 @@ def run_training(
     Raises:
         ValueError: :class:`TrainingError`, ``CardError``, ``TokenizerError`` or an error of the dataset, with the hint.
     """
-    recipe = load_recipe(recipe_name)
+    recipe = recipe_of(recipe_name, steps)
     require_trust(recipe)
-    if steps is not None:
-        recipe = _with_steps(recipe, steps)
+    if not is_first_process():
+        on_message = _nobody
     validation = Validation.from_mapping(recipe.validation)
     tokenizer = build_tokenizer(initial_card(recipe))
-    data = TrainingData.from_mapping(recipe.data)
-    clips = TrainingClips(
-        data,
-        recipe.optimization.batch_size,
-        recipe.optimization.seed,
-        options.data,
-        cache_folder() / "training",
-        lambda done, of: on_message(f"clips: {done} of {of} videos are ready") if done == of else None,
-    )
-    for reason in clips.skipped:
-        on_message(f"passed over: {reason}")
+    clips = open_clips(recipe, options.data, options.out, options.num_workers, on_message)
+    try:
+        return _train(recipe, options, tokenizer, clips, validation, make_validator, on_progress, on_message)
+    finally:
+        clips.close()
+
+
+def _train(
+    recipe: Recipe,
+    options: TrainingOptions,
+    tokenizer: VideoTokenizer,
+    clips: Clips,
+    validation: Validation,
+    make_validator: MakeValidator | None,
+    on_progress: Callable[[Progress], None] | None,
+    on_message: Callable[[str], None],
+) -> Path:
     if not has_checkpoint(options.out):
-        start(recipe, options, tokenizer, clips)
+        note_origin(options.out, start(recipe, options, tokenizer, clips))
     terms = reconstruction_terms(recipe, on_message)
     objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
+    validator = make_validator(validation) if make_validator else None
+    data_hash = data_identity(recipe, options.data)
+    pace = (lambda: clips.pace) if isinstance(clips, StreamedClips) else None
+    watch = StarvationWatch(on_message, pace)
+
+    def record_of(result: TrainingResult) -> TrainingRecord:
+        num_left_out = num_passed_over(options.out)
+        left_out = f", {num_left_out} videos passed over" if num_left_out else ""
+        return TrainingRecord(
+            recipe=recipe.name,
+            command=options.command or f"toklab train {recipe.name}",
+            data=clips.description + left_out,
+            steps=result.steps,
+            seed=recipe.optimization.seed,
+            seconds=round(result.seconds),
+            device=_device_name(options.device),
+            validation=validator.description if validator else validation.description,
+            psnr=round(float(result.validation["psnr"]), 3),
+            start_psnr=round(float(result.start["psnr"]), 3) if result.start else None,
+            recipe_hash=recipe.identity,
+            data_hash=data_hash,
+            init_hash=noted_origin(options.out),
+        )
+
+    def keep_best(result: TrainingResult) -> None:
+        export(options.out / BEST_FOLDER, recipe, stored_weights(result.weights, half=False), record_of(result))
+
+    def show(progress: Progress) -> None:
+        watch.look(progress)
+        if on_progress is not None:
+            on_progress(progress)
+
+    def validate(step: int) -> Mapping[str, float]:
+        return validator(tokenizer, step) if validator else reconstruction_quality(tokenizer, held_out)
+
     result = train(
         recipe,
         objective,
         terms,
         clips,
-        lambda: reconstruction_quality(tokenizer, held_out),
+        validate,
         options.out,
         resume=options.resume,
         device=options.device,
         tensorboard=options.tensorboard,
-        on_progress=on_progress,
+        best=BestWeights(validation.best, validator.is_higher_better, keep_best) if validator else None,
+        on_progress=show,
     )
-    record = TrainingRecord(
-        recipe=recipe.name,
-        command=options.command or f"toklab train {recipe.name}",
-        data=clips.description,
-        steps=result.steps,
-        seed=recipe.optimization.seed,
-        seconds=round(result.seconds),
-        device=_device_name(options.device),
-        validation=validation.description,
-        psnr=round(float(result.validation["psnr"]), 3),
-    )
-    return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out), record)
+    if (number := num_passed_over(options.out)) and isinstance(clips, StreamedClips):
+        on_message(f"{number} videos were passed over: {options.out / PASSED_OVER_FILE}")
+    if not is_first_process():
+        return card_path(options.out, tokenizer.spec.name)
+    return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out, validator), record_of(result))
 
 
-def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: TrainingClips) -> None:
+def _nobody(text: str) -> None:
+    """Takes the lines of all processes but the first, which would say the same."""
+
+
+def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, clips: Clips) -> Path | None:
     """Give a tokenizer the weights that training starts from: random, fitted, another recipe's, or grown ones.
 
-    What fits or grows them gets clips of steps beyond the recipe's last one.
+    What fits or grows them gets batches beyond the recipe's last one.
+
+    Returns:
+        The file of weights that they come from, if any.
 
     Raises:
         TrainingError: if the weights of the recipe's ``init`` aren't there.
     """
     model = network_of(tokenizer)
-    first, batch_size = recipe.optimization.steps, recipe.optimization.batch_size
+    plan = recipe.optimization
+    first, batch_size = plan.steps * plan.accumulated_batches, plan.batch_size
     steps = range(first, first + math.ceil(NUM_STARTING_CLIPS / batch_size))
     if recipe.init:
         base_card = initial_card(load_recipe(recipe.init))
-        state = checkpoints.load_state(_initial_weights(recipe, base_card, options))
+        weights_file = _initial_weights(recipe, base_card, options)
+        state = checkpoints.load_state(weights_file)
         if not recipe.grow:
             tokenizer.load_state(state)
-            return
+            return weights_file
         base = build_tokenizer(base_card)
         base.load_state(state)
         import_named(recipe, "grow")(network_of(base), model, torch.cat([clips(step) for step in steps]))
-    elif options.init is not None:
+        return weights_file
+    if options.init is not None:
         tokenizer.load_state(checkpoints.load_state(options.init))
     elif recipe.start:
         import_named(recipe, "start")(model, torch.cat([clips(step) for step in steps]))
+    return options.init
 
 
 def _initial_weights(recipe: Recipe, base: Card, options: TrainingOptions) -> Path:
@@ -184,65 +241,31 @@ def build_objective(recipe: Recipe, model: nn.Module, terms: ReconstructionTerms
         TrainingError: if it can't be imported or isn't trusted, or refuses the recipe's parameters.
     """
     kind = import_named(recipe, "objective")
-    # The bound method, so that loss networks become neither part of the objective's state nor of what it trains.
-    perceptual: PerceptualLoss | None = terms.forward if terms.terms else None
     try:
-        return kind(model, perceptual=perceptual, **recipe.parameters)
+        return kind(model, **terms_of_objective(kind, recipe, terms), **recipe.parameters)
     except TypeError as error:
         raise TrainingError(f"{recipe.name}: {recipe.objective} refuses the recipe's parameters: {error}") from error
 
 
-def reconstruction_terms(recipe: Recipe, on_message: Callable[[str], None]) -> ReconstructionTerms:
-    """The weighted terms of a recipe; LPIPS gives way to the SSIM term where its weights aren't on this machine."""
-    wanted = recipe.terms
-    terms: dict[str, WeightedLoss] = {}
-    ssim = wanted.ssim
-    if wanted.lpips:
-        if weights.locate(weights.LPIPS_VGG) is not None:
-            terms["lpips"] = WeightedLoss(_lpips_loss(), wanted.lpips)
-        else:
-            ssim += wanted.ssim_instead
-            on_message(f"LPIPS is unavailable, so SSIM stands in for it; to fix it: {weights.LPIPS_VGG.hint}")
-    if ssim:
-        terms["ssim"] = WeightedLoss(multi_scale_ssim_loss, ssim)
-    if wanted.adversarial:
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(recipe.optimization.seed)
-            adversary = Adversary(wanted.discriminator_width, wanted.lecam)
-        terms["adversarial"] = WeightedLoss(adversary, wanted.adversarial, wanted.adversarial_start)
-    return ReconstructionTerms(terms)
-
-
-class LpipsLoss(nn.Module):
-    """LPIPS (VGG) of frames, averaged."""
-
-    def __init__(self, network: nn.Module):
-        super().__init__()
-        self.network = network
-
-    def forward(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
-        """A scalar, of (B, 3, T, H, W) twice."""
-        x, y = (video.transpose(1, 2).flatten(0, 1).float() for video in (clip, reconstruction))
-        return self.network(x, y).mean()
-
-
-def _lpips_loss() -> LpipsLoss:
-    from ..metrics.lpips import build_lpips
-
-    backbone = torch.load(weights.verified(weights.LPIPS_VGG), map_location="cpu", weights_only=True)
-    return LpipsLoss(build_lpips("vgg", backbone))
-
-
-def _weights_to_keep(result: TrainingResult, tokenizer: VideoTokenizer, clips: list[Tensor]) -> dict[str, Tensor]:
-    """The weights in float16, unless that costs quality; then as they are."""
+def _weights_to_keep(
+    result: TrainingResult, tokenizer: VideoTokenizer, clips: list[Tensor], validator: Validator | None
+) -> dict[str, Tensor]:
+    """The weights in float16, unless that costs quality on the built-in sample; then as they are."""
+    psnr = result.validation["psnr"]
+    if validator is not None:
+        # That figure is of the user's videos.
+        tokenizer.load_state(dict(result.weights))
+        psnr = reconstruction_quality(tokenizer, clips)["psnr"]
     half = stored_weights(result.weights, half=True)
     tokenizer.load_state({name: value.float() for name, value in half.items()})
-    loss = result.validation["psnr"] - reconstruction_quality(tokenizer, clips)["psnr"]
+    loss = psnr - reconstruction_quality(tokenizer, clips)["psnr"]
     return half if abs(loss) < MAX_HALF_PRECISION_LOSS_DB else stored_weights(result.weights, half=False)
 
 
-def _with_steps(recipe: Recipe, steps: int) -> Recipe:
-    return replace(recipe, optimization=replace(recipe.optimization, steps=steps))
+def recipe_of(name: str | Path, steps: int | None) -> Recipe:
+    """A recipe, for as many steps as asked for, or its own; errors are those of :func:`load_recipe`."""
+    recipe = load_recipe(name)
+    return recipe if steps is None else replace(recipe, optimization=replace(recipe.optimization, steps=steps))
 
 
 def _device_name(device: str) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -20,12 +20,32 @@ from ..metrics.ssim import gaussian_ssim
 
 @dataclass(frozen=True)
 class Validation:
-    """On what a model is measured while it is trained: the first window of clips of the built-in sample."""
+    """On what a model is measured while it is trained: the first window of clips of the built-in sample.
+
+    With videos of the user's own, these are measured instead, by the bench, and the further fields say how.
+
+    Raises:
+        TrainingError: if a value is of the wrong kind or out of range.
+    """
 
     size: int = 128
     """Height and width, in pixels."""
     num_clips: int = 12
-    """Clips, the first ones by name."""
+    """Clips: the first ones of the sample by name; of videos of one's own, windows spread over all of them."""
+    metrics: tuple[str, ...] = ("psnr", "ssim", "lpips-vgg", "fvd-i3d")
+    """Of videos of one's own: metrics of the bench; those whose weights aren't on this machine are left out."""
+    protocol: str = "vidtok"
+    """Of videos of one's own: a protocol's name or TOML file; its height and width give way to ``size``."""
+    best: str = "psnr"
+    """One of the metrics: the weights with its best value are kept beside the last ones."""
+    num_samples: int = 3
+    """Clips of one's own videos that are shown as strips; 0: none."""
+
+    def __post_init__(self) -> None:
+        if min(self.size, self.num_clips) < 1 or self.num_samples < 0:
+            raise TrainingError("validation: size and num_clips are at least 1, and num_samples not negative")
+        if self.best not in self.metrics or "psnr" not in self.metrics:
+            raise TrainingError(f"validation: metrics hold psnr and best ({self.best}), not only {self.metrics}")
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Validation:
@@ -33,7 +53,10 @@ class Validation:
         names = [f.name for f in fields(cls)]
         if unknown := sorted(set(values) - set(names)):
             raise TrainingError(f"validation: {unknown[0]} is no key; there are: {', '.join(names)}")
-        return cls(**values)
+        given: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
+        return cls(**given)
 
     @property
     def description(self) -> str:
@@ -57,6 +80,25 @@ class Validation:
             )
             found.append(clip[None])
         return found
+
+
+class Validator(Protocol):
+    """Measures a model on the user's own videos. Training lies below what runs the bench, so it is handed in."""
+
+    is_higher_better: bool
+    """Of the figure that chooses the best weights."""
+
+    @property
+    def description(self) -> str:
+        """What is measured, in words."""
+        ...
+
+    def __call__(self, tokenizer: VideoTokenizer, step: int, /) -> Mapping[str, float]:
+        """Figures by metric, ``psnr`` among them, of the tokenizer after so many steps."""
+        ...
+
+
+MakeValidator = Callable[[Validation], Validator]
 
 
 @torch.no_grad()

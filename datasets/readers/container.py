@@ -68,14 +68,23 @@ def open_container(path: Path) -> tuple[InputContainer, VideoStream]:
         raise UnreadableVideo(
             f"{path}: damaged, cut off, or no video, so FFmpeg can't open it ({error.strerror})"
         ) from None
+    return container, main_stream(container, str(path))
+
+
+def main_stream(container: InputContainer, title: str) -> VideoStream:
+    """The main video stream of an open file, which is closed where there is none.
+
+    Raises:
+        UnreadableVideo: if it holds no video, or none that can be decoded; ``title`` names the file.
+    """
     stream = container.streams.best("video")
     if not isinstance(stream, VideoStream):
         container.close()
-        raise UnreadableVideo(f"{path}: holds no video stream")
+        raise UnreadableVideo(f"{title}: holds no video stream")
     if getattr(stream, "codec_context", None) is None:
         container.close()
-        raise UnreadableVideo(f"{path}: no decoder is known for its video stream; it may be damaged")
-    return container, stream
+        raise UnreadableVideo(f"{title}: no decoder is known for its video stream; it may be damaged")
+    return stream
 
 
 def inspect_container(path: Path) -> ContainerFacts:

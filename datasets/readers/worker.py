@@ -24,7 +24,9 @@ import numpy as np
 from torch import Tensor
 
 from ..interface import UnreadableVideo, VideoSource
+from ..training_videos import TrainingVideo
 from .choice import ReaderChoice
+from .clip_cutter import ClipRequest, CutClip
 from .interface import ReaderName, VideoFacts
 from .shared_arrays import has_descriptor_passing, receive_message
 
@@ -80,6 +82,16 @@ class DecodeWorker:
         ``transform`` must be picklable.
         """
         return DecodedClip(*self._request("decode", source, reader, tuple(frame_ids), transform))
+
+    def cut(self, video: TrainingVideo, request: ClipRequest) -> CutClip:
+        """Cut a training clip out of a video. Raises :class:`UnreadableVideo` as ``probe`` does."""
+        return CutClip(*self._request("cut", video, request))
+
+    def start(self) -> None:
+        """Start the child now, which takes seconds, and not with the first request."""
+        with self._turn:
+            if self._process is None:
+                self._start()
 
     def kill(self) -> None:
         """End the child at once, from any thread; a request in progress raises :class:`WorkerLost`."""

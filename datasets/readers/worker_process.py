@@ -15,7 +15,9 @@ import torch
 
 from .. import protocol as protocol
 from ..interface import UnreadableVideo, VideoSource
+from ..training_videos import TrainingVideo
 from .choice import ReaderChoice, open_reader
+from .clip_cutter import ClipRequest, CutClip, cut_clip
 from .coding import coding_of
 from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
@@ -72,6 +74,10 @@ class OpenSource:
             frames = reader.frames(frame_ids)
         damage = self._damage(source, max(frame_ids))
         return transform.transform(frames).contiguous().numpy(), reader.name, damage
+
+    def cut(self, video: TrainingVideo, request: ClipRequest) -> CutClip:
+        """A training clip; nothing stays open, as the next one comes from another video."""
+        return cut_clip(video, request)
 
     def _damage(self, source: VideoSource, last_frame: int) -> str:
         """The damage of a video file as far as a frame, in words; empty if there is none."""

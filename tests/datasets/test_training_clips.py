@@ -8,7 +8,9 @@ import torch
 from toklab.datasets.interface import DatasetUnavailable, UnreadableVideo
 from toklab.datasets.sample import CLIPS
 from toklab.datasets.synthetic_clips import COLOUR_PHOTOGRAPHS, FIRST_SEED, PHOTOGRAPHS, synthetic_clips
-from toklab.datasets.training_clips import TrainingClips, TrainingData, training_sources
+from toklab.datasets.training_clips import TrainingClips
+from toklab.datasets.training_data import TrainingData
+from toklab.datasets.training_videos import training_sources
 from toklab.datasets.video_writer import write_video
 
 SMALL = TrainingData(num_frames=5, size=16, short_side=32, synthetic_clips=3, synthetic_share=0.0)

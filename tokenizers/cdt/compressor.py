@@ -9,7 +9,15 @@ from torch import Tensor, nn
 from .blocks import WIDE_KERNEL, ResnetBlock
 from .cache import FeatureCache
 from .config import NUM_CONTEXT_LEVELS, CDTConfig
-from .layers import Downsample, PointwiseConv, RepeatingUpsample, TimeDownsample, TimeUpsample, TransposedUpsample
+from .layers import (
+    Downsample,
+    PointwiseConv,
+    RepeatingUpsample,
+    TimeDownsample,
+    TimeUpsample,
+    TransposedUpsample,
+    without_autocast,
+)
 
 
 def upsample(config: CDTConfig, in_channels: int, out_channels: int) -> RepeatingUpsample | TransposedUpsample:
@@ -20,7 +28,8 @@ def upsample(config: CDTConfig, in_channels: int, out_channels: int) -> Repeatin
 class Compressor(nn.Module):
     """Pixels to moments of the posterior, and latents to condition maps, under the official names.
 
-    The layers next to the latent, ``quant_conv`` to ``post_quant_conv_res``, always compute in float32.
+    The layers next to the latent, ``quant_conv`` to ``post_quant_conv_res``, compute in float32, unless the
+    configuration says otherwise.
     """
 
     def __init__(self, config: CDTConfig):
@@ -58,6 +67,8 @@ class Compressor(nn.Module):
     @property
     def float32_parts(self) -> list[nn.Module]:
         """What computes in float32 whatever the precision of the rest."""
+        if not self.config.float32_layers:
+            return []
         return [self.quant_conv, self.post_quant_conv, self.quant_conv_res, self.post_quant_conv_res]
 
     def hidden(self, video: Tensor, cache: FeatureCache) -> Tensor:
@@ -74,8 +85,9 @@ class Compressor(nn.Module):
 
     def moments(self, hidden: Tensor, cache: FeatureCache) -> Tensor:
         """Mean and log-variance (B, t, h, w, 2C) of the posterior, float32."""
-        hidden = hidden.float()
-        return self.quant_conv(hidden) + _run(self.quant_conv_res, hidden, cache)
+        with without_autocast(hidden, self.config.float32_layers):
+            hidden = hidden.to(self.quant_conv.weight.dtype)
+            return (self.quant_conv(hidden) + _run(self.quant_conv_res, hidden, cache)).float()
 
     def conditions(self, latents: Tensor, cache: FeatureCache, *, cached_end: bool = True) -> list[Tensor]:
         """Condition maps, finest first, of latents (B, t, h, w, C).
@@ -85,8 +97,9 @@ class Compressor(nn.Module):
             cache: of the clip.
             cached_end: whether CDT-B's last block remembers earlier chunks; the official code's doesn't.
         """
-        latents = latents.float()
-        x = self.post_quant_conv(latents) + _run(self.post_quant_conv_res, latents, cache)
+        with without_autocast(latents, self.config.float32_layers):
+            latents = latents.to(self.post_quant_conv.weight.dtype)
+            x = self.post_quant_conv(latents) + _run(self.post_quant_conv_res, latents, cache)
         x = x.to(next(self.dec.parameters()).dtype)
         maps: list[Tensor] = []
         for level in self.dec:

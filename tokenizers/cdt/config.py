@@ -48,6 +48,9 @@ class CDTConfig:
     """Latents that the official code decodes at a time at 1024×1024 pixels."""
     float16_rounding: bool = False
     """Whether weights are rounded to float16 when they are loaded, as the official evaluation does."""
+    float32_layers: bool = True
+    """Whether the layers next to the latent and the time embedding compute in float32 whatever the precision of the
+    rest, in mixed-precision training too, as in the official code; an ablation without."""
 
     @classmethod
     def from_parameters(cls, parameters: Mapping[str, Any]) -> CDTConfig:

@@ -11,7 +11,7 @@ from .blocks import WIDE_KERNEL, AttentionBlock, ResnetBlock, concatenate, match
 from .cache import FeatureCache
 from .compressor import upsample
 from .config import DENOISER_MULTS, CDTConfig
-from .layers import CausalConv, ChannelLayerNorm, Downsample, TimeDownsample, TimeUpsample
+from .layers import CausalConv, ChannelLayerNorm, Downsample, TimeDownsample, TimeUpsample, without_autocast
 
 NUM_LEVELS = len(DENOISER_MULTS)
 EXTRA_SPACE_DOWN = (1, 0)
@@ -41,7 +41,7 @@ class Denoiser(nn.Module):
     @property
     def float32_parts(self) -> list[nn.Module]:
         """What computes in float32 whatever the precision of the rest."""
-        return [self.time_mlp]
+        return [self.time_mlp] if self.config.float32_layers else []
 
     def forward(self, noisy: Tensor, time: Tensor, conditions: Sequence[Tensor], cache: FeatureCache) -> Tensor:
         """Predict the clean frames.
@@ -55,7 +55,8 @@ class Denoiser(nn.Module):
         Returns:
             (B, T, H, W, 3), float32.
         """
-        embedding = self.time_mlp(time)
+        with without_autocast(time, self.config.float32_layers):
+            embedding = self.time_mlp(time.to(next(self.time_mlp.parameters()).dtype))
         x = noisy.to(next(self.downs.parameters()).dtype)
         skips: list[Tensor] = []
         for level, down in enumerate(self.downs):

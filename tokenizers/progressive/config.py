@@ -14,6 +14,7 @@ from ..spec import FrameRule
 
 Architecture = Literal["progressive", "direct"]
 Norm = Literal["rms", "group"]
+Mixing = Literal["pooled", "location", "none"]
 
 CHANNELS_PER_GROUP = 4
 MAX_GROUPS = 32
@@ -42,6 +43,12 @@ class ProgressiveConfig:
     """``rms``: no mean is subtracted; ``group``: the usual group norm, which leaves spots in grown models."""
     bootstrap: bool = True
     """Whether a new level starts as the one below on every second frame, see :meth:`Growth.bootstrap`."""
+    key_path: bool = True
+    """Whether a grown level's features are a residual on those of every second frame; an ablation without."""
+    mixing: Mixing = "pooled"
+    """How features of every second frame scale those of all frames: by their mean over the picture, as the paper's
+    figure has it; ``location``: each position by its own; ``none``: not at all, and without the norm. The last two are
+    ablations."""
 
     def __post_init__(self) -> None:
         if self.ratio not in (multiples := [BASE_RATIO << n for n in range(8)]):

@@ -46,17 +46,21 @@ class TimeDecoder(nn.Module):
 class Growth(nn.Module):
     """A level on top of a frozen one: features of every second frame, mixed into those of all frames, plus a residual.
 
+    :class:`ProgressiveConfig` has switches that leave parts of it out, for ablations.
+
     The norm's scale 1 + s is a linear function of each key frame's mean feature, and starts at 1.
     """
 
     def __init__(self, config: ProgressiveConfig):
         super().__init__()
+        self.config = config
         self.norm = GroupNorm(
             config.num_groups(config.width), config.width, "frame", centred=config.norm == "group", affine=False
         )
-        self.affine = nn.Linear(config.width, config.width)
-        nn.init.zeros_(self.affine.weight)
-        nn.init.zeros_(self.affine.bias)
+        self.affine = None if config.mixing == "none" else nn.Linear(config.width, config.width)
+        if self.affine is not None:
+            nn.init.zeros_(self.affine.weight)
+            nn.init.zeros_(self.affine.bias)
         self.encoder = TimeEncoder(config)
         self.decoder = TimeDecoder(config)
         self.bottleneck = Bottleneck(config)
@@ -72,25 +76,34 @@ class Growth(nn.Module):
         Returns:
             (B, C, n + 1, h, w).
         """
-        scale = 1 + self.affine(key.mean((3, 4)).transpose(1, 2)).transpose(1, 2)
+        residual = self.encoder(self._mixed(key, full), tiling)
+        return key + residual if self.config.key_path else residual
+
+    def _mixed(self, key: Tensor, full: Tensor) -> Tensor:
+        """``full``, normalized and scaled by ``key``."""
+        if self.affine is None:
+            return full
+        guide = key if self.config.mixing == "location" else key.mean((3, 4), keepdim=True)
+        scale = 1 + self.affine(guide.movedim(1, -1)).movedim(-1, 1)
         # Frame i of the full rate lies between key frames; the later one, ⌈i/2⌉, belongs to the same latent.
         key_of_frame = (torch.arange(full.shape[2], device=full.device) + 1) // 2
-        mixed = self.norm(full) * scale[:, :, key_of_frame, None, None]
-        return key + self.encoder(mixed, tiling)
+        return self.norm(full) * scale[:, :, key_of_frame]
 
     @torch.no_grad()
     def bootstrap(self, below: Bottleneck) -> None:
         """Start as the level below on every second frame: same latents, and its features repeated in time.
 
         The residual is zero, the bottleneck is that of the level below, residual blocks of the decoder are the
-        identity, and its upsampling repeats frames.
+        identity, and its upsampling repeats frames. Without a key path, the residual is every second one of the
+        features of all frames instead.
         """
         for parameter in self.encoder.downsample.parameters():
             parameter.zero_()
+        if not self.config.key_path:
+            _pass_through(self.encoder)
+            nn.init.eye_(self.encoder.downsample.conv_1.weight[:, :, -1, 1, 1])
         self.bottleneck.load_state_dict(below.state_dict())
-        for block in self.decoder.block.children():
-            for parameter in block.get_submodule("conv2").parameters():
-                parameter.zero_()
+        _pass_through(self.decoder)
         conv = self.decoder.upsample.conv1.conv_1
         channels = conv.in_channels
         conv.weight.zero_()
@@ -99,6 +112,13 @@ class Growth(nn.Module):
         for phase in range(2):
             taps = conv.weight[phase * channels : (phase + 1) * channels, :, -1, 1, 1]
             taps.copy_(torch.eye(channels))
+
+
+def _pass_through(part: TimeEncoder | TimeDecoder) -> None:
+    """Make a part's residual blocks the identity."""
+    for block in part.block.children():
+        for parameter in block.get_submodule("conv2").parameters():
+            parameter.zero_()
 
 
 class Extension(nn.Module):

@@ -23,15 +23,27 @@ from .model import DirectModel, LevelledModel, ProgressiveModel, grow
 def grow_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
     """Give ``model``, of twice the ratio of ``base``, the weights of :func:`~.model.grow`, with frames interpolated.
 
+    Where its configuration says no ``bootstrap``, the new level stays as drawn.
+
     Args:
         base: trained.
         model: in training mode.
         clips: (B, 3, T, H, W) in [-1, 1], of legal length and size, that the upsampling is fitted to.
+
+    Raises:
+        TokenizerError: see :func:`~.model.grow`.
     """
-    model.load_state_dict(grow(base).state_dict())
-    bottleneck = base.bottleneck(base.config.ratio)
-    key, wanted = (bottleneck.features(_latents(base, video)) for video in (clips[:, :, ::2], clips))
-    _fit_doubling(model.level(model.config.ratio).decoder, key, wanted)
+    model.load_state_dict(grow(base, model.config).state_dict())
+    if not model.config.bootstrap:
+        return
+    level = model.level(model.config.ratio)
+    wanted = base.bottleneck(base.config.ratio).features(_latents(base, clips))
+    _fit_doubling(level.decoder, level.bottleneck.features(_latents(model, clips)), wanted)
+
+
+def repeat_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) -> None:
+    """As :func:`grow_into`, with frames repeated: nothing is fitted, which would take hours at full size."""
+    model.load_state_dict(grow(base, model.config).state_dict())
 
 
 @torch.no_grad()

@@ -54,6 +54,10 @@ class LevelledModel(nn.Module, ABC):
         """What training leaves as it is."""
         yield from ()
 
+    def lower_bottlenecks(self) -> Iterator[nn.Module]:
+        """The bottlenecks of the levels below the last, which the model's own ratio doesn't use."""
+        yield from ()
+
     def reconstruct(self, video: Tensor, tiling: LayerTiling | None = None) -> Tensor:
         """The clip through encoder and decoder, at the posterior's mean."""
         return self.decode(self.regularization(self.moments(video, tiling)).latents, tiling)
@@ -124,7 +128,7 @@ class ProgressiveModel(LevelledModel):
     def parts(self) -> dict[str, nn.Module]:
         """Everything but the bottlenecks of lower levels."""
         levels = [self.level(ratio) for ratio in self.config.higher_ratios]
-        encoders = [module for level in levels for module in (level.affine, level.encoder)]
+        encoders = [module for level in levels for module in (level.affine, level.encoder) if module is not None]
         return {
             "encoder": nn.ModuleList([self.base.encoder, *encoders]),
             "decoder": nn.ModuleList([self.base.decoder, *(level.decoder for level in levels)]),
@@ -136,6 +140,10 @@ class ProgressiveModel(LevelledModel):
         if self.config.ratio > BASE_RATIO:
             yield self.base
             yield from (self.level(ratio) for ratio in self.config.higher_ratios[:-1])
+
+    def lower_bottlenecks(self) -> Iterator[nn.Module]:
+        """As declared."""
+        yield from (self.bottleneck(ratio // 2) for ratio in self.config.higher_ratios)
 
 
 class DirectModel(LevelledModel):
@@ -180,16 +188,30 @@ def build_model(config: ProgressiveConfig) -> ProgressiveModel | DirectModel:
     return ProgressiveModel(config) if config.architecture == "progressive" else DirectModel(config)
 
 
-def grow(model: ProgressiveModel) -> ProgressiveModel:
+def grow(model: ProgressiveModel, config: ProgressiveConfig | None = None) -> ProgressiveModel:
     """The model of twice the ratio: copies of all levels of ``model``, and a new one to train.
 
-    The new level's weights are drawn from torch's default generator and, if ``model.config.bootstrap``, made to start
-    as the level below on every second frame.
+    The new level's weights are drawn from torch's default generator and, if the configuration says ``bootstrap``, made
+    to start as the level below on every second frame.
+
+    Args:
+        model: what grows.
+        config: of the grown model; ``None``: the one of ``model`` at twice the ratio.
+
+    Raises:
+        TokenizerError: if ``config`` would change what the levels of ``model`` compute.
     """
+    doubled = replace(model.config, ratio=2 * model.config.ratio)
+    config = config or doubled
+    free = ("bootstrap",) if model.config.higher_ratios else ("bootstrap", "key_path", "mixing")
+    if config != replace(doubled, **{name: getattr(config, name) for name in free}):
+        raise TokenizerError(
+            f"a model of {model.config} can't grow into one of {config}: only {', '.join(free)} may differ"
+        )
     weight = next(model.parameters())
     # Only the new level's weights are drawn in earnest, so the others are made without memory first.
     with torch.device("meta"):
-        grown = ProgressiveModel(replace(model.config, ratio=2 * model.config.ratio))
+        grown = ProgressiveModel(config)
     level = Growth(grown.config).to(weight)
     if grown.config.bootstrap:
         level.bootstrap(model.bottleneck(model.config.ratio))

@@ -1,66 +1,85 @@
-"""An adversarial loss: a small 3-D patch discriminator, the non-saturating losses, and LeCAM regularization."""
+"""The adversarial loss of a reconstruction, the loss of the discriminator, and LeCAM regularization."""
 
 from __future__ import annotations
+
+import math
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..networks.distributed import mean_over_processes
+from .discriminators import DiscriminatorKind, build_discriminator
+from .errors import TrainingError
+from .gradients import sound_gradients
+
 LECAM_DECAY = 0.999
-SLOPE = 0.2
+MAX_ADAPTIVE_WEIGHT = 1e4
+SMALLEST_NORM = 1e-4
+"""Added to the norm of the adversarial gradient before it divides."""
 
+FLOAT16_HEADROOM = 8
+"""Binary digits below 1 at which the largest gradient of a value starts, as many of them are summed up."""
 
-class PatchDiscriminator(nn.Sequential):
-    """Logits of overlapping patches of a clip (Isola et al. 2017, arXiv:1611.07004, in three dimensions).
-
-    (B, 3, T, H, W) to (B, 1, about T/4, H/8, W/8). No norms: they would tie the clips of a batch together.
-
-    Args:
-        width: channels of the first layer.
-    """
-
-    def __init__(self, width: int = 16):
-        super().__init__(
-            nn.Conv3d(3, width, 3, (1, 2, 2), 1),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv3d(width, 2 * width, 3, 2, 1),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv3d(2 * width, 4 * width, 3, 2, 1),
-            nn.LeakyReLU(SLOPE),
-            nn.Conv3d(4 * width, 1, 3, 1, 1),
-        )
+DiscriminatorLoss = Literal["non-saturating", "hinge"]
+GeneratorLogits = Literal["patch", "sample"]
 
 
 class Adversary(nn.Module):
     """The generator's adversarial loss, callable as a term of the reconstruction loss, and the discriminator's own.
 
-    The losses are the non-saturating ones (Goodfellow et al. 2014): softplus of minus the logits of what should look
-    real. LeCAM (Tseng et al. 2021, arXiv:2104.03310) ties the logits to moving averages of the opposite side's.
+    The generator's is the non-saturating one (Goodfellow et al. 2014): softplus of minus the logit, the cross entropy
+    with "real". LeCAM (Tseng et al. 2021, arXiv:2104.03310) ties the logits to moving averages of the opposite side's.
+    The averages are in the state dict, and those of all processes.
 
     Args:
-        width: see :class:`PatchDiscriminator`.
+        width: channels of the discriminator's first layer.
         lecam_weight: weight of LeCAM; 0 leaves it out.
+        discriminator: see :mod:`.discriminators`.
+        num_layers: of a PatchGAN.
+        loss: the discriminator's: ``non-saturating``: mean softplus(−real) + mean softplus(fake); ``hinge``: half of
+            mean relu(1 − real) + mean relu(1 + fake).
+        generator_logits: what the generator's loss is averaged over: every ``patch``, or the mean logit of every
+            ``sample`` that the discriminator sees, a frame or a clip.
     """
 
     mean_real: Tensor
     mean_fake: Tensor
 
-    def __init__(self, width: int = 16, lecam_weight: float = 0.001):
+    def __init__(
+        self,
+        width: int = 16,
+        lecam_weight: float = 0.001,
+        *,
+        discriminator: DiscriminatorKind = "small-3d",
+        num_layers: int = 3,
+        loss: DiscriminatorLoss = "non-saturating",
+        generator_logits: GeneratorLogits = "patch",
+    ):
         super().__init__()
-        self.discriminator = PatchDiscriminator(width)
+        self.discriminator = build_discriminator(discriminator, width, num_layers)
         self.lecam_weight = lecam_weight
+        self.loss: DiscriminatorLoss = loss
+        self.generator_logits: GeneratorLogits = generator_logits
+        self.batches_a_step = 1
+        """How many batches share the step of the moving averages."""
+        self.values: dict[str, Tensor] = {}
+        """Figures of the last :meth:`discriminator_loss`: mean logits and LeCAM."""
         self.register_buffer("mean_real", torch.zeros(()))
         self.register_buffer("mean_fake", torch.zeros(()))
         self._pair: tuple[Tensor, Tensor] | None = None
 
     def forward(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
-        """The generator's loss; the pair is kept for :meth:`discriminator_loss`."""
+        """The generator's loss of (B, 3, T, H, W); the pair is kept for :meth:`discriminator_loss`."""
         self._pair = reconstruction.detach(), clip
         # The weights are held still, so that the generator's backward pass leaves them no gradients.
         self.discriminator.requires_grad_(False)
-        loss = F.softplus(-self.discriminator(reconstruction)).mean()
+        logits = self.discriminator(reconstruction).float()
         self.discriminator.requires_grad_(True)
-        return loss
+        if self.generator_logits == "sample":
+            logits = logits.flatten(1).mean(1)
+        return F.softplus(-logits).mean()
 
     def discriminator_loss(self) -> Tensor | None:
         """The discriminator's loss on the last pair, once; ``None`` where there was none since."""
@@ -68,9 +87,49 @@ class Adversary(nn.Module):
             return None
         reconstruction, clip = self._pair
         self._pair = None
-        fake, real = self.discriminator(reconstruction), self.discriminator(clip)
+        fake, real = self.discriminator(reconstruction).float(), self.discriminator(clip).float()
         with torch.no_grad():
-            self.mean_real.lerp_(real.mean(), 1 - LECAM_DECAY)
-            self.mean_fake.lerp_(fake.mean(), 1 - LECAM_DECAY)
+            means = mean_over_processes(torch.stack([real.mean(), fake.mean()]))
+            share = (1 - LECAM_DECAY) / self.batches_a_step
+            self.mean_real.lerp_(means[0], share)
+            self.mean_fake.lerp_(means[1], share)
         lecam = F.relu(real - self.mean_fake).square().mean() + F.relu(self.mean_real - fake).square().mean()
-        return F.softplus(-real).mean() + F.softplus(fake).mean() + self.lecam_weight * lecam
+        self.values = {"logit_real": real.detach().mean(), "logit_fake": fake.detach().mean(), "lecam": lecam.detach()}
+        if self.loss == "hinge":
+            loss = (F.relu(1 - real).mean() + F.relu(1 + fake).mean()) / 2
+        else:
+            loss = F.softplus(-real).mean() + F.softplus(fake).mean()
+        return loss + self.lecam_weight * lecam
+
+
+def adaptive_weight(error: Tensor, adversarial: Tensor, reconstruction: Tensor, last_layer: Tensor) -> Tensor:
+    """By what the adversarial loss is multiplied to pull the decoder's last layer as hard as the reconstruction loss.
+
+    min(|∂ error| / (|∂ adversarial| + 1e-4), 1e4) with the gradients of all processes together, a scalar without
+    gradient (Esser et al. 2021, arXiv:2012.09841, equation 7, with VidTok's constants).
+
+    Args:
+        error: the reconstruction loss, a scalar.
+        adversarial: the generator's loss, a scalar.
+        reconstruction: (B, 3, T, H, W) float32, which both losses follow from.
+        last_layer: weight of the layer that makes the frames.
+
+    Raises:
+        TrainingError: if the last layer isn't trained.
+    """
+    if not last_layer.requires_grad:
+        raise TrainingError(
+            "adversarial_weighting = adaptive needs a decoder whose last layer is trained; set it to constant"
+        )
+    # An average over patches: without a factor, the gradients of single values are too small for float16.
+    scale = 2.0 ** round(math.log2(reconstruction[0, :, 0].numel()))
+    norms = []
+    for loss, factor in ((error, 1.0), (adversarial, scale)):
+        (wanted,) = torch.autograd.grad(loss * factor, reconstruction, retain_graph=True)
+        # Powers of two leave all digits as they are.
+        second = torch.ldexp(torch.ones_like(loss), -FLOAT16_HEADROOM - torch.frexp(wanted.abs().max()).exponent)
+        with sound_gradients(bfloat16_on_cpu=torch.is_autocast_enabled("cpu")):
+            (gradient,) = torch.autograd.grad(reconstruction, last_layer, wanted * second, retain_graph=True)
+        with torch.no_grad():
+            norms.append(mean_over_processes(gradient.float() / (factor * second)).norm())
+    return (norms[0] / (norms[1] + SMALLEST_NORM)).clamp(0, MAX_ADAPTIVE_WEIGHT)

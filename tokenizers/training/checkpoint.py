@@ -4,23 +4,26 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from .errors import TrainingError
+from .recipe import Recipe
 
 FILE_NAME = "training.pt"
 FORMAT = 1
 
 
-def save_checkpoint(folder: Path, recipe: str, state: Mapping[str, Any]) -> None:
+def save_checkpoint(folder: Path, recipe: Recipe, state: Mapping[str, Any]) -> None:
     """Write ``state`` (numbers, texts and tensors in dicts and lists) for a recipe into ``folder``."""
     path = folder / FILE_NAME
     unfinished = path.with_name(f".{os.getpid()}.{FILE_NAME}")
     try:
-        torch.save({"format": FORMAT, "recipe": recipe, "state": dict(state)}, unfinished)
+        content = {"format": FORMAT, "recipe": recipe.identity, "steps": recipe.optimization.steps}
+        torch.save({**content, "state": dict(state)}, unfinished)
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
@@ -31,15 +34,15 @@ def has_checkpoint(folder: Path) -> bool:
     return (folder / FILE_NAME).is_file()
 
 
-def load_checkpoint(folder: Path, recipe: str) -> dict[str, Any] | None:
+def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     """The state in ``folder``, on the CPU; ``None`` where there is no checkpoint.
 
     Args:
         folder: that of the training.
-        recipe: what :meth:`Recipe.identity` says of the recipe that goes on.
+        recipe: the one that goes on; it may have more steps than the checkpoint's.
 
     Raises:
-        TrainingError: if the checkpoint is damaged, or that of another recipe.
+        TrainingError: if the checkpoint is damaged, that of another recipe, or of more steps.
     """
     if not has_checkpoint(folder):
         return None
@@ -51,9 +54,18 @@ def load_checkpoint(folder: Path, recipe: str) -> dict[str, Any] | None:
         raise TrainingError(f"{path} can't be read ({error}); remove it and train again") from error
     if content.get("format") != FORMAT:
         raise TrainingError(f"{path} is of another version of toklab; remove it and train again")
-    if content["recipe"] != recipe:
+    planned = recipe.optimization.steps
+    # Checkpoints of earlier versions don't say of how many steps they are.
+    steps = content.get("steps", planned)
+    if content["recipe"] != _with_steps(recipe, steps).identity:
         raise TrainingError(
             f"{path} belongs to another recipe, or to an earlier form of this one; choose another output folder or "
             "remove the file"
         )
+    if planned < steps:
+        raise TrainingError(f"{path} is of a training of {steps} steps; give at least as many, not {planned}")
     return content["state"]
+
+
+def _with_steps(recipe: Recipe, steps: int) -> Recipe:
+    return replace(recipe, optimization=replace(recipe.optimization, steps=steps))

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..card import Card, TrainingRecord
+from ..card import NOT_RECORDED, Card, TrainingRecord
 from ..card_file import card_from_values
 from ..checkpoints import sha256_of
 from .recipe import Recipe
@@ -70,7 +70,8 @@ def export(folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], record: 
     save_file(dict(weights), unfinished)
     os.replace(unfinished, target)
     checkpoint = {"path": f"../{WEIGHTS_FOLDER}/{target.name}", "sha256": sha256_of(target)}
-    values = dict(recipe.tokenizer) | {"checkpoint": checkpoint, "training": asdict(record)}
+    kept = {name: value for name, value in asdict(record).items() if value not in (None, NOT_RECORDED)}
+    values = dict(recipe.tokenizer) | {"checkpoint": checkpoint, "training": kept}
     unfinished = card.with_name(f".{os.getpid()}.{card.name}")
     unfinished.write_text(to_toml(values), encoding="utf-8")
     os.replace(unfinished, card)

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from .adversary import Adversary, adaptive_weight
 from .objective import PerceptualLoss
 
 WINDOW_TAPS = 11
@@ -75,27 +76,70 @@ class WeightedLoss:
 
 
 class ReconstructionTerms(nn.Module):
-    """The weighted sum of terms that compare a reconstruction with its clip: what objectives get as perceptual loss.
+    """The weighted terms that compare a reconstruction with its clip: what objectives get beside their own.
 
-    The trainer sets :attr:`step` before every step and logs :attr:`values` after it.
+    An objective calls either the sum of all terms, or :meth:`perceptual` and then :meth:`adversarial`. The trainer sets
+    :attr:`step` before every step and logs :attr:`values` after it.
+
+    Args:
+        terms: by name; the one called ``adversarial`` is an :class:`Adversary`.
+        adaptive: whether the weight of the adversarial term is multiplied by :func:`adaptive_weight`, which takes an
+            objective that calls :meth:`adversarial`.
     """
 
-    def __init__(self, terms: Mapping[str, WeightedLoss]):
+    def __init__(self, terms: Mapping[str, WeightedLoss], *, adaptive: bool = False):
         super().__init__()
         self.terms = dict(terms)
+        self.adaptive = adaptive
         self.networks = nn.ModuleDict(
             {name: term.loss for name, term in terms.items() if isinstance(term.loss, nn.Module)}
         )
         self.step = 0
         """Optimizer steps done so far."""
         self.values: dict[str, Tensor] = {}
-        """The terms of the last call, unweighted and detached."""
+        """The terms of the last reconstruction, unweighted and detached."""
+
+    @property
+    def adversary(self) -> Adversary | None:
+        """The discriminator with its losses, where there is one."""
+        loss = self.terms["adversarial"].loss if "adversarial" in self.terms else None
+        assert loss is None or isinstance(loss, Adversary)
+        return loss
 
     def forward(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
-        """A scalar, of (B, 3, T, H, W) and the same; zero where no term has started."""
+        """The sum of all terms, a scalar, of (B, 3, T, H, W) and the same; zero where no term has started."""
+        return self._sum(list(self.terms), reconstruction, clip)
+
+    def perceptual(self, reconstruction: Tensor, clip: Tensor) -> Tensor:
+        """The sum of all terms but the adversarial one."""
+        return self._sum([name for name in self.terms if name != "adversarial"], reconstruction, clip)
+
+    def adversarial(self, reconstruction: Tensor, clip: Tensor, error: Tensor, last_layer: Tensor) -> Tensor:
+        """The weighted adversarial term, a scalar; zero before its start.
+
+        Args:
+            reconstruction: (B, 3, T, H, W) float32, with gradients.
+            clip: the same shape.
+            error: the reconstruction loss, which adaptive weights compare with; it follows from ``reconstruction``.
+            last_layer: weight of the layer that makes the frames.
+        """
+        term, adversary = self.terms["adversarial"], self.adversary
+        assert adversary is not None
+        if self.step < term.start:
+            return reconstruction.new_zeros(())
+        value = adversary(reconstruction, clip)
+        self.values["adversarial"] = value.detach()
+        if not self.adaptive:
+            return term.weight * value
+        weight = adaptive_weight(error, value, reconstruction, last_layer)
+        self.values["adaptive_weight"] = weight
+        return term.weight * weight * value
+
+    def _sum(self, names: list[str], reconstruction: Tensor, clip: Tensor) -> Tensor:
         total = reconstruction.new_zeros(())
         self.values = {}
-        for name, term in self.terms.items():
+        for name in names:
+            term = self.terms[name]
             if self.step >= term.start:
                 value = term.loss(reconstruction, clip)
                 self.values[name] = value.detach()

@@ -20,6 +20,11 @@ from .errors import TrainingError
 Section = TypeVar("Section")
 
 
+def later(default: Any) -> Any:
+    """A field that recipes didn't have from the start; at its default it leaves their identity as it was."""
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class Optimization:
     """How weights are moved, for how long, and what is written on the way."""
@@ -27,7 +32,9 @@ class Optimization:
     steps: int = 2000
     """Optimizer steps."""
     batch_size: int = 4
-    """Clips a step and process."""
+    """Clips of a batch; each process has its own."""
+    accumulated_batches: int = later(1)
+    """Batches whose gradients make one step: a step sees this · ``batch_size`` clips a process."""
     optimizer: Literal["adamw", "adam"] = "adamw"
     learning_rate: float = 1e-3
     final_learning_rate: float = 1e-5
@@ -44,11 +51,13 @@ class Optimization:
     betas: tuple[float, ...] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
+    """Gradients are scaled down to this norm; those of the discriminator have their own."""
     ema_decay: float = 0.995
     """Of the averaged weights, which are validated and kept."""
-    precision: Literal["32-true", "bf16-mixed"] = "32-true"
-    """As Lightning Fabric calls it."""
+    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = "32-true"
+    """As Lightning Fabric calls it; weights and loss terms are in float32 always. ``16-mixed`` scales losses."""
+    compile: bool = later(False)
+    """Whether ``torch.compile`` makes kernels for the networks, which takes minutes once."""
     seed: int = 0
     """Everything random follows from it, the step and the process."""
     log_every: int = 20
@@ -66,15 +75,45 @@ class Terms:
     lpips: float = 0.0
     """Of LPIPS (VGG); where its weights aren't on this machine, ``ssim_instead`` is the weight of the SSIM term."""
     ssim_instead: float = 0.0
+    lpips_dropout: bool = later(False)
+    """Whether half of LPIPS's differences are left out at random, as it happens in VidTok's trainings."""
     adversarial: float = 0.0
-    """Of a 3-D patch discriminator's loss."""
+    """Of what a discriminator says of the reconstruction; see :attr:`adversarial_apart`."""
     adversarial_start: int = 0
     """Optimizer steps before the discriminator takes part."""
+    adversarial_weighting: Literal["constant", "adaptive"] = later("constant")
+    """``adaptive``: the weight is multiplied by the ratio of the gradients' norms in the decoder's last layer, that of
+    the reconstruction loss over that of the adversarial one (Esser et al. 2021, arXiv:2012.09841, equation 7)."""
+    generator_logits: Literal["patch", "sample"] = later("patch")
+    """What the generator's loss is averaged over: all logits, or their mean over each sample that the discriminator
+    sees, a frame or a clip. VidTok's code does the latter."""
+    discriminator: Literal["small-3d", "patch-2d", "patch-3d"] = later("small-3d")
+    """``patch-2d``: VidTok's PatchGAN on single frames; ``patch-3d``: the same on clips; both with batch norm."""
+    discriminator_loss: Literal["non-saturating", "hinge"] = later("non-saturating")
     discriminator_width: int = 16
     """Channels of the discriminator's first layer."""
+    discriminator_layers: int = later(3)
+    """Layers of a PatchGAN that halve its frames."""
     discriminator_learning_rate: float = 1e-4
+    discriminator_clip_norm: float = later(0.0)
+    """The discriminator's gradients are scaled down to this norm; 0 leaves them."""
     lecam: float = 0.001
     """Weight of LeCAM in the discriminator's loss."""
+
+    @property
+    def adversarial_apart(self) -> bool:
+        """Whether the adversarial term is added to the whole loss.
+
+        In its first form, with a small discriminator and plain losses, it is part of the perceptual loss: whatever the
+        objective multiplies that by holds for it, too.
+        """
+        plain = ("constant", "patch", "small-3d", "non-saturating")
+        return (
+            self.adversarial_weighting,
+            self.generator_logits,
+            self.discriminator,
+            self.discriminator_loss,
+        ) != plain
 
 
 @dataclass(frozen=True)
@@ -117,7 +156,18 @@ class Recipe:
             del deciding[name]
         for name in ("log_every", "validate_every", "checkpoint_every"):
             del deciding["optimization"][name]
+        _leave_out_later_fields(self, deciding)
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _leave_out_later_fields(section: Any, values: dict[str, Any]) -> None:
+    """Remove fields of :func:`later` at their default from the values of a dataclass, and of those in it."""
+    for f in dataclasses.fields(section):
+        value = getattr(section, f.name)
+        if f.metadata.get("later") and value == f.default:
+            values.pop(f.name, None)
+        elif dataclasses.is_dataclass(value) and f.name in values:
+            _leave_out_later_fields(value, values[f.name])
 
 
 def shipped_recipes() -> dict[str, Traversable]:
@@ -185,6 +235,8 @@ def _recipe(values: dict[str, Any], file: str) -> Recipe:
     for key in ("objective", "grow", "start"):
         if (value := getattr(recipe, key)) and ":" not in value:
             raise TrainingError(f"{file}: {key} is written module:name, not {value!r}")
+    if recipe.optimization.accumulated_batches < 1:
+        raise TrainingError(f"{file}: optimization: accumulated_batches must be at least 1")
     if recipe.grow and not recipe.init:
         raise TrainingError(f"{file}: grow needs init, the recipe whose model grows")
     return recipe
@@ -215,6 +267,8 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         value = float(value)
     if hint in (int, float) and (type(value) is not hint or value < 0):
         raise TrainingError(f"{where} must be a {'whole ' if hint is int else ''}number from 0, not {value!r}")
+    if hint is bool and not isinstance(value, bool):
+        raise TrainingError(f"{where} must be true or false, not {value!r}")
     if hint is str and not isinstance(value, str):
         raise TrainingError(f"{where} must be a string, not {value!r}")
     return value

@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import nullcontext
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..networks.quantizers.interface import Quantization
 from ..networks.quantizers.kl import KLQuantizer
-from ..training.objective import Objective, PerceptualLoss
+from ..training.objective import AdversarialLoss, Objective, PerceptualLoss
+from ..training.reconstruction import ReconstructionForm, ReconstructionLoss
+from .layers import CausalConv
 from .model import VidTokModel
 
 
 class VidTokObjective(Objective[VidTokModel]):
-    """Mean absolute error, a perceptual loss, and KL, FSQ, LFQ or VQ regularization.
+    """Absolute error, a perceptual and an adversarial loss, and KL, FSQ, LFQ or VQ regularization.
 
-    Each is averaged over all values, where the official code sums the first two over the values of a frame; the weights
-    here are to be read accordingly. Latents of a KL model are drawn from the posterior.
+    Latents of a KL model are drawn from the posterior.
 
     Args:
         model: every parameter of which is trained, but for the encoder where that is fixed.
+        reconstruction: ``mean``: errors are averaged over all values, and weights are to be read accordingly;
+            ``likelihood``: they are summed over the values of a frame under a learned variance, as in the official
+            code. See :class:`ReconstructionLoss`.
         perceptual: added to the absolute error, if given.
         perceptual_weight: its weight.
+        adversarial: added to the reconstruction loss, if given; it brings its weight.
         regularization_weight: multiplies the regularizer's own loss, whose terms it weights itself.
         train_encoder: ``False`` in the second of VidTok's two stages, where the decoder alone learns.
     """
+
+    takes_adversarial = True
 
     def __init__(
         self,
         model: VidTokModel,
         *,
+        reconstruction: ReconstructionForm = "mean",
         perceptual: PerceptualLoss | None = None,
         perceptual_weight: float = 1.0,
+        adversarial: AdversarialLoss | None = None,
         regularization_weight: float = 1.0,
         train_encoder: bool = True,
     ):
         super().__init__()
         self.model = model
-        self._perceptual = perceptual
-        self.perceptual_weight = perceptual_weight
+        self.reconstruction_loss = ReconstructionLoss(
+            reconstruction, perceptual=perceptual, perceptual_weight=perceptual_weight, adversarial=adversarial
+        )
         self.regularization_weight = regularization_weight
         self.train_encoder = train_encoder
         model.encoder.requires_grad_(train_encoder)
         # Codes that moved would no longer be those that the fixed encoder aims at.
         model.regularization.requires_grad_(train_encoder)
-        self._last: tuple[Tensor, Quantization] | None = None
+        self._seen: list[tuple[Tensor, Quantization]] = []
 
     def forward(self, clip: Tensor, step: int) -> Mapping[str, Tensor]:
-        """``total``, ``l1``, ``perceptual`` and ``regularization`` of (B, 3, T, H, W); see :class:`Objective`."""
+        """The terms of :class:`ReconstructionLoss`, and ``regularization``, of (B, 3, T, H, W).
+
+        See :class:`Objective`.
+        """
         regularizer = self.model.regularization
         with nullcontext() if self.train_encoder else torch.no_grad():
             features = self.model.encode(clip)
@@ -58,19 +71,34 @@ class VidTokObjective(Objective[VidTokModel]):
                 noise = torch.randn_like(features.chunk(2, dim=1)[0])
             quantization = regularizer(features, noise)
         reconstruction = self.model.decode(quantization.latents)
-        terms = {"l1": (reconstruction - clip).abs().mean()}
-        total = terms["l1"]
-        if self._perceptual is not None:
-            terms["perceptual"] = self._perceptual(reconstruction, clip)
-            total = total + self.perceptual_weight * terms["perceptual"]
+        terms = self.reconstruction_loss(reconstruction, clip, self.last_layer())
+        total = terms.pop("total")
         if self.train_encoder:
             terms["regularization"] = regularizer.loss(features, quantization, step)
             total = total + self.regularization_weight * terms["regularization"]
-            self._last = features.detach(), quantization
+            kept = Quantization(quantization.latents.detach(), quantization.codes)
+            self._seen.append((features.detach(), kept))
         return {"total": total} | {name: term.detach() for name, term in terms.items()}
 
+    def trained_parameters(self) -> Iterable[nn.Parameter]:
+        """Those of the model that require a gradient, and the learned variance."""
+        yield from super().trained_parameters()
+        yield from self.reconstruction_loss.parameters()
+
+    def last_layer(self) -> Tensor:
+        """Of the decoder."""
+        last = self.model.decoder.conv_out
+        return last.conv.weight if isinstance(last, CausalConv) else last.weight
+
+    def compiled_modules(self) -> Iterable[nn.Module]:
+        """Encoder and decoder, as in the official code."""
+        return self.model.encoder, self.model.decoder
+
     def after_step(self, step: int) -> None:
-        """Move the codebook, where it learns from moving averages."""
-        if self._last is not None:
-            self.model.regularization.update(*self._last)
-            self._last = None
+        """Move the codebook by all batches of the step, where it learns from moving averages."""
+        if self._seen:
+            features, quantizations = zip(*self._seen, strict=True)
+            latents = torch.cat([one.latents for one in quantizations])
+            codes = tuple(map(torch.cat, zip(*(one.codes for one in quantizations), strict=True)))
+            self.model.regularization.update(torch.cat(features), Quantization(latents, codes))
+            self._seen = []

@@ -125,6 +125,10 @@ def test_programs_get_all_that_is_known() -> None:
     assert found["hints"] == ["download: toklab weights pull NAME"]
     assert any(row["source"].startswith("VidTok paper Table 1") for row in found["published"])
     assert document["broken_plugins"] == []
+    assert found["training"] is None
+    (ours,) = (record for record in document["tokenizers"] if record["name"] == "progressive-small-8x")
+    assert (ours["training"]["recipe"], ours["training"]["start_psnr"]) == ("progressive-8x", 23.044)
+    assert len(ours["training"]["init_hash"]) == 64
     for kind in ("datasets", "metrics", "suites"):
         assert json.loads(json.dumps(listing(kind).document(), allow_nan=False))[kind]
 

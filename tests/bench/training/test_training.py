@@ -14,9 +14,14 @@ from toklab.bench.training import validation as training_validation
 from toklab.bench.training.training import TrainingOptions, run_training
 from toklab.bench.training.validation import Validation, reconstruction_quality
 from toklab.datasets.folder import FolderDataset
+from toklab.datasets.identity import list_identity
+from toklab.datasets.interface import VideoSource
+from toklab.datasets.protocol import load_protocol
+from toklab.datasets.readers.choice import open_reader
 from toklab.datasets.video_writer import write_video
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
 from typer.testing import CliRunner
@@ -45,6 +50,8 @@ log_every = 1
 checkpoint_every = 1
 """
 
+SMALL = sorted(name for name in shipped_recipes() if "paper" not in name)
+"""Those of full size take two steps in tests/perf."""
 RecipeWriter = Callable[..., Path]
 
 
@@ -93,14 +100,22 @@ def stages(tmp_path: Path, write_recipe: RecipeWriter) -> Callable[[str], Path]:
 
 @pytest.mark.slow
 @pytest.mark.sampled(5)
-@pytest.mark.parametrize("name", sorted(shipped_recipes()))
-def test_every_shipped_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -> None:
+@pytest.mark.parametrize("name", SMALL)
+def test_every_small_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -> None:
     path = stages(name)
     recipe = load_recipe(name)
     card = load_cards([path.parent])[recipe.tokenizer["name"]]
     assert card.training is not None
     assert (card.training.recipe, card.training.steps) == (name, 2)
     assert card.training.data == "2 synthetic clips (100% of the batches)"
+    assert card.training.data_hash == "none"
+    assert card.training.recipe_hash == load_recipe(path.parent.parent.parent.parent / f"{name}.toml").identity
+    init = path.parent.parent.parent / recipe.init / "weights" / f"{load_recipe(recipe.init or name).tokenizer['name']}"
+    assert card.training.init_hash == (sha256_of(init.with_suffix(".safetensors")) if recipe.init else "none")
+    with (path.parent.parent / "validation.csv").open() as file:
+        rows = {int(row["step"]): float(row["psnr"]) for row in csv.DictReader(file)}
+    assert rows.keys() == {0, 2}
+    assert card.training.start_psnr == pytest.approx(rows[0], abs=1e-3)
     tokenizer = build_tokenizer(card)
     video = torch.rand(1, 3, 17, 16, 16) * 2 - 1
     assert tokenizer.decode(tokenizer.encode(video)).shape == video.shape
@@ -163,11 +178,59 @@ def test_the_command_trains_on_a_folder_resumes_and_says_what_it_did(
     card = load_cards([out / "cards"])["vidtok-small-kl-16chn"]
     assert card.training is not None
     assert card.training.data == "1 videos"
+    assert card.training.data_hash == list_identity(FolderDataset(folder).sources())
+    assert card.training.init_hash == "none"
+    assert card.training.start_psnr is not None
     assert card.training.command == f"toklab train {recipe} --data clips"
     with (out / "training.csv").open() as file:
         assert [row["step"] for row in csv.DictReader(file)] == ["1", "2"]
     assert (out / "validation.csv").is_file()
     assert list((out / "tensorboard").iterdir())
+
+
+@pytest.mark.slow
+def test_the_command_streams_a_table_and_validates_on_videos_of_ones_own(
+    write_recipe: RecipeWriter, tmp_path: Path
+) -> None:
+    from toklab.bench.cli.main import app
+
+    clip = tmp_path / "held-out" / "clip.mp4"
+    (tmp_path / "broken.mp4").write_bytes(b"no video")
+    table = tmp_path / "videos.csv"
+    table.write_text(f"path\n{clip}\nbroken.mp4\n")
+    recipe = write_recipe("vidtok-kl-16chn", name="mine", synthetic_share=0.0)
+    recipe.write_text(recipe.read_text().replace("num_clips = 1", 'num_clips = 1\nmetrics = ["psnr", "ssim"]'))
+    out = tmp_path / "out"
+    arguments = ["train", str(recipe), "--data", str(table), "--out", str(out), "--device", "cpu", "--workers", "1"]
+    done = CliRunner().invoke(app, [*arguments, "--validate", str(clip.parent), "--tensorboard"])
+    assert done.exit_code == 0, done.output
+    listed = (out / "passed_over.txt").read_text().splitlines()
+    assert len(listed) == 1
+    assert "broken.mp4" in listed[0]
+    card = load_cards([out / "cards"])["vidtok-small-kl-16chn"]
+    best = load_cards([out / "best" / "cards"])["vidtok-small-kl-16chn"]
+    assert card.training is not None
+    assert best.training is not None
+    assert card.training.data == "2 videos, 1 videos passed over"
+    assert card.training.data_hash.startswith("listed:")
+    assert "held-out" in card.training.validation
+    with (out / "validation.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["step"] for row in rows] == ["0", "2"]
+    figures = {int(row["step"]): float(row["psnr"]) for row in rows}
+    assert best.training.steps == max(figures, key=lambda step: figures[step])
+    assert best.training.psnr == pytest.approx(max(figures.values()), abs=6e-4)
+    # By the definition: frames of the first window as they are, without the bench.
+    protocol = load_protocol("vidtok").derive(height=16, width=16)
+    with open_reader(VideoSource("clip", clip)) as reader:
+        window = protocol.windows(reader.num_frames, reader.fps, causal=True)[0]
+        video = protocol.transform(reader.frames(window.frame_ids))[None]
+    tokenizer = build_tokenizer(best)
+    made = tokenizer.decode(tokenizer.encode(video)).clamp(-1, 1)
+    errors = ((made - video) / 2).square().mean((0, 1, 3, 4)).double()
+    assert best.training.psnr == pytest.approx(float((-10 * torch.log10(errors)).mean()), abs=0.01)
+    assert sorted(path.name for path in (out / "samples").iterdir()) == ["step-0000000.png", "step-0000002.png"]
+    assert any(b"samples" in path.read_bytes() for path in (out / "tensorboard").iterdir())
 
 
 def test_the_validation_of_a_perfect_tokenizer() -> None:

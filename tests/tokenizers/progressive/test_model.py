@@ -132,6 +132,7 @@ def test_the_recursion_is_that_of_the_paper(make_model: MakeModel, num_frames: i
     model = make_model(ratio=16)
     assert isinstance(model, ProgressiveModel)
     level = model.level(16)
+    assert level.affine is not None
     video = clip(num_frames)
     key, full = model.features(video[:, :, ::2], 8), model.features(video, 8)
     scale = 1 + level.affine(key.mean((3, 4)).movedim(1, -1)).movedim(-1, 1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from toklab.tokenizers.training.adversary import Adversary
-from toklab.tokenizers.training.loop import ClipSource, Progress, TrainingResult, train
+from toklab.tokenizers.training.loop import BestWeights, ClipSource, Progress, TrainingResult, train
 from toklab.tokenizers.training.losses import ReconstructionTerms, WeightedLoss, multi_scale_ssim_loss
 from toklab.tokenizers.training.recipe import Optimization, Recipe, Terms
 from toklab.tokenizers.vidtok.config import VidTokConfig
@@ -38,6 +38,7 @@ class TinyTraining:
     steps: int = STEPS
     optimization: Mapping[str, Any] | None = None
     clips: ClipSource = batch_of_step
+    best: BestWeights | None = None
 
     def objective(self, terms: ReconstructionTerms | None = None) -> VidTokObjective:
         """A seeded objective on a network of 8 channels."""
@@ -68,7 +69,7 @@ class TinyTraining:
         terms = ReconstructionTerms(found)
         objective = self.objective(terms)
 
-        def validate() -> dict[str, float]:
+        def validate(step: int) -> dict[str, float]:
             clip = batch_of_step(-1, 0)
             # Draws on purpose: validation must not move the randomness of the training.
             return {"psnr": float(-(objective.model.reconstruct(clip) - clip + 0 * torch.randn(1)).square().mean())}
@@ -81,6 +82,7 @@ class TinyTraining:
             validate,
             self.folder / name,
             resume=resume,
+            best=self.best,
             on_progress=on_progress,
         )
 

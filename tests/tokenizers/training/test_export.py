@@ -10,7 +10,7 @@ from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.training.export import export, initial_card, stored_weights
 from toklab.tokenizers.training.recipe import load_recipe
 
-RECORD = TrainingRecord("r", "toklab train r", "2 videos", 10, 0, 7, 'a "CPU"', "12 clips", 21.5)
+RECORD = TrainingRecord("r", "toklab train r", "2 videos", 10, 0, 7, 'a "CPU"', "12 clips", 21.5, 8.25, "12ab", "none")
 
 
 @pytest.mark.slow
@@ -23,6 +23,9 @@ def test_exported_cards_load_with_their_weights_and_their_record(tmp_path: Path,
     card = load_cards([tmp_path / "cards"])[initial_card(recipe).name]
     assert Path(str(card.source)) == path
     assert card.training == RECORD
+    assert card.training is not None
+    assert "init_hash" not in path.read_text()
+    assert card.training.facts["init_hash"] == "not recorded"
     assert dataclasses.replace(card.spec, weights="") == dataclasses.replace(initial_card(recipe).spec, weights="")
     loaded = build_tokenizer(card)
     for key, value in loaded.model.state_dict().items():  # type: ignore[attr-defined]

@@ -5,8 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from toklab.tokenizers.training import loop
+from toklab.tokenizers.training.descent import learning_rate
 from toklab.tokenizers.training.errors import TrainingError
-from toklab.tokenizers.training.loop import Progress, learning_rate
+from toklab.tokenizers.training.fabric import launch_fabric
+from toklab.tokenizers.training.loop import BestWeights, Progress, TrainingResult
 from toklab.tokenizers.training.recipe import Optimization
 
 
@@ -133,3 +136,66 @@ def test_weights_of_many_inputs_learn_more_slowly(tiny_training, tmp_path) -> No
             if change > 0.98e-3 * share:
                 shares.add(round(share, 3))
     assert len(shares) > 2
+
+
+@pytest.mark.slow
+def test_the_best_weights_are_kept_once_each_and_a_resumed_training_knows_them(tiny_training) -> None:
+    def kept(name: str, **options: Any) -> list[TrainingResult]:
+        found: list[TrainingResult] = []
+        training = tiny_training(optimization={"validate_every": 1}, best=BestWeights("psnr", True, found.append))
+        if options:
+            with pytest.raises(Killed):
+                training.run(name=name, on_progress=kill_at(options["killed_at"]))
+        final = training.run(name=name, resume=bool(options))
+        with (training.folder / name / "validation.csv").open() as file:
+            figures = [float(row["psnr"]) for row in csv.DictReader(file)]
+        assert len(figures) == final.steps + 1
+        return found
+
+    whole = kept("whole")
+    figures = [result.validation["psnr"] for result in whole]
+    assert whole[0].steps == 0
+    assert figures == sorted(set(figures))
+    parts = kept("parts", killed_at=5)
+    # The checkpoint is of step 4, so step 5 is done and kept again, and nothing that is worse than the best of before.
+    assert parts[-1].steps == whole[-1].steps
+    assert all(torch.equal(parts[-1].weights[name], value) for name, value in whole[-1].weights.items())
+    assert {result.steps for result in parts} == {result.steps for result in whole}
+
+
+def test_the_log_has_the_times_of_data_and_steps(tiny_training) -> None:
+    seen: list[Progress] = []
+    training = tiny_training(steps=3)
+    training.run(on_progress=seen.append)
+    with (training.folder / "run" / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert all(float(row["step_seconds"]) > 0 and float(row["data_seconds"]) >= 0 for row in rows[1:])
+    assert [progress.num_timed for progress in seen] == [0, 1, 2]
+    assert seen[-1].step_seconds > 0
+
+
+@pytest.mark.slow
+def test_all_processes_but_the_first_take_its_figures_and_write_nothing(
+    tiny_training, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class OtherProcess:
+        """Fabric as a process sees it that isn't the first."""
+
+        is_global_zero = False
+
+        def __init__(self, *arguments: Any):
+            self._fabric = launch_fabric(*arguments)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._fabric, name)
+
+        def broadcast(self, own: Any) -> Any:
+            assert own == {}, "only the first process measures"
+            return {"psnr": 7.0}
+
+    monkeypatch.setattr(loop, "launch_fabric", OtherProcess)
+    kept: list[TrainingResult] = []
+    training = tiny_training(best=BestWeights("psnr", True, kept.append))
+    assert training.run().validation == {"psnr": 7.0}
+    assert kept == []
+    assert list((training.folder / "run").iterdir()) == []

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import pytest
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.export import initial_card
-from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
+from toklab.tokenizers.training.recipe import Recipe, load_recipe, shipped_recipes
 
 MINIMAL = 'name = "mine"\nobjective = ".vidtok.objective:VidTokObjective"\n[tokenizer]\nname = "mine"\n'
 
@@ -59,6 +60,8 @@ def test_identity_follows_what_decides_the_weights(tmp_path: Path) -> None:
         ('[optimization]\nschedule = "linear"\n', "schedule must be one of cosine, constant"),
         ("grow = 3\n", "can't be read as a recipe|grow must be a string"),
         ("[terms]\nssim = -1\n", "ssim must be a number from 0"),
+        ("[terms]\nlpips_dropout = 1\n", "lpips_dropout must be true or false"),
+        ("[optimization]\naccumulated_batches = 0\n", "accumulated_batches must be at least 1"),
         ("[extra]\n", "extra is no key"),
     ],
 )
@@ -84,3 +87,19 @@ def test_unknown_names_circles_and_growth_from_nothing_are_refused(tmp_path: Pat
     (tmp_path / "c.toml").write_text('grow = ".progressive.model:grow"\n' + MINIMAL)
     with pytest.raises(TrainingError, match="grow needs init"):
         load_recipe(tmp_path / "c.toml")
+
+
+def test_fields_that_came_later_leave_identities_as_they_were() -> None:
+    recipe = Recipe("mine", "a:b", {"name": "mine"})
+    # What it was before there was any of them; another one would orphan checkpoints.
+    assert recipe.identity == "c60cedd10bb6f017"
+    changed = {
+        "terms": {"adversarial_weighting": "adaptive", "discriminator_layers": 2, "lpips_dropout": True},
+        "optimization": {"accumulated_batches": 2, "compile": True},
+    }
+    seen = {recipe.identity}
+    for section, values in changed.items():
+        for name, value in values.items():
+            table = dataclasses.replace(getattr(recipe, section), **{name: value})
+            seen.add(dataclasses.replace(recipe, **{section: table}).identity)
+    assert len(seen) == 6

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from .distributed import mean_over_processes
+from ..distributed import mean_over_processes
 
 PROBABILITY_FLOOR = 1e-5
 """Probabilities below it count with its logarithm."""

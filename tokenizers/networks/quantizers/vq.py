@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from .distributed import same_on_all_processes, sum_over_processes
+from ..distributed import same_on_all_processes, sum_over_processes
 from .entropy import INVERSE_TEMPERATURE, codebook_entropies
 from .interface import Quantization, Quantizer, straight_through
 from .product import without_autocast

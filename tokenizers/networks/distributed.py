@@ -1,4 +1,4 @@
-"""Statistics of codes over all processes of a distributed training; without one, each is the identity."""
+"""Sums and means over all processes of a distributed training; without one, each is the identity."""
 
 from __future__ import annotations
 
