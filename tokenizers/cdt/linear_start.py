@@ -1,9 +1,11 @@
 """Weights from which a small CDT starts as a linear transform of blocks of the clip.
 
 Residual blocks start as their shortcuts, which keep the leading channels. The encoder's resampling layers keep the
-principal components of what they merge; each upsampling of the condition decoder is the least-squares estimate of the
-clip's components at its own resolution; and the denoiser starts with the estimate that its second condition map gives,
-whatever noise it sees.
+principal components of what they merge. Each upsampling of the condition decoder is the least-squares estimate of the
+clip's components at its own resolution. The denoiser estimates the components of 2×2 pixels from the noisy frames and
+the second condition map, at every noise level with Wiener's weights: two of its blocks add them up in stages
+(:mod:`toklab.tokenizers.cdt.wiener`), with gains that follow the time embedding
+(:mod:`toklab.tokenizers.cdt.time_gains`).
 """
 
 from __future__ import annotations
@@ -42,13 +44,18 @@ from .layers import (
     pad_edges,
 )
 from .model import CDTModel, channels_last
+from .schedule import signal_shares
+from .time_gains import IDLE_BIAS, set_gain_block, set_time_embedding
+from .wiener import fit_stages, gain
 
-IDLE_BIAS = 0.05
-"""Of the norm that ends a residual block: its ReLU is open, so that the block can learn."""
-ANCHOR_SHARE = 10.0
+ANCHOR_SHARE = 2000.0
 """Energy of two opposite constants before the last norm, over that of a clip: they make the norm nearly linear."""
 CLIP_ENERGY = 0.25
 """Of a pixel's channel in [-1, 1], on average."""
+LARGEST_PART = 0.25
+"""Of the noise that a gain passes at most, over the variance that the gain is of."""
+FIT_TIMES = (1.0, 0.01)
+"""Places in the noise schedule of the clips that the last layers are fitted to, in turn: pure noise and nearly none."""
 PHASES = (((-1, 0, 1), (4, 2, 0)), ((0, 1), (3, 1)))
 """For even and odd places of a transposed convolution of stride 2: what they see, relative to their half, and by which
 taps."""
@@ -158,19 +165,23 @@ def _fit_condition_decoder(compressor: Compressor, latents: Tensor, video: Tenso
 
 
 def _fit_denoiser(denoiser: Denoiser, conditions: list[Tensor], video: Tensor) -> None:
-    """Set the way from the second map through its level's skip connection to the frames; other weights stay."""
+    """Set the way from noisy frames and the second map through level 1's skip connection to the clean frames."""
     config = denoiser.config
     widths = config.denoiser_widths
-    for level, down in enumerate(denoiser.downs):
-        if level < config.condition_times:
-            _set_shortcut(cast(ResnetBlock, cast(nn.ModuleDict, down)["0"]), widths[level - 1] if level else 3)
+    # The first levels keep noisy frames; below them the condition comes first.
+    for level in range(2, config.condition_times):
+        _set_shortcut(cast(ResnetBlock, cast(nn.ModuleDict, denoiser.downs[level])["0"]), widths[level - 1])
     for level, up in zip(range(len(widths) - 1, 0, -1), denoiser.ups, strict=True):
         _set_shortcut(cast(ResnetBlock, cast(nn.ModuleDict, up)["0"]), widths[level])
+    _fit_estimate(denoiser, conditions[1], video)
+    shares = signal_shares(config.num_timesteps)
+    steps = (torch.tensor(FIT_TIMES).repeat(len(video))[: len(video)] * (config.num_timesteps - 1)).long()
+    share = shares[steps].view(-1, 1, 1, 1, 1)
     noise = torch.randn(video.shape, generator=torch.Generator().manual_seed(0))
-    time = torch.ones(video.shape[0], 1)
+    noisy, time = share.sqrt() * video + (1 - share).sqrt() * noise, steps[:, None] / config.num_timesteps
 
     def run() -> None:
-        denoiser(config.sample_gamma * noise, time, conditions, FeatureCache())
+        denoiser(noisy, time, conditions, FeatureCache())
 
     upsample = cast(nn.ModuleDict, denoiser.ups[-1])["3"]
     assert isinstance(upsample, TransposedUpsample)
@@ -178,7 +189,8 @@ def _fit_denoiser(denoiser: Denoiser, conditions: list[Tensor], video: Tensor) -
     anchor = (ANCHOR_SHARE * 3 * CLIP_ENERGY / 2) ** 0.5
     assert upsample.conv.bias is not None
     upsample.conv.bias[-2], upsample.conv.bias[-1] = anchor, -anchor
-    conv = cast(CausalConv, denoiser.final_conv[1])
+    norm, conv = cast(ChannelLayerNorm, denoiser.final_conv[0]), cast(CausalConv, denoiser.final_conv[1])
+    norm.g[0, :-2] = anchor * (2 / config.unet_dim) ** 0.5
     x, side = _input_of(conv, run), WIDE_KERNEL // 2
     windows = pad_edges(x, 0, side, side).unfold(2, WIDE_KERNEL, 1).unfold(3, WIDE_KERNEL, 1)
     positions = draw_positions(x)
@@ -187,6 +199,50 @@ def _fit_denoiser(denoiser: Denoiser, conditions: list[Tensor], video: Tensor) -
     set_zero(conv)
     conv.weight[:, :, -1] = weight.view(3, -1, WIDE_KERNEL, WIDE_KERNEL)
     conv.bias.copy_(bias)
+
+
+def _fit_estimate(denoiser: Denoiser, condition: Tensor, video: Tensor) -> None:
+    """Make level 1 of the way down estimate components of 2×2 pixels, and that of the way up begin with them."""
+    top, level = (cast(nn.ModuleDict, denoiser.downs[index]) for index in range(2))
+    width = denoiser.config.unet_dim
+    rows = _component_rows(space_time_blocks(video, 1, 2), min(width, condition.shape[-1]))
+    number = len(rows)
+    conv = cast(Downsample, top["3"]).conv
+    assert conv.bias is not None
+    set_zero(conv)
+    conv.weight[:number, :3, 0, 1:, 1:] = rows.unflatten(1, (2, 2, -1)).permute(0, 3, 1, 2)
+    # Level 0's two blocks add their idle bias to what they pass.
+    conv.bias[:number] = -2 * IDLE_BIAS * rows.sum(1)
+    shortcut, place = cast(ResnetBlock, level["0"]).res_conv, width
+    if shortcut is not None:
+        place = number
+        set_zero(shortcut)
+        kept = torch.arange(number)
+        shortcut.weight[kept, kept] = shortcut.weight[kept + place, kept + width] = 1
+    unit = rows[0].square().sum()
+    condition = condition[..., :number]
+    powers = condition.square().flatten(0, 3).mean(0) / unit
+    lacking = (space_time_blocks(video, 1, 2) @ rows.T - condition).square().flatten(0, 3).mean(0) / unit
+    shares = signal_shares(denoiser.config.num_timesteps)
+    blocks = [cast(ResnetBlock, level[name]) for name in ("0", "1")]
+    stages = fit_stages(powers, lacking, shares, len(blocks))
+    gains = torch.stack([gain(stage.variance, shares.double()) for stage in stages])
+    set_time_embedding(denoiser, 1 / gains)
+    noisy_offset, offset = 0.0, torch.zeros(number)
+    for index, (block, stage, start) in enumerate(zip(blocks, stages, (width, place), strict=True)):
+        mixture = torch.zeros(number, start + number)
+        mixture[:, :number], mixture[:, start:] = stage.noisy.diag(), stage.condition.diag()
+        noisy, estimate = stage.noisy.float(), stage.condition.float()
+        inner, outer = (noisy.abs() * (unit * (lacking + part * stage.variance)).sqrt() for part in (1.0, LARGEST_PART))
+        zero = noisy * noisy_offset + estimate * offset
+        offset = offset + set_gain_block(block, mixture, zero, place, index, inner=inner, outer=outer)
+        noisy_offset += IDLE_BIAS
+    # The layers that follow are fitted with zeros around frames, so that constants would stand out there.
+    last = cast(ResnetBlock, cast(nn.ModuleDict, denoiser.ups[-1])["0"])
+    _set_shortcut(last, 2 * width + place)
+    assert last.res_conv is not None
+    assert last.res_conv.bias is not None
+    last.res_conv.bias[:number] = -offset
 
 
 def _input_of(layer: nn.Module, run: Callable[[], object]) -> Tensor:
@@ -205,8 +261,12 @@ def _components(video: Tensor, num_frames: int, height: int, number: int) -> Ten
     duration = (video.shape[1] - 1) // max(1, num_frames - 1)
     padded = torch.cat([video[:, :1].expand(-1, duration - 1, -1, -1, -1), video], 1)
     blocks = space_time_blocks(padded, duration, video.shape[2] // height)
-    rows, _ = scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)
-    return blocks @ rows.T
+    return blocks @ _component_rows(blocks, number).T
+
+
+def _component_rows(blocks: Tensor, number: int) -> Tensor:
+    """From blocks as channels to their leading components, at most ``number``, as rows."""
+    return scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)[0]
 
 
 def _fit_upsample(layer: TransposedUpsample, x: Tensor, video: Tensor) -> None:
