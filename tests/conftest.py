@@ -17,8 +17,10 @@ settings.load_profile("toklab")
 
 SLOW_S = 1.0
 """Seconds of processor time, those of child processes included, from which on a test is to be marked slow."""
+LONG_S = 15.0
+"""Of the files of tests that the end of a run names."""
 NUM_LONGEST = 60
-"""Tests that the end of a run names with their processor time."""
+"""Tests that it names with their processor time."""
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -59,8 +61,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     spent = {report.nodeid: dict(report.user_properties).get("processor_seconds", 0.0) for report in passed}
     is_slow = {report.nodeid: "slow" in report.keywords for report in passed}
     by_time = sorted((name for name in spent if spent[name] > SLOW_S), key=lambda name: -spent[name])
+    files: dict[str, float] = {}
+    for name, seconds in spent.items():
+        file = name.partition("::")[0]
+        files[file] = files.get(file, 0.0) + seconds
+    long = sorted((name for name in files if files[name] > LONG_S), key=lambda name: -files[name])
+    spent |= files
     listed = {
-        f"the longest, in processor time; {sum(spent.values()):.0f} s in all": by_time[:NUM_LONGEST],
+        "the longest files": long,
+        f"the longest, in processor time; {sum(files.values()):.0f} s in all": by_time[:NUM_LONGEST],
         f"more than {SLOW_S:g} s of processor time, to be marked slow": [name for name in by_time if not is_slow[name]],
     }
     for title, names in listed.items():

@@ -24,7 +24,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+import typer
 from toklab.bench import open_run
+from toklab.bench.cli.main import app
 from toklab.bench.metrics import METRICS
 from toklab.datasets.catalog import DATASETS
 from toklab.datasets.video_writer import write_video
@@ -49,6 +51,18 @@ CONTINUOUS_INTEGRATION = (
 BUILD = ".venv/bin/python -m build --wheel"
 INSTALL = "python3 -m pip install ."
 """What `tests/test_packaging.py` does: build, and install."""
+
+THOROUGH = {
+    "docs/use.md: Run a suite",
+    "docs/use.md: Your own videos",
+    "docs/use.md: Settings and protocols",
+    "docs/use.md: Share the work",
+    "docs/use.md: Long videos and large frames",
+    "docs/training.md: Train",
+    "docs/scale.md: What a run costs",
+    "examples/README.md: Load a run",
+}
+"""Sequences that take long, and whose commands other tests and sequences give, too."""
 
 
 @dataclass(frozen=True)
@@ -192,12 +206,39 @@ def write_stripes(path: Path, speed: int) -> None:
     write_video(path, np.stack(frames).astype(np.uint8), 30.0, quality="view")
 
 
+def cases() -> list[Any]:
+    """The sequences, those of :data:`THOROUGH` marked as thorough."""
+    every = sequences()
+    assert every.keys() >= THOROUGH
+    return [
+        pytest.param(sequence, id=name, marks=[pytest.mark.thorough] if name in THOROUGH else [])
+        for name, sequence in every.items()
+    ]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(0)
-@pytest.mark.parametrize("sequence", sequences().values(), ids=sequences())
+@pytest.mark.parametrize("sequence", cases())
 def test_blocks_run_as_they_stand(sequence: list[Block], reader: Reader) -> None:
     for block in sequence:
         reader.follow(block)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=title)
+def test_every_command_has_the_options_that_it_is_given(document: Path) -> None:
+    """Whether its sequence is run here or not."""
+    # Some versions of typer have a click of their own.
+    group: Any = typer.main.get_command(app)
+    for block in blocks(document.read_text()):
+        for line in block.commands:
+            words = shlex.split(line, comments=True)
+            if words[0] != "toklab":
+                continue
+            context = group.make_context("toklab", words[1:])
+            while hasattr(context.command, "resolve_command"):
+                words = [*context._protected_args, *context.args]
+                name, command, rest = context.command.resolve_command(context, words)
+                context = command.make_context(name, rest, parent=context)
 
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=title)
