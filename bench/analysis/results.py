@@ -211,6 +211,16 @@ class CellResults:
 
     def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
+        if metric not in self._outcomes:
+            self._outcomes[metric] = self._evaluate(metric, windows)
+        return self._outcomes[metric]
+
+    @cached_property
+    def _outcomes(self) -> dict[Metric, Estimate | Unavailable]:
+        """Figures that were asked for: those of sets take seconds."""
+        return {}
+
+    def _evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None) -> Estimate | Unavailable:
         if isinstance(metric, BrokenMetric):
             return metric.why
         if metric.name in self.stated:

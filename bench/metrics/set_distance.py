@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from .features import Features
-from .frechet import Moments, frechet_distance, map_moments_without
+from .frechet import Moments, map_moments_without
+from .matrix_threads import in_threads
 from .polynomial_distance import PairedMoments
 
 
@@ -54,13 +55,21 @@ class FrechetDistance(SetDistance):
 
     def between(self, reconstructions: Features, references: Features) -> float:
         """See :func:`.frechet.frechet_distance`."""
-        return max(0.0, frechet_distance(reconstructions.array, references.array, self.ddof))
+        both = ((Moments.of, reconstructions.array), (_kept_moments, references))
+        made, wanted = in_threads(lambda one: one[0](one[1], self.ddof), both)
+        return max(0.0, made.distance(wanted))
 
     def without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
         """See :func:`.frechet.map_moments_without`."""
         return _frechet_without(reconstructions, references, groups.tobytes(), num_groups, self.ddof)
+
+
+@functools.lru_cache(maxsize=32)
+def _kept_moments(references: Features, ddof: int) -> Moments:
+    """All tokenizers of a dataset are compared with the same references, whole and in parts."""
+    return Moments.of(references.array, ddof)
 
 
 @functools.lru_cache(maxsize=64)
