@@ -45,6 +45,8 @@ def _counts_of(windows: Iterable[MeasuredWindow], classes: Sequence[int], num_cl
         classes: of the windows, in their order, from 0.
         num_classes: how many there are.
     """
+    if isinstance(windows, WindowColumns):
+        return _counts_of_columns(windows, np.asarray(classes, np.int64), num_classes)
     totals: list[list[np.ndarray]] = []
     sizes: tuple[int, ...] | None = None
     for window, number in zip(windows, classes, strict=True):
@@ -60,6 +62,23 @@ def _counts_of(windows: Iterable[MeasuredWindow], classes: Sequence[int], num_cl
     if sizes is None:
         raise MetricError("windows of codebooks of different sizes: []")
     return totals
+
+
+def _counts_of_columns(windows: WindowColumns, classes: np.ndarray, num_classes: int) -> list[list[np.ndarray]]:
+    totals: list[np.ndarray] = []
+    sizes: set[tuple[int, ...]] = set()
+    for stack in windows.stacks():
+        sizes |= {tuple(own) for own in np.unique(stack.arrays["sizes"], axis=0).tolist()}
+        if len(sizes) > 1:
+            break
+        totals = totals or [np.zeros((num_classes, size), np.int64) for size in next(iter(sizes))]
+        for book, total in enumerate(totals):
+            codes, counts = (stack.arrays[f"{name}_{book}"] for name in ("codes", "counts"))
+            places = codes + total.shape[1] * classes[stack.places][:, None]
+            np.add.at(total.reshape(-1), places.ravel(), counts.ravel())
+    if len(sizes) != 1:
+        raise MetricError(f"windows of codebooks of different sizes: {sorted(sizes)}")
+    return [[total[number] for total in totals] for number in range(num_classes)]
 
 
 def utilization(totals: Sequence[np.ndarray]) -> float:

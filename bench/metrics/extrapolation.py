@@ -5,13 +5,13 @@ Below the limits it is off by a factor, so it isn't offered there. Close to them
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from ..statistics.extrapolation import limit_of_growing_samples, sample_sizes
 from .feature_set import FeatureSet
+from .kept_results import KeptResults
 from .matrix_threads import in_threads
 
 MIN_FEATURES = 1000
@@ -20,6 +20,7 @@ MIN_FEATURES_PER_NUMBER = 2.5
 """The same for each number in a feature."""
 NUM_SUBSAMPLES = 3
 """Parts of each size."""
+_LIMITS: KeptResults[float] = KeptResults(256)
 
 
 def can_extrapolate(features: FeatureSet) -> bool:
@@ -35,7 +36,7 @@ def extrapolate(features: FeatureSet) -> float:
     """
     if not can_extrapolate(features):
         raise ValueError(f"{len(features):,} features of {features.num_features:,} numbers are too few to extrapolate")
-    return _extrapolate(features)
+    return _LIMITS.get((features.identity, features.distance_rule), lambda: _extrapolate(features))
 
 
 def extrapolate_without(features: FeatureSet, source_names: Sequence[str]) -> np.ndarray:
@@ -52,7 +53,6 @@ def extrapolate_without(features: FeatureSet, source_names: Sequence[str]) -> np
     return np.array([_extrapolate(features.part(np.flatnonzero(groups != g).tolist())) for g in range(num_groups)])
 
 
-@functools.lru_cache(maxsize=256)
 def _extrapolate(features: FeatureSet) -> float:
     sizes = sample_sizes(len(features))
     # The largest part is the set itself, whatever the draw.

@@ -70,6 +70,12 @@ class FeatureSet:
         """What features are of: whole windows, or clips where a window has several."""
         return "clips" if any(clip for _, _, clip in self.keys) else "windows"
 
+    @property
+    def identity(self) -> bytes:
+        """Of the features and what they are of."""
+        of = hashlib.sha256(repr((self.sources, self.keys)).encode())
+        return self.reconstructions.digest + self.references.digest + of.digest()
+
     def part(self, indices: Sequence[int]) -> FeatureSet:
         """Some of the features."""
         chosen = sorted(indices)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import torch
@@ -20,8 +21,13 @@ Made = TypeVar("Made")
 
 def in_threads(work: Callable[[Part], Made], parts: Iterable[Part]) -> list[Made]:
     """What ``work`` makes of each part with NumPy, on as many threads as torch has."""
-    with _libraries().limit(limits=1, user_api="blas"), ThreadPoolExecutor(torch.get_num_threads()) as pool:
+    with one_thread_each(), ThreadPoolExecutor(torch.get_num_threads()) as pool:
         return list(pool.map(work, parts))
+
+
+def one_thread_each() -> AbstractContextManager[object]:
+    """Within it, products and decompositions take one thread: on a busy machine, several wait for each other."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @functools.cache

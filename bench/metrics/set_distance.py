@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -11,8 +10,13 @@ import numpy as np
 
 from .features import Features
 from .frechet import Moments, map_moments_without
-from .matrix_threads import in_threads
+from .kept_results import KeptResults
+from .matrix_threads import one_thread_each
 from .polynomial_distance import PairedMoments
+
+_LEFT_OUT: KeptResults[np.ndarray] = KeptResults(64)
+_MOMENTS: KeptResults[Moments] = KeptResults(32)
+_MOMENTS_WITHOUT: KeptResults[list[Moments]] = KeptResults(2)
 
 
 class SetDistance(ABC):
@@ -27,7 +31,6 @@ class SetDistance(ABC):
     def between(self, reconstructions: Features, references: Features) -> float:
         """The distance of two sets (N, d)."""
 
-    @abstractmethod
     def without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
@@ -39,6 +42,14 @@ class SetDistance(ABC):
             groups: the group of each row, (N,) int64, from 0.
             num_groups: groups; some may have no row.
         """
+        key = (self, reconstructions.digest, references.digest, groups.tobytes(), num_groups)
+        return _LEFT_OUT.get(key, lambda: self._without(reconstructions, references, groups, num_groups))
+
+    @abstractmethod
+    def _without(
+        self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
+    ) -> np.ndarray:
+        """:meth:`without`, computed."""
 
 
 @dataclass(frozen=True)
@@ -55,42 +66,27 @@ class FrechetDistance(SetDistance):
 
     def between(self, reconstructions: Features, references: Features) -> float:
         """See :func:`.frechet.frechet_distance`."""
-        both = ((Moments.of, reconstructions.array), (_kept_moments, references))
-        made, wanted = in_threads(lambda one: one[0](one[1], self.ddof), both)
-        return max(0.0, made.distance(wanted))
+        with one_thread_each():
+            made = Moments.of(reconstructions.array, self.ddof)
+            return max(0.0, made.distance(self._moments_of(references)))
 
-    def without(
+    def _moments_of(self, references: Features) -> Moments:
+        """All tokenizers of a dataset are compared with the same references, whole and in parts."""
+        return _MOMENTS.get((references.digest, self.ddof), lambda: Moments.of(references.array, self.ddof))
+
+    def _without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
         """See :func:`.frechet.map_moments_without`."""
-        return _frechet_without(reconstructions, references, groups.tobytes(), num_groups, self.ddof)
+        kept = (references.digest, groups.tobytes(), num_groups, self.ddof)
+        others = _MOMENTS_WITHOUT.get(
+            kept, lambda: map_moments_without(lambda _, own: own, references.array, groups, num_groups, self.ddof)
+        )
 
+        def distance(group: int, moments: Moments) -> float:
+            return moments.distance(others[group])
 
-@functools.lru_cache(maxsize=32)
-def _kept_moments(references: Features, ddof: int) -> Moments:
-    """All tokenizers of a dataset are compared with the same references, whole and in parts."""
-    return Moments.of(references.array, ddof)
-
-
-@functools.lru_cache(maxsize=64)
-def _frechet_without(
-    reconstructions: Features, references: Features, groups: bytes, num_groups: int, ddof: int
-) -> np.ndarray:
-    others = _reference_moments(references, groups, num_groups, ddof)
-
-    def distance(group: int, moments: Moments) -> float:
-        return moments.distance(others[group])
-
-    return np.array(
-        map_moments_without(distance, reconstructions.array, np.frombuffer(groups, np.int64), num_groups, ddof)
-    )
-
-
-@functools.lru_cache(maxsize=2)
-def _reference_moments(references: Features, groups: bytes, num_groups: int, ddof: int) -> tuple[Moments, ...]:
-    """All tokenizers of a dataset are compared with the same references."""
-    group_of = np.frombuffer(groups, np.int64)
-    return tuple(map_moments_without(lambda group, moments: moments, references.array, group_of, num_groups, ddof))
+        return np.array(map_moments_without(distance, reconstructions.array, groups, num_groups, self.ddof))
 
 
 @dataclass(frozen=True)
@@ -108,26 +104,18 @@ class PolynomialDistance(SetDistance):
         """See :mod:`.polynomial_distance`."""
         return self.of_moments(PairedMoments.of(reconstructions.array, references.array))
 
-    def without(
+    def _without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
         """The sums of all rows, less those of the group."""
-        return _polynomial_without(self, reconstructions, references, groups.tobytes(), num_groups)
+        whole = PairedMoments.of(reconstructions.array, references.array)
+        left = []
+        for group in range(num_groups):
+            rows = groups == group
+            part = PairedMoments.of(reconstructions.array[rows], references.array[rows])
+            left.append(self.of_moments(whole - part))
+        return np.array(left)
 
     def of_moments(self, moments: PairedMoments) -> float:
         """The distance that sums over rows come to."""
         return moments.paired_distance() if self.is_paired else moments.distance()
-
-
-@functools.lru_cache(maxsize=64)
-def _polynomial_without(
-    distance: PolynomialDistance, reconstructions: Features, references: Features, groups: bytes, num_groups: int
-) -> np.ndarray:
-    whole = PairedMoments.of(reconstructions.array, references.array)
-    group_of = np.frombuffer(groups, np.int64)
-    left = []
-    for group in range(num_groups):
-        rows = group_of == group
-        part = PairedMoments.of(reconstructions.array[rows], references.array[rows])
-        left.append(distance.of_moments(whole - part))
-    return np.array(left)

@@ -59,8 +59,7 @@ class SetMetric(Metric):
     def usable(self, windows: Sequence[MeasuredWindow]) -> Sequence[MeasuredWindow]:
         """Windows with features of their reference."""
         if isinstance(windows, WindowColumns):
-            there = [place for place, window in enumerate(windows) if "features" in window.reference_arrays]
-            return windows.take(np.array(there, np.int64))
+            return windows.with_reference("features")
         return [window for window in windows if "features" in window.reference_arrays]
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:

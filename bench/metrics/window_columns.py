@@ -32,6 +32,25 @@ class Stack:
     """The arrays of all of them, each with an axis of windows in front."""
 
 
+class _Timing(Mapping[str, float]):
+    """What was timed of a row, decoded when it is asked for: few metrics do."""
+
+    __slots__ = ("_row", "_rows")
+
+    def __init__(self, rows: RowColumns, row: int):
+        self._rows = rows
+        self._row = row
+
+    def __getitem__(self, name: str) -> float:
+        return self._rows.timing(self._row)[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows.timing(self._row))
+
+    def __len__(self) -> int:
+        return len(self._rows.timing(self._row))
+
+
 class WindowColumns(Sequence[MeasuredWindow]):
     """Windows of a cell on which a metric has a measurement, or needs none, in the ledger's order.
 
@@ -102,7 +121,7 @@ class WindowColumns(Sequence[MeasuredWindow]):
             num_frames=int(rows.num_frames[row]),
             arrays=arrays,
             reference_arrays={} if self._reference is None else self._reference(row),
-            timing=rows.timing(row),
+            timing=_Timing(rows, row),
             machine=rows.texts["machine"][row],
             file=rows.texts["source"][row],
         )
@@ -112,6 +131,13 @@ class WindowColumns(Sequence[MeasuredWindow]):
         if len(places) == len(self):
             return self
         return WindowColumns(self.contents, self.row_places[places], self.column, self._reference)
+
+    def with_reference(self, name: str) -> WindowColumns:
+        """Those with an array of that name that was measured on the reference."""
+        if self._reference is None:
+            return self.take(np.zeros(0, np.int64))
+        there = [name in self._reference(row) for row in self.row_places.tolist()]
+        return self.take(np.flatnonzero(there))
 
     def kept(self, name: Any, make: Callable[[], T]) -> T:
         """What ``make`` gives, computed once; ``name`` says what it is."""
@@ -172,7 +198,7 @@ def _stacked(packed: pa.BinaryArray) -> Iterator[tuple[np.ndarray, Mapping[str, 
         if (last - first) == length * len(places):
             block = content[first:last].reshape(-1, length)
         else:
-            block = content[offsets[places][:, None] + np.arange(length)]
+            block = np.stack([content[start : start + length] for start in offsets[places].tolist()])
         yield from _by_header(places, block)
 
 
