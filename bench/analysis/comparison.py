@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from ...reports.tables.comparison import COLUMNS, LEFT_OUT
-from ..catalog.broken_metric import BrokenMetric, figure, find_metric, guarded
+from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
 from ..metrics.interface import Estimate, Metric, Unavailable
 from ..metrics.sources import source_files
 from ..metrics.throughput import SpeedMetric, timed_machines
@@ -208,7 +208,6 @@ def _compare_by(
             left_out.append(f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}: {why}")
     if not asked:
         return
-    facts = [sides[member].results.cell.facts for member in shared.members]
     asked_pairs = [pair for _, pair in asked]
     family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows, asked_pairs))
     means = guarded(metric, "source_means", lambda: [metric.source_means(windows) for windows in shared.windows])
@@ -218,7 +217,10 @@ def _compare_by(
             return
     contest = _Contest(
         shared,
-        [figure(metric, windows, of) for windows, of in zip(shared.windows, facts, strict=True)],
+        [
+            sides[member].results.evaluate_on(metric, windows)
+            for member, windows in zip(shared.members, shared.windows, strict=True)
+        ],
         family,
         [{} for _ in shared.windows] if isinstance(means, Unavailable) else means,
     )

@@ -215,6 +215,10 @@ class CellResults:
             self._outcomes[metric] = self._evaluate(metric, windows)
         return self._outcomes[metric]
 
+    def evaluate_on(self, metric: Metric, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
+        """The metric's figure over some of its windows."""
+        return self.evaluate(metric) if windows is self.windows(metric) else figure(metric, windows, self.cell.facts)
+
     @cached_property
     def _outcomes(self) -> dict[Metric, Estimate | Unavailable]:
         """Figures that were asked for: those of sets take seconds."""

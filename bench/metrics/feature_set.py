@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from ..statistics.jackknife import source_groups
 from .features import Features
 from .interface import MeasuredWindow
+from .kept_results import KeptResults
 from .set_distance import SetDistance
 from .sources import sorted_windows
+from .window_columns import WindowColumns
 
 NUM_SUBSAMPLES = 8
 """Subsamples whose mean stands for a set that is larger than another one."""
+_REFERENCES: KeptResults[Features] = KeptResults(2)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,13 @@ class FeatureSet:
         Raises:
             ValueError: if a window has more clips of its reconstruction than of its reference, or the reverse.
         """
+        if isinstance(windows, WindowColumns):
+            kept = windows.kept("features", lambda: cls._of(windows, distance_rule))
+            return replace(kept, distance_rule=distance_rule)
+        return cls._of(windows, distance_rule)
+
+    @classmethod
+    def _of(cls, windows: Sequence[MeasuredWindow], distance_rule: SetDistance) -> FeatureSet:
         made: list[np.ndarray] = []
         references: list[np.ndarray] = []
         sources: list[str] = []
@@ -49,9 +59,11 @@ class FeatureSet:
             references.append(wanted)
             sources += [window.source] * len(rows)
             keys += [(*window.key, clip) for clip in range(len(rows))]
+        wanted = Features(np.concatenate(references))
         return cls(
             Features(np.concatenate(made)),
-            Features(np.concatenate(references)),
+            # All tokenizers of a dataset have the same ones.
+            _REFERENCES.get(wanted.digest, lambda: wanted),
             tuple(sources),
             tuple(keys),
             distance_rule,
