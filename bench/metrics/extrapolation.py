@@ -5,6 +5,7 @@ Below the limits it is off by a factor, so it isn't offered there. Close to them
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -56,8 +57,7 @@ def extrapolate_without(features: FeatureSet, source_names: Sequence[str]) -> np
 def _extrapolate(features: FeatureSet) -> float:
     sizes = sample_sizes(len(features))
     # The largest part is the set itself, whatever the draw.
-    parts = [features.part(features.order(draw)[:size]) for draw in range(NUM_SUBSAMPLES) for size in sizes[:-1]]
-    *values, whole = in_threads(FeatureSet.distance, [*parts, features])
-    values += [whole] * NUM_SUBSAMPLES
+    draws = in_threads(lambda draw: features.growing(draw, sizes[:-1]), range(NUM_SUBSAMPLES))
+    values = [*itertools.chain(*draws), *[features.distance()] * NUM_SUBSAMPLES]
     limit = limit_of_growing_samples(sizes[:-1] * NUM_SUBSAMPLES + sizes[-1:] * NUM_SUBSAMPLES, values)
     return max(features.distance_rule.lowest, limit)

@@ -124,6 +124,11 @@ class FeatureSet:
         """The distance between all reconstructions and all references."""
         return self.distance_rule.between(self.reconstructions, self.references)
 
+    def growing(self, draw: int, sizes: Sequence[int]) -> list[float]:
+        """The distances of the first features in the order of a draw, for each of some rising numbers of them."""
+        order = np.array(self.order(draw), np.int64)
+        return self.distance_rule.growing(self.reconstructions, self.references, order, sizes)
+
     def groups(self, source_names: Sequence[str]) -> tuple[np.ndarray, int]:
         """The group of sources that each feature is in, (N,), and how many groups there are.
 

@@ -8,8 +8,9 @@ Dowson and Landau, *The Fréchet distance between multivariate normal distributi
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -77,10 +78,7 @@ def map_moments_without(
         num_groups: groups; some may have no row.
         ddof: as for :func:`frechet_distance`.
     """
-    rows = features.astype(np.float64)
-    centre = rows.mean(axis=0)
-    # The first column counts rows, so that one triangle holds their number, their mean and the root of the rest.
-    rows = np.concatenate([np.ones((len(rows), 1)), rows - centre], axis=1)
+    rows, centre = _counted(features)
 
     def of_block(block: range) -> list[Made]:
         inside = np.isin(groups, block)
@@ -90,11 +88,39 @@ def map_moments_without(
         for group in block:
             kept = inside & (groups != group)
             triangle = np.asarray(np.linalg.qr(np.concatenate([outside, rows[kept]]), mode="r"))
-            samples = int((groups != group).sum())
-            mean = centre + triangle[0, 1:] / triangle[0, 0]
-            found.append(use(group, Moments(mean, triangle[1:, 1:] / math.sqrt(samples - ddof))))
+            found.append(use(group, _of_triangle(triangle, centre, int((groups != group).sum()) - ddof)))
         return found
 
     step = math.isqrt(num_groups - 1) + 1
     blocks = [range(start, min(start + step, num_groups)) for start in range(0, num_groups, step)]
     return [made for found in in_threads(of_block, blocks) for made in found]
+
+
+def growing_moments(features: np.ndarray, sizes: Sequence[int], ddof: int = 0) -> list[Moments]:
+    """The moments of the first rows.
+
+    Args:
+        features: (N, d).
+        sizes: how many rows, rising, the first more than ``ddof``.
+        ddof: as for :func:`frechet_distance`.
+    """
+    rows, centre = _counted(features)
+    triangle, found = rows[:0], []
+    for start, end in itertools.pairwise([0, *sizes]):
+        triangle = np.asarray(np.linalg.qr(np.concatenate([triangle, rows[start:end]]), mode="r"))
+        found.append(_of_triangle(triangle, centre, end - ddof))
+    return found
+
+
+def _counted(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The rows less their mean, which comes second, behind a column of ones.
+
+    That column counts rows, so that a triangle of some of them holds their number, their mean and the root of the rest.
+    """
+    rows = features.astype(np.float64)
+    centre = rows.mean(axis=0)
+    return np.concatenate([np.ones((len(rows), 1)), rows - centre], axis=1), centre
+
+
+def _of_triangle(triangle: np.ndarray, centre: np.ndarray, freedom: int) -> Moments:
+    return Moments(centre + triangle[0, 1:] / triangle[0, 0], triangle[1:, 1:] / math.sqrt(freedom))

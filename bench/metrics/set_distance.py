@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from .features import Features
-from .frechet import Moments, map_moments_without
+from .frechet import Moments, growing_moments, map_moments_without
 from .kept_results import KeptResults
 from .matrix_threads import one_thread_each
 from .polynomial_distance import PairedMoments
 
 _LEFT_OUT: KeptResults[np.ndarray] = KeptResults(64)
-_MOMENTS: KeptResults[Moments] = KeptResults(32)
+_MOMENTS: KeptResults[Moments] = KeptResults(8)
+_MOMENTS_GROWING: KeptResults[list[Moments]] = KeptResults(3)
 _MOMENTS_WITHOUT: KeptResults[list[Moments]] = KeptResults(2)
 
 
@@ -50,6 +52,20 @@ class SetDistance(ABC):
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
         """:meth:`without`, computed."""
+
+    def growing(
+        self, reconstructions: Features, references: Features, order: np.ndarray, sizes: Sequence[int]
+    ) -> list[float]:
+        """The distances of the first rows.
+
+        Args:
+            reconstructions: (N, d).
+            references: (N, d).
+            order: of the rows, (N,) int64.
+            sizes: how many rows, rising.
+        """
+        both = (reconstructions.array, references.array)
+        return [self.between(*(Features(array[order[:size]]) for array in both)) for size in sizes]
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,16 @@ class FrechetDistance(SetDistance):
             return moments.distance(others[group])
 
         return np.array(map_moments_without(distance, reconstructions.array, groups, num_groups, self.ddof))
+
+    def growing(
+        self, reconstructions: Features, references: Features, order: np.ndarray, sizes: Sequence[int]
+    ) -> list[float]:
+        """See :func:`.frechet.growing_moments`."""
+        kept = (references.digest, order.tobytes(), tuple(sizes), self.ddof)
+        with one_thread_each():
+            others = _MOMENTS_GROWING.get(kept, lambda: growing_moments(references.array[order], sizes, self.ddof))
+            made = growing_moments(reconstructions.array[order], sizes, self.ddof)
+            return [max(0.0, one.distance(other)) for one, other in zip(made, others, strict=True)]
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.linalg
-from toklab.bench.metrics.frechet import Moments, frechet_distance, map_moments_without
+from toklab.bench.metrics.frechet import Moments, frechet_distance, growing_moments, map_moments_without
 
 
 def _features(seed: int, num_samples: int, size: int) -> np.ndarray:
@@ -100,3 +100,12 @@ def test_equals_the_official_class_of_content_debiased_fvd(shared: Path) -> None
             assert frechet_distance(real, fake, ddof) == pytest.approx(case[f"nuclear_ddof{ddof}"], rel=1e-6)
         if case["name"] == "full_rank":
             assert frechet_distance(real, fake, 0) == pytest.approx(case["official_ddof0_sqrtm"], rel=1e-6)
+
+
+@pytest.mark.parametrize("ddof", [0, 1])
+@pytest.mark.parametrize("sizes", [[3, 7, 50], [40, 41, 60]])
+def test_growing_moments_are_those_of_the_first_rows(sizes: list[int], ddof: int) -> None:
+    a, b = _features(3, 60, 20), _features(4, 60, 20) + 0.2
+    pairs = zip(growing_moments(a, sizes, ddof), growing_moments(b, sizes, ddof), strict=True)
+    expected = [frechet_distance(a[:size], b[:size], ddof) for size in sizes]
+    assert [one.distance(other) for one, other in pairs] == pytest.approx(expected, rel=1e-9)
