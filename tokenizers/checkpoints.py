@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from torch import Tensor
     from torch.jit import ScriptModule
 
+# huggingface_hub reads it when it is imported.
+os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+
 SAFETENSORS_SUFFIX = ".safetensors"
 TORCHSCRIPT_SUFFIX = ".jit"
 CONNECTION_TIMEOUT_S = 10

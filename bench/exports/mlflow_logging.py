@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import os
+
 from ..analysis.run import Run
 from .logged_runs import LoggingError, logged_runs
+
+# MLflow reads it when it is imported.
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 MAX_TAG = 5000
 """Characters of a tag, by MLflow's own limit."""

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Literal
 
 from ..analysis.run import Run
 from .logged_runs import LoggingError, logged_runs
+
+# wandb reads it when it is imported, and would send its own crashes to its makers.
+os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
 
 Mode = Literal["online", "offline", "disabled"]
 

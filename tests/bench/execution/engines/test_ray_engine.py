@@ -148,13 +148,13 @@ def _nodes(record: RunRecord) -> int:
 
 @needs_ray
 @pytest.mark.slow
-@pytest.mark.thorough
+@pytest.mark.parametrize("endings", [("driver", "head"), pytest.param(("interrupt",), marks=pytest.mark.thorough)])
 def test_a_run_goes_on_after_the_end_of_its_driver_or_of_ray(
-    tmp_path: Path, run: Callable[..., RunSummary], video_folder: Path
+    endings: tuple[str, ...], tmp_path: Path, run: Callable[..., RunSummary], video_folder: Path
 ) -> None:
     out = tmp_path / "run"
     scored = 0
-    for ending in ("driver", "head", "interrupt"):
+    for ending in endings:
         mark = uuid.uuid4().hex
         process = _start(out, video_folder, mark)
         try:
