@@ -44,7 +44,8 @@ def test_the_unit_of_the_weights_changes_nothing(videos: list[tuple[float, float
     one, other = Ratio.of(sums, weights), Ratio.of(sums * factor, weights * factor)
     assert other.value == pytest.approx(one.value, rel=1e-9, abs=1e-9)
     assert other.standard_error == pytest.approx(one.standard_error, rel=1e-9, abs=1e-9)
-    assert other.freedom.degrees == pytest.approx(one.freedom.degrees, rel=1e-6)
+    # Degrees of freedom are a ratio of small differences where one video weighs nearly all.
+    assert other.freedom.degrees == pytest.approx(one.freedom.degrees, rel=1e-4)
 
 
 @pytest.mark.parametrize(
