@@ -28,7 +28,7 @@ def videos() -> list[dict[str, str]]:
 def printed() -> Cells:
     """Cells of that table by group, system and regularizer."""
     text = (ROOT / "docs" / "results.md").read_text(encoding="utf-8")
-    section = text[text.index("## On real video") :]
+    section = text.split("## On real video")[1].split("\n## ")[0]
     cells, group = {}, ""
     for line in section.splitlines():
         parts = [part.strip() for part in line.strip("|").split("|")]
