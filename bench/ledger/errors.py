@@ -87,12 +87,15 @@ def storage_errors(path: Path, cell_id: str = "") -> Iterator[None]:
     except STORAGE_ERRORS as error:
         if is_full(error):
             raise full_disk(path) from error
-        if isinstance(error, sqlite3.Error) and _primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        if isinstance(error, sqlite3.Error) and primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise LedgerError(f"{path} is locked by another process ({error}); try again when it is done") from error
+        if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_CANTOPEN:
+            raise LedgerError(f"{path} can't be opened ({error}); try again when no other process uses it") from error
         if isinstance(error, (PermissionError, FileNotFoundError)):
             raise LedgerError(f"{path} can't be opened ({error})") from error
         raise Damage(path, f"{type(error).__name__}: {error}", cell_id) from error
 
 
-def _primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: sqlite3.Error) -> int:
+    """SQLite's own code of an error, without its details; 0 where it has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

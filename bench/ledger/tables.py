@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -10,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from .checksums import Total, crc, encode
-from .connection import Connection
-from .errors import Damage, LedgerError
+from .connection import UNREADABLE_IN_PLACE, Connection
+from .errors import Damage, LedgerError, primary_code
 from .records import (
     PRIMARY_KEYS,
     TABLES,
@@ -27,6 +28,9 @@ from .records import (
 SCHEMA_VERSION = 2
 UNCHECKED_VERSION = 1
 """The first format: no CRC, no totals; Parquet files aren't registered."""
+
+ATTEMPTS, PAUSE_S = 50, 0.1
+"""How often, and after how many seconds, a reader looks again at a file that a writer is just opening or closing."""
 
 PER_CELL: tuple[type, ...] = (Row, Measurement)
 """Records with a total for each cell; the others have one for the whole table."""
@@ -85,12 +89,27 @@ class Tables:
         if self._sqlite.in_transaction:
             yield
             return
-        self._sqlite.execute("BEGIN")
+        self._begin_reading()
         try:
             yield
         finally:
             if self._sqlite.in_transaction:
                 self._sqlite.execute("ROLLBACK")
+
+    def _begin_reading(self) -> None:
+        """Take hold of one state. A writer that is just starting has files that SQLite can't open yet."""
+        for attempt in range(ATTEMPTS):
+            self._sqlite.execute("BEGIN")
+            try:
+                self._sqlite.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+            except sqlite3.OperationalError as error:
+                if self._sqlite.in_transaction:
+                    self._sqlite.execute("ROLLBACK")
+                if primary_code(error) not in UNREADABLE_IN_PLACE or attempt == ATTEMPTS - 1:
+                    raise
+                time.sleep(PAUSE_S)
+            else:
+                return
 
     # Records
 

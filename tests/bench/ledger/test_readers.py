@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import os
 import shutil
+import sqlite3
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from kills import while_writing
 from run_folders import CELL, all_of, measured_row, write_run
+from toklab.bench.ledger import tables
+from toklab.bench.ledger.connection import Connection
+from toklab.bench.ledger.errors import Damage, storage_errors
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
 
 EARLIER_RUN = Path(__file__).parents[2] / "data" / "run_format_1"
@@ -157,3 +164,46 @@ def test_a_reader_stays_valid_while_a_writer_comes_and_goes(tmp_path: Path) -> N
     assert len(all_of(run)["rows"]["c2"]) == 7
     Ledger(run, write=True).close()
     assert not list(run.glob(f"{FILE_NAME}-*"))
+
+
+class StartingWriter:
+    """A connection whose first reads meet the files of a writer that is just starting."""
+
+    def __init__(self, sqlite: sqlite3.Connection, code: int, num_failures: int):
+        self._sqlite = sqlite
+        self._code = code
+        self.num_left = num_failures
+
+    def execute(self, statement: str) -> sqlite3.Cursor:
+        if statement.startswith("SELECT COUNT") and self.num_left:
+            self.num_left -= 1
+            error = sqlite3.OperationalError("unable to open database file")
+            error.sqlite_errorcode = self._code
+            raise error
+        return self._sqlite.execute(statement)
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._sqlite, name)
+
+
+@pytest.mark.parametrize(("code", "waits"), [(sqlite3.SQLITE_CANTOPEN, True), (sqlite3.SQLITE_CORRUPT, False)])
+def test_a_reader_waits_for_the_files_of_a_writer_that_is_just_starting(
+    tmp_path: Path, code: int, waits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "PAUSE_S", 0.0)
+    sqlite = sqlite3.connect(tmp_path / "some.sqlite", isolation_level=None)
+    starting = StartingWriter(sqlite, code, 2)
+    reader = tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
+    with nullcontext() if waits else pytest.raises(sqlite3.OperationalError), reader.reading():
+        assert sqlite.in_transaction
+    assert starting.num_left == (0 if waits else 1)
+    assert not sqlite.in_transaction
+    sqlite.close()
+
+
+def test_a_file_that_cannot_be_opened_is_no_damage(tmp_path: Path) -> None:
+    error = sqlite3.OperationalError("unable to open database file")
+    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
+    with pytest.raises(LedgerError, match="can't be opened") as raised, storage_errors(tmp_path / "some.sqlite"):
+        raise error
+    assert not isinstance(raised.value, Damage)
