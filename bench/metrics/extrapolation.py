@@ -13,7 +13,6 @@ import numpy as np
 from ..statistics.extrapolation import limit_of_growing_samples, sample_sizes
 from .feature_set import FeatureSet
 from .kept_results import KeptResults
-from .matrix_threads import in_threads
 
 MIN_FEATURES = 1000
 """Features below which there is no extrapolation."""
@@ -57,7 +56,7 @@ def extrapolate_without(features: FeatureSet, source_names: Sequence[str]) -> np
 def _extrapolate(features: FeatureSet) -> float:
     sizes = sample_sizes(len(features))
     # The largest part is the set itself, whatever the draw.
-    draws = in_threads(lambda draw: features.growing(draw, sizes[:-1]), range(NUM_SUBSAMPLES))
+    draws = [features.growing(draw, sizes[:-1]) for draw in range(NUM_SUBSAMPLES)]
     values = [*itertools.chain(*draws), *[features.distance()] * NUM_SUBSAMPLES]
     limit = limit_of_growing_samples(sizes[:-1] * NUM_SUBSAMPLES + sizes[-1:] * NUM_SUBSAMPLES, values)
     return max(features.distance_rule.lowest, limit)

@@ -10,15 +10,10 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 import numpy as np
-
-from .matrix_threads import in_threads
-
-Made = TypeVar("Made")
 
 
 @dataclass(frozen=True)
@@ -66,34 +61,26 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray, ddof: int =
     return Moments.of(features_a, ddof).distance(Moments.of(features_b, ddof))
 
 
-def map_moments_without(
-    use: Callable[[int, Moments], Made], features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0
-) -> list[Made]:
-    """What is made of the moments of all features but those of group 0, of group 1, and so on.
+def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0) -> Iterator[Moments]:
+    """The moments of all features but those of group 0, of group 1, and so on.
 
     Args:
-        use: takes the group and the moments without it, on any thread.
         features: (N, d).
         groups: the group of each row, (N,), from 0.
         num_groups: groups; some may have no row.
         ddof: as for :func:`frechet_distance`.
     """
     rows, centre = _counted(features)
-
-    def of_block(block: range) -> list[Made]:
+    step = math.isqrt(num_groups - 1) + 1
+    for start in range(0, num_groups, step):
+        block = range(start, min(start + step, num_groups))
         inside = np.isin(groups, block)
         # What lies outside of the block is reduced to a triangle once, for all groups of the block.
-        found = []
         outside = np.linalg.qr(rows[~inside], mode="r")
         for group in block:
             kept = inside & (groups != group)
             triangle = np.asarray(np.linalg.qr(np.concatenate([outside, rows[kept]]), mode="r"))
-            found.append(use(group, _of_triangle(triangle, centre, int((groups != group).sum()) - ddof)))
-        return found
-
-    step = math.isqrt(num_groups - 1) + 1
-    blocks = [range(start, min(start + step, num_groups)) for start in range(0, num_groups, step)]
-    return [made for found in in_threads(of_block, blocks) for made in found]
+            yield _of_triangle(triangle, centre, int((groups != group).sum()) - ddof)
 
 
 def growing_moments(features: np.ndarray, sizes: Sequence[int], ddof: int = 0) -> list[Moments]:

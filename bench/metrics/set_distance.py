@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .features import Features
-from .frechet import Moments, growing_moments, map_moments_without
+from .frechet import Moments, growing_moments, moments_without
 from .kept_results import KeptResults
-from .matrix_threads import one_thread_each
 from .polynomial_distance import PairedMoments
+from .single_thread import single_thread
 
 _LEFT_OUT: KeptResults[np.ndarray] = KeptResults(64)
 _MOMENTS: KeptResults[Moments] = KeptResults(8)
@@ -82,7 +82,7 @@ class FrechetDistance(SetDistance):
 
     def between(self, reconstructions: Features, references: Features) -> float:
         """See :func:`.frechet.frechet_distance`."""
-        with one_thread_each():
+        with single_thread():
             made = Moments.of(reconstructions.array, self.ddof)
             return max(0.0, made.distance(self._moments_of(references)))
 
@@ -93,23 +93,21 @@ class FrechetDistance(SetDistance):
     def _without(
         self, reconstructions: Features, references: Features, groups: np.ndarray, num_groups: int
     ) -> np.ndarray:
-        """See :func:`.frechet.map_moments_without`."""
+        """See :func:`.frechet.moments_without`."""
         kept = (references.digest, groups.tobytes(), num_groups, self.ddof)
-        others = _MOMENTS_WITHOUT.get(
-            kept, lambda: map_moments_without(lambda _, own: own, references.array, groups, num_groups, self.ddof)
-        )
-
-        def distance(group: int, moments: Moments) -> float:
-            return moments.distance(others[group])
-
-        return np.array(map_moments_without(distance, reconstructions.array, groups, num_groups, self.ddof))
+        with single_thread():
+            others = _MOMENTS_WITHOUT.get(
+                kept, lambda: list(moments_without(references.array, groups, num_groups, self.ddof))
+            )
+            made = moments_without(reconstructions.array, groups, num_groups, self.ddof)
+            return np.array([one.distance(other) for one, other in zip(made, others, strict=True)])
 
     def growing(
         self, reconstructions: Features, references: Features, order: np.ndarray, sizes: Sequence[int]
     ) -> list[float]:
         """See :func:`.frechet.growing_moments`."""
         kept = (references.digest, order.tobytes(), tuple(sizes), self.ddof)
-        with one_thread_each():
+        with single_thread():
             others = _MOMENTS_GROWING.get(kept, lambda: growing_moments(references.array[order], sizes, self.ddof))
             made = growing_moments(reconstructions.array[order], sizes, self.ddof)
             return [max(0.0, one.distance(other)) for one, other in zip(made, others, strict=True)]

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
+from ...datasets.interface import VideoSource
 from ...datasets.readers.choice import open_reader
 from ...datasets.sample import SampleDataset
 from ...datasets.training_data import known_values
@@ -63,21 +64,26 @@ class Validation:
 
     def clips(self, num_frames: int) -> list[Tensor]:
         """The clips, each (1, 3, T, H, W) in [-1, 1]."""
-        found = []
-        for source in SampleDataset().sources()[: self.num_clips]:
-            with open_reader(source) as reader:
-                frames = reader.frames(range(num_frames))
-            clip = transform_frames(
-                frames,
-                height=self.size,
-                width=self.size,
-                resize="short-side-to-height",
-                resize_filter="bilinear",
-                antialias=True,
-                crop="center",
-            )
-            found.append(clip[None])
-        return found
+        return first_windows(SampleDataset().sources()[: self.num_clips], num_frames, self.size)
+
+
+def first_windows(sources: Iterable[VideoSource], num_frames: int, size: int) -> list[Tensor]:
+    """The first frames of videos, scaled by their short side and cut to squares: each (1, 3, T, H, W) in [-1, 1]."""
+    found = []
+    for source in sources:
+        with open_reader(source) as reader:
+            frames = reader.frames(range(num_frames))
+        clip = transform_frames(
+            frames,
+            height=size,
+            width=size,
+            resize="short-side-to-height",
+            resize_filter="bilinear",
+            antialias=True,
+            crop="center",
+        )
+        found.append(clip[None])
+    return found
 
 
 class Validator(Protocol):

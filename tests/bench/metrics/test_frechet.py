@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import scipy.linalg
-from toklab.bench.metrics.frechet import Moments, frechet_distance, growing_moments, map_moments_without
+from toklab.bench.metrics.frechet import frechet_distance, growing_moments, moments_without
 
 
 def _features(seed: int, num_samples: int, size: int) -> np.ndarray:
@@ -29,10 +29,6 @@ def _by_eigenvalues(a: np.ndarray, b: np.ndarray, ddof: int) -> float:
     root = vectors * np.sqrt(np.clip(values, 0, None)) @ vectors.T
     cross = np.sqrt(np.clip(np.linalg.eigvalsh(root @ cov_b @ root), 0, None)).sum()
     return float(np.square(a.mean(0) - b.mean(0)).sum() + np.trace(cov_a + cov_b) - 2 * cross)
-
-
-def _itself(group: int, moments: Moments) -> Moments:
-    return moments
 
 
 @pytest.mark.parametrize("ddof", [0, 1])
@@ -73,7 +69,7 @@ def test_moments_without_a_group_equal_those_of_the_rest(samples: int, size: int
     generator = np.random.default_rng(samples)
     features = 100 + generator.normal(size=(2, samples, size)).astype(np.float32)
     groups = generator.permutation(np.arange(samples) % num_groups)
-    found = zip(*(map_moments_without(_itself, part, groups, num_groups, ddof) for part in features), strict=True)
+    found = zip(*(moments_without(part, groups, num_groups, ddof) for part in features), strict=True)
     for group, (one, other) in enumerate(found):
         rest = features[:, groups != group]
         assert one.distance(other) == pytest.approx(frechet_distance(rest[0], rest[1], ddof), rel=1e-9)
@@ -81,7 +77,7 @@ def test_moments_without_a_group_equal_those_of_the_rest(samples: int, size: int
 
 def test_a_group_without_rows_leaves_all() -> None:
     features = np.random.default_rng(0).normal(size=(9, 4))
-    _, empty, _ = map_moments_without(_itself, features, np.array([0, 2] * 4 + [0]), 3)
+    _, empty, _ = moments_without(features, np.array([0, 2] * 4 + [0]), 3)
     assert empty.mean == pytest.approx(features.mean(axis=0))
 
 

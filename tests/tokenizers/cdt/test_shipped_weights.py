@@ -9,10 +9,8 @@ import numpy as np
 import pytest
 import torch
 from toklab.bench.metrics.psnr import decibels, frame_mse
-from toklab.bench.training.validation import Validation
+from toklab.bench.training.validation import Validation, first_windows
 from toklab.datasets.folder import FolderDataset
-from toklab.datasets.readers.choice import open_reader
-from toklab.datasets.transforms import transform_frames
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.cdt.adapter import CDTTokenizer
 from toklab.tokenizers.cdt.cache import FeatureCache
@@ -39,21 +37,8 @@ def sample_clips() -> Clips:
 
 @pytest.fixture(scope="module")
 def real_clips(shared: Path) -> Clips:
-    clips = []
-    for source in FolderDataset(shared / "clips" / "sample").sources()[:NUM_CLIPS]:
-        with open_reader(source) as reader:
-            frames = reader.frames(range(17))
-        clip = transform_frames(
-            frames,
-            height=SIZE,
-            width=SIZE,
-            resize="short-side-to-height",
-            resize_filter="bilinear",
-            antialias=True,
-            crop="center",
-        )
-        clips.append(clip[None])
-    return clips
+    sources = FolderDataset(shared / "clips" / "sample").sources()[:NUM_CLIPS]
+    return first_windows(sources, 17, SIZE)
 
 
 @pytest.fixture(params=["sample_clips", "real_clips"])
