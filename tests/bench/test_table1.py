@@ -50,6 +50,7 @@ def test_the_suite_has_a_system_for_every_row_of_the_table() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_without_checkpoints_every_row_says_what_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "empty"))

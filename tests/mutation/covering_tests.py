@@ -1,0 +1,56 @@
+"""Which tests run a line, as `tox -e coverage` noted it."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterable
+from itertools import chain
+from pathlib import Path
+
+from coverage import CoverageData
+
+LIMIT_S = 90.0
+"""Seconds that the tests of one mutant took together when they were measured; tests beyond aren't run."""
+
+
+class CoveringTests:
+    """The tests of each line, those that mirror the module first, then the fastest."""
+
+    def __init__(self, root: Path, coverage_file: Path, junit_file: Path):
+        self._root = root
+        self._data = CoverageData(str(coverage_file))
+        self._data.read()
+        self._seconds: dict[str, float] = {}
+        for case in ElementTree.parse(junit_file).getroot().iter("testcase"):
+            name = f"{case.get('file')}::{_function(case.get('name', ''))}"
+            self._seconds[name] = self._seconds.get(name, 0.0) + float(case.get("time", 0.0))
+
+    def of(self, path: str, line: int) -> list[str]:
+        """Test functions to run for a change of this line; those of the whole module where no test's own time runs it.
+
+        The latter are lines that run when the module is imported: constants, definitions, decorators.
+        """
+        contexts = self._data.contexts_by_lineno(str(self._root / path))
+        names = _functions(contexts.get(line, [])) or _functions(chain(*contexts.values()))
+        mirrored = f"test_{Path(path).stem}.py"
+        known = sorted(
+            (name for name in names if name in self._seconds),
+            key=lambda name: (f"/{mirrored}::" not in name, self._seconds[name], name),
+        )
+        chosen: list[str] = []
+        seconds = 0.0
+        for name in known:
+            seconds += self._seconds[name]
+            if chosen and seconds > LIMIT_S:
+                break
+            chosen.append(name)
+        return chosen
+
+
+def _functions(contexts: Iterable[str]) -> set[str]:
+    """Test functions of coverage's contexts, which name a case and its phase: ``tests/test_a.py::test_b[1]|run``."""
+    return {_function(context.rpartition("|")[0]) for context in contexts if "|" in context}
+
+
+def _function(case: str) -> str:
+    return case.partition("[")[0]
