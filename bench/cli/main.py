@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from typing import NoReturn
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -26,6 +26,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with `toklab run demo`, then `toklab report runs/demo`.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        say(f"toklab {version('toklab')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Take the options that stand before a command."""
+
+
 for module in (run, submit, report, leaderboard, exports, verify, show, train, video):
     module.register(app)
 app.add_typer(data.app, name="data")

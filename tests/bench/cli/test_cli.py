@@ -4,6 +4,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from datetime import date
+from importlib.metadata import version
 from pathlib import Path
 
 import av
@@ -27,6 +28,10 @@ def toklab() -> INVOKE:
         return result.exit_code, result.output
 
     return invoke
+
+
+def test_the_version_is_that_of_the_package(toklab: INVOKE) -> None:
+    assert toklab("--version") == (0, f"toklab {version('toklab')}\n")
 
 
 @pytest.fixture
