@@ -78,6 +78,26 @@ def test_training_lowers_the_loss_and_logs_every_step_once(tiny_training) -> Non
     assert {"total", "l1", "ssim", "learning_rate", "gradient_norm"} <= rows[0].keys()
 
 
+def test_a_training_killed_before_its_first_checkpoint_logs_nothing_twice(tiny_training) -> None:
+    training = tiny_training(steps=2, optimization={"checkpoint_every": 2})
+    for _ in range(2):
+        with pytest.raises(Killed):
+            training.run(on_progress=kill_at(1))
+    training.run(resume=True)
+    for name, steps in (("training", ["1", "2"]), ("validation", ["0", "2"])):
+        with (training.folder / "run" / f"{name}.csv").open() as file:
+            assert [row["step"] for row in csv.DictReader(file)] == steps
+
+
+def test_a_log_that_is_none_is_named(tiny_training) -> None:
+    training = tiny_training()
+    path = training.folder / "run" / "training.csv"
+    path.parent.mkdir()
+    path.write_text("loss\n0.5\n")
+    with pytest.raises(TrainingError, match=r"training\.csv: can't be read as the log of a training .*; remove it"):
+        training.run()
+
+
 @pytest.mark.slow
 def test_a_finished_training_resumes_to_its_result(tiny_training) -> None:
     first = tiny_training().run()
