@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .checkpoints import load_state
 from .errors import CheckpointUnavailable, TokenizerError
 from .spec import GENERAL_SETTINGS, NETWORK_SETTINGS, FrameRule, InferenceSettings, Regularizer, TokenizerSpec
+from .trust.weight_files import load_state
 
 __all__ = [
     "GENERAL_SETTINGS",

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..card import NOT_RECORDED, Card, TrainingRecord
 from ..card_file import card_from_values
-from ..checkpoints import sha256_of
+from ..trust.weight_files import sha256_of
 from .recipe import Recipe
 from .whole_files import replacing
 
