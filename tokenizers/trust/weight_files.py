@@ -148,8 +148,12 @@ def _unwrapped(content: object) -> object:
 
 
 def _holds_torchscript(path: Path) -> bool:
-    with zipfile.ZipFile(path) as archive:
-        return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return any(name.endswith("/constants.pkl") for name in archive.namelist())
+    except zipfile.BadZipFile:
+        # Torch can't read its list of files either, and says so.
+        return False
 
 
 def first_line(error: Exception) -> str:

@@ -61,6 +61,16 @@ def test_a_truncated_file_is_named(tmp_path: Path, file: str, share: float) -> N
         load_state(path)
 
 
+def test_an_archive_whose_list_of_files_is_damaged_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.pt"
+    torch.save(STATE, path)
+    content = path.read_bytes()
+    first_entry = content.index(b"PK\x01\x02")
+    path.write_bytes(content[:first_entry] + b"\0" * 4 + content[first_entry + 4 :])
+    with pytest.raises(TokenizerError, match=f"{path}: damaged or truncated"):
+        load_state(path)
+
+
 class RunsCode:
     def __init__(self, marker: Path):
         self.marker = marker
