@@ -22,10 +22,10 @@ from ..training.least_squares import (
     component_rows,
     draw_positions,
     latent_rows,
+    leading_component_rows,
     neighbourhoods,
     principal_axes,
     ridge,
-    scaled_axes,
     set_zero,
     space_time_blocks,
 )
@@ -217,8 +217,7 @@ def _fit_upsample(
 def _components(video: Tensor, stride: int, side: int, number: int) -> Tensor:
     """Principal components, at most ``number``, of blocks of every ``stride``-th frame."""
     blocks = space_time_blocks(video[:, ::stride], 1, side)
-    rows, _ = scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)
-    return blocks @ rows.T
+    return blocks @ leading_component_rows(blocks, number).T
 
 
 def fit(conv: nn.Conv3d, x: Tensor, targets: Tensor) -> None:

@@ -95,6 +95,11 @@ def component_rows(blocks: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     return rows / factors, scale
 
 
+def leading_component_rows(blocks: Tensor, number: int) -> Tensor:
+    """Rows (at most ``number``, C) from blocks (B, T, H, W, C) to their leading components, see :func:`scaled_axes`."""
+    return scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)[0]
+
+
 def scaled_axes(axes: Tensor, variances: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """At most ``number`` leading axes, so scaled that the first component has :data:`DEVIATION`; and their scales."""
     scale = (DEVIATION / variances[0].sqrt()).expand(min(number, len(axes)))
