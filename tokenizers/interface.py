@@ -200,7 +200,7 @@ class VideoTokenizer(ABC):
 
     @abstractmethod
     def _decode(self, encoded: Encoded) -> Tensor:
-        """Decode to (B, 3, T', H', W'), T' at least the legal length of ``encoded.num_frames``; need not be clamped."""
+        """Decode to (B, 3, T', H', W'), floats, the :meth:`legal_shape` of the clip; need not be clamped."""
 
     def modules(self) -> dict[str, nn.Module]:
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
