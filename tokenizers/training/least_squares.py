@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MAX_POSITIONS = 20_000
+"""Positions that a fit takes at most."""
 RIDGE = 1e-4
 """Of the mean variance of the features, added to each of their variances."""
 

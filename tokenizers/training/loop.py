@@ -76,7 +76,7 @@ class BestWeights:
     """A figure of the validation."""
     is_higher_better: bool
     keep: Callable[[TrainingResult], None]
-    """Called in the first process with every validated weights that are better than all before."""
+    """Called in the first process after every validation that is better than all before, with its weights."""
 
 
 def train(
