@@ -19,7 +19,15 @@ def rows(folder: Path) -> list[dict[str, float]]:
         return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
 
 
-REPEATED = {"vidtok-vq-ema", "vidtok-v1.1", "vidtok-noncausal", "direct-8x", "cdt-base"}
+REPEATED = {
+    "vidtok-lfq",
+    "vidtok-ae",
+    "vidtok-vq-ema",
+    "vidtok-v1.1",
+    "vidtok-noncausal",
+    "direct-8x",
+    "cdt-base",
+}
 """Families that only repeat what others of the same code show."""
 IN_FLOAT16 = {"vidtok-fsq", "cdt-small"}
 CASES = [
