@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from .checkpoints import load_state
 from .errors import CheckpointUnavailable, TokenizerError
 from .spec import GENERAL_SETTINGS, NETWORK_SETTINGS, FrameRule, InferenceSettings, Regularizer, TokenizerSpec
+from .trust.weight_files import load_state
 
 __all__ = [
     "GENERAL_SETTINGS",
@@ -200,7 +200,7 @@ class VideoTokenizer(ABC):
 
     @abstractmethod
     def _decode(self, encoded: Encoded) -> Tensor:
-        """Decode to (B, 3, T', H', W'), T' at least the legal length of ``encoded.num_frames``; need not be clamped."""
+        """Decode to (B, 3, T', H', W'), floats, the :meth:`legal_shape` of the clip; need not be clamped."""
 
     def modules(self) -> dict[str, nn.Module]:
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""

@@ -11,7 +11,7 @@ import typer
 def _trust_torchscript(trusted: bool) -> bool:
     """Set the environment variable, which reaches every place where archives are loaded."""
     if trusted:
-        from ...tokenizers.checkpoints import TRUST_VARIABLE
+        from ...tokenizers.trust.weight_files import TRUST_VARIABLE
 
         os.environ[TRUST_VARIABLE] = "1"
     return trusted

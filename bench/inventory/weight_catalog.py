@@ -10,6 +10,7 @@ from ...tokenizers import checkpoints
 from ...tokenizers.card import Card
 from ...tokenizers.errors import did_you_mean
 from ...tokenizers.trust.lock import UPDATE, lock_file, read_pins, set_pin
+from ...tokenizers.trust.weight_files import sha256_of
 from ..catalog.catalog import CardTokenizer, tokenizers
 from ..metrics import converted_weights, weights
 from ..metrics.converted_weights import PinnedFile
@@ -110,7 +111,7 @@ def lock_table(names: Sequence[str] = (), *, update: bool = False) -> tuple[str,
         if not files and names:
             rows.append((card.name, card.checkpoint.description, card.checkpoint.sha256, "the card's own", ""))
         for file in files:
-            sha256 = checkpoints.sha256_of(file.path) if file.path is not None else ""
+            sha256 = sha256_of(file.path) if file.path is not None else ""
             pinned = PinnedFile(file.source, sha256, file.path)
             rows += _lock_rows(card.name, pinned, update=update, is_named=bool(names))
     table = PlainTable(("name", "download", "SHA-256", "state", "place"), rows, notes=[f"lock file: {lock_file()}"])

@@ -19,9 +19,9 @@ from weakref import WeakValueDictionary
 import torch
 from torch import Tensor, nn
 
-from ...tokenizers.checkpoints import read_torch, sha256_of
 from ...tokenizers.errors import TokenizerError
 from ...tokenizers.trust.lock import read_pins, require_pinned
+from ...tokenizers.trust.weight_files import read_torch, sha256_of
 from .interface import Unavailable
 from .published_pickles import ConvertedWeights, PickledPart
 from .weights import ProgressCallback, WeightsUnavailableError, fetch, find_file, own_folder

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ...tokenizers.checkpoints import sha256_of
+from ...tokenizers.trust.weight_files import sha256_of
 from . import weights
 from .frame_threads import in_threads
 from .interface import Arrays, MeasuredWindow, MetricError, Unavailable, WindowBatch

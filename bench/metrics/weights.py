@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import IO
 
 from ...datasets.locations import cache_folder
-from ...tokenizers.checkpoints import sha256_of
+from ...tokenizers.trust.weight_files import sha256_of
 from .interface import Unavailable
 
 CHUNK_BYTES = 1 << 20

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from ...tokenizers.card import NOT_RECORDED
-from ...tokenizers.checkpoints import sha256_of
+from ...tokenizers.trust.weight_files import sha256_of
 from ..ledger.atomic_files import write_text
 
 FILE_NAME = "start.json"

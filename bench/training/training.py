@@ -23,6 +23,7 @@ from ...tokenizers.training.losses import ReconstructionTerms
 from ...tokenizers.training.named_code import import_named, require_trust
 from ...tokenizers.training.objective import Objective
 from ...tokenizers.training.recipe import Recipe, load_recipe
+from ...tokenizers.trust.weight_files import load_state
 from .clips import Clips, data_identity, is_first_process, open_clips
 from .origin import note_origin, noted_origin
 from .passed_over import FILE_NAME as PASSED_OVER_FILE
@@ -190,7 +191,7 @@ def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, c
     if recipe.init:
         base_card = initial_card(load_recipe(recipe.init))
         weights_file = _initial_weights(recipe, base_card, options)
-        state = checkpoints.load_state(weights_file)
+        state = load_state(weights_file)
         if not recipe.grow:
             tokenizer.load_state(state)
             return weights_file
@@ -199,7 +200,7 @@ def start(recipe: Recipe, options: TrainingOptions, tokenizer: VideoTokenizer, c
         import_named(recipe, "grow")(network_of(base), model, torch.cat([clips(step) for step in steps]))
         return weights_file
     if options.init is not None:
-        tokenizer.load_state(checkpoints.load_state(options.init))
+        tokenizer.load_state(load_state(options.init))
     elif recipe.start:
         import_named(recipe, "start")(model, torch.cat([clips(step) for step in steps]))
     return options.init

@@ -16,9 +16,9 @@ from toklab.tokenizers import checkpoints
 from toklab.tokenizers.baselines.resize import ResizeTokenizer
 from toklab.tokenizers.card import Card
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.interface import VideoTokenizer
 from toklab.tokenizers.training.recipe import load_recipe
+from toklab.tokenizers.trust.weight_files import sha256_of
 from torch import Tensor
 
 ZOO = sorted(name for name, card in load_cards().items() if card.training is not None)

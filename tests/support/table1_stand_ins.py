@@ -13,7 +13,7 @@ from cosmos_archives import OfficialNames
 from safetensors.torch import save_file
 from tiny_autoencoders import tiny_card
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.checkpoints import sha256_of
+from toklab.tokenizers.trust.weight_files import sha256_of
 from torch import nn
 
 COGVIDEOX = "cogvideox-2b"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +16,7 @@ from toklab.tokenizers.progressive.config import ProgressiveConfig
 from toklab.tokenizers.progressive.model import build_model
 from toklab.tokenizers.progressive.objective import ProgressiveObjective
 from toklab.tokenizers.training.adversary import Adversary
-from toklab.tokenizers.training.loop import TrainingResult, train
+from toklab.tokenizers.training.loop import Progress, TrainingResult, train
 from toklab.tokenizers.training.losses import ReconstructionTerms, WeightedLoss
 from toklab.tokenizers.training.objective import Objective
 from toklab.tokenizers.training.recipe import Optimization, Recipe
@@ -32,6 +33,7 @@ REGULARIZERS: dict[str, dict[str, Any]] = {
     "lfq": {"kind": "lfq", "num_bits": 4},
     "vq": {"kind": "vq", "codebook_size": 16, "dim": 4},
     "vq-ema": {"kind": "vq", "codebook_size": 16, "dim": 4, "codebook_update": "ema"},
+    "vq-revived": {"kind": "vq", "codebook_size": 8, "dim": 4, "codebook_update": "ema", "revival_threshold": 0.5},
     "ae": {"kind": "ae"},
 }
 PROGRESSIVE: dict[str, dict[str, Any]] = {
@@ -100,8 +102,12 @@ class TinyTraining:
     adversary: Mapping[str, Any] = field(default_factory=dict)
     joined: Literal["", "batches", "processes"] = ""
     """Whether a batch holds what otherwise two batches, or those of two processes, do."""
+    repeats: bool = False
+    """Whether all batches are the first one."""
     quiet_posterior: bool = False
     """Whether a VidTok's posterior starts with next to no variance, so that noise is no matter."""
+    measures: bool = False
+    """Whether validation measures the network; otherwise its figure is always 0."""
 
     @property
     def recipe(self) -> Recipe:
@@ -113,6 +119,8 @@ class TinyTraining:
         """A batch of one or two clips."""
         numbers = {"": [(batch, process)], "batches": [(2 * batch, 0), (2 * batch + 1, 0)]}
         numbers["processes"] = [(batch, 0), (batch, 1)]
+        if self.repeats:
+            numbers[""] = [(0, 0)]
         num_frames = {"vidtok-noncausal": 8, "cdt-small": 5, "cdt-base": 5}.get(self.family, 9)
         return torch.cat([clips(*number, num_frames=num_frames) for number in numbers[self.joined]])
 
@@ -125,4 +133,36 @@ class TinyTraining:
             with torch.no_grad():
                 conv.weight[len(conv.weight) // 2 :] = 0
                 conv.bias[len(conv.bias) // 2 :] = -30
-        return train(self.recipe, objective, terms, self.clips, lambda step: {"psnr": 0.0}, self.folder, **options)
+
+        def validate(step: int) -> dict[str, float]:
+            if not self.measures:
+                return {"psnr": 0.0}
+            clip = self.clips(0, 99)
+            # Draws on purpose: validation must not move the randomness of the training.
+            error = objective.model.reconstruct(clip) - clip + 0 * torch.randn(1)
+            return {"psnr": float(-10 * torch.log10(error.square().mean() / 4))}
+
+        return train(self.recipe, objective, terms, self.clips, validate, self.folder, **options)
+
+    def logged(self, name: str = "training") -> list[dict[str, float]]:
+        """The rows of a log."""
+        with (self.folder / f"{name}.csv").open() as file:
+            return [{key: float(value) for key, value in row.items() if value} for row in csv.DictReader(file)]
+
+    def state(self) -> dict[str, Any]:
+        """The state in the checkpoint."""
+        return torch.load(self.folder / "training.pt", weights_only=True)["state"]
+
+
+class Killed(BaseException):
+    """Stands for a signal: nothing may catch it."""
+
+
+def kill_at(step: int) -> Callable[[Progress], None]:
+    """What is called after every step, and kills the training after this one."""
+
+    def on_progress(progress: Progress) -> None:
+        if progress.step == step:
+            raise Killed
+
+    return on_progress

@@ -6,7 +6,6 @@ import pytest
 import torch
 from fake_weights import WeightedTokenizer
 from safetensors.torch import save_file
-from toklab.tokenizers.card import Card
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards, stand_ins
 from toklab.tokenizers.errors import CardError
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
@@ -74,7 +73,6 @@ def test_a_stand_in_for_nothing_is_refused(write_card, tmp_path: Path) -> None:
         stand_ins(load_cards([tmp_path / "cards"]))
 
 
-@pytest.mark.parametrize("card", load_cards().values(), ids=lambda card: card.name)
-def test_every_shipped_card_names_its_licence_and_what_to_cite(card: Card) -> None:
-    assert card.spec.licence
-    assert card.spec.citation
+def test_every_shipped_card_names_its_licence_and_what_to_cite() -> None:
+    specs = [card.spec for card in load_cards().values()]
+    assert [spec.name for spec in specs if not (spec.licence and spec.citation)] == []

@@ -1,18 +1,13 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
-import zipfile
 from pathlib import Path
 
 import pytest
-import torch
-from safetensors.torch import save_file
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.interface import CheckpointUnavailable, TokenizerError
 
 REPOSITORY = "[checkpoint]\nrepository = 'own/er'\nfile = 'folder/x.ckpt'\n"
-STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
 
 
 @pytest.fixture(autouse=True)
@@ -114,94 +109,14 @@ def test_sha256_is_checked_and_is_the_identity(make_card, tmp_path: Path) -> Non
     card = make_card(tables=tables.format(right.upper()))
     path = checkpoints.resolve(card)
     assert checkpoints.weights_identity(card, path) == f"sha256:{right}"
-    with pytest.raises(TokenizerError, match=f"has SHA-256 {right}, but .* says {wrong}"):
+    with pytest.raises(TokenizerError, match=f"has SHA-256 {right}, but .* says {wrong}; put the right file there"):
         checkpoints.resolve(make_card(tables=tables.format(wrong)))
-
-
-def test_sha256_follows_a_changed_file(tmp_path: Path) -> None:
-    path = tmp_path / "w.pt"
-    path.write_bytes(b"one")
-    first = checkpoints.sha256_of(path)
-    path.write_bytes(b"other")
-    assert checkpoints.sha256_of(path) == hashlib.sha256(b"other").hexdigest() != first
 
 
 def test_identity_without_a_file(make_card) -> None:
     assert checkpoints.resolve(make_card()) is None
     assert checkpoints.weights_identity(make_card(), None) == "none"
     assert checkpoints.weights_identity(make_card(tables="[checkpoint]\nrandom_seed = 7"), None) == "random:7"
-
-
-def same(state: dict[str, torch.Tensor]) -> bool:
-    return state.keys() == STATE.keys() and all(
-        torch.equal(state[k], v) and state[k].dtype == v.dtype for k, v in STATE.items()
-    )
-
-
-def test_every_format_gives_the_same_state(tmp_path: Path) -> None:
-    save_file(STATE, tmp_path / "a.safetensors")
-    torch.save(STATE, tmp_path / "b.pt")
-    torch.save({"epoch": 3, "state_dict": STATE, "callbacks": {}}, tmp_path / "c.ckpt")
-    torch.save(STATE, tmp_path / "d.pth", _use_new_zipfile_serialization=False)
-    for path in sorted(tmp_path.glob("?.*")):
-        assert same(checkpoints.load_state(path)), path
-
-
-def test_averaged_and_nested_weights_are_found(tmp_path: Path) -> None:
-    other = {name: torch.zeros_like(value) for name, value in STATE.items()}
-    torch.save({"state_dict": other, "ema_state_dict": STATE}, tmp_path / "averaged.ckpt")
-    torch.save({"state_dict": {"gen_model": STATE, "dics_model": other}}, tmp_path / "nested.ckpt")
-    for path in tmp_path.glob("*.ckpt"):
-        assert same(checkpoints.load_state(path)), path
-
-
-@pytest.mark.parametrize("share", [0.0, 0.3, 0.95])
-@pytest.mark.parametrize("file", ["a.safetensors", "b.pt", "c.pth"])
-def test_a_truncated_file_is_named(tmp_path: Path, file: str, share: float) -> None:
-    path = tmp_path / file
-    if path.suffix == ".safetensors":
-        save_file(STATE, path)
-    else:
-        torch.save(STATE, path, _use_new_zipfile_serialization=path.suffix == ".pt")
-    content = path.read_bytes()
-    path.write_bytes(content[: int(share * len(content))])
-    with pytest.raises(TokenizerError, match=f"{path}: damaged or truncated"):
-        checkpoints.load_state(path)
-
-
-class RunsCode:
-    def __init__(self, marker: Path):
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[object, tuple[Path]]:
-        return (Path.touch, (self.marker,))
-
-
-@pytest.mark.parametrize("as_archive", [True, False])
-def test_nothing_is_unpickled(tmp_path: Path, as_archive: bool) -> None:
-    path, marker = tmp_path / "evil.ckpt", tmp_path / "marker"
-    torch.save({"state_dict": STATE, "extra": RunsCode(marker)}, path, _use_new_zipfile_serialization=as_archive)
-    with pytest.raises(TokenizerError, match="holds Python objects beside tensors"):
-        checkpoints.load_state(path)
-    assert not marker.exists()
-
-
-def test_what_holds_no_state_is_refused(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "script.pt", "w") as archive:
-        archive.writestr("script/constants.pkl", b"")
-    torch.save({"state_dict": {"a": 1}}, tmp_path / "numbers.pt")
-    torch.save(torch.ones(2), tmp_path / "tensor.pt")
-    (tmp_path / "plain.pt").write_bytes(pickle.dumps([1, 2, 3], protocol=2))
-    (tmp_path / "weights.h5").write_bytes(b"x")
-    for file, message in [
-        ("script.pt", "TorchScript archive is code"),
-        ("numbers.pt", "'a' is no tensor"),
-        ("tensor.pt", "holds no state dict but a Tensor"),
-        ("weights.h5", "checkpoints end in"),
-        ("plain.pt", "plain.pt: "),
-    ]:
-        with pytest.raises(TokenizerError, match=message):
-            checkpoints.load_state(tmp_path / file)
 
 
 def test_a_hub_out_of_reach_is_said_at_once(make_card, monkeypatch: pytest.MonkeyPatch) -> None:

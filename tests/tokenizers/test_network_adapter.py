@@ -120,25 +120,24 @@ def test_a_spec_that_says_something_else_is_refused() -> None:
         pointwise(channels=3, spatial_compression=8)
 
 
-def test_posteriors_are_sampled_where_the_settings_say_so() -> None:
+def test_posteriors_are_sampled_where_the_settings_say_so_by_the_generator_of_each_clip() -> None:
     mode, sampled = pointwise(), pointwise(InferenceSettings(posterior="sample"))
     for tokenizer in (mode, sampled):
         tokenizer.init_random(0)
-    expected = mode.encode(CLIP)
-    drawn = [sampled.encode(CLIP, [torch.Generator().manual_seed(seed)]) for seed in (1, 1, 2)]
-    assert expected.latents is not None
-    assert expected.kl_nats is not None
-    for encoded in drawn:
+    clips = torch.cat([CLIP, -CLIP])
+
+    def latents(tokenizer: PointwiseTokenizer, clips: Tensor, *seeds: int) -> tuple[Tensor, Tensor]:
+        encoded = tokenizer.encode(clips, [torch.Generator().manual_seed(seed) for seed in seeds])
         assert encoded.latents is not None
         assert encoded.kl_nats is not None
-        assert not torch.allclose(encoded.latents, expected.latents)
-        torch.testing.assert_close(encoded.kl_nats, expected.kl_nats)
-    first, again, other = (encoded.latents for encoded in drawn)
-    assert first is not None
-    assert again is not None
-    assert other is not None
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+        return encoded.latents, encoded.kl_nats
+
+    expected, divergences = latents(mode, clips, 1, 2)
+    both, sampled_divergences = latents(sampled, clips, 1, 2)
+    assert not torch.allclose(both, expected)
+    torch.testing.assert_close(sampled_divergences, divergences)
+    torch.testing.assert_close(latents(sampled, clips[1:], 2)[0], both[1:])
+    assert not torch.allclose(latents(sampled, clips[1:], 3)[0], both[1:])
 
 
 def test_codes_alone_give_what_latents_give() -> None:

@@ -6,6 +6,7 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from ..networks.autocast import without_autocast
 from .blocks import WIDE_KERNEL, ResnetBlock
 from .cache import FeatureCache
 from .config import NUM_CONTEXT_LEVELS, CDTConfig
@@ -16,7 +17,6 @@ from .layers import (
     TimeDownsample,
     TimeUpsample,
     TransposedUpsample,
-    without_autocast,
 )
 
 

@@ -7,11 +7,12 @@ from typing import cast
 
 from torch import Tensor, nn
 
+from ..networks.autocast import without_autocast
 from .blocks import WIDE_KERNEL, AttentionBlock, ResnetBlock, concatenate, match_size
 from .cache import FeatureCache
 from .compressor import upsample
 from .config import DENOISER_MULTS, CDTConfig
-from .layers import CausalConv, ChannelLayerNorm, Downsample, TimeDownsample, TimeUpsample, without_autocast
+from .layers import CausalConv, ChannelLayerNorm, Downsample, TimeDownsample, TimeUpsample
 
 NUM_LEVELS = len(DENOISER_MULTS)
 EXTRA_SPACE_DOWN = (1, 0)

@@ -6,7 +6,6 @@ a copy. Weights keep their official names and shapes.
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 
 import torch
@@ -36,13 +35,6 @@ def runs_fast(x: Tensor) -> bool:
     """
     is_plain = not (torch.is_grad_enabled() or torch.compiler.is_compiling())
     return is_plain and not x.is_meta and not torch.is_autocast_enabled(x.device.type)
-
-
-def without_autocast(x: Tensor, wanted: bool) -> AbstractContextManager[object]:
-    """Mixed precision off on the device of ``x`` where it is ``wanted``; otherwise nothing changes."""
-    if not wanted or x.is_meta or not torch.is_autocast_enabled(x.device.type):
-        return nullcontext()
-    return torch.autocast(x.device.type, enabled=False)
 
 
 class ChannelLayerNorm(nn.Module):

@@ -28,8 +28,9 @@ ANCHOR_SHARE = 50.0
 DIVIDER_UNIT = 8.0
 """A divider of 1 is 1 / this in the time embedding, so that large ones don't dwarf the embedding's other channels."""
 FINEST_KNOT = 0.002
+"""Where the first knot of the time embedding lies; the last one lies at 1."""
 SMALLEST_WIDTH = 0.03
-"""Of the knots of the time embedding. Narrower ones would be steep, and their weights too quick in training."""
+"""Of a knot. Narrower ones would be steep, and their weights too quick in training."""
 NUM_FIT_POINTS = 512
 RIDGE = 1e-6
 """Of the mean square of the features; with less, large weights of opposite sign would be moved apart by training."""

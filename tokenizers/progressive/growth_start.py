@@ -6,15 +6,13 @@ the place of each pair. Both double time by the least-squares estimate of what t
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from ..networks.magvit2.blocks import ResidualBlock
 from ..networks.magvit2.trunk import run_blocks
 from ..training.least_squares import space_time_blocks
-from .growth import Extension, TimeDecoder
+from .growth import TimeDecoder
 from .linear_start import fit
 from .model import DirectModel, LevelledModel, ProgressiveModel, grow
 
@@ -50,8 +48,7 @@ def repeat_into(base: ProgressiveModel, model: ProgressiveModel, clips: Tensor) 
 def extend_into(base: ProgressiveModel, model: DirectModel, clips: Tensor) -> None:
     """Give ``model`` the weights of ``base``, a trained base of 4×, its extensions fitted; arguments as above."""
     model.base.load_state_dict(base.base.state_dict())
-    extensions = [cast("Extension", extension) for extension in model.extend.values()]
-    for extension in extensions:
+    for extension in model.extensions:
         for module in extension.modules():
             if isinstance(module, ResidualBlock):
                 nn.init.zeros_(module.conv2.conv_1.weight)
@@ -60,7 +57,7 @@ def extend_into(base: ProgressiveModel, model: DirectModel, clips: Tensor) -> No
         weight[:, :, 1:, 1, 1] = torch.eye(len(weight))[:, :, None] / 2
     features = model.base.bottleneck.features(_latents(model, clips))
     wanted = base.base.bottleneck.features(_latents(base, clips))
-    for number, extension in reversed(list(enumerate(extensions))):
+    for number, extension in reversed(list(enumerate(model.extensions))):
         features = _fit_doubling(extension.decoder, features, _means(wanted, 2**number))
 
 

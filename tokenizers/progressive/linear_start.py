@@ -8,6 +8,7 @@ before it beats resizing.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import cast
 
 import torch
@@ -22,15 +23,15 @@ from ..training.least_squares import (
     component_rows,
     draw_positions,
     latent_rows,
+    leading_component_rows,
     neighbourhoods,
     principal_axes,
     ridge,
-    scaled_axes,
     set_zero,
     space_time_blocks,
 )
-from .config import CHANNELS_PER_GROUP
-from .growth import Extension, TimeEncoder
+from .config import BASE_RATIO, CHANNELS_PER_GROUP
+from .growth import Extension
 from .model import DirectModel, LevelledModel, ProgressiveModel
 
 ANCHOR = 6.0
@@ -60,18 +61,16 @@ def linear_start(model: LevelledModel, clips: Tensor) -> None:
     for module in model.modules():
         if isinstance(module, ResidualBlock):
             set_zero(module.conv2)
-    extensions = list(model.extend.values()) if isinstance(model, DirectModel) else []
+    extensions = model.extensions if isinstance(model, DirectModel) else ()
     video = clips.permute(0, 2, 3, 4, 1).contiguous()
     components = _fit_encoder(model, clips)
     for extension in extensions:
-        encoder = cast("Extension", extension).encoder
-        assert isinstance(encoder, TimeEncoder)
-        set_zero(encoder.downsample)
-        nn.init.eye_(encoder.downsample.conv_1.weight[:, :, -1, 1, 1])
-    ratio = config.ratio // 4
-    _fit_bottleneck(model, clips, components[:, ::ratio])
+        downsample = extension.encoder.downsample
+        set_zero(downsample)
+        nn.init.eye_(downsample.conv_1.weight[:, :, -1, 1, 1])
+    _fit_bottleneck(model, extensions, clips, components[:, :: config.ratio // BASE_RATIO])
     latents = model.regularization(model.moments(clips)).latents
-    _fit_decoder(model, [cast("Extension", extension) for extension in extensions], latents, video)
+    _fit_decoder(model, extensions, latents, video)
 
 
 def _fit_encoder(model: LevelledModel, clips: Tensor) -> Tensor:
@@ -137,12 +136,11 @@ def _set_anchor(conv: CausalConv, channels: slice) -> None:
     bias[channels] = ANCHOR
 
 
-def _fit_bottleneck(model: LevelledModel, clips: Tensor, components: Tensor) -> None:
+def _fit_bottleneck(model: LevelledModel, extensions: Sequence[Extension], clips: Tensor, components: Tensor) -> None:
     """Set the convolutions around the latent, whose variances fall as the components' deviations do."""
     x = model.base.encoder.features(clips)
-    if isinstance(model, DirectModel):
-        for extension in model.extend.values():
-            x = cast("Extension", extension).encoder(x)
+    for extension in extensions:
+        x = extension.encoder(x)
     bottleneck = model.base.bottleneck
     assert bottleneck.norm.bias is not None
     bottleneck.norm.bias.fill_(NORM_BIAS)
@@ -160,18 +158,18 @@ def _fit_bottleneck(model: LevelledModel, clips: Tensor, components: Tensor) -> 
     conv.bias[number:] = LOG_VARIANCE
 
 
-def _fit_decoder(model: LevelledModel, extensions: list[Extension], latents: Tensor, video: Tensor) -> None:
+def _fit_decoder(model: LevelledModel, extensions: Sequence[Extension], latents: Tensor, video: Tensor) -> None:
     """Set the layers from the latent on, each to the best linear estimate of the clip at its resolution."""
     bottleneck, decoder = model.base.bottleneck, model.base.decoder
     grid = latents.permute(0, 2, 3, 4, 1)
     positions = draw_positions(grid)
-    wanted = _components(video, model.config.ratio, 8, model.config.width)
+    stride, side = model.config.ratio, model.config.trunk.spatial_compression
+    wanted = _components(video, stride, side, model.config.width)
     weight, bias = ridge(grid[positions], wanted[positions])
     assert bottleneck.from_latents.bias is not None
     bottleneck.from_latents.weight[:, :, 0, 0, 0] = weight
     bottleneck.from_latents.bias.copy_(bias)
     x = bottleneck.features(latents)
-    stride, side = model.config.ratio, 8
     for extension in reversed(extensions):
         for block in extension.decoder.block.children():
             x = block(x)
@@ -217,8 +215,7 @@ def _fit_upsample(
 def _components(video: Tensor, stride: int, side: int, number: int) -> Tensor:
     """Principal components, at most ``number``, of blocks of every ``stride``-th frame."""
     blocks = space_time_blocks(video[:, ::stride], 1, side)
-    rows, _ = scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)
-    return blocks @ rows.T
+    return blocks @ leading_component_rows(blocks, number).T
 
 
 def fit(conv: nn.Conv3d, x: Tensor, targets: Tensor) -> None:

@@ -157,28 +157,29 @@ class DirectModel(LevelledModel):
         self.extend = nn.ModuleDict({str(ratio): Extension(config) for ratio in config.higher_ratios})
 
     @property
-    def _extensions(self) -> Sequence[Extension]:
+    def extensions(self) -> Sequence[Extension]:
+        """One for each doubling of the ratio, in the encoder's order."""
         return [cast("Extension", extension) for extension in self.extend.values()]
 
     def moments(self, video: Tensor, tiling: LayerTiling | None = None) -> Tensor:
         """As declared."""
         x = self.base.encoder.features(video, tiling)
-        for extension in self._extensions:
+        for extension in self.extensions:
             x = extension.encoder(x, tiling)
         return self.base.bottleneck.moments(x)
 
     def decode(self, latents: Tensor, tiling: LayerTiling | None = None) -> Tensor:
         """As declared."""
         x = self.base.bottleneck.features(latents)
-        for extension in reversed(self._extensions):
+        for extension in reversed(self.extensions):
             x = extension.decoder(x, tiling)
         return self.base.decoder.frames(x, tiling)
 
     def parts(self) -> dict[str, nn.Module]:
         """Everything."""
         return {
-            "encoder": nn.ModuleList([self.base.encoder, *(extension.encoder for extension in self._extensions)]),
-            "decoder": nn.ModuleList([self.base.decoder, *(extension.decoder for extension in self._extensions)]),
+            "encoder": nn.ModuleList([self.base.encoder, *(extension.encoder for extension in self.extensions)]),
+            "decoder": nn.ModuleList([self.base.decoder, *(extension.decoder for extension in self.extensions)]),
             "regularizer": self.base.bottleneck,
         }
 

@@ -8,11 +8,6 @@ import torch
 from torch import Tensor
 
 
-def num_chunks(num_frames: int, chunk_frames: int, overlap: int) -> int:
-    """Chunks of a clip: n of them hold ``chunk_frames + (n − 1) (chunk_frames − overlap)`` frames."""
-    return 1 + -(-max(0, num_frames - chunk_frames) // (chunk_frames - overlap))
-
-
 def cut_chunks(pieces: Iterable[Tensor], chunk_frames: int, overlap: int) -> Iterator[Tensor]:
     """Cut pieces (B, C, T, H, W) of one clip into chunks of ``chunk_frames``, each with the last frames of the former.
 

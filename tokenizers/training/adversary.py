@@ -15,12 +15,13 @@ from .errors import TrainingError
 from .gradients import sound_gradients
 
 LECAM_DECAY = 0.999
+"""Of the moving averages of logits, for each optimizer step."""
 MAX_ADAPTIVE_WEIGHT = 1e4
 SMALLEST_NORM = 1e-4
 """Added to the norm of the adversarial gradient before it divides."""
 
 FLOAT16_HEADROOM = 8
-"""Binary digits below 1 at which the largest gradient of a value starts, as many of them are summed up."""
+"""The largest gradient of a value is brought to about 2 to the minus this, so that float16 holds the sum of many."""
 
 DiscriminatorLoss = Literal["non-saturating", "hinge"]
 GeneratorLogits = Literal["patch", "sample"]

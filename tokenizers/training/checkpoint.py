@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ import torch
 
 from .errors import TrainingError
 from .recipe import Recipe
+from .whole_files import replacing
 
 FILE_NAME = "training.pt"
 FORMAT = 1
@@ -19,14 +19,9 @@ FORMAT = 1
 
 def save_checkpoint(folder: Path, recipe: Recipe, state: Mapping[str, Any]) -> None:
     """Write ``state`` (numbers, texts and tensors in dicts and lists) for a recipe into ``folder``."""
-    path = folder / FILE_NAME
-    unfinished = path.with_name(f".{os.getpid()}.{FILE_NAME}")
-    try:
-        content = {"format": FORMAT, "recipe": recipe.identity, "steps": recipe.optimization.steps}
+    content = {"format": FORMAT, "recipe": recipe.identity, "steps": recipe.optimization.steps}
+    with replacing(folder / FILE_NAME) as unfinished:
         torch.save({**content, "state": dict(state)}, unfinished)
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -52,7 +47,7 @@ def load_checkpoint(folder: Path, recipe: Recipe) -> dict[str, Any] | None:
     except Exception as error:
         # What torch raises on damaged files depends on where the damage is: pickle, zip, runtime and type errors.
         raise TrainingError(f"{path} can't be read ({error}); remove it and train again") from error
-    if content.get("format") != FORMAT:
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise TrainingError(f"{path} is of another version of toklab; remove it and train again")
     planned = recipe.optimization.steps
     # Checkpoints of earlier versions don't say of how many steps they are.

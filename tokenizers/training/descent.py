@@ -69,11 +69,10 @@ def learning_rate(plan: Optimization, step: int) -> float:
 def _optimizer(parameters: list[nn.Parameter], plan: Optimization, full_rate_fan_in: int) -> torch.optim.Optimizer:
     """The plan's optimizer; each group's ``share`` of the learning rate follows from ``full_rate_fan_in``."""
     kind = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}[plan.optimizer]
-    beta1, beta2 = plan.betas
     by_share: dict[float, list[nn.Parameter]] = {}
     for parameter in parameters:
         fan_in = parameter[0].numel() if parameter.ndim > 1 else 1
         share = min(1.0, full_rate_fan_in / fan_in) if full_rate_fan_in else 1.0
         by_share.setdefault(share, []).append(parameter)
     groups = [{"params": group, "share": share} for share, group in by_share.items()]
-    return kind(groups, betas=(beta1, beta2), weight_decay=plan.weight_decay)
+    return kind(groups, betas=plan.betas, weight_decay=plan.weight_decay)

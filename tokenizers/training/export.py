@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,8 +12,9 @@ from torch import Tensor
 
 from ..card import NOT_RECORDED, Card, TrainingRecord
 from ..card_file import card_from_values
-from ..checkpoints import sha256_of
+from ..trust.weight_files import sha256_of
 from .recipe import Recipe
+from .whole_files import replacing
 
 CARDS_FOLDER = "cards"
 WEIGHTS_FOLDER = "weights"
@@ -66,15 +66,13 @@ def export(folder: Path, recipe: Recipe, weights: Mapping[str, Tensor], record: 
     target, card = weights_path(folder, name), card_path(folder, name)
     for path in (target, card):
         path.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = target.with_name(f".{os.getpid()}.{target.name}")
-    save_file(dict(weights), unfinished)
-    os.replace(unfinished, target)
+    with replacing(target) as unfinished:
+        save_file(dict(weights), unfinished)
     checkpoint = {"path": f"../{WEIGHTS_FOLDER}/{target.name}", "sha256": sha256_of(target)}
     kept = {name: value for name, value in asdict(record).items() if value not in (None, NOT_RECORDED)}
     values = dict(recipe.tokenizer) | {"checkpoint": checkpoint, "training": kept}
-    unfinished = card.with_name(f".{os.getpid()}.{card.name}")
-    unfinished.write_text(to_toml(values), encoding="utf-8")
-    os.replace(unfinished, card)
+    with replacing(card) as unfinished:
+        unfinished.write_text(to_toml(values), encoding="utf-8")
     return card
 
 

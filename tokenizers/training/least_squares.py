@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 MAX_POSITIONS = 20_000
+"""Positions that a fit takes at most."""
 RIDGE = 1e-4
 """Of the mean variance of the features, added to each of their variances."""
 
@@ -93,6 +94,11 @@ def component_rows(blocks: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
     axes, variances = principal_axes(blocks[draw_positions(blocks)] / factors)
     rows, scale = scaled_axes(axes, variances, len(scale))
     return rows / factors, scale
+
+
+def leading_component_rows(blocks: Tensor, number: int) -> Tensor:
+    """Rows (at most ``number``, C) from blocks (B, T, H, W, C) to their leading components, see :func:`scaled_axes`."""
+    return scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), number)[0]
 
 
 def scaled_axes(axes: Tensor, variances: Tensor, number: int) -> tuple[Tensor, Tensor]:

@@ -76,7 +76,7 @@ class BestWeights:
     """A figure of the validation."""
     is_higher_better: bool
     keep: Callable[[TrainingResult], None]
-    """Called in the first process with every validated weights that are better than all before."""
+    """Called in the first process after every validation that is better than all before, with its weights."""
 
 
 def train(
@@ -120,10 +120,11 @@ def train(
             raise TrainingError(f"{folder} holds a training; give --resume to go on with it, or another folder")
         if state is not None:
             training.load(state)
-        resumed_at = training.step
+        # Without a checkpoint, the validation before the first step is done again, too.
+        resume_after = -1 if state is None else training.step
         # The other processes log nothing.
         has_events = tensorboard and fabric.is_global_zero
-        logs = [TrainingLog(folder, name, resumed_at, tensorboard=has_events) for name in ("training", "validation")]
+        logs = [TrainingLog(folder, name, resume_after, tensorboard=has_events) for name in ("training", "validation")]
         plan = recipe.optimization
         number = plan.accumulated_batches
         numbers = range(training.step * number, plan.steps * number)

@@ -9,10 +9,7 @@ from typing import Any
 from ..adapters import PACKAGE
 from ..trust.cards import OPTION, TRUST_VARIABLE, user_trusts_code
 from .errors import TrainingError
-from .recipe import Recipe
-
-KEYS = ("objective", "grow", "start")
-"""Keys of a recipe that name code. Its tokenizer is a card, which has a check of its own."""
+from .recipe import CODE_KEYS, Recipe
 
 
 class UntrustedRecipe(TrainingError):
@@ -21,7 +18,7 @@ class UntrustedRecipe(TrainingError):
 
 def named_code(recipe: Recipe) -> str:
     """The code that a recipe names and that isn't ``toklab.tokenizers``' own, in words; empty if it names none."""
-    return ", ".join(f"{key} = {name}" for key in KEYS if (name := getattr(recipe, key)) and not _is_own(name))
+    return ", ".join(f"{key} = {name}" for key in CODE_KEYS if (name := getattr(recipe, key)) and not _is_own(name))
 
 
 def require_trust(recipe: Recipe) -> None:

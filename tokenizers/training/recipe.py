@@ -11,13 +11,19 @@ from dataclasses import dataclass, field
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from ..card_file import NAME_PATTERN
 from ..errors import did_you_mean
 from .errors import TrainingError
 
 Section = TypeVar("Section")
+
+CODE_KEYS = ("objective", "grow", "start")
+"""Keys of a recipe that name code, ``module:name``. Its tokenizer is a card, which has a check of its own."""
+INTERVALS = ("log_every", "validate_every", "checkpoint_every")
+"""Fields of :class:`Optimization` that don't decide the weights."""
+AT_LEAST_ONE = ("batch_size", "accumulated_batches", *INTERVALS)
 
 
 def later(default: Any) -> Any:
@@ -48,7 +54,7 @@ class Optimization:
     """
     warmup_steps: int = 50
     """Steps over which the learning rate rises linearly to its full value."""
-    betas: tuple[float, ...] = (0.9, 0.99)
+    betas: tuple[float, float] = (0.9, 0.99)
     weight_decay: float = 0.0
     clip_norm: float = 1.0
     """Gradients are scaled down to this norm; those of the discriminator have their own."""
@@ -154,7 +160,7 @@ class Recipe:
         deciding = dataclasses.asdict(self)
         for name in ("name", "description", "extends", "validation"):
             del deciding[name]
-        for name in ("log_every", "validate_every", "checkpoint_every"):
+        for name in INTERVALS:
             del deciding["optimization"][name]
         _leave_out_later_fields(self, deciding)
         return hashlib.sha256(json.dumps(deciding, sort_keys=True).encode()).hexdigest()[:16]
@@ -195,8 +201,9 @@ def _read(name: str | Path, folder: Path, readers: tuple[str, ...] = ()) -> tupl
     elif str(name).endswith(".toml"):
         source = folder / Path(name).expanduser()
     else:
+        where = f"{readers[-1]}: extends: " if readers else ""
         raise TrainingError(
-            f"there is no recipe {name}{did_you_mean(str(name), shipped)}; give a TOML file, or one of these: "
+            f"{where}there is no recipe {name}{did_you_mean(str(name), shipped)}; give a TOML file, or one of these: "
             f"{', '.join(sorted(shipped))}"
         )
     file = str(source)
@@ -232,11 +239,12 @@ def _recipe(values: dict[str, Any], file: str) -> Recipe:
     recipe = _section(Recipe, given, file)
     if not NAME_PATTERN.fullmatch(recipe.name):
         raise TrainingError(f"{file}: name holds letters, digits, '.', '_' and '-' only, not {recipe.name!r}")
-    for key in ("objective", "grow", "start"):
+    for key in CODE_KEYS:
         if (value := getattr(recipe, key)) and ":" not in value:
             raise TrainingError(f"{file}: {key} is written module:name, not {value!r}")
-    if recipe.optimization.accumulated_batches < 1:
-        raise TrainingError(f"{file}: optimization: accumulated_batches must be at least 1")
+    for name in AT_LEAST_ONE:
+        if getattr(recipe.optimization, name) < 1:
+            raise TrainingError(f"{file}: optimization: {name} must be at least 1")
     if recipe.grow and not recipe.init:
         raise TrainingError(f"{file}: grow needs init, the recipe whose model grows")
     return recipe
@@ -261,11 +269,15 @@ def _typed(value: Any, hint: Any, where: str) -> Any:
         if value not in choices:
             raise TrainingError(f"{where} must be one of {', '.join(choices)}, not {value!r}")
         return value
-    if isinstance(value, list) and hint == tuple[float, ...]:
-        return tuple(float(number) for number in value)
+    if hint == tuple[float, float]:
+        if not (isinstance(value, list) and len(value) == 2 and all(type(number) in (int, float) for number in value)):
+            raise TrainingError(f"{where} must be a list of two numbers, not {value!r}")
+        return tuple(map(float, value))
+    if get_origin(hint) is Mapping and not isinstance(value, dict):
+        raise TrainingError(f"{where} must be a table, not {value!r}")
     if hint is float and type(value) is int:
         value = float(value)
-    if hint in (int, float) and (type(value) is not hint or value < 0):
+    if hint in (int, float) and not (type(value) is hint and value >= 0):
         raise TrainingError(f"{where} must be a {'whole ' if hint is int else ''}number from 0, not {value!r}")
     if hint is bool and not isinstance(value, bool):
         raise TrainingError(f"{where} must be true or false, not {value!r}")

@@ -44,7 +44,7 @@ def lloyd_max(values: Tensor, num_levels: int) -> tuple[Tensor, float]:
 
 
 def allocate_thresholds(components: Tensor, number: int) -> tuple[list[int], Tensor]:
-    """Which component each of some thresholds parts, and where, so that little of the energy is lost.
+    """Thresholds of the components, as many for each as to lose little of the energy.
 
     One after another goes to the component whose error falls most by one level more.
 
@@ -53,7 +53,7 @@ def allocate_thresholds(components: Tensor, number: int) -> tuple[list[int], Ten
         number: of thresholds.
 
     Returns:
-        Indices of components, ascending, and thresholds (number,).
+        The component that each threshold is of, ascending, and the thresholds (number,).
     """
     chosen = [torch.empty(0, dtype=components.dtype)] * components.shape[1]
 

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from ..networks.kernels.strips import PaddedFrames, runs_in_pieces
+from ..networks.kernels.inference import infers_on_cpu
+from ..networks.kernels.strips import PaddedFrames
 from .config import VidTokConfig
 from .context import TimeContext
 from .layers import (
@@ -41,7 +42,7 @@ class SpatialResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, I) to (B, T, H, W, O); overwrites ``x`` in inference on a CPU, where I = O."""
-        if self.training or not runs_in_pieces(x):
+        if self.training or not infers_on_cpu(x):
             return self._shortcut(x) + self._branch(x)
         num_frames = max(1, FRAME_GROUP_VALUES // x[0, 0].numel())
         frames = x.flatten(0, 1)
@@ -90,7 +91,7 @@ class TimeResnetBlock(nn.Module):
 
     def forward(self, x: Tensor, context: TimeContext) -> Tensor:
         """(B, T, H, W, C) to the same shape; overwrites ``x`` in inference on a CPU, where convolutions are 1-D."""
-        if self.spatial or self.training or not runs_in_pieces(x):
+        if self.spatial or self.training or not infers_on_cpu(x):
             return x + self._branch(x, context)
         assert not isinstance(self.conv1, CentredConv3d)
         assert not isinstance(self.conv2, CentredConv3d)

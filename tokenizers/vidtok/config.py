@@ -171,6 +171,10 @@ class VidTokConfig:
 def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerConfig:
     if isinstance(values, RegularizerConfig):
         return values
+    if not isinstance(values, Mapping):
+        raise TokenizerError(
+            f"VidTok parameters: regularizer must be a table such as {{ kind = 'kl' }}, not {values!r}"
+        )
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     own = {name: given.pop(name) for name in ("kind", "levels", "dim") if name in given}
     config = RegularizerConfig(**own, options=given)

@@ -17,6 +17,7 @@ Past = Literal["zeros", "first_frame"]
 STRIP_VALUES = 2**19
 """Numbers in a strip: 2 MiB in float32, so that the few tensors alive at a time stay in a core's caches."""
 NOMINAL_CHUNK_FRAMES = 16
+"""Frames by which the strips of a stream are sized, however many a chunk has."""
 
 
 class TimeContext:

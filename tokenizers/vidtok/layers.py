@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ..networks.kernels.cubic import conv3d, cubic_conv
+from ..networks.kernels.inference import infers_on_cpu
 from ..networks.kernels.packing import convolve, pack_kernel
 from ..networks.kernels.strips import (
     Fill,
@@ -21,7 +22,6 @@ from ..networks.kernels.strips import (
     activate_into,
     convolve_strip,
     row_strips,
-    runs_in_pieces,
     strip_kernels,
 )
 from ..networks.kernels.winograd import DerivedWeight, convolve_rows, suits, transform_kernel
@@ -33,7 +33,7 @@ NormScope = Literal["vector", "pixel", "frame", "clip"]
 frame's pixels; everything."""
 
 THIN_CHANNELS = 8
-"""Of pictures: libraries are slow at 3-D convolutions with no more of them than these, in or out."""
+"""Up to this many channels, in or out, libraries are slow at 3-D convolutions: those of pictures and latents."""
 NUM_GROUPS = 32
 EPSILON = 1e-6
 
@@ -140,7 +140,7 @@ class CausalConv(nn.Module):
         padded = prepend(past, x, num_past)
         if self.conv.kernel_size[1] == 1:
             return conv3d(padded, self.conv.weight, self.conv.bias, 1, (0, 0, 0))
-        if self.conv.in_channels <= THIN_CHANNELS and runs_in_pieces(x):
+        if self.conv.in_channels <= THIN_CHANNELS and infers_on_cpu(x):
             joined = torch.cat([padded[:, tap : tap + x.shape[1]] for tap in range(num_past + 1)], -1)
             return conv2d(joined, self._joined_taps(self.conv.weight), self.conv.bias, padding=1)
         return cubic_conv(padded, self.conv.weight, self.conv.bias, self._kernels)
@@ -157,7 +157,7 @@ class CausalConv(nn.Module):
 
     def of_normalized(self, x: Tensor, norm: LayerNorm | GroupNorm, context: TimeContext) -> Tensor:
         """The convolution of SiLU(norm(x)), for 3-D ones; overwrites nothing."""
-        if self.conv.out_channels > THIN_CHANNELS or not runs_in_pieces(x):
+        if self.conv.out_channels > THIN_CHANNELS or not infers_on_cpu(x):
             return self(activate(norm(x)), context)
         B, T, H, W, _ = x.shape
         num_taps, num_outputs = self.conv.kernel_size[0], self.conv.out_channels

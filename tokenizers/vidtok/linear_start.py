@@ -23,10 +23,10 @@ from ..training.least_squares import (
     component_rows,
     draw_positions,
     latent_rows,
+    leading_component_rows,
     neighbourhoods,
     principal_axes,
     ridge,
-    scaled_axes,
     set_zero,
     space_time_blocks,
 )
@@ -242,8 +242,7 @@ def _fit_decoder(decoder: Decoder, latents: Tensor, video: Tensor) -> None:
 def _components(video: Tensor, like: Tensor) -> Tensor:
     """Principal components, at most as many as channels, of the clip's blocks at the resolution of ``like``."""
     blocks = space_time_blocks(video, video.shape[1] // like.shape[1], video.shape[2] // like.shape[2])
-    rows, _ = scaled_axes(*principal_axes(blocks[draw_positions(blocks)]), like.shape[-1])
-    return blocks @ rows.T
+    return blocks @ leading_component_rows(blocks, like.shape[-1]).T
 
 
 def _fit(conv: nn.Conv2d | nn.Conv3d, x: Tensor, num_past: int, targets: Tensor) -> None:

@@ -10,7 +10,8 @@ from torch.nn import functional as F
 
 from ..networks.kernels.cubic import cubic_conv
 from ..networks.kernels.folding import Phases, fold_taps
-from ..networks.kernels.strips import runs_in_pieces, strip_kernels
+from ..networks.kernels.inference import infers_on_cpu
+from ..networks.kernels.strips import strip_kernels
 from ..networks.kernels.winograd import DerivedWeight, transform_kernel
 from .config import VidTokConfig
 from .context import TimeContext
@@ -39,7 +40,7 @@ class SpatialDownsample(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, H, W, C) to (B, T, ⌊H/2⌋, ⌊W/2⌋, C)."""
-        if not runs_in_pieces(x):
+        if not infers_on_cpu(x):
             return self._convolve_padded(F.pad(x, (0, 0, 0, 1, 0, 1)))
         B, T, H, W, C = x.shape
         padded = x.new_zeros(1, 1, H + 1, W + 1, C)
@@ -78,7 +79,7 @@ class SpatialUpsample(nn.Module):
         weight = self._folded(self.conv.weight)
         bias = None if self.conv.bias is None else self.conv.bias.repeat(4)
         out = x.new_empty(B, T, H, 2, W, 2, C)
-        num_frames = 1 if runs_in_pieces(x) else T
+        num_frames = 1 if infers_on_cpu(x) else T
         for start in range(0, T, num_frames):
             frames = slice(start, start + num_frames)
             y = conv2d(x[:, frames], weight, bias, padding=1)
@@ -156,7 +157,7 @@ class TimeUpsample(nn.Module):
 
     def after(self, spatial: SpatialUpsample, x: Tensor, context: TimeContext) -> Tensor:
         """What this gives for ``spatial(x)``, (B, T, H, W, C) to (B, 2T, 2H, 2W, C)."""
-        if not (self.repeats_zero_padded and runs_in_pieces(x)):
+        if not (self.repeats_zero_padded and infers_on_cpu(x)):
             return self(spatial(x), context)
         causal = isinstance(self.conv, CausalConv)
         conv = self.conv.conv if isinstance(self.conv, CausalConv) else self.conv
@@ -171,7 +172,7 @@ class TimeUpsample(nn.Module):
 
 def _blend(convolved: Tensor, plain: Tensor, mix_factor: Tensor) -> Tensor:
     """``plain``, the branch without weights, by the share sigmoid(``mix_factor``), and ``convolved`` by the rest."""
-    if runs_in_pieces(convolved) and plain.dtype == convolved.dtype:
+    if infers_on_cpu(convolved) and plain.dtype == convolved.dtype:
         # A number is faster than a tensor for every value.
         return torch.lerp(convolved, plain, torch.sigmoid(mix_factor.float()).item())
     # Under autocast the branches may differ in their data type, and lerp wants one.

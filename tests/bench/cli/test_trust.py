@@ -8,9 +8,9 @@ import pytest
 import torch
 from cosmos_archives import ToyContinuousDecoder, ToyContinuousEncoder
 from toklab.bench.cli.main import app
-from toklab.tokenizers.checkpoints import TRUST_VARIABLE
 from toklab.tokenizers.trust.cards import TRUST_VARIABLE as CARDS_VARIABLE
 from toklab.tokenizers.trust.cards import UntrustedCard
+from toklab.tokenizers.trust.weight_files import TRUST_VARIABLE
 from typer.testing import CliRunner
 
 CARD = """\

@@ -17,8 +17,8 @@ from toklab.bench.metrics.jedi import Jedi, PairedJedi
 from toklab.bench.metrics.published_pickles import CONVERTED_WEIGHTS, FVD_VIDEOMAE, JEDI_VJEPA, ConvertedWeights
 from toklab.bench.metrics.video_transformers import VIT_GIANT_14, VIT_HUGE_16, VideoMae, VJepaFeatures
 from toklab.bench.metrics.weights import WeightsUnavailableError
-from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.trust.lock import read_pins, set_pin
+from toklab.tokenizers.trust.weight_files import sha256_of
 from typer.testing import CliRunner
 
 CPU = torch.device("cpu")

@@ -21,9 +21,9 @@ from toklab.datasets.readers.choice import open_reader
 from toklab.datasets.video_writer import write_video
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.training.errors import TrainingError
 from toklab.tokenizers.training.recipe import load_recipe, shipped_recipes
+from toklab.tokenizers.trust.weight_files import sha256_of
 from typer.testing import CliRunner
 
 TINY = """

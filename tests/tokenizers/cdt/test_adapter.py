@@ -74,18 +74,6 @@ def test_noise_is_standard_normal_and_the_same_in_any_cut() -> None:
 
 
 @pytest.mark.slow
-def test_a_posterior_may_be_sampled(tiny_tokenizer, generators, clip) -> None:
-    mean = tiny_tokenizer("small").encode(clip, generators(1, 2))
-    sample = tiny_tokenizer("small", posterior="sample").encode(clip, generators(1, 2))
-    assert mean.kl_nats is not None
-    assert sample.kl_nats is not None
-    assert torch.equal(mean.kl_nats, sample.kl_nats)
-    assert mean.latents is not None
-    assert sample.latents is not None
-    assert not torch.equal(mean.latents, sample.latents)
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_bfloat16_keeps_what_stands_next_to_the_latent_in_float32(tiny_tokenizer, generators, clip, variant) -> None:
     tokenizer = tiny_tokenizer(variant, precision="bfloat16")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from toklab.tokenizers import checkpoints
 from toklab.tokenizers.cdt.checkpoint import model_state
 from toklab.tokenizers.cdt.model import CDTModel
 from toklab.tokenizers.interface import TokenizerError
 from toklab.tokenizers.network_adapter import assign_state
+from toklab.tokenizers.trust.weight_files import load_state
 from torch import Tensor
 
 
@@ -26,7 +26,7 @@ def test_wrapped_checkpoints_load(tiny_model, tmp_path: Path, wrappers: tuple[st
     for wrapper in wrappers:
         content = {wrapper: content}
     torch.save(content, tmp_path / "cdt.ckpt")
-    load(target, checkpoints.load_state(tmp_path / "cdt.ckpt"))
+    load(target, load_state(tmp_path / "cdt.ckpt"))
     assert all(torch.equal(value, state[key]) for key, value in target.state_dict().items())
 
 

@@ -1,10 +1,14 @@
+"""Trainings from their first step to their last: killed, resumed, refused, logged, and their best weights kept."""
+
 from __future__ import annotations
 
-import csv
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from tiny_trainings import Killed, TinyTraining, build_objective, kill_at, patch_terms
 from toklab.tokenizers.training import loop
 from toklab.tokenizers.training.descent import learning_rate
 from toklab.tokenizers.training.errors import TrainingError
@@ -12,102 +16,94 @@ from toklab.tokenizers.training.fabric import launch_fabric
 from toklab.tokenizers.training.loop import BestWeights, Progress, TrainingResult
 from toklab.tokenizers.training.recipe import Optimization
 
+PLAN = {"steps": 6, "checkpoint_every": 2, "validate_every": 3, "warmup_steps": 2, "schedule": "cosine"}
+WITHOUT_ADVERSARY = {"adversarial": None}
 
-class Killed(BaseException):
-    """Stands for a signal: nothing may catch it."""
+
+def training_in(folder: Path, family: str = "vidtok-kl", **plan: Any) -> TinyTraining:
+    return TinyTraining(folder, family, PLAN | plan, WITHOUT_ADVERSARY, measures=True)
 
 
-def kill_at(step: int) -> Any:
-    def on_progress(progress: Progress) -> None:
-        if progress.step == step:
-            raise Killed
+@pytest.fixture(autouse=True, scope="module")
+def _needs_fabric() -> None:
+    pytest.importorskip("lightning_fabric", reason="training: pip install 'toklab[train]'")
 
-    return on_progress
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, TrainingResult]:
+    """The folder and the result of a training that has ended."""
+    folder = tmp_path_factory.mktemp("finished")
+    return folder, training_in(folder).run()
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"regularizer": {"kind": "kl"}},
-        {"regularizer": {"kind": "kl"}, "adversarial": True},
-        {
-            "regularizer": {
-                "kind": "vq",
-                "codebook_size": 8,
-                "dim": 4,
-                "codebook_update": "ema",
-                "revival_threshold": 0.5,
-            }
-        },
-    ],
-    ids=["kl", "adversarial", "vq"],
-)
-@pytest.mark.parametrize("killed_at", [1, 3, 4])
-def test_a_killed_and_resumed_training_gives_the_weights_of_an_uninterrupted_one(
-    tiny_training, options: dict[str, Any], killed_at: int
+@pytest.mark.parametrize(("family", "killed_at"), [("vidtok-kl", 1), ("vidtok-vq-revived", 3), ("vidtok-kl", 4)])
+def test_a_killed_and_resumed_training_gives_what_an_uninterrupted_one_gives(
+    tmp_path: Path, family: str, killed_at: int
 ) -> None:
-    whole = tiny_training(**options).run(name="whole")
+    whole, parts = (training_in(tmp_path / name, family) for name in ("whole", "parts"))
+    expected = whole.run()
     with pytest.raises(Killed):
-        tiny_training(**options).run(name="parts", on_progress=kill_at(killed_at))
-    resumed = tiny_training(**options).run(name="parts", resume=True)
-    assert resumed.weights.keys() == whole.weights.keys()
-    for name, value in whole.weights.items():
+        parts.run(on_progress=kill_at(killed_at))
+    resumed = parts.run(resume=True)
+    assert resumed.weights.keys() == expected.weights.keys()
+    for name, value in expected.weights.items():
         assert torch.equal(resumed.weights[name], value), name
-    assert resumed.validation == whole.validation
+    assert resumed.validation == expected.validation
+    # Nothing is logged twice, the validation before the first step included.
+    assert [row["step"] for row in parts.logged()] == [1, 2, 3, 4, 5, 6]
+    assert [row["step"] for row in parts.logged("validation")] == [0, 3, 6]
 
 
 @pytest.mark.slow
-def test_training_lowers_the_loss_and_logs_every_step_once(tiny_training) -> None:
-    generator = torch.Generator().manual_seed(0)
-    clip = torch.nn.functional.interpolate(torch.rand(1, 3, 2, 2, 2, generator=generator) - 0.5, (5, 16, 16))
-    training = tiny_training(
-        {"kind": "ae"},
-        steps=40,
-        optimization={"learning_rate": 3e-3, "checkpoint_every": 5},
-        clips=lambda step, process: clip,
-    )
-    with pytest.raises(Killed):
-        training.run(on_progress=kill_at(7))
-    training.run(resume=True)
-    with (training.folder / "run" / "training.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert [int(row["step"]) for row in rows] == list(range(1, 41))
-    losses = [float(row["l1"]) for row in rows]
-    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
-    assert {"total", "l1", "ssim", "learning_rate", "gradient_norm"} <= rows[0].keys()
-
-
-@pytest.mark.slow
-def test_a_finished_training_resumes_to_its_result(tiny_training) -> None:
-    first = tiny_training().run()
-    again = tiny_training().run(resume=True)
-    assert all(torch.equal(again.weights[name], value) for name, value in first.weights.items())
-    assert again.validation == first.validation
-
-
-@pytest.mark.slow
-def test_a_checkpoint_is_not_overwritten_nor_taken_for_another_recipes(tiny_training) -> None:
-    tiny_training().run()
-    with pytest.raises(TrainingError, match="--resume"):
-        tiny_training().run()
-    with pytest.raises(TrainingError, match="another recipe"):
-        tiny_training(optimization={"learning_rate": 1e-4}).run(resume=True)
-
-
-@pytest.mark.slow
-def test_a_damaged_checkpoint_is_named(tiny_training) -> None:
-    training = tiny_training()
+def test_training_lowers_the_loss(tmp_path: Path) -> None:
+    plan = {"steps": 30, "learning_rate": 3e-3, "warmup_steps": 2}
+    training = TinyTraining(tmp_path, "vidtok-ae", plan, WITHOUT_ADVERSARY, repeats=True)
     training.run()
-    path = training.folder / "run" / "training.pt"
+    rows = training.logged()
+    losses = [row["l1"] for row in rows]
+    assert sum(losses[-5:]) < 0.7 * sum(losses[:5])
+    assert {"total", "l1", "square", "learning_rate", "gradient_norm"} <= rows[0].keys()
+
+
+@pytest.mark.slow
+def test_a_finished_training_resumes_to_its_result(finished) -> None:
+    folder, result = finished
+    again = training_in(folder).run(resume=True)
+    assert all(torch.equal(again.weights[name], value) for name, value in result.weights.items())
+    assert again.validation == result.validation
+
+
+@pytest.mark.slow
+def test_a_checkpoint_is_not_overwritten_nor_taken_for_another_recipes(finished) -> None:
+    folder, _ = finished
+    with pytest.raises(TrainingError, match="--resume"):
+        training_in(folder).run()
+    with pytest.raises(TrainingError, match="another recipe"):
+        training_in(folder, learning_rate=1e-4).run(resume=True)
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_is_named(finished, tmp_path: Path) -> None:
+    shutil.copytree(finished[0], tmp_path / "copy")
+    path = tmp_path / "copy" / "training.pt"
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(TrainingError, match=r"training\.pt can't be read"):
-        training.run(resume=True)
+        training_in(tmp_path / "copy").run(resume=True)
+    torch.save([1, 2], path)
+    with pytest.raises(TrainingError, match=r"training\.pt is of another version of toklab; remove it"):
+        training_in(tmp_path / "copy").run(resume=True)
 
 
-def test_a_loss_that_is_not_finite_stops_the_training(tiny_training) -> None:
+def test_a_log_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "training.csv").write_text("loss\n0.5\n")
+    with pytest.raises(TrainingError, match=r"training\.csv: can't be read as the log of a training .*; remove it"):
+        training_in(tmp_path).run()
+
+
+def test_a_loss_that_is_not_finite_stops_the_training(tmp_path: Path) -> None:
     with pytest.raises(TrainingError, match="isn't finite"):
-        tiny_training(steps=40, optimization={"learning_rate": 1e12, "clip_norm": 1e12, "warmup_steps": 0}).run()
+        training_in(tmp_path, steps=40, learning_rate=1e12, clip_norm=1e12, warmup_steps=0).run()
 
 
 def test_learning_rate_rises_and_falls() -> None:
@@ -121,12 +117,11 @@ def test_learning_rate_rises_and_falls() -> None:
 
 
 @pytest.mark.slow
-def test_weights_of_many_inputs_learn_more_slowly(tiny_training, tmp_path) -> None:
-    training = tiny_training(steps=1, optimization={"learning_rate": 1e-3, "warmup_steps": 0, "full_rate_fan_in": 48})
-    before = training.objective().state_dict()
+def test_weights_of_many_inputs_learn_more_slowly(tmp_path: Path) -> None:
+    training = training_in(tmp_path, steps=1, learning_rate=1e-3, warmup_steps=0, full_rate_fan_in=48)
+    before = build_objective("vidtok-kl", patch_terms()).state_dict()
     training.run()
-    [path] = tmp_path.rglob("training.pt")
-    after = torch.load(path, weights_only=True)["state"]["objective"]
+    after = training.state()["objective"]
     shares = set()
     for name, value in before.items():
         if value.is_floating_point() and (change := (after[name] - value).abs().max()) > 0:
@@ -139,44 +134,40 @@ def test_weights_of_many_inputs_learn_more_slowly(tiny_training, tmp_path) -> No
 
 
 @pytest.mark.slow
-def test_the_best_weights_are_kept_once_each_and_a_resumed_training_knows_them(tiny_training) -> None:
-    def kept(name: str, **options: Any) -> list[TrainingResult]:
+def test_the_best_weights_are_kept_once_each_and_a_resumed_training_knows_them(tmp_path: Path) -> None:
+    def kept(training: TinyTraining, killed_at: int = 0) -> list[TrainingResult]:
         found: list[TrainingResult] = []
-        training = tiny_training(optimization={"validate_every": 1}, best=BestWeights("psnr", True, found.append))
-        if options:
+        best = BestWeights("psnr", True, found.append)
+        if killed_at:
             with pytest.raises(Killed):
-                training.run(name=name, on_progress=kill_at(options["killed_at"]))
-        final = training.run(name=name, resume=bool(options))
-        with (training.folder / name / "validation.csv").open() as file:
-            figures = [float(row["psnr"]) for row in csv.DictReader(file)]
-        assert len(figures) == final.steps + 1
+                training.run(best=best, on_progress=kill_at(killed_at))
+        training.run(best=best, resume=bool(killed_at))
+        assert [row["step"] for row in training.logged("validation")] == list(range(7))
         return found
 
-    whole = kept("whole")
+    whole = kept(training_in(tmp_path / "whole", validate_every=1))
     figures = [result.validation["psnr"] for result in whole]
     assert whole[0].steps == 0
     assert figures == sorted(set(figures))
-    parts = kept("parts", killed_at=5)
+    parts = kept(training_in(tmp_path / "parts", validate_every=1), killed_at=5)
     # The checkpoint is of step 4, so step 5 is done and kept again, and nothing that is worse than the best of before.
     assert parts[-1].steps == whole[-1].steps
     assert all(torch.equal(parts[-1].weights[name], value) for name, value in whole[-1].weights.items())
     assert {result.steps for result in parts} == {result.steps for result in whole}
 
 
-def test_the_log_has_the_times_of_data_and_steps(tiny_training) -> None:
+def test_the_log_has_the_times_of_data_and_steps(tmp_path: Path) -> None:
     seen: list[Progress] = []
-    training = tiny_training(steps=3)
+    training = training_in(tmp_path, steps=3)
     training.run(on_progress=seen.append)
-    with (training.folder / "run" / "training.csv").open() as file:
-        rows = list(csv.DictReader(file))
-    assert all(float(row["step_seconds"]) > 0 and float(row["data_seconds"]) >= 0 for row in rows[1:])
+    assert all(row["step_seconds"] > 0 and row["data_seconds"] >= 0 for row in training.logged()[1:])
     assert [progress.num_timed for progress in seen] == [0, 1, 2]
     assert seen[-1].step_seconds > 0
 
 
 @pytest.mark.slow
 def test_all_processes_but_the_first_take_its_figures_and_write_nothing(
-    tiny_training, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class OtherProcess:
         """Fabric as a process sees it that isn't the first."""
@@ -195,7 +186,7 @@ def test_all_processes_but_the_first_take_its_figures_and_write_nothing(
 
     monkeypatch.setattr(loop, "launch_fabric", OtherProcess)
     kept: list[TrainingResult] = []
-    training = tiny_training(best=BestWeights("psnr", True, kept.append))
-    assert training.run().validation == {"psnr": 7.0}
+    result = training_in(tmp_path, steps=2).run(best=BestWeights("psnr", True, kept.append))
+    assert result.validation == {"psnr": 7.0}
     assert kept == []
-    assert list((training.folder / "run").iterdir()) == []
+    assert list(tmp_path.iterdir()) == []

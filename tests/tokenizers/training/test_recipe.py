@@ -58,18 +58,22 @@ def test_identity_follows_what_decides_the_weights(tmp_path: Path) -> None:
         ("[optimization]\nstep = 1\n", "optimization: step is no key"),
         ("[optimization]\nsteps = 1.5\n", "steps must be a whole number"),
         ('[optimization]\nschedule = "linear"\n', "schedule must be one of cosine, constant"),
-        ("grow = 3\n", "can't be read as a recipe|grow must be a string"),
+        ("grow = 3\n", "grow must be a string"),
+        ('extends = "vidtok-kl"\n', "extends: there is no recipe vidtok-kl; did you mean"),
         ("[terms]\nssim = -1\n", "ssim must be a number from 0"),
         ("[terms]\nlpips_dropout = 1\n", "lpips_dropout must be true or false"),
-        ("[optimization]\naccumulated_batches = 0\n", "accumulated_batches must be at least 1"),
+        ("[optimization]\naccumulated_batches = 0\n", "optimization: accumulated_batches must be at least 1"),
+        ("[optimization]\nvalidate_every = 0\n", "optimization: validate_every must be at least 1"),
+        ("[optimization]\nlearning_rate = nan\n", "learning_rate must be a number from 0"),
+        ("[optimization]\nbetas = [0.9]\n", r"betas must be a list of two numbers, not \[0.9\]"),
+        ("parameters = 3\n", "parameters must be a table, not 3"),
         ("[extra]\n", "extra is no key"),
     ],
 )
 def test_bad_recipes_are_refused_with_file_and_key(tmp_path: Path, text: str, message: str) -> None:
     path = tmp_path / "bad.toml"
-    path.write_text(text if text == "name = " else MINIMAL + text)
-    if text.startswith("grow"):
-        path.write_text(text + MINIMAL)
+    # Keys outside of tables come first.
+    path.write_text(MINIMAL + text if text.startswith("[") else text + MINIMAL)
     with pytest.raises(TrainingError, match=message) as caught:
         load_recipe(path)
     assert "bad.toml" in str(caught.value)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from toklab.tokenizers.card import NOT_RECORDED, Card, TrainingRecord
 from toklab.tokenizers.catalog import load_cards
-from toklab.tokenizers.checkpoints import find, load_state
+from toklab.tokenizers.checkpoints import find
 from toklab.tokenizers.training.recipe import load_recipe
+from toklab.tokenizers.trust.weight_files import load_state
 
 ZOO = Path(__file__).parents[3] / "docs" / "zoo_videos.csv"
 

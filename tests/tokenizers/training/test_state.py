@@ -2,43 +2,19 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from tiny_trainings import TinyTraining
+from tiny_trainings import Killed, TinyTraining, kill_at
 from toklab.tokenizers.training.errors import TrainingError
-from toklab.tokenizers.training.loop import Progress
 
 
 @pytest.fixture(autouse=True)
 def _needs_fabric() -> None:
     pytest.importorskip("lightning_fabric", reason="training: pip install 'toklab[train]'")
-
-
-class Killed(BaseException):
-    """Stands for a signal: nothing may catch it."""
-
-
-def kill_at(step: int) -> Callable[[Progress], None]:
-    def on_progress(progress: Progress) -> None:
-        if progress.step == step:
-            raise Killed
-
-    return on_progress
-
-
-def state_of(training: TinyTraining) -> dict[str, Any]:
-    return torch.load(training.folder / "training.pt", weights_only=True)["state"]
-
-
-def rows(training: TinyTraining) -> list[dict[str, float]]:
-    with (training.folder / "training.csv").open() as file:
-        found = list(csv.DictReader(file))
-    return [{name: float(value) for name, value in row.items() if value} for row in found]
 
 
 def assert_equal(left: Any, right: Any, where: str = "state") -> None:
@@ -70,18 +46,18 @@ def test_all_that_a_training_holds_survives_a_kill(tmp_path: Path, precision: st
     parts = TinyTraining(tmp_path / "parts", "vidtok-fsq", **options)
     with pytest.raises(Killed):
         parts.run(on_progress=kill_at(3))
-    assert state_of(parts)["step"] == 2
+    assert parts.state()["step"] == 2
     parts.run(resume=True)
-    assert_equal(state_of(parts), state_of(whole))
-    state = state_of(whole)
+    assert_equal(parts.state(), whole.state())
+    state = whole.state()
     assert state["adversary"]["mean_real"].item() != 0
     if precision == "16-mixed":
         # The entropy's gradients overflow at the first scale, so the one that is kept isn't the one of a new scaler.
         assert state["scaler"]["scale"] < 65536.0
     else:
         assert state["objective"]["reconstruction_loss.log_variance"].item() != 0
-    assert [row["step"] for row in rows(parts)] == [1, 2, 3, 4]
-    assert ["adversarial" in row for row in rows(parts)] == [False, True, True, True]
+    assert [row["step"] for row in parts.logged()] == [1, 2, 3, 4]
+    assert ["adversarial" in row for row in parts.logged()] == [False, True, True, True]
 
 
 @pytest.mark.slow
@@ -94,12 +70,12 @@ def test_accumulated_batches_are_one_batch(tmp_path: Path, family: str) -> None:
     whole = TinyTraining(tmp_path / "whole", family, plan, adversary=adversary, joined="batches")
     parts.run()
     whole.run()
-    for ours, theirs in zip(rows(parts), rows(whole), strict=True):
+    for ours, theirs in zip(parts.logged(), whole.logged(), strict=True):
         # The averages of LeCAM move in two half steps instead of one.
         compared = [name for name in theirs if name != "lecam" and not name.endswith("seconds")]
         assert [ours[name] for name in compared] == pytest.approx([theirs[name] for name in compared], rel=2e-5)
         assert ours.keys() == theirs.keys()
-    found, expected = (state_of(training)["objective"] for training in (parts, whole))
+    found, expected = (training.state()["objective"] for training in (parts, whole))
     for key, value in expected.items():
         torch.testing.assert_close(found[key], value, rtol=1e-4, atol=3e-5)
 
@@ -113,7 +89,7 @@ def test_steps_may_be_raised_on_resume_but_not_lowered(tmp_path: Path) -> None:
     whole.run()
     training("raised", 1).run()
     training("raised", 3).run(resume=True)
-    assert_equal(state_of(training("raised", 3)), state_of(whole))
+    assert_equal(training("raised", 3).state(), whole.state())
     with pytest.raises(TrainingError, match="training of 3 steps; give at least as many, not 2"):
         training("raised", 2).run(resume=True)
     with pytest.raises(TrainingError, match="another recipe"):
@@ -143,7 +119,7 @@ def test_networks_are_compiled_if_asked(family: str, tmp_path: Path, monkeypatch
     assert not called
     compiled.run()
     assert called
-    assert_equal(state_of(compiled), state_of(plain))
+    assert_equal(compiled.state(), plain.state())
 
 
 @pytest.mark.thorough
@@ -152,7 +128,7 @@ def test_a_compiled_network_trains_as_a_plain_one(tmp_path: Path) -> None:
     trainings = [TinyTraining(tmp_path / str(flag), "vidtok-ae", {"compile": flag}) for flag in (False, True)]
     for training in trainings:
         training.run()
-    for plain, compiled in zip(*map(rows, trainings), strict=True):
+    for plain, compiled in zip(*(training.logged() for training in trainings), strict=True):
         assert compiled["l1"] == pytest.approx(plain["l1"], rel=1e-3)
         assert compiled["gradient_norm"] == pytest.approx(plain["gradient_norm"], rel=1e-2)
 

@@ -44,6 +44,7 @@ def test_noncausal_networks_ignore_level_sets() -> None:
         ({"regularizer": {"kind": "fsq"}}, "regularizer: quantizer 'fsq': .*levels"),
         ({"regularizer": {"kind": "kl", "levels": [8]}}, "regularizer: quantizer 'kl': .*levels"),
         ({"regularizer": {"kind": "pq"}}, "no quantizer 'pq'"),
+        ({"regularizer": "kl"}, "regularizer must be a table"),
     ],
 )
 def test_wrong_parameters_are_refused(change: dict[str, Any], message: str) -> None:

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.jit import ScriptModule
 
-from ...checkpoints import load_torchscript
 from ...errors import TokenizerError
 from ...interface import Encoded, VideoTokenizer
 from ...spec import InferenceSettings, TokenizerSpec
+from ...trust.weight_files import load_torchscript
 
 
 class CosmosTorchScriptTokenizer(VideoTokenizer):

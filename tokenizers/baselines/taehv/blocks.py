@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...networks.kernels.frames import FrameKernels
+from ...networks.kernels.inference import infers_on_cpu
 from ...networks.kernels.phases import phase_upsample, repeated_pixel_kernels
-from ...networks.kernels.strips import runs_in_pieces
 from ...networks.kernels.winograd import DerivedWeight
 
 
@@ -47,7 +47,7 @@ class TimeFirstConv2d(nn.Conv2d):
     def forward(self, input: Tensor) -> Tensor:
         """(B, T, I, H, W) to (B, T, O, H', W')."""
         frames = input.flatten(0, 1)
-        if self._keeps_size and runs_in_pieces(input):
+        if self._keeps_size and infers_on_cpu(input):
             y = self._kernels.convolve(frames, self.weight, self.bias)
         else:
             y = super().forward(frames)
@@ -181,7 +181,7 @@ class Decoder(nn.Sequential):
         """What the last layer gives."""
         layers = iter(self)
         for layer in layers:
-            if isinstance(layer, NearestUpsampling) and runs_in_pieces(input) and input.dtype == torch.float32:
+            if isinstance(layer, NearestUpsampling) and infers_on_cpu(input) and input.dtype == torch.float32:
                 # A convolution of one position gives the same before and behind the doubling.
                 grow, conv = next(layers), next(layers)
                 assert isinstance(conv, TimeFirstConv2d)

@@ -20,13 +20,20 @@ def cubic_conv(
     bias: Tensor | None,
     kernels: DerivedWeight[list[Tensor]],
     stride: int = 1,
-    time_padding: int = 0,
 ) -> Tensor:
-    """3-D convolution of 3×3 pixels, of a kernel from which ``kernels`` derives ``transform_kernel``'s."""
+    """3-D convolution (B, T, H, W, I) to (B, T', H, W, O), zeros around each frame and none before or after the clip.
+
+    Args:
+        x: the frames.
+        weight: (O, I, K, 3, 3).
+        bias: (O,).
+        kernels: derives :func:`~.winograd.transform_kernel`'s kernels from ``weight``.
+        stride: that of time.
+    """
     if not suits(x, weight.shape[1], weight.shape[0]):
-        return conv3d(x, weight, bias, stride, (time_padding, 1, 1))
+        return conv3d(x, weight, bias, stride, (0, 1, 1))
 
     def convolve(x: Tensor, kernel: Tensor, bias: Tensor | None) -> Tensor:
-        return conv3d(x, kernel, bias, stride, (time_padding, 1, 0))
+        return conv3d(x, kernel, bias, stride, (0, 1, 0))
 
     return convolve_rows(x, kernels(weight), bias, convolve)

@@ -11,20 +11,16 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from .inference import infers_on_cpu
+
 UNIT = (1, 1)
 NO_PADDING = (0, 0)
-"""Kernels are packed alike whatever the padding."""
+"""What kernels are packed for; they fit any other padding, too."""
 
 
 def pack_kernel(kernel: Tensor) -> Tensor:
     """A kernel (O, I, kh, kw), of stride 1, for :func:`convolve`: opaque where oneDNN takes it, else channels last."""
-    if (
-        kernel.device.type != "cpu"
-        or torch.is_grad_enabled()
-        or torch.compiler.is_compiling()
-        or torch.is_autocast_enabled("cpu")
-        or not _is_packable(kernel.dtype)
-    ):
+    if not (infers_on_cpu(kernel) and _is_packable(kernel.dtype)):
         return kernel.contiguous(memory_format=torch.channels_last)
     return torch.ops.mkldnn._reorder_convolution_weight(kernel.contiguous(), NO_PADDING, UNIT, UNIT, 1)
 

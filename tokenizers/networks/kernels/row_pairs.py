@@ -12,6 +12,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .inference import infers_on_cpu
 from .packing import convolve
 
 MIN_CHANNELS = 64
@@ -20,14 +21,7 @@ MIN_CHANNELS = 64
 
 def suits_pairs(x: Tensor, in_channels: int, out_channels: int) -> bool:
     """Whether the fast form is faster for ``x``: bfloat16 on a CPU, without gradients."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.bfloat16
-        and min(in_channels, out_channels) >= MIN_CHANNELS
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
-    )
+    return x.dtype == torch.bfloat16 and min(in_channels, out_channels) >= MIN_CHANNELS and infers_on_cpu(x)
 
 
 def transform_kernel_rows(weight: Tensor) -> list[Tensor]:

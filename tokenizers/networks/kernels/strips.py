@@ -23,16 +23,6 @@ Fill = Callable[[Tensor, Tensor], object]
 """Writes to its first argument what it makes of the second, (N, R, W, C) both."""
 
 
-def runs_in_pieces(x: Tensor) -> bool:
-    """Whether blocks take ``x`` piece by piece: on CPUs, where memory and not arithmetic is the limit otherwise."""
-    return (
-        x.device.type == "cpu"
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
-    )
-
-
 def activate_into(out: Tensor, x: Tensor) -> Tensor:
     """SiLU of ``x``, written to ``out`` of the same shape."""
     return torch.ops.aten.silu.out(x, out=out)
@@ -76,33 +66,42 @@ def convolve_strip(
     Returns:
         (N, rows, W, O).
     """
+    W, num_rows = x.shape[2], rows.stop - rows.start
+    if suits(x, weight.shape[1], weight.shape[0]):
+        padded = _padded_rows(x, rows, fill, in_tiles=True)
+        if W % TILE == 0:
+            return convolve_tiles(padded, kernels(weight), bias, convolve, out)
+        y = convolve_tiles(padded, kernels(weight), bias, convolve)[..., :W, :]
+    elif suits_pairs(x, weight.shape[1], weight.shape[0]):
+        padded = _padded_rows(x, rows, fill, num_surplus=num_rows % 2)
+        if num_rows % 2 == 0:
+            return convolve_row_pairs(padded, kernels(weight), bias, out)
+        y = convolve_row_pairs(padded, kernels(weight), bias)[:, :num_rows]
+    else:
+        padded = _padded_rows(x, rows, fill).permute(0, 3, 1, 2)
+        y = F.conv2d(padded, weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
+    return y if out is None else out.copy_(y)
+
+
+def _padded_rows(x: Tensor, rows: slice, fill: Fill, *, num_surplus: int = 0, in_tiles: bool = False) -> Tensor:
+    """What a convolution reads for some rows of (N, H, W, I): those, the ones above and below, and surplus ones.
+
+    Rows beyond the picture are zeros. ``in_tiles``: so are one position before each row and those behind it, up to the
+    4 n + 4 positions of :func:`~.winograd.convolve_tiles`.
+    """
     N, H, W, C = x.shape
-    num_rows = rows.stop - rows.start
     first, stop = max(rows.start - 1, 0), min(rows.stop + 1, H)
-    in_tiles = suits(x, weight.shape[1], weight.shape[0])
-    in_pairs = suits_pairs(x, weight.shape[1], weight.shape[0])
     width = TILE * (-(-W // TILE) + 1) if in_tiles else W
-    padded = x.new_empty(N, num_rows + 2 + (num_rows % 2 if in_pairs else 0), width, C)
-    inner = padded[:, first - rows.start + 1 : stop - rows.start + 1]
+    padded = x.new_empty(N, rows.stop - rows.start + 2 + num_surplus, width, C)
+    inside = padded[:, first - rows.start + 1 : stop - rows.start + 1]
     padded[:, : first - rows.start + 1] = 0
     padded[:, stop - rows.start + 1 :] = 0
-    if not in_tiles:
-        fill(inner, x[:, first:stop])
-        if in_pairs and num_rows % 2 == 0:
-            return convolve_row_pairs(padded, kernels(weight), bias, out)
-        if in_pairs:
-            y = convolve_row_pairs(padded, kernels(weight), bias)[:, :num_rows]
-        else:
-            y = F.conv2d(padded.permute(0, 3, 1, 2), weight, bias, padding=(0, 1)).permute(0, 2, 3, 1)
-        return y if out is None else out.copy_(y)
-    inner[:, :, 0] = 0
-    inner[:, :, W + 1 :] = 0
-    fill(inner[:, :, 1 : W + 1], x[:, first:stop])
-
-    if W % TILE == 0:
-        return convolve_tiles(padded, kernels(weight), bias, convolve, out)
-    y = convolve_tiles(padded, kernels(weight), bias, convolve)[..., :W, :]
-    return y if out is None else out.copy_(y)
+    if in_tiles:
+        inside[:, :, 0] = 0
+        inside[:, :, W + 1 :] = 0
+        inside = inside[:, :, 1 : W + 1]
+    fill(inside, x[:, first:stop])
+    return padded
 
 
 class PaddedFrames:

@@ -13,6 +13,8 @@ from typing import Any, Generic, TypeVar
 import torch
 from torch import Tensor
 
+from .inference import infers_on_cpu
+
 Derived = TypeVar("Derived")
 
 TILE = 4
@@ -63,14 +65,7 @@ def _same_memory(held: Tensor, weight: Tensor) -> bool:
 
 def suits(x: Tensor, in_channels: int, out_channels: int) -> bool:
     """Whether the fast form is faster for ``x``, and exact enough: float32 on a CPU, without gradients."""
-    return (
-        x.device.type == "cpu"
-        and x.dtype == torch.float32
-        and min(in_channels, out_channels) >= MIN_CHANNELS
-        and not torch.is_grad_enabled()
-        and not torch.compiler.is_compiling()
-        and not torch.is_autocast_enabled("cpu")
-    )
+    return x.dtype == torch.float32 and min(in_channels, out_channels) >= MIN_CHANNELS and infers_on_cpu(x)
 
 
 def transform_kernel(weight: Tensor) -> list[Tensor]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor, nn
 
+from ..autocast import without_autocast
 from .entropy import INVERSE_TEMPERATURE, product_entropies
 from .interface import Quantization, Quantizer
 
@@ -135,11 +135,6 @@ class ProductQuantizer(Quantizer):
 
     def _unprojected(self, codes: Tensor) -> Tensor:
         return _apply(self.project_out, codes).movedim(-1, 1)
-
-
-def without_autocast(x: Tensor) -> AbstractContextManager[object]:
-    """A context in which operations on the device of ``x`` keep the type of their inputs."""
-    return nullcontext() if x.is_meta else torch.autocast(x.device.type, enabled=False)
 
 
 def _apply(projection: nn.Module, values: Tensor) -> Tensor:

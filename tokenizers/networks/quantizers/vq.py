@@ -8,10 +8,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
+from ..autocast import without_autocast
 from ..distributed import same_on_all_processes, sum_over_processes
 from .entropy import INVERSE_TEMPERATURE, codebook_entropies
 from .interface import Quantization, Quantizer, straight_through
-from .product import without_autocast
 
 CodebookUpdate = Literal["learned", "ema"]
 

@@ -13,8 +13,8 @@ from cosmos_archives import OfficialNames
 from toklab.tokenizers.baselines.cosmos.adapter import CosmosTokenizer
 from toklab.tokenizers.card import CheckpointSource
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
-from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.interface import TokenizerError, VideoTokenizer
+from toklab.tokenizers.trust.weight_files import sha256_of
 
 pytest.importorskip("diffusers")
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")

@@ -17,8 +17,8 @@ from cosmos_archives import (
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.card import Card, CheckpointSource
 from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
-from toklab.tokenizers.checkpoints import sha256_of
 from toklab.tokenizers.interface import CheckpointUnavailable, InferenceSettings, TokenizerError
+from toklab.tokenizers.trust.weight_files import sha256_of
 
 pytestmark = pytest.mark.filterwarnings("ignore:`torch.jit:FutureWarning")
 

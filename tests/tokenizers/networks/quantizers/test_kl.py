@@ -34,11 +34,6 @@ def test_log_variance_is_clamped() -> None:
     torch.testing.assert_close(sample.log(), torch.full_like(sample, 10.0))
 
 
-def test_continuous_latents_have_no_codes() -> None:
-    with pytest.raises(TypeError, match="no codes"):
-        KLQuantizer().latents_of([torch.zeros(1, 1, 1, 1)])
-
-
 def test_the_gradient_of_the_loss_is_that_of_torch_distributions() -> None:
     features = torch.randn(3, 8, 2, 3, 4, requires_grad=True)
     quantizer = KLQuantizer().train()
