@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -51,12 +52,17 @@ REPOSITORY = """
 """
 
 PARTS = """
+    import torch
+
     class Posterior:
         def __init__(self, mean):
             self.mean = mean
 
         def mode(self):
             return self.mean
+
+        def sample(self):
+            return self.mean + torch.randn_like(self.mean)
 """
 
 
@@ -98,8 +104,9 @@ def make(checkout: Path) -> Callable[..., BridgeTokenizer]:
         size_multiple=4,
     )
 
-    def made(**changes: Any) -> BridgeTokenizer:
-        return BridgeTokenizer(spec, parameters(checkout, **changes))
+    def made(settings: InferenceSettings | None = None, **changes: Any) -> BridgeTokenizer:
+        kind = "kl" if settings else "ae"
+        return BridgeTokenizer(replace(spec, regularizer=kind), parameters(checkout, **changes), settings)
 
     return made
 
@@ -210,6 +217,34 @@ def test_a_wrong_path_into_the_result_is_named(make: Callable[..., BridgeTokeniz
     tokenizer.init_random(0)
     with pytest.raises(TokenizerError, match="a dict has no latent_dist"):
         tokenizer.encode(clip)
+
+
+@pytest.mark.slow
+def test_a_path_to_something_else_than_a_tensor_names_the_key(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
+    tokenizer = make(video="")
+    tokenizer.init_random(0)
+    encoded = tokenizer.encode(clip)
+    with pytest.raises(TokenizerError, match="the result is a tuple, no tensor; say in the card where it lies: video"):
+        tokenizer.decode(encoded)
+
+
+@pytest.mark.slow
+def test_samples_of_a_posterior_follow_from_the_seed_of_each_clip(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
+    settings = InferenceSettings(posterior="sample")
+    with pytest.raises(TokenizerError, match="posterior=sample takes a card that says where a sample lies"):
+        make(settings)
+    tokenizer = make(settings, sampled_latents="posterior.sample()")
+    tokenizer.init_random(0)
+    two = tokenizer.encode(clip, [torch.Generator().manual_seed(seed) for seed in (1, 2)]).latents
+    one = tokenizer.encode(clip[1:], [torch.Generator().manual_seed(2)]).latents
+    assert two is not None
+    assert one is not None
+    assert torch.equal(two[1:], one)
+    assert not torch.equal(tokenizer.encode(clip[1:], [torch.Generator().manual_seed(3)]).latents, one)
 
 
 @pytest.mark.slow
