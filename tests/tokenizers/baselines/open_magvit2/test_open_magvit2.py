@@ -68,7 +68,7 @@ def test_adaptive_norm_follows_the_latent_statistics() -> None:
         torch.testing.assert_close(out[clip], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_averaged_weights_are_preferred_and_the_rest_is_left_out() -> None:
+def test_averaged_weights_are_taken_whole_or_not_at_all() -> None:
     source = build_tokenizer(TINY)
     assert isinstance(source, OpenMagvit2Tokenizer)
     own = source.model.state_dict()
@@ -81,6 +81,9 @@ def test_averaged_weights_are_preferred_and_the_rest_is_left_out() -> None:
         target = OpenMagvit2Tokenizer(TINY.spec, TINY.parameters)
         target.load_state(state)
         assert torch.equal(target.decode(target.encode(video)), expected)
+    del checkpoint["model_ema.encoderconv_outconv_1bias"]
+    with pytest.raises(TokenizerError, match=r"its average lacks 1 .*model_ema\.encoderconv_outconv_1bias"):
+        OpenMagvit2Tokenizer(TINY.spec, TINY.parameters).load_state(checkpoint)
 
 
 def test_a_checkpoint_of_another_model_is_refused() -> None:
