@@ -193,8 +193,10 @@ def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None
         make(preset="quickest").encode(clip)
     with pytest.raises(TokenizerError, match=r"the codec is one of libx264, .*not 'libtheora'"):
         make(codec="libtheora")
-    with pytest.raises(TokenizerError, match="the parameters are"):
+    with pytest.raises(TokenizerError, match="unknown crf"):
         make(crf=3)
+    with pytest.raises(TokenizerError, match="temporal_compression 4, not 8"):
+        make(temporal_compression=8)
     encoded = make().encode(clip)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", shutil.which("false") or "")
     with pytest.raises(TokenizerError, match="ffmpeg failed with status 1"):
