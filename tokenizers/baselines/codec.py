@@ -112,7 +112,7 @@ class CodecTokenizer(VideoTokenizer):
             raise TokenizerError(f"{self.spec.name}: the clip holds NaN or infinite values, which no codec can encode")
         padded = pad_frames(video, (video.shape[2], *_coded_size(*video.shape[3:])))
         pixels = padded.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 4, 1).cpu().numpy()
-        rates = self.clip_fps if len(self.clip_fps) == len(pixels) else [0.0] * len(pixels)
+        rates = self.clip_fps or [0.0] * len(pixels)
         found = [
             self._encoder.nearest_stream(clip, target_bits, fps or DEFAULT_FPS)
             for clip, fps in zip(pixels, rates, strict=True)
