@@ -14,7 +14,7 @@ from toklab.tokenizers.baselines.bridge import BridgeTokenizer
 from toklab.tokenizers.baselines.bridge_process import select
 from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_tokenizer
-from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec
+from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec
 from toklab.tokenizers.trust.cards import TRUST_VARIABLE
 
 REPOSITORY = """
@@ -119,13 +119,22 @@ def clip() -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_a_checkout_runs_in_a_process_of_its_own(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
+def test_a_checkout_runs_in_a_process_of_its_own_that_outlives_errors_and_ends_with_its_tokenizer(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
     tokenizer = make()
     tokenizer.init_random(0)
+    with pytest.raises(TokenizerError, match="RuntimeError: too long for me"):
+        tokenizer.encode(clip.repeat(1, 1, 2, 1, 1))
     encoded = tokenizer.encode(clip)
     assert encoded.latents is not None
     assert encoded.latents.shape == (2, 3, 5, 2, 3)
     torch.testing.assert_close(tokenizer.decode(encoded), clip, rtol=0, atol=1e-5)
+    process = tokenizer._process
+    assert process is not None
+    del tokenizer
+    gc.collect()
+    assert process.poll() is not None
 
 
 @pytest.mark.slow
@@ -154,17 +163,6 @@ def test_a_card_brings_checkpoint_and_checkout(
 
 
 @pytest.mark.slow
-def test_an_error_of_the_code_is_ours_and_the_process_goes_on(
-    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
-) -> None:
-    tokenizer = make()
-    tokenizer.init_random(0)
-    with pytest.raises(TokenizerError, match="RuntimeError: too long for me"):
-        tokenizer.encode(clip.repeat(1, 1, 2, 1, 1))
-    assert tokenizer.encode(clip).num_frames == 5
-
-
-@pytest.mark.slow
 def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
     tokenizer = make(decode="leave")
     tokenizer.init_random(0)
@@ -173,13 +171,14 @@ def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTok
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"model": "models.pool:Pond"}, "has no attribute 'Pond'"),
-        ({"model": "models.lake:Pool"}, "No module named 'models.lake'"),
-        ({"arguments": {"size": 4}}, "unexpected keyword argument 'size'"),
         ({"python": "/nowhere/python"}, "/nowhere/python can't be started"),
+        ({"model": "models.pool:Pond"}, "has no attribute 'Pond'"),
+        ({"arguments": {"size": 4}}, "unexpected keyword argument 'size'"),
+        ({"model": "models.lake:Pool"}, "No module named 'models.lake'"),
     ],
 )
 def test_what_cannot_be_built_is_named(
@@ -212,20 +211,14 @@ def test_weights_of_another_model_are_refused(make: Callable[..., BridgeTokenize
 
 
 @pytest.mark.slow
-def test_a_wrong_path_into_the_result_is_named(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
-    tokenizer = make(latents="latent_dist.mode()")
+def test_paths_that_lead_nowhere_or_to_no_tensor_are_named(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
+    tokenizer = make(latents="latent_dist.mode()", video="")
     tokenizer.init_random(0)
     with pytest.raises(TokenizerError, match="a dict has no latent_dist"):
         tokenizer.encode(clip)
-
-
-@pytest.mark.slow
-def test_a_path_to_something_else_than_a_tensor_names_the_key(
-    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
-) -> None:
-    tokenizer = make(video="")
-    tokenizer.init_random(0)
-    encoded = tokenizer.encode(clip)
+    encoded = Encoded(latents=torch.zeros(2, 3, 5, 2, 3), num_frames=5, height=8, width=12)
     with pytest.raises(TokenizerError, match="the result is a tuple, no tensor; say in the card where it lies: video"):
         tokenizer.decode(encoded)
 
@@ -245,17 +238,6 @@ def test_samples_of_a_posterior_follow_from_the_seed_of_each_clip(
     assert one is not None
     assert torch.equal(two[1:], one)
     assert not torch.equal(tokenizer.encode(clip[1:], [torch.Generator().manual_seed(3)]).latents, one)
-
-
-@pytest.mark.slow
-def test_the_process_ends_with_its_tokenizer(make: Callable[..., BridgeTokenizer]) -> None:
-    tokenizer = make()
-    tokenizer.init_random(0)
-    process = tokenizer._process
-    assert process is not None
-    del tokenizer
-    gc.collect()
-    assert process.poll() is not None
 
 
 def test_paths_select_keys_attributes_indices_and_calls() -> None:
