@@ -164,8 +164,7 @@ class DiffusersTokenizer(VideoTokenizer):
         distribution = result.latent_dist
         latents, kl_nats = distribution.mode(), None
         if hasattr(distribution, "logvar") and self._has_variance:
-            moments = (latents, distribution.logvar)
-            kl_nats = gaussian_kl(*(self._by_clip(moment, len(video)) for moment in moments))
+            kl_nats = gaussian_kl(self._by_clip(latents, len(video)), self._by_clip(distribution.logvar, len(video)))
             if self.settings.posterior == "sample":
                 latents = self._sample(latents, distribution.std, generators, len(video))
         noise_seeds = draw_seeds(len(video), generators, self.settings.seed) if self._decoder_draws_noise else ()
