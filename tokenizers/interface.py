@@ -40,6 +40,7 @@ __all__ = [
     "TokenizerSpec",
     "VideoTokenizer",
     "draw_noise",
+    "draw_seeds",
     "pad_frames",
 ]
 
@@ -47,6 +48,8 @@ BitsConvention = Literal["codes", "stored-16", "bitstream"]
 
 STORED_BITS_PER_LATENT_VALUE = 16
 """Continuous latents count as stored in 16-bit floats (convention ``stored-16``)."""
+
+SEED_BOUND = 2**63 - 1
 
 
 @dataclass(frozen=True)
@@ -146,9 +149,29 @@ def draw_noise(shape: Sequence[int], like: Tensor, generators: Sequence[torch.Ge
     """
     if generators is None:
         return torch.randn(tuple(shape), dtype=torch.float32).to(like)
-    if len(generators) != shape[0]:
-        raise TokenizerError(f"{shape[0]} clips need as many noise generators, not {len(generators)}")
+    _check_one_generator_each(shape[0], generators)
     return torch.stack([torch.randn(tuple(shape[1:]), generator=g, dtype=torch.float32) for g in generators]).to(like)
+
+
+def draw_seed(generator: torch.Generator) -> int:
+    """A seed for another generator, from one on the CPU."""
+    return int(torch.randint(SEED_BOUND, (), generator=generator, device="cpu"))
+
+
+def draw_seeds(num_clips: int, generators: Sequence[torch.Generator] | None, otherwise: int) -> tuple[int, ...]:
+    """The :attr:`Encoded.noise_seeds` of a batch: one from each clip's generator; without generators ``otherwise``.
+
+    Raises :class:`TokenizerError` if there is not one generator for each clip.
+    """
+    if generators is None:
+        return (otherwise,) * num_clips
+    _check_one_generator_each(num_clips, generators)
+    return tuple(map(draw_seed, generators))
+
+
+def _check_one_generator_each(num_clips: int, generators: Sequence[torch.Generator]) -> None:
+    if len(generators) != num_clips:
+        raise TokenizerError(f"{num_clips} clips need as many noise generators, not {len(generators)}")
 
 
 def pad_frames(video: Tensor, shape: tuple[int, int, int]) -> Tensor:

@@ -20,6 +20,8 @@ DROPPED_PREFIXES = ("loss.", "model_ema.")
 """Children of a training engine that reconstruct nothing: the loss with its discriminator, and averaged weights."""
 COMPILED_PREFIX = "_orig_mod."
 """What ``torch.compile`` puts into the names of a compiled module's tensors."""
+PARALLEL_PREFIX = "module."
+"""What distributed training puts before the names of a network's tensors."""
 NAMES_SHOWN = 3
 """Tensors of each kind that an error names."""
 
@@ -169,6 +171,11 @@ def without_engine(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
         for key, value in checkpoint.items()
         if not key.startswith(DROPPED_PREFIXES)
     }
+
+
+def without_parallel(checkpoint: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under the names that they have without distributed training."""
+    return {key.removeprefix(PARALLEL_PREFIX): value for key, value in checkpoint.items()}
 
 
 def assign_state(model: nn.Module, state: Mapping[str, Tensor], name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,19 +56,15 @@ def weights_of(card: Card) -> Path:
 
 def resizing_for(card: Card) -> VideoTokenizer:
     """Bicubic resizing to as many values as the latent has, or to values of no fewer bits than its code."""
-    spec = card_of("bicubic-4chn").spec
     num_values = card.spec.latent_channels
     if card.spec.codebook_size is not None:
         num_values = math.ceil(math.log2(card.spec.codebook_size) / BITS_OF_A_VALUE)
-    return ResizeTokenizer(
-        spec,
-        {
-            "temporal_compression": card.spec.temporal_compression,
-            "spatial_compression": card.spec.spatial_compression,
-            "latent_channels": num_values,
-            "filter": "bicubic",
-        },
-    )
+    compressions = {
+        "temporal_compression": card.spec.temporal_compression,
+        "spatial_compression": card.spec.spatial_compression,
+    }
+    spec = replace(card_of("bicubic-4chn").spec, **compressions)
+    return ResizeTokenizer(spec, {**compressions, "latent_channels": num_values, "filter": "bicubic"})
 
 
 @pytest.mark.slow

@@ -1,27 +1,53 @@
-"""The small cards of the KL autoencoders among the ported families, and what their tests do to the networks."""
+"""The small cards of the ported families, and what their tests do to the networks."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-from toklab.tokenizers.baselines.cvvae.adapter import CVVAETokenizer
-from toklab.tokenizers.baselines.opensora.adapter import OpenSoraTokenizer
-from toklab.tokenizers.baselines.opensora_plan.adapter import CausalVAETokenizer
-from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.adapters import missing_extra
+from toklab.tokenizers.card import Card
+from toklab.tokenizers.catalog import build_on_meta, build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings
+from toklab.tokenizers.network_adapter import NetworkTokenizer
 from torch import Tensor, nn
 
-PortedTokenizer = CVVAETokenizer | OpenSoraTokenizer | CausalVAETokenizer
+TINY_CARDS = (
+    "cosmos-tiny-cv",
+    "cosmos-tiny-dv",
+    "cv-vae-tiny-4chn",
+    "cv-vae-tiny-16chn",
+    "leanvae-tiny",
+    "omnitokenizer-tiny-vae",
+    "omnitokenizer-tiny-vq",
+    "open-magvit2-tiny",
+    "opensora-plan-tiny",
+    "opensora-tiny",
+    "taehv-tiny",
+    "wf-vae-tiny",
+)
 
-TINY_CARDS = ("cv-vae-tiny-4chn", "cv-vae-tiny-16chn", "opensora-tiny", "opensora-plan-tiny")
+
+def card_of(name: str) -> Card:
+    """A shipped card; the test is skipped where its extra is missing."""
+    card = load_cards()[name]
+    if extra := missing_extra(card.adapter):
+        pytest.skip(f"the extra {extra}")
+    return card
 
 
-def ported(name: str, settings: InferenceSettings | None = None) -> PortedTokenizer:
-    """The tokenizer of a card with random weights; the test is skipped where its extra is missing."""
-    if name.startswith("opensora-tiny"):
-        pytest.importorskip("diffusers", reason="the extra diffusers")
-    tokenizer = build_tokenizer(load_cards()[name], settings)
-    assert isinstance(tokenizer, PortedTokenizer)
+def ported(name: str, settings: InferenceSettings | None = None) -> NetworkTokenizer[Any, Any]:
+    """The tokenizer of a card with random weights; skips as :func:`card_of`."""
+    tokenizer = build_tokenizer(card_of(name), settings)
+    assert isinstance(tokenizer, NetworkTokenizer)
+    return tokenizer
+
+
+def on_meta(name: str) -> NetworkTokenizer[Any, Any]:
+    """The tokenizer of a card without weights; skips as :func:`card_of`."""
+    tokenizer = build_on_meta(card_of(name))
+    assert isinstance(tokenizer, NetworkTokenizer)
     return tokenizer
 
 

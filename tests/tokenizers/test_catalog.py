@@ -76,3 +76,11 @@ def test_a_stand_in_for_nothing_is_refused(write_card, tmp_path: Path) -> None:
 def test_every_shipped_card_names_its_licence_and_what_to_cite() -> None:
     specs = [card.spec for card in load_cards().values()]
     assert [spec.name for spec in specs if not (spec.licence and spec.citation)] == []
+
+
+def test_progressive_tokenizers_and_resizing_are_ranked_only_with_those_of_the_same_ratio_in_time() -> None:
+    ratios: dict[str, set[int]] = {}
+    for card in load_cards().values():
+        if card.spec.family == "progressive" or card.spec.regularizer == "resize":
+            ratios.setdefault(card.spec.comparison_group, set()).add(card.spec.temporal_compression)
+    assert {group: found for group, found in ratios.items() if len(found) > 1} == {}

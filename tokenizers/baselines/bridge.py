@@ -48,6 +48,8 @@ class BridgeOptions:
     latents: str = ""
     """Where in the result of ``encode`` the latent lies, such as ``0``, ``latent_dist.mode()`` or ``z``; empty: it is
     the result."""
+    sampled_latents: str = ""
+    """Where a sample of the posterior lies, likewise, such as ``latent_dist.sample()``; for ``posterior=sample``."""
     codes: str = ""
     """Where the codes of a discrete tokenizer lie, likewise."""
     video: str = ""
@@ -79,15 +81,17 @@ class BridgeOptions:
 class BridgeTokenizer(VideoTokenizer):
     """A model of a user's checkout. Its process starts when weights are loaded or drawn.
 
-    Its parameters aren't counted: the networks live in the other process.
+    Its parameters aren't counted: the networks live in the other process. Samples of a posterior follow from each
+    clip's seed. Other noise follows from the seed of the batch's first clip, and in decoders from that of the settings.
 
     Args:
         spec: what the card says.
         parameters: see :class:`BridgeOptions`.
-        settings: seed and precision.
+        settings: posterior, seed and precision.
 
     Raises:
-        TokenizerError: if the parameters are wrong or the checkout isn't there.
+        TokenizerError: if the parameters are wrong or the checkout isn't there, or if a posterior is to be sampled and
+            the card doesn't say how.
     """
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
@@ -97,6 +101,12 @@ class BridgeTokenizer(VideoTokenizer):
             raise TokenizerError(
                 f"{spec.name}: {self.options.checkout_folder} is no folder; clone the repository there, or fix "
                 "checkout_folder in the card"
+            )
+        self._samples = spec.regularizer == "kl" and self.settings.posterior == "sample"
+        if self._samples and not self.options.sampled_latents:
+            raise TokenizerError(
+                f"{spec.name}: posterior=sample takes a card that says where a sample lies, such as "
+                'sampled_latents = "latent_dist.sample()"'
             )
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -121,24 +131,37 @@ class BridgeTokenizer(VideoTokenizer):
         return self
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        options = self.options
-        scaled = (video.float() + 1) / 2 * (options.high - options.low) + options.low
-        seed = generators[0].initial_seed() if generators else self.settings.seed
-        found = self._ask({"do": "encode", "seed": seed}, {"video": self._turned(scaled)})
+        own = [generator.initial_seed() for generator in generators] if generators else []
+        seeds = own or [self.settings.seed] * len(video)
+        if not self._samples:
+            return self._encoded(video, self.options.latents, seeds[0])
+        each = [
+            self._encoded(clip, self.options.sampled_latents, seed)
+            for clip, seed in zip(video.split(1), seeds, strict=True)
+        ]
+        return Encoded(latents=torch.cat([one.latents for one in each if one.latents is not None]))
+
+    def _encoded(self, video: Tensor, latents: str, seed: int) -> Encoded:
+        """The encoding of a batch, with the latents that lie at the path ``latents``."""
+        low, high = self.options.low, self.options.high
+        scaled = (video.float() + 1) / 2 * (high - low) + low
+        found = self._ask({"do": "encode", "seed": seed, "latents": latents}, {"video": self._turned(scaled)})
         codes, sizes = (), ()
         if self.spec.codebook_size is not None:
             if "codes" not in found:
                 raise TokenizerError(f"{self.spec.name}: is discrete, but its card doesn't say where the codes lie")
             codes, sizes = (found["codes"].long(),), (self.spec.codebook_size,)
-        latents = self._turned(found["latents"]).to(video.device, self.dtype)
-        return Encoded(latents=latents, codes=codes, codebook_sizes=sizes)
+        return Encoded(
+            latents=self._turned(found["latents"]).to(video.device, self.dtype), codes=codes, codebook_sizes=sizes
+        )
 
     def _decode(self, encoded: Encoded) -> Tensor:
         assert encoded.latents is not None
-        options = self.options
-        found = self._ask({"do": "decode"}, {"latents": self._turned(encoded.latents.float())})
+        low, high = self.options.low, self.options.high
+        request = {"do": "decode", "seed": self.settings.seed}
+        found = self._ask(request, {"latents": self._turned(encoded.latents.float())})
         video = self._turned(found["video"]).to(encoded.latents.device)
-        return (video - options.low) / (options.high - options.low) * 2 - 1
+        return (video - low) / (high - low) * 2 - 1
 
     def _turned(self, tensor: Tensor) -> Tensor:
         """Between our order of the axes and the checkout's; turning twice gives back the first."""

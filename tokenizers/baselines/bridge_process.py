@@ -85,6 +85,15 @@ def select(value: Any, path: str) -> Any:
     return value
 
 
+def _tensor_at(result: Any, path: str, name: str) -> torch.Tensor:
+    """The tensor at ``path``; raises ``TypeError`` naming the card's key, ``name``, if something else lies there."""
+    found = select(result, path)
+    if not isinstance(found, torch.Tensor):
+        place = f"at {path!r} lies" if path else "the result is"
+        raise TypeError(f"{place} a {type(found).__name__}, no tensor; say in the card where it lies: {name} = …")
+    return found
+
+
 class Model:
     """The checkout's model and how it is called."""
 
@@ -103,14 +112,16 @@ class Model:
         elif request["do"] == "to":
             self.device, self.dtype = torch.device(request["device"]), getattr(torch, request["precision"])
             self.network.to(device=self.device, dtype=self.dtype)
-        elif request["do"] == "encode":
-            torch.manual_seed(request["seed"])
-            result = getattr(self.network, self.options["encode"])(self._here(tensors["video"]))
-            found = {"latents": select(result, self.options["latents"])}
-            return found | ({"codes": select(result, self.options["codes"])} if self.options["codes"] else {})
         else:
-            result = getattr(self.network, self.options["decode"])(self._here(tensors["latents"]))
-            return {"video": select(result, self.options["video"])}
+            torch.manual_seed(request["seed"])
+            if request["do"] == "encode":
+                result = getattr(self.network, self.options["encode"])(self._here(tensors["video"]))
+                paths = {"latents": request["latents"]}
+                paths |= {"codes": self.options["codes"]} if self.options["codes"] else {}
+            else:
+                result = getattr(self.network, self.options["decode"])(self._here(tensors["latents"]))
+                paths = {"video": self.options["video"]}
+            return {name: _tensor_at(result, path, name) for name, path in paths.items()}
         return {}
 
     def _here(self, tensor: torch.Tensor) -> torch.Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
@@ -12,8 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..card import config_from
 from ..errors import TokenizerError
 from ..interface import BitstreamFacts, Encoded, VideoTokenizer, pad_frames
+from ..network_adapter import check_agreement
 from ..spec import InferenceSettings, TokenizerSpec
 from .codecs import CODECS, Codec
 from .ffmpeg import COLOUR, OTHER_BINARY, has_encoder, run_ffmpeg
@@ -32,6 +34,22 @@ RATE_OCTAVES = 2
 """Bit rates that are tried: from a quarter to four times the target's, 1.1 % apart."""
 
 
+@dataclass(frozen=True)
+class CodecOptions:
+    """A card's ``[parameters]``: the encoder, and the latent whose bits its streams take."""
+
+    codec: str
+    """A name of :data:`.codecs.CODECS`."""
+    preset: str
+    """The encoder's own name of its preset."""
+    bits_per_latent_position: float
+    """18 for 262,144 codes, 64 for 4 channels of 16 bits."""
+    temporal_compression: int
+    """Frames a latent frame stands for."""
+    spatial_compression: int
+    """Pixels along an edge that a latent position stands for."""
+
+
 class CodecTokenizer(VideoTokenizer):
     """Encodes each clip with the encoder's quantizer searched so that the stream takes the bits of the latent.
 
@@ -39,37 +57,30 @@ class CodecTokenizer(VideoTokenizer):
     counted without container and messages. A stream of at most the target's bits is taken if there is one within 3 %,
     else the nearest; where that is further away, the stream's facts say why. Encoders get each clip's own frame
     rate. Pixels are rounded to 8 bits; frames are padded to even sides of at least 32 pixels.
+
+    Args:
+        spec: the card's spec.
+        parameters: see :class:`CodecOptions`.
+        settings: without effect.
+
+    Raises:
+        TokenizerError: if the parameters are wrong or contradict the spec, or ffmpeg lacks the encoder.
     """
 
-    def __init__(self, spec: TokenizerSpec, parameters: dict[str, Any], settings: InferenceSettings | None = None):
-        """Make the baseline of a latent.
-
-        Args:
-            spec: the card's spec.
-            parameters: ``codec``, a name of :data:`.codecs.CODECS`; ``preset`` of the encoder;
-                ``bits_per_latent_position`` (18 for 262,144 codes), ``temporal_compression`` and
-                ``spatial_compression`` of the latent.
-            settings: without effect.
-
-        Raises:
-            TokenizerError: if the parameters are not exactly these, the codec is unknown, or ffmpeg lacks its encoder.
-        """
+    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
-        expected = {"codec", "preset", "bits_per_latent_position", "temporal_compression", "spatial_compression"}
-        if set(parameters) != expected:
-            raise TokenizerError(f"{spec.name}: the parameters are {', '.join(sorted(expected))}")
-        if parameters["codec"] not in CODECS:
-            raise TokenizerError(f"{spec.name}: the codec is one of {', '.join(CODECS)}, not {parameters['codec']!r}")
-        self._encoder = _Encoder(CODECS[parameters["codec"]], str(parameters["preset"]))
+        self.options = config_from(CodecOptions, parameters, spec.name)
+        both = ("temporal_compression", "spatial_compression")
+        check_agreement(spec, {name: getattr(self.options, name) for name in both})
+        if self.options.codec not in CODECS:
+            raise TokenizerError(f"{spec.name}: the codec is one of {', '.join(CODECS)}, not {self.options.codec!r}")
+        self._encoder = _Encoder(CODECS[self.options.codec], str(self.options.preset))
         codec = self._encoder.codec
         if not has_encoder(codec.encoder):
             raise TokenizerError(
                 f"{spec.name}: this ffmpeg was built without {codec.encoder}; {OTHER_BINARY.format(codec.library)}"
             )
         self._device = torch.device("cpu")
-        self._bits_per_position: float = parameters["bits_per_latent_position"]
-        self._temporal_compression: int = parameters["temporal_compression"]
-        self._spatial_compression: int = parameters["spatial_compression"]
 
     @property
     def dtype(self) -> torch.dtype:
@@ -91,9 +102,9 @@ class CodecTokenizer(VideoTokenizer):
     def target_bits(self, num_frames: int, height: int, width: int) -> float:
         """Bits of the latent of a clip; incomplete positions at the borders count as whole ones."""
         first = 1 if self.spec.causal else 0
-        frames = first + math.ceil((num_frames - first) / self._temporal_compression)
-        rows, columns = (math.ceil(size / self._spatial_compression) for size in (height, width))
-        return frames * rows * columns * self._bits_per_position
+        frames = first + math.ceil((num_frames - first) / self.options.temporal_compression)
+        rows, columns = (math.ceil(size / self.options.spatial_compression) for size in (height, width))
+        return frames * rows * columns * self.options.bits_per_latent_position
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
         target_bits = self.target_bits(*video.shape[2:])
@@ -101,7 +112,7 @@ class CodecTokenizer(VideoTokenizer):
             raise TokenizerError(f"{self.spec.name}: the clip holds NaN or infinite values, which no codec can encode")
         padded = pad_frames(video, (video.shape[2], *_coded_size(*video.shape[3:])))
         pixels = padded.add(1).mul(127.5).round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 4, 1).cpu().numpy()
-        rates = self.clip_fps if len(self.clip_fps) == len(pixels) else [0.0] * len(pixels)
+        rates = self.clip_fps or [0.0] * len(pixels)
         found = [
             self._encoder.nearest_stream(clip, target_bits, fps or DEFAULT_FPS)
             for clip, fps in zip(pixels, rates, strict=True)

@@ -1,4 +1,4 @@
-"""The registry of codecs: how ffmpeg is asked for each, and over what its search for a size goes."""
+"""The registry of codecs: how ffmpeg is asked for each, and which quantizers the search for a size tries."""
 
 from __future__ import annotations
 

@@ -6,82 +6,22 @@ diffusers is an extra: ``pip install 'toklab[diffusers]'``. Weights come from th
 from __future__ import annotations
 
 import inspect
-import json
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
-from ..adapters import install_command
 from ..card import config_from
 from ..errors import TokenizerError
-from ..interface import Encoded, VideoTokenizer, draw_noise
+from ..interface import Encoded, VideoTokenizer, draw_noise, draw_seeds
+from ..networks.quantizers.kl import gaussian_kl
 from ..spec import NETWORK_SETTINGS, InferenceSettings, TokenizerSpec
-
-INSTALL = install_command("diffusers")
-
-
-@dataclass(frozen=True)
-class AutoencoderOptions:
-    """A card's ``[parameters]``: which autoencoder, and how it wants to be called."""
-
-    autoencoder: str
-    """Name of the class, such as ``AutoencoderKLWan``."""
-    config: Mapping[str, Any] = field(default_factory=dict)
-    """Constructor arguments that differ from the class's defaults."""
-    config_file: str = ""
-    """A ``config.json`` as diffusers writes it, read before ``config``; relative to the card."""
-    attributes: Mapping[str, Any] = field(default_factory=dict)
-    """Attributes to set on the model, such as ``use_framewise_decoding = false``."""
-    tiling: bool = False
-    """Whether the class's own tiling is switched on; the result then depends on its tiles."""
-    frames: Literal["clip", "images"] = "clip"
-    """``images``: the encoder takes frames as a batch of images (B · T, 3, H, W)."""
-    decoder_layout: Literal["BCTHW", "BTCHW"] = "BCTHW"
-    """Order of the axes of what the decoder returns."""
-    lead_frames: int = 0
-    """Copies of the first frame to put in front of a clip; the decoder doesn't return them."""
-    timestep: float | None = None
-    """For decoders that are conditioned on one."""
-    single_clips: bool = False
-    """Whether the class computes one clip at a time only, and fails for more."""
-    looks_ahead: str = ""
-    """What lets a model declared causal see later frames, in words; empty if nothing does."""
-    dropped_prefixes: Sequence[str] = ()
-    """Tensors of the checkpoint that aren't the model's: those whose names start so."""
-
-    @classmethod
-    def from_parameters(cls, parameters: Mapping[str, Any], name: str) -> AutoencoderOptions:
-        """Read a card's parameters.
-
-        Raises:
-            TokenizerError: on an unknown or missing one, or a value that isn't among the choices.
-        """
-        return config_from(cls, parameters, name)
-
-    @property
-    def arguments(self) -> dict[str, Any]:
-        """All constructor arguments that the card gives, itself or through its ``config_file``.
-
-        Raises:
-            TokenizerError: if the file can't be read or is another class's.
-        """
-        if not self.config_file:
-            return dict(self.config)
-        try:
-            stored = json.loads(Path(self.config_file).read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise TokenizerError(f"{self.config_file}: can't be read as a diffusers config ({error})") from error
-        if stored.get("_class_name", self.autoencoder) != self.autoencoder:
-            raise TokenizerError(
-                f"{self.config_file}: is the config of {stored['_class_name']}, not of {self.autoencoder}"
-            )
-        return {key: value for key, value in stored.items() if not key.startswith("_")} | dict(self.config)
-
+from .diffusers_options import AutoencoderOptions
+from .from_diffusers import INSTALL, diffusers_module
 
 LOOKS_AHEAD: dict[str, Callable[[int], int]] = {
     # Linear upsampling in time reaches into the next latent, and not to its last frame.
@@ -92,6 +32,9 @@ LOOKS_AHEAD: dict[str, Callable[[int], int]] = {
 The decoders of LTX do through more than ten convolutions at the latent's frame rate alone, 72 frames and more, which is
 longer than what is mostly measured.
 """
+
+WITHOUT_VARIANCE = ("AutoencoderKLKVAEVideo",)
+"""Classes that drop the variance of their posterior and give 1 in its place: it has no divergence, and no samples."""
 
 
 class DiffusersTokenizer(VideoTokenizer):
@@ -105,15 +48,22 @@ class DiffusersTokenizer(VideoTokenizer):
         settings: posterior, seed and precision, and those of networks.
 
     Raises:
-        TokenizerError: if diffusers is missing or too old for the class, or the parameters don't build it.
+        TokenizerError: if diffusers is missing or too old for the class, the parameters don't build it, or it can't
+            sample its posterior.
     """
 
     supported_network_settings: ClassVar[frozenset[str]] = NETWORK_SETTINGS
 
     def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
-        self.options = AutoencoderOptions.from_parameters(parameters, spec.name)
+        self.options = config_from(AutoencoderOptions, parameters, spec.name)
         self._class = _autoencoder_class(self.options.autoencoder, spec.name)
+        self._has_variance = self.options.autoencoder not in WITHOUT_VARIANCE
+        if self.settings.posterior == "sample" and not self._has_variance:
+            raise TokenizerError(
+                f"{spec.name}: {self.options.autoencoder} drops the variance of its posterior, so there is nothing to "
+                "sample; leave posterior out"
+            )
         self.looks_ahead_through = self.options.looks_ahead
         if self.looks_ahead_through:
             reach = LOOKS_AHEAD.get(self.options.autoencoder)
@@ -130,6 +80,7 @@ class DiffusersTokenizer(VideoTokenizer):
             # Some classes compute tables on the CPU while they are built, which the meta device refuses.
             with torch.device("cpu"):
                 self.model = self._build()
+        self._decoder_draws_noise = any(self.model.config.get("decoder_inject_noise") or ())
 
     def load_state(self, state: Mapping[str, Tensor]) -> None:
         """Take the weights of a diffusers checkpoint, in float32 on the CPU.
@@ -211,15 +162,17 @@ class DiffusersTokenizer(VideoTokenizer):
             latents, codes = result
             return Encoded(latents=latents, codes=(codes.long(),), codebook_sizes=(self.spec.codebook_size,))
         distribution = result.latent_dist
-        latents, kl = distribution.mode(), None
-        if hasattr(distribution, "logvar"):
-            kl = 0.5 * (latents.square() + distribution.logvar.exp() - 1 - distribution.logvar)
+        latents, kl_nats = distribution.mode(), None
+        if hasattr(distribution, "logvar") and self._has_variance:
+            kl_nats = gaussian_kl(self._by_clip(latents, len(video)), self._by_clip(distribution.logvar, len(video)))
             if self.settings.posterior == "sample":
-                latents = self._sample(latents, distribution.std, generators, video.shape[0])
-        if self.options.frames == "images":
-            latents = _as_clip(latents, video.shape[0])
-            kl = None if kl is None else _as_clip(kl, video.shape[0])
-        return Encoded(latents=latents, kl_nats=None if kl is None else kl.float().flatten(1).sum(1))
+                latents = self._sample(latents, distribution.std, generators, len(video))
+        noise_seeds = draw_seeds(len(video), generators, self.settings.seed) if self._decoder_draws_noise else ()
+        return Encoded(latents=self._by_clip(latents, len(video)), kl_nats=kl_nats, noise_seeds=noise_seeds)
+
+    def _by_clip(self, encoded: Tensor, batch_size: int) -> Tensor:
+        """What the encoder gave, as (B, C, t, h, w)."""
+        return _as_clip(encoded, batch_size) if self.options.frames == "images" else encoded
 
     def _sample(
         self, mean: Tensor, deviation: Tensor, generators: Sequence[torch.Generator] | None, batch_size: int
@@ -230,7 +183,7 @@ class DiffusersTokenizer(VideoTokenizer):
     def _decode(self, encoded: Encoded) -> Tensor:
         latents = encoded.latents
         assert latents is not None
-        if self.options.single_clips and len(latents) > 1:
+        if len(latents) > 1 and (self.options.single_clips or self._decoder_draws_noise):
             return torch.cat([self._decode(encoded.select(index)) for index in range(len(latents))])
         batch_size, num_frames = latents.shape[0], latents.shape[2]
         arguments: dict[str, Any] = {}
@@ -240,11 +193,23 @@ class DiffusersTokenizer(VideoTokenizer):
                 arguments["num_frames"] = num_frames
         if self.options.timestep is not None:
             arguments["temb"] = torch.full((batch_size,), self.options.timestep).to(latents)
-        result = self._run(self.model.decode, latents.to(self.dtype), **arguments)
+        with self._noise_of(encoded):
+            result = self._run(self.model.decode, latents.to(self.dtype), **arguments)
         video = result if isinstance(result, Tensor) else result.sample
         if self.options.frames == "images":
             return _as_clip(video, batch_size)
         return video.transpose(1, 2) if self.options.decoder_layout == "BTCHW" else video
+
+    @contextmanager
+    def _noise_of(self, encoded: Encoded) -> Iterator[None]:
+        """Let the noise of a decoder that draws from torch's own generators follow from the seed of its one clip."""
+        if not self._decoder_draws_noise:
+            yield
+            return
+        on_gpu = encoded.device.type == "cuda" and torch.cuda.is_available()
+        with torch.random.fork_rng(devices=[encoded.device] if on_gpu else []):
+            torch.manual_seed((encoded.noise_seeds or (self.settings.seed,))[0])
+            yield
 
     def _run(self, function: Any, *inputs: Tensor, **arguments: Any) -> Any:
         """Call the model; if it fails, forget what it remembered of the clip, or the next one would fail as well."""
@@ -265,6 +230,7 @@ def _batch(clips: Sequence[Encoded]) -> Encoded:
         latents=torch.cat([clip.latents for clip in clips if clip.latents is not None]),
         codes=tuple(torch.cat(codes) for codes in zip(*(clip.codes for clip in clips), strict=True)),
         kl_nats=torch.cat(divergences) if divergences else None,
+        noise_seeds=tuple(seed for clip in clips for seed in clip.noise_seeds),
     )
 
 
@@ -279,10 +245,7 @@ def _as_clip(images: Tensor, batch_size: int) -> Tensor:
 
 
 def _autoencoder_class(name: str, tokenizer: str) -> Any:
-    try:
-        import diffusers
-    except ImportError as error:
-        raise TokenizerError(f"{tokenizer}: diffusers can't be imported ({error}). {INSTALL}") from error
+    diffusers = diffusers_module("diffusers", tokenizer)
     # The class's module is loaded by this access, and its tensors would stay wherever the caller builds models.
     with torch.device("cpu"):
         found = getattr(diffusers, name, None)

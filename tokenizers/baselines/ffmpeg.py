@@ -54,7 +54,7 @@ def run_ffmpeg(arguments: Sequence[str], data: bytes = b"", folder: Path | None 
     Raises:
         FfmpegError: if it fails.
     """
-    return _finished(["-loglevel", "error", *arguments], data, folder).stdout
+    return _finished("error", arguments, data, folder).stdout
 
 
 def ffmpeg_talk(arguments: Sequence[str]) -> str:
@@ -63,7 +63,7 @@ def ffmpeg_talk(arguments: Sequence[str]) -> str:
     Raises:
         FfmpegError: if it fails.
     """
-    finished = _finished(["-loglevel", "verbose", *arguments], b"", None)
+    finished = _finished("verbose", arguments)
     return (finished.stderr + finished.stdout).decode(errors="replace")
 
 
@@ -79,10 +79,12 @@ def has_filter(name: str) -> bool:
     return name in run_ffmpeg(["-filters"]).decode(errors="replace").split()
 
 
-def _finished(arguments: Sequence[str], data: bytes, folder: Path | None) -> subprocess.CompletedProcess[bytes]:
+def _finished(
+    log_level: str, arguments: Sequence[str], data: bytes = b"", folder: Path | None = None
+) -> subprocess.CompletedProcess[bytes]:
     # SVT-AV1 takes its own log level from the environment alone.
-    environment = {"SVT_LOG": "1", **os.environ} if "error" in arguments else None
-    command = [ffmpeg_binary(), "-hide_banner", *arguments]
+    environment = {"SVT_LOG": "1", **os.environ} if log_level == "error" else None
+    command = [ffmpeg_binary(), "-hide_banner", "-loglevel", log_level, *arguments]
     finished = subprocess.run(command, input=data, capture_output=True, check=False, cwd=folder, env=environment)
     if finished.returncode != 0:
         cause = " / ".join(finished.stderr.decode(errors="replace").strip().splitlines()[:ERRORS_TOLD])

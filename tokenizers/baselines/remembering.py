@@ -1,4 +1,4 @@
-"""What causal autoencoders share whose official codes take clips in chunks that remember the past."""
+"""The base class of causal autoencoders whose chunks remember the past, so that they give what whole clips give."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..streaming import StreamingTokenizer, regroup
 
 
 class RememberingTokenizer(NetworkTokenizer[Config, Network], StreamingTokenizer):
-    """A causal autoencoder. Chunks give what whole clips give, so both modes of chunks are one and the same.
+    """A causal autoencoder whose chunks give what whole clips give: ``chunk_mode`` makes no difference.
 
     Args:
         spec: what the card says.

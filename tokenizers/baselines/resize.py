@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from ..card import config_from
 from ..errors import TokenizerError
 from ..interface import Encoded, VideoTokenizer
+from ..network_adapter import check_agreement
 from ..spec import InferenceSettings, TokenizerSpec
 
 RGB_CHANNELS = 3
@@ -23,38 +26,41 @@ FILTERS: dict[str, dict[str, Any]] = {
 """Arguments of torch's ``interpolate`` by the filter's name."""
 
 
+@dataclass(frozen=True)
+class ResizeOptions:
+    """A card's ``[parameters]``: the latent whose values are counted, and the filter."""
+
+    temporal_compression: int
+    """Frames a latent frame stands for."""
+    spatial_compression: int
+    """Pixels along an edge that a latent position stands for."""
+    latent_channels: int
+    """Values at each position."""
+    filter: Literal["bicubic", "area"]
+    """``bicubic``: antialiased; ``area``: each pixel the mean of the area it covers."""
+
+
 class ResizeTokenizer(VideoTokenizer):
     """Keeps every ``temporal_compression``-th frame, made small, as the latent.
 
     The small frames have the clip's aspect ratio and together at most as many values as the latent (latent_channels, t,
     H / spatial_compression, W / spatial_compression) of the tokenizer it is compared with. Decoding makes them large
     again with the same filter, and interpolates linearly in time; after the last kept frame, that frame is repeated.
+
+    Args:
+        spec: the card's spec.
+        parameters: see :class:`ResizeOptions`.
+        settings: only the precision, in which the small frames are kept, has an effect.
+
+    Raises:
+        TokenizerError: if the parameters are wrong or contradict the spec.
     """
 
-    def __init__(self, spec: TokenizerSpec, parameters: dict[str, Any], settings: InferenceSettings | None = None):
-        """Make the baseline of a latent.
-
-        Args:
-            spec: the card's spec.
-            parameters: ``temporal_compression``, ``spatial_compression`` and ``latent_channels`` of that latent, and
-                ``filter``: ``bicubic`` (antialiased) or ``area`` (each pixel the mean of the area it covers).
-            settings: only the precision, in which the small frames are kept, has an effect.
-
-        Raises:
-            TokenizerError: if the parameters are not exactly these, or the filter is unknown.
-        """
+    def __init__(self, spec: TokenizerSpec, parameters: Mapping[str, Any], settings: InferenceSettings | None = None):
         super().__init__(spec, settings)
-        expected = {"temporal_compression", "spatial_compression", "latent_channels", "filter"}
-        if set(parameters) != expected:
-            raise TokenizerError(f"{spec.name}: the parameters are {', '.join(sorted(expected))}")
-        if parameters["filter"] not in FILTERS:
-            raise TokenizerError(
-                f"{spec.name}: the filter is one of {', '.join(FILTERS)}, not {parameters['filter']!r}"
-            )
-        self._filter: str = parameters["filter"]
-        self._temporal_compression: int = parameters["temporal_compression"]
-        self._spatial_compression: int = parameters["spatial_compression"]
-        self._latent_channels: int = parameters["latent_channels"]
+        self.options = config_from(ResizeOptions, parameters, spec.name)
+        both = ("temporal_compression", "spatial_compression")
+        check_agreement(spec, {name: getattr(self.options, name) for name in both})
 
     def small_size(self, height: int, width: int) -> tuple[int, int]:
         """Height and width of the kept frames: the largest of the clip's aspect ratio that the budget allows.
@@ -62,26 +68,25 @@ class ResizeTokenizer(VideoTokenizer):
         Raises:
             TokenizerError: if the budget is less than one pixel.
         """
-        positions = (height // self._spatial_compression) * (width // self._spatial_compression)
-        pixels = positions * self._latent_channels // RGB_CHANNELS
+        factor, channels = self.options.spatial_compression, self.options.latent_channels
+        positions = (height // factor) * (width // factor)
+        pixels = positions * channels // RGB_CHANNELS
         if pixels < 1:
-            raise TokenizerError(
-                f"{self.spec.name}: a latent of {positions} x {self._latent_channels} values holds no RGB pixel"
-            )
+            raise TokenizerError(f"{self.spec.name}: a latent of {positions} x {channels} values holds no RGB pixel")
         small_height = min(height, max(1, math.isqrt(pixels * height // width)))
         small_width = min(width, pixels // small_height, max(1, math.isqrt(pixels * width // height)))
         return small_height, small_width
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
-        kept = video[:, :, :: self._temporal_compression].float()
-        small = _resize_frames(kept, self.small_size(*video.shape[-2:]), self._filter)
+        kept = video[:, :, :: self.options.temporal_compression].float()
+        small = _resize_frames(kept, self.small_size(*video.shape[-2:]), self.options.filter)
         return Encoded(latents=small.to(self.dtype))
 
     def _decode(self, encoded: Encoded) -> Tensor:
         assert encoded.latents is not None
         num_frames, height, width = self.legal_shape(encoded.num_frames, encoded.height, encoded.width)
-        kept = _resize_frames(encoded.latents.float(), (height, width), self._filter)
-        positions = torch.arange(num_frames, device=kept.device) / self._temporal_compression
+        kept = _resize_frames(encoded.latents.float(), (height, width), self.options.filter)
+        positions = torch.arange(num_frames, device=kept.device) / self.options.temporal_compression
         before = positions.floor().long()
         after = (before + 1).clamp(max=kept.shape[2] - 1)
         weight = (positions - before).view(1, 1, -1, 1, 1)

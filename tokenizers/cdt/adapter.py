@@ -10,8 +10,7 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
-from ..errors import TokenizerError
-from ..interface import Encoded
+from ..interface import Encoded, draw_seeds
 from ..network_adapter import NetworkTokenizer
 from ..spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from ..streaming import StreamingTokenizer
@@ -19,7 +18,7 @@ from .checkpoint import model_state
 from .chunks import check_chunk_frames, official_chunk_frames, official_chunk_latents
 from .config import CDTConfig
 from .model import CDTModel
-from .sampler import ClipNoise, Sampler, draw_seed
+from .sampler import ClipNoise, Sampler
 from .schedule import sampling_indices
 from .streaming import decode_chunks, decode_stream, encode_chunks, encode_stream
 
@@ -73,7 +72,7 @@ class CDTTokenizer(NetworkTokenizer[CDTConfig, CDTModel], StreamingTokenizer):
         if first is None:
             return
         self._with_weights(first)
-        seeds = self._noise_seeds(first.shape[0], generators)
+        seeds = draw_seeds(first.shape[0], generators, self.settings.seed)
         for moments in self._moments(chain([first], frames), *first.shape[3:]):
             yield replace(self._encoded(moments, generators), noise_seeds=seeds)
 
@@ -92,7 +91,8 @@ class CDTTokenizer(NetworkTokenizer[CDTConfig, CDTModel], StreamingTokenizer):
             return
         latents = self._latents(first)
         height, width = (side * self.config.spatial_factor for side in latents.shape[3:])
-        noise = ClipNoise(first.noise_seeds or self._noise_seeds(first.batch_size, None), height, width, latents.device)
+        seeds = first.noise_seeds or draw_seeds(first.batch_size, None, self.settings.seed)
+        noise = ClipNoise(seeds, height, width, latents.device)
         all_latents = map(self._latents, chain([first], pieces))
         if not self.settings.chunk_frames:
             yield from decode_chunks(self.model, all_latents, self._sampler, noise, cached=False)
@@ -102,11 +102,3 @@ class CDTTokenizer(NetworkTokenizer[CDTConfig, CDTModel], StreamingTokenizer):
         if official:
             chunk_latents = min(chunk_latents, official_chunk_latents(self.config, height, width))
         yield from decode_stream(self.model, all_latents, chunk_latents, self._sampler, noise, cached_end=not official)
-
-    def _noise_seeds(self, num_clips: int, generators: Sequence[torch.Generator] | None) -> tuple[int, ...]:
-        """A seed for each clip's decoder, from its generator; without generators that of the settings for all."""
-        if generators is None:
-            return (self.settings.seed,) * num_clips
-        if len(generators) != num_clips:
-            raise TokenizerError(f"{num_clips} clips need as many noise generators, not {len(generators)}")
-        return tuple(map(draw_seed, generators))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from ..interface import draw_seed
 from .cache import FeatureCache
 from .denoiser import Denoiser
 from .schedule import SamplingStep, sampling_steps
@@ -16,8 +17,6 @@ from .schedule import SamplingStep, sampling_steps
 NoiseSource = Callable[[int, int], Tensor]
 """(number, num_frames) to the next frames (B, T, H, W, 3), N(0, 1), float32, of a clip's noise with that number: 0 is
 what sampling starts from, n what its n-th step adds."""
-
-SEED_BOUND = 2**63 - 1
 
 
 class ClipNoise:
@@ -47,11 +46,6 @@ class ClipNoise:
             generators.append(torch.Generator().manual_seed(draw_seed(self._roots[clip])))
         frames = [torch.randn(self._shape, generator=generators[number], device="cpu") for _ in range(num_frames)]
         return torch.stack(frames)
-
-
-def draw_seed(generator: torch.Generator) -> int:
-    """A seed for another generator."""
-    return int(torch.randint(SEED_BOUND, (), generator=generator, device="cpu"))
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import gc
 import textwrap
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from toklab.tokenizers.baselines.bridge import BridgeTokenizer
 from toklab.tokenizers.baselines.bridge_process import select
 from toklab.tokenizers.card_file import read_card
 from toklab.tokenizers.catalog import build_tokenizer
-from toklab.tokenizers.interface import InferenceSettings, TokenizerError, TokenizerSpec
+from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec
 from toklab.tokenizers.trust.cards import TRUST_VARIABLE
 
 REPOSITORY = """
@@ -51,12 +52,17 @@ REPOSITORY = """
 """
 
 PARTS = """
+    import torch
+
     class Posterior:
         def __init__(self, mean):
             self.mean = mean
 
         def mode(self):
             return self.mean
+
+        def sample(self):
+            return self.mean + torch.randn_like(self.mean)
 """
 
 
@@ -98,8 +104,9 @@ def make(checkout: Path) -> Callable[..., BridgeTokenizer]:
         size_multiple=4,
     )
 
-    def made(**changes: Any) -> BridgeTokenizer:
-        return BridgeTokenizer(spec, parameters(checkout, **changes))
+    def made(settings: InferenceSettings | None = None, **changes: Any) -> BridgeTokenizer:
+        kind = "kl" if settings else "ae"
+        return BridgeTokenizer(replace(spec, regularizer=kind), parameters(checkout, **changes), settings)
 
     return made
 
@@ -112,13 +119,22 @@ def clip() -> torch.Tensor:
 
 
 @pytest.mark.slow
-def test_a_checkout_runs_in_a_process_of_its_own(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
+def test_a_checkout_runs_in_a_process_of_its_own_that_outlives_errors_and_ends_with_its_tokenizer(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
     tokenizer = make()
     tokenizer.init_random(0)
+    with pytest.raises(TokenizerError, match="RuntimeError: too long for me"):
+        tokenizer.encode(clip.repeat(1, 1, 2, 1, 1))
     encoded = tokenizer.encode(clip)
     assert encoded.latents is not None
     assert encoded.latents.shape == (2, 3, 5, 2, 3)
     torch.testing.assert_close(tokenizer.decode(encoded), clip, rtol=0, atol=1e-5)
+    process = tokenizer._process
+    assert process is not None
+    del tokenizer
+    gc.collect()
+    assert process.poll() is not None
 
 
 @pytest.mark.slow
@@ -147,17 +163,6 @@ def test_a_card_brings_checkpoint_and_checkout(
 
 
 @pytest.mark.slow
-def test_an_error_of_the_code_is_ours_and_the_process_goes_on(
-    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
-) -> None:
-    tokenizer = make()
-    tokenizer.init_random(0)
-    with pytest.raises(TokenizerError, match="RuntimeError: too long for me"):
-        tokenizer.encode(clip.repeat(1, 1, 2, 1, 1))
-    assert tokenizer.encode(clip).num_frames == 5
-
-
-@pytest.mark.slow
 def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
     tokenizer = make(decode="leave")
     tokenizer.init_random(0)
@@ -166,13 +171,14 @@ def test_a_process_that_dies_leaves_its_last_words(make: Callable[..., BridgeTok
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("changes", "problem"),
     [
-        ({"model": "models.pool:Pond"}, "has no attribute 'Pond'"),
-        ({"model": "models.lake:Pool"}, "No module named 'models.lake'"),
-        ({"arguments": {"size": 4}}, "unexpected keyword argument 'size'"),
         ({"python": "/nowhere/python"}, "/nowhere/python can't be started"),
+        ({"model": "models.pool:Pond"}, "has no attribute 'Pond'"),
+        ({"arguments": {"size": 4}}, "unexpected keyword argument 'size'"),
+        ({"model": "models.lake:Pool"}, "No module named 'models.lake'"),
     ],
 )
 def test_what_cannot_be_built_is_named(
@@ -205,22 +211,33 @@ def test_weights_of_another_model_are_refused(make: Callable[..., BridgeTokenize
 
 
 @pytest.mark.slow
-def test_a_wrong_path_into_the_result_is_named(make: Callable[..., BridgeTokenizer], clip: torch.Tensor) -> None:
-    tokenizer = make(latents="latent_dist.mode()")
+def test_paths_that_lead_nowhere_or_to_no_tensor_are_named(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
+    tokenizer = make(latents="latent_dist.mode()", video="")
     tokenizer.init_random(0)
     with pytest.raises(TokenizerError, match="a dict has no latent_dist"):
         tokenizer.encode(clip)
+    encoded = Encoded(latents=torch.zeros(2, 3, 5, 2, 3), num_frames=5, height=8, width=12)
+    with pytest.raises(TokenizerError, match="the result is a tuple, no tensor; say in the card where it lies: video"):
+        tokenizer.decode(encoded)
 
 
 @pytest.mark.slow
-def test_the_process_ends_with_its_tokenizer(make: Callable[..., BridgeTokenizer]) -> None:
-    tokenizer = make()
+def test_samples_of_a_posterior_follow_from_the_seed_of_each_clip(
+    make: Callable[..., BridgeTokenizer], clip: torch.Tensor
+) -> None:
+    settings = InferenceSettings(posterior="sample")
+    with pytest.raises(TokenizerError, match="posterior=sample takes a card that says where a sample lies"):
+        make(settings)
+    tokenizer = make(settings, sampled_latents="posterior.sample()")
     tokenizer.init_random(0)
-    process = tokenizer._process
-    assert process is not None
-    del tokenizer
-    gc.collect()
-    assert process.poll() is not None
+    two = tokenizer.encode(clip, [torch.Generator().manual_seed(seed) for seed in (1, 2)]).latents
+    one = tokenizer.encode(clip[1:], [torch.Generator().manual_seed(2)]).latents
+    assert two is not None
+    assert one is not None
+    assert torch.equal(two[1:], one)
+    assert not torch.equal(tokenizer.encode(clip[1:], [torch.Generator().manual_seed(3)]).latents, one)
 
 
 def test_paths_select_keys_attributes_indices_and_calls() -> None:

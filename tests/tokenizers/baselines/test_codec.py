@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +15,12 @@ from toklab.tokenizers.baselines.codecs import CODECS
 from toklab.tokenizers.baselines.ffmpeg import has_encoder
 from toklab.tokenizers.baselines.rate_search import COARSEST, FINEST, TOLERANCE
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
-from toklab.tokenizers.interface import InferenceSettings, TokenizerError
+from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerError
 from torch import Tensor
 from torch.nn import functional as F
 
-
-@pytest.fixture
-def clip() -> Tensor:
-    """(1, 3, 9, 64, 80): a smooth random picture that pans."""
-    picture = F.interpolate(torch.rand(1, 3, 12, 14) * 2 - 1, size=(96, 112), mode="bicubic").clamp(-1, 1)
-    return torch.stack([picture[..., t : t + 64, 2 * t : 2 * t + 80] for t in range(9)], dim=2)
-
-
+FEW, MANY = 20, 64
+"""Bits for each latent position."""
 FAST = {"libx264": "veryfast", "libx265": "veryfast", "libsvtav1": "10", "libvpx-vp9": "5", "libvvenc": "faster"}
 every_codec = pytest.mark.parametrize("codec", [name for name in CODECS if has_encoder(name)])
 
@@ -36,6 +31,24 @@ def make(codec: str = "libx264", **changes: Any) -> CodecTokenizer:
     return CodecTokenizer(card.spec, {**card.parameters, **changes})
 
 
+def panning_clip() -> Tensor:
+    """(1, 3, 9, 64, 80): a smooth random picture that pans."""
+    noise = torch.rand(1, 3, 12, 14, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    picture = F.interpolate(noise, size=(96, 112), mode="bicubic").clamp(-1, 1)
+    return torch.stack([picture[..., t : t + 64, 2 * t : 2 * t + 80] for t in range(9)], dim=2)
+
+
+@pytest.fixture
+def clip() -> Tensor:
+    return panning_clip()
+
+
+@cache
+def encoded_once(codec: str, bits: float) -> Encoded:
+    """The clip's encoding at so many bits for each latent position, which several tests look at."""
+    return make(codec, bits_per_latent_position=bits).encode(panning_clip())
+
+
 def psnr(a: Tensor, b: Tensor) -> float:
     return float(-10 * ((a - b) / 2).pow(2).mean().log10())
 
@@ -43,24 +56,21 @@ def psnr(a: Tensor, b: Tensor) -> float:
 @pytest.mark.slow
 @every_codec
 def test_the_stream_takes_the_bits_of_the_latent_or_says_why_not(clip: Tensor, codec: str) -> None:
-    tokenizer = make(codec, bits_per_latent_position=64)
-    target = 3 * 8 * 10 * 64
-    assert tokenizer.target_bits(9, 64, 80) == target
-    encoded = tokenizer.encode(clip)
+    target = 3 * 8 * 10 * MANY
+    assert make(codec, bits_per_latent_position=MANY).target_bits(9, 64, 80) == target
+    encoded = encoded_once(codec, MANY)
     facts = encoded.bitstream_facts[0]
     assert encoded.bits_convention == "bitstream"
     assert facts.target_bits == target
     assert (abs(encoded.bits[0] / target - 1) <= TOLERANCE) == (facts.off_target == "")
     assert abs(encoded.bits[0] / target - 1) <= 0.1
-    assert psnr(tokenizer.decode(encoded), clip) > 20
 
 
 @pytest.mark.slow
 @every_codec
 def test_more_bits_give_a_better_clip(clip: Tensor, codec: str) -> None:
-    tokenizers = [make(codec, bits_per_latent_position=bits) for bits in (20, 40, 80)]
-    quality = [psnr(tokenizer.decode(tokenizer.encode(clip)), clip) for tokenizer in tokenizers]
-    assert quality == sorted(quality)
+    few, many = (psnr(make(codec).decode(encoded_once(codec, bits)), clip) for bits in (FEW, MANY))
+    assert 20 < few < many
 
 
 @pytest.mark.slow
@@ -85,10 +95,10 @@ def test_colours_survive(codec: str) -> None:
 
 @pytest.mark.slow
 @every_codec
-def test_two_encodings_are_equal_and_a_batch_is_its_clips(clip: Tensor, codec: str) -> None:
-    tokenizer = make(codec)
-    batch = tokenizer.encode(torch.cat([clip, clip.flip(4)]))
-    assert batch.bitstreams == (*tokenizer.encode(clip).bitstreams, *tokenizer.encode(clip.flip(4)).bitstreams)
+def test_an_encoding_is_the_same_again_in_whatever_batch(clip: Tensor, codec: str) -> None:
+    tokenizer = make(codec, bits_per_latent_position=FEW)
+    batch = tokenizer.encode(torch.cat([clip.flip(4), clip]))
+    assert batch.bitstreams[1:] == encoded_once(codec, FEW).bitstreams != batch.bitstreams[:1]
     assert tokenizer.decode(batch).shape == (2, 3, 9, 64, 80)
 
 
@@ -113,8 +123,9 @@ def test_streams_that_cannot_be_small_or_large_enough_say_so(clip: Tensor, codec
     assert large.bitstream_facts[0].off_target == FINEST
 
 
-def test_vp9_counts_its_frames_without_the_headers_of_their_container(clip: Tensor) -> None:
-    encoded = make("libvpx-vp9").encode(clip)
+@pytest.mark.slow
+def test_vp9_counts_its_frames_without_the_headers_of_their_container() -> None:
+    encoded = encoded_once("libvpx-vp9", FEW)
     stream, sizes = encoded.bitstreams[0], []
     rest = stream[32:]
     while rest:
@@ -126,8 +137,8 @@ def test_vp9_counts_its_frames_without_the_headers_of_their_container(clip: Tens
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("codec", "messages"), [("libx265", {39, 40}), ("libvvenc", {23, 24})])
-def test_streams_hold_no_messages(clip: Tensor, codec: str, messages: set[int]) -> None:
-    stream = make(codec).encode(clip).bitstreams[0]
+def test_streams_hold_no_messages(codec: str, messages: set[int]) -> None:
+    stream = encoded_once(codec, FEW).bitstreams[0]
     units = stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]
     # The type of a unit is in the second byte's upper bits in VVC, in the first byte's in HEVC.
     types = {unit[1] >> 3 if codec == "libvvenc" else unit[0] >> 1 & 63 for unit in units}
@@ -136,8 +147,8 @@ def test_streams_hold_no_messages(clip: Tensor, codec: str, messages: set[int]) 
 
 
 @pytest.mark.slow
-def test_the_stream_is_plain_h264_of_one_group_without_messages(clip: Tensor, tmp_path: Path) -> None:
-    stream = make().encode(clip).bitstreams[0]
+def test_the_stream_is_plain_h264_of_one_group_without_messages(tmp_path: Path) -> None:
+    stream = encoded_once("libx264", FEW).bitstreams[0]
     units = [unit[0] & 31 for unit in stream.replace(b"\0\0\0\1", b"\0\0\1").split(b"\0\0\1")[1:]]
     assert units.count(5) == 1
     assert set(units) <= {1, 5, 7, 8}
@@ -158,9 +169,9 @@ def test_precision_of_the_settings_does_not_touch_the_pixels(clip: Tensor) -> No
 
 @pytest.mark.slow
 @every_codec
-def test_streams_name_encoder_version_and_preset(clip: Tensor, codec: str) -> None:
+def test_streams_name_encoder_version_and_preset(codec: str) -> None:
     tokenizer = make(codec)
-    described = tokenizer.encode(clip).bitstream_facts[0].encoder
+    described = encoded_once(codec, FEW).bitstream_facts[0].encoder
     assert re.fullmatch(rf"{CODECS[codec].title} (core )?v?\d[\w.+-]*( \w+)?, preset {FAST[codec]}", described)
     assert tokenizer.encoder_version.startswith(f"{described}, ffmpeg ")
 
@@ -193,9 +204,11 @@ def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None
         make(preset="quickest").encode(clip)
     with pytest.raises(TokenizerError, match=r"the codec is one of libx264, .*not 'libtheora'"):
         make(codec="libtheora")
-    with pytest.raises(TokenizerError, match="the parameters are"):
+    with pytest.raises(TokenizerError, match="unknown crf"):
         make(crf=3)
-    encoded = make().encode(clip)
+    with pytest.raises(TokenizerError, match="temporal_compression 4, not 8"):
+        make(temporal_compression=8)
+    encoded = encoded_once("libx264", FEW)
     monkeypatch.setenv("IMAGEIO_FFMPEG_EXE", shutil.which("false") or "")
     with pytest.raises(TokenizerError, match="ffmpeg failed with status 1"):
         make().decode(encoded)

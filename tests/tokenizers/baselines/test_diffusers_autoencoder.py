@@ -195,6 +195,53 @@ def test_posterior_samples_follow_the_generators_of_the_clips(tmp_path: Path) ->
 
 
 @pytest.mark.slow
+def test_divergences_in_half_precision_are_summed_in_float32(tmp_path: Path) -> None:
+    tokenizer = build_tokenizer(tiny_card("hunyuanvideo", tmp_path), InferenceSettings(precision="bfloat16"))
+    assert isinstance(tokenizer, DiffusersTokenizer)
+    clip = clip_for(tokenizer.spec, 5)
+    encoded = tokenizer.encode(clip)
+    with torch.no_grad():
+        posterior = tokenizer.model.encode(clip.bfloat16()).latent_dist
+    mean, log_variance = posterior.mean.double(), posterior.logvar.double()
+    expected = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum((1, 2, 3, 4))
+    assert encoded.kl_nats is not None
+    torch.testing.assert_close(encoded.kl_nats.double(), expected, rtol=1e-5, atol=0)
+
+
+@pytest.mark.slow
+def test_a_class_that_drops_its_variance_has_neither_divergence_nor_samples(tmp_path: Path) -> None:
+    card = tiny_card("kvae-3d", tmp_path)
+    tokenizer = build_tokenizer(card)
+    assert isinstance(tokenizer, DiffusersTokenizer)
+    clip = clip_for(card.spec, 1)
+    assert tokenizer.encode(clip).kl_nats is None
+    with torch.no_grad():
+        assert not tokenizer.model.encode(clip).latent_dist.logvar.any()
+    with pytest.raises(TokenizerError, match=r"drops the variance of its posterior.*leave posterior out"):
+        build_tokenizer(card, InferenceSettings(posterior="sample"))
+
+
+@pytest.mark.slow
+def test_noise_inside_a_decoder_follows_from_the_seed_of_each_clip(tmp_path: Path) -> None:
+    card = tiny_card("ltx-video-0.9.1", tmp_path)
+    tokenizer = build_tokenizer(card)
+    assert isinstance(tokenizer, DiffusersTokenizer)
+    # What a network that wasn't trained multiplies its noise by is 0.
+    for name, parameter in tokenizer.model.decoder.named_parameters():
+        if "per_channel_scale" in name:
+            parameter.fill_(1.0)
+    clips = clip_for(card.spec, 9).repeat(2, 1, 1, 1, 1)
+    two = tokenizer.encode(clips, [torch.Generator().manual_seed(seed) for seed in (1, 2)])
+    one = tokenizer.encode(clips[:1], [torch.Generator().manual_seed(2)])
+    state = torch.get_rng_state()
+    decoded = tokenizer.decode(two)
+    assert torch.equal(torch.get_rng_state(), state)
+    torch.manual_seed(7)
+    torch.testing.assert_close(tokenizer.decode(one), decoded[1:], rtol=0, atol=0)
+    assert not torch.equal(decoded[0], decoded[1])
+
+
+@pytest.mark.slow
 def test_a_failure_leaves_nothing_behind_for_the_next_clip(tmp_path: Path) -> None:
     tokenizer = build_tokenizer(tiny_card("easyanimate-v5", tmp_path))
     clip = clip_for(tokenizer.spec, 9)

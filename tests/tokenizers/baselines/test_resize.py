@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from hypothesis import given
@@ -11,9 +13,14 @@ from torch.nn import functional as F
 
 
 def make(
-    temporal: int = 4, spatial: int = 8, channels: int = 4, offset: int = 1, resize_filter: str = "bicubic"
+    temporal: int = 4,
+    spatial: int = 8,
+    channels: int = 4,
+    offset: int = 1,
+    resize_filter: str = "bicubic",
+    spec: TokenizerSpec | None = None,
 ) -> ResizeTokenizer:
-    spec = TokenizerSpec(
+    spec = spec or TokenizerSpec(
         name="resize",
         family="baseline",
         title="Bicubic",
@@ -89,7 +96,9 @@ def test_the_area_filter_keeps_means_and_repeats_pixels() -> None:
 def test_bad_parameters_and_budgets_are_refused() -> None:
     with pytest.raises(TokenizerError, match="holds no RGB pixel"):
         make(channels=2).encode(torch.zeros(1, 3, 1, 8, 8))
-    with pytest.raises(TokenizerError, match="the parameters are filter, latent_channels"):
+    with pytest.raises(TokenizerError, match="resize parameters: missing filter, missing spatial_compression"):
         ResizeTokenizer(make().spec, {"latent_channels": 4})
-    with pytest.raises(TokenizerError, match="the filter is one of bicubic, area, not 'lanczos'"):
+    with pytest.raises(TokenizerError, match="filter must be one of bicubic, area, not 'lanczos'"):
         make(resize_filter="lanczos")
+    with pytest.raises(TokenizerError, match="temporal_compression 8, not 4"):
+        make(spec=replace(make().spec, temporal_compression=8))

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
-from ...adapters import install_command
-from ...errors import TokenizerError
 from ...networks.quantizers.fsq import FSQuantizer
 from ...networks.quantizers.identity import IdentityQuantizer
 from ...networks.quantizers.interface import Quantizer
+from ..from_diffusers import diffusers_module
 from .config import CosmosConfig
 
 HAAR = 0.5**0.5
@@ -28,7 +25,8 @@ class CosmosModel(nn.Module):
     def __init__(self, config: CosmosConfig):
         super().__init__()
         self.config = config
-        autoencoder = _autoencoder_class()(
+        module = diffusers_module("diffusers.models.autoencoders.autoencoder_kl_cosmos", "Cosmos")
+        autoencoder = module.AutoencoderKLCosmos(
             latent_channels=config.z_channels,
             encoder_block_out_channels=(config.channels, *config.widths),
             decode_block_out_channels=(*config.widths, config.widths[-1]),
@@ -63,15 +61,3 @@ class CosmosModel(nn.Module):
     def decode(self, latents: Tensor) -> Tensor:
         """(B, C, t, h, w) to (B, 3, T, H, W)."""
         return self.decoder(self.post_quant_conv(latents))
-
-
-def _autoencoder_class() -> Any:
-    try:
-        # Constants of that module would stay on the meta device, where networks are built, for its other users too.
-        with torch.device("cpu"):
-            from diffusers.models.autoencoders.autoencoder_kl_cosmos import AutoencoderKLCosmos
-    except ImportError as error:
-        raise TokenizerError(
-            f"Cosmos tokenizers take their networks from diffusers: {install_command('diffusers')} ({error})"
-        ) from error
-    return AutoencoderKLCosmos

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...networks.ldm.layers import CausalConv3d, FrameAttention, FrameConv2d, FrameGroupNorm, PaddingMode, ResidualBlock
+from ...networks.ldm.levels import Level, Middle
 from .config import CVVAEConfig, Variant
 
 EPSILON = {"sd": 1e-5, "sd3": 1e-6}
@@ -80,35 +81,6 @@ class Upsampling(nn.Module):
         return frames[:, :, 1:]
 
 
-class _Level(nn.Module):
-    """Residual blocks, and what changes the resolution behind them."""
-
-    block: nn.ModuleList
-
-    def __init__(self, blocks: list[ResidualBlock]):
-        super().__init__()
-        self.block = nn.ModuleList(blocks)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for block in self.block:
-            x = block(x)
-        for name in ("downsample", "upsample"):
-            if hasattr(self, name):
-                x = getattr(self, name)(x)
-        return x
-
-
-class _Middle(nn.Module):
-    def __init__(self, block_1: ResidualBlock, attn_1: nn.Module, block_2: ResidualBlock):
-        super().__init__()
-        self.block_1 = block_1
-        self.attn_1 = attn_1
-        self.block_2 = block_2
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block_2(self.attn_1(self.block_1(x)))
-
-
 class Encoder(nn.Module):
     """A clip (B, 3, 1 + f n, H, W) to moments (B, 2 C, 1 + n, h, w)."""
 
@@ -118,10 +90,10 @@ class Encoder(nn.Module):
         self.conv_in = _conv(3, widths[0], config, causal=True)
         self.down = nn.ModuleList()
         for index, (before, width) in enumerate(zip((widths[0], *widths), widths, strict=False)):
-            level = _Level(_blocks(before, width, config.num_res_blocks, config, causal=True))
-            if index < config.num_levels - 1:
-                level.downsample = Downsampling(width, index in config.temporal_levels, config.variant)
-            self.down.append(level)
+            blocks = _blocks(before, width, config.num_res_blocks, config, causal=True)
+            is_last = index == config.num_levels - 1
+            halving = None if is_last else Downsampling(width, index in config.temporal_levels, config.variant)
+            self.down.append(Level(blocks, "downsample", halving))
         attention = FrameAttention(FrameGroupNorm(groups, widths[-1], epsilon), _projections(widths[-1]))
         self.mid = _middle(widths[-1], attention, config, causal=True)
         self.norm_out = nn.GroupNorm(groups, widths[-1], epsilon)
@@ -149,11 +121,9 @@ class Decoder(nn.Module):
         self.mid = _middle(widths[-1], attention, config, causal=False)
         self.up = nn.ModuleList()
         for index, (before, width) in enumerate(zip((*widths[1:], widths[-1]), widths, strict=True)):
-            level = _Level(_blocks(before, width, config.num_res_blocks + 1, config, causal=False))
-            if index:
-                temporal = config.num_levels - 1 - index in config.temporal_levels
-                level.upsample = Upsampling(width, temporal, config.variant)
-            self.up.append(level)
+            blocks = _blocks(before, width, config.num_res_blocks + 1, config, causal=False)
+            temporal = config.num_levels - 1 - index in config.temporal_levels
+            self.up.append(Level(blocks, "upsample", Upsampling(width, temporal, config.variant) if index else None))
         self.norm_out = nn.GroupNorm(groups, widths[0], epsilon)
         self.conv_out = _conv(widths[0], 3, config, causal=False)
 
@@ -209,8 +179,8 @@ def _block(in_channels: int, out_channels: int, config: CVVAEConfig, *, causal: 
     )
 
 
-def _middle(width: int, attention: nn.Module, config: CVVAEConfig, *, causal: bool) -> _Middle:
-    return _Middle(_block(width, width, config, causal=causal), attention, _block(width, width, config, causal=causal))
+def _middle(width: int, attention: nn.Module, config: CVVAEConfig, *, causal: bool) -> Middle:
+    return Middle(_block(width, width, config, causal=causal), attention, _block(width, width, config, causal=causal))
 
 
 def _projections(channels: int) -> tuple[nn.Module, nn.Module, nn.Module, nn.Module]:

@@ -6,34 +6,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ...networks.feed_forward import feed_forward
 from ...networks.memory import Memory, join_past
 
 PAST = 2
 """Positions in time that a convolution sees before the present one."""
-
-WIDENING = 4 * (2 / 3)
-"""Hidden channels of a feed-forward layer over its channels, before rounding down."""
-
-
-class GatedGELU(nn.Module):
-    """Halves the channels: u · GELU(g) of the halves u and g."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(…, 2 D) to (…, D)."""
-        values, gates = x.chunk(2, -1)
-        return values * F.gelu(gates)
-
-
-def feed_forward(channels: int) -> nn.Sequential:
-    """LayerNorm, a gated layer, and back to as many channels; the fourth place is the official dropout's."""
-    hidden = int(WIDENING * channels)
-    return nn.Sequential(
-        nn.LayerNorm(channels),
-        nn.Linear(channels, 2 * hidden, bias=False),
-        GatedGELU(),
-        nn.Identity(),
-        nn.Linear(hidden, channels, bias=False),
-    )
 
 
 class CausalDepthwise(nn.Module):

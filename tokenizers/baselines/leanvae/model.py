@@ -7,19 +7,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...networks.memory import Memory
+from ...networks.patches import from_patches, to_patches
 from .config import LeanVAEConfig
 from .layers import LayerStack
-from .wavelets import (
-    COLOURS,
-    PATCH,
-    from_patches,
-    haar_2d,
-    haar_3d,
-    inverse_haar_2d,
-    inverse_haar_3d,
-    to_patches,
-)
+from .wavelets import COLOURS, haar_2d, haar_3d, inverse_haar_2d, inverse_haar_3d
 
+PATCH = 4
+"""Edge of the patches that are cut from bands, in positions of a band."""
 FRAMES_OF_IMAGE, FRAMES_OF_VIDEO = 1, 2
 """Wavelet frames in a patch of the first frame, and of the others."""
 LOW = COLOURS * PATCH**2
@@ -47,12 +41,12 @@ class Encoder(nn.Module):
         high: list[Tensor] = []
         if memory is None or memory.starts:
             image, video = haar_2d(video[:, :, :1]), video[:, :, 1:]
-            low.append(self.image_low_proj(to_patches(image[:, :COLOURS], FRAMES_OF_IMAGE)))
-            high.append(self.image_high_proj(to_patches(image[:, COLOURS:], FRAMES_OF_IMAGE)))
+            low.append(self.image_low_proj(to_patches(image[:, :COLOURS], FRAMES_OF_IMAGE, PATCH)))
+            high.append(self.image_high_proj(to_patches(image[:, COLOURS:], FRAMES_OF_IMAGE, PATCH)))
         if video.shape[2]:
             bands = haar_3d(video)
-            low.append(self.video_low_proj(to_patches(bands[:, :COLOURS], FRAMES_OF_VIDEO)))
-            high.append(self.video_high_proj(to_patches(bands[:, COLOURS:], FRAMES_OF_VIDEO)))
+            low.append(self.video_low_proj(to_patches(bands[:, :COLOURS], FRAMES_OF_VIDEO, PATCH)))
+            high.append(self.video_high_proj(to_patches(bands[:, COLOURS:], FRAMES_OF_VIDEO, PATCH)))
         separate = (self.low_layer(torch.cat(low, 1), memory), self.high_layer(torch.cat(high, 1), memory))
         return self.fusion_layer(torch.cat(separate, -1), memory)
 
@@ -82,8 +76,8 @@ class Decoder(nn.Module):
         image = [self.image_low_proj(low[:, :num_images]), self.image_high_proj(high[:, :num_images])]
         video = [self.video_low_proj(low[:, num_images:]), self.video_high_proj(high[:, num_images:])]
         return (
-            torch.cat([from_patches(part, FRAMES_OF_IMAGE) for part in image], 1),
-            torch.cat([from_patches(part, FRAMES_OF_VIDEO) for part in video], 1),
+            torch.cat([from_patches(part, FRAMES_OF_IMAGE, PATCH) for part in image], 1),
+            torch.cat([from_patches(part, FRAMES_OF_VIDEO, PATCH) for part in video], 1),
         )
 
     def forward(self, features: Tensor, memory: Memory | None = None) -> Tensor:

@@ -1,4 +1,4 @@
-"""LeanVAE's Haar transforms, of plain sums and differences, and the patches that are cut from their bands.
+"""LeanVAE's Haar transforms, of plain sums and differences.
 
 A band is low (sum) or high (difference of the earlier, upper or left sample and the other) on each axis. Bands are
 channels, three colours each: of a frame low, high in H, high in W, both; of pairs of frames counted in binary, with T
@@ -11,8 +11,6 @@ import torch
 from torch import Tensor
 
 COLOURS = 3
-PATCH = 4
-"""Edge of the patches, in positions of a band."""
 
 
 def _split(x: Tensor, axis: int) -> tuple[Tensor, Tensor]:
@@ -48,15 +46,3 @@ def inverse_haar_3d(bands: Tensor) -> Tensor:
     for axis in (4, 3, 2):
         parts = [_join(low, high, axis) for low, high in zip(parts[::2], parts[1::2], strict=True)]
     return parts[0]
-
-
-def to_patches(x: Tensor, num_frames: int) -> Tensor:
-    """(B, C, T, H, W) to (B, t, h, w, D): patches of so many frames and 4 × 4 positions, channels slowest."""
-    patches = x.unflatten(4, (-1, PATCH)).unflatten(3, (-1, PATCH)).unflatten(2, (-1, num_frames))
-    return patches.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)
-
-
-def from_patches(patches: Tensor, num_frames: int) -> Tensor:
-    """(B, t, h, w, D) to (B, C, T, H, W)."""
-    x = patches.unflatten(4, (-1, num_frames, PATCH, PATCH)).permute(0, 4, 1, 5, 2, 6, 3, 7)
-    return x.flatten(6, 7).flatten(4, 5).flatten(2, 3)

@@ -12,8 +12,6 @@ ATTENTION_SCALE = 8.0
 """Factor of the cosine similarities before the softmax."""
 ROTARY_BASE = 10000.0
 """Base of the wavelengths of the rotary embedding (Su et al. 2021, arXiv:2104.09864)."""
-FEED_FORWARD_MULTIPLE = 4
-"""Width of the feed-forward network in tokens, before the two thirds that a gated one takes."""
 
 
 class LayerNorm(nn.Module):
@@ -29,27 +27,6 @@ class LayerNorm(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(…, D) to the same shape."""
         return F.layer_norm(x, x.shape[-1:], self.gamma, self.beta)
-
-
-class GEGLU(nn.Module):
-    """Half of the channels times GELU of the other half (Shazeer 2020, arXiv:2002.05202)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(…, 2D) to (…, D)."""
-        values, gate = x.chunk(2, dim=-1)
-        return F.gelu(gate) * values
-
-
-def feed_forward(dim: int) -> nn.Sequential:
-    """The gated feed-forward network of a layer; indices 2 and 3 hold no weights, as in the official state dict."""
-    inner = int(FEED_FORWARD_MULTIPLE * 2 / 3 * dim)
-    return nn.Sequential(
-        nn.LayerNorm(dim),
-        nn.Linear(dim, 2 * inner, bias=False),
-        GEGLU(),
-        nn.Identity(),
-        nn.Linear(inner, dim, bias=False),
-    )
 
 
 class PositionGenerator(nn.Module):

@@ -11,10 +11,12 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
+from ...networks.feed_forward import feed_forward
+from ...networks.patches import from_patches, to_patches
 from ...networks.quantizers.interface import Quantization, Quantizer
 from ...networks.quantizers.kl import KLQuantizer
 from ...networks.quantizers.vq import nearest_codes
-from .attention import Attention, LayerNorm, PositionGenerator, WindowAttention, feed_forward
+from .attention import Attention, LayerNorm, PositionGenerator, WindowAttention
 from .config import OmniTokenizerConfig
 
 IN_CHANNELS = 3
@@ -70,19 +72,6 @@ def across_time(transformer: Transformer, x: Tensor) -> Tensor:
     B, T, H, W, D = x.shape
     sequences = x.permute(0, 2, 3, 1, 4).reshape(B * H * W, T, D)
     return transformer(sequences, (B, T, H, W)).reshape(B, H, W, T, D).permute(0, 3, 1, 2, 4)
-
-
-def to_patches(video: Tensor, num_frames: int, edge: int) -> Tensor:
-    """(B, C, T, H, W) to (B, T/num_frames, H/edge, W/edge, C · num_frames · edge²), channels first."""
-    B, C, T, H, W = video.shape
-    x = video.reshape(B, C, T // num_frames, num_frames, H // edge, edge, W // edge, edge)
-    return x.permute(0, 2, 4, 6, 1, 3, 5, 7).flatten(4)
-
-
-def from_patches(patches: Tensor, num_frames: int, edge: int) -> Tensor:
-    """Inverse of :func:`to_patches`."""
-    x = patches.unflatten(-1, (IN_CHANNELS, num_frames, edge, edge))
-    return x.permute(0, 4, 1, 5, 2, 6, 3, 7).flatten(6, 7).flatten(4, 5).flatten(2, 3)
 
 
 def patch_embedding(num_values: int, dim: int) -> nn.Sequential:

@@ -25,7 +25,9 @@ class OpenMagvit2Config:
     num_res_blocks: int = 4
     """Residual blocks a level."""
     in_channels: int = 3
+    """Channels of the video that comes in."""
     out_ch: int = 3
+    """Channels of the video that goes out."""
     num_groups: int = 32
     """Groups of every group norm."""
 

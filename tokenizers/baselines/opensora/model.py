@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ...adapters import install_command
 from ...errors import TokenizerError
+from ..from_diffusers import diffusers_module
 from .config import OpenSoraConfig
 from .temporal import TemporalAutoencoder
 
@@ -82,17 +82,9 @@ class OpenSoraModel(nn.Module):
 
 
 def _build_image_autoencoder(config: OpenSoraConfig) -> nn.Module:
+    module = diffusers_module("diffusers.models.autoencoders.autoencoder_kl", "Open-Sora")
     try:
-        # Constants of that module would stay on the meta device, where networks are built, for its other users too.
-        with torch.device("cpu"):
-            from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    except ImportError as error:
-        raise TokenizerError(
-            f"Open-Sora's image autoencoder is diffusers' AutoencoderKL, which can't be imported ({error}): "
-            f"{install_command('diffusers')}"
-        ) from error
-    try:
-        return AutoencoderKL(**config.spatial)
+        return module.AutoencoderKL(**config.spatial)
     except (TypeError, ValueError) as error:
         raise TokenizerError(f"Open-Sora parameters: AutoencoderKL refuses the spatial ones: {error}") from error
 

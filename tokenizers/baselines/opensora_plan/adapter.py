@@ -9,15 +9,12 @@ import torch
 from torch import Tensor, nn
 
 from ...interface import Encoded
-from ...network_adapter import NetworkTokenizer
+from ...network_adapter import NetworkTokenizer, without_parallel
 from ...spec import GENERAL_SETTINGS, InferenceSettings, TokenizerSpec
 from ...streaming import StreamingTokenizer
 from .chunked import ChunkRule, chunk_rules
 from .config import CausalVAEConfig
 from .model import CausalVAEModel
-
-PARALLEL_PREFIX = "module."
-"""What distributed training puts before the names of averaged weights."""
 
 
 class CausalVAETokenizer(NetworkTokenizer[CausalVAEConfig, CausalVAEModel], StreamingTokenizer):
@@ -54,7 +51,7 @@ class CausalVAETokenizer(NetworkTokenizer[CausalVAEConfig, CausalVAEModel], Stre
         return CausalVAEModel(self.config)
 
     def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        return {name.removeprefix(PARALLEL_PREFIX): value for name, value in checkpoint.items()}
+        return without_parallel(checkpoint)
 
     def modules(self) -> dict[str, nn.Module]:
         """Encoder and decoder, each with its convolution at the latent."""

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from ...networks.ldm.layers import CausalConv3d, FrameAttention, FrameConv2d, FrameGroupNorm, NestedConv, ResidualBlock
+from ...networks.ldm.levels import Level, Middle, ResamplingName
 from ...networks.ldm.resampling import SpatialDownsampling, SpatioTemporalDownsampling
 from .config import CausalVAEConfig
 
@@ -52,35 +53,6 @@ _RESAMPLINGS: dict[str, type[nn.Module]] = {
 }
 
 
-class _Level(nn.Module):
-    """Residual blocks, and what changes the resolution behind them, under the official name ``resampling_name``."""
-
-    def __init__(self, before: int, width: int, count: int, blocks: str, resampling: str, resampling_name: str):
-        super().__init__()
-        widths = [before] + [width] * count
-        self.block = nn.Sequential(*(_block(i, o, blocks) for i, o in pairwise(widths)))
-        self.resampling_name = resampling_name
-        if resampling:
-            self.add_module(resampling_name, _RESAMPLINGS[resampling](width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        x = self.block(x)
-        resampling = getattr(self, self.resampling_name, None)
-        return x if resampling is None else resampling(x)
-
-
-class _Middle(nn.Module):
-    def __init__(self, width: int):
-        super().__init__()
-        q, k, v, proj_out = (NestedConv(CausalConv3d(width, width, 1)) for _ in range(4))
-        self.block_1 = _block(width, width, "ResnetBlock3D")
-        self.attn_1 = FrameAttention(_norm(width), (q, k, v, proj_out))
-        self.block_2 = _block(width, width, "ResnetBlock3D")
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.block_2(self.attn_1(self.block_1(x)))
-
-
 class Encoder(nn.Module):
     """A clip (B, 3, 1 + f n, H, W) to features (B, 2 C, 1 + n, h, w)."""
 
@@ -89,8 +61,8 @@ class Encoder(nn.Module):
         widths = config.widths
         self.conv_in = FrameConv2d(3, widths[0], 3, padding=1)
         self.down = nn.ModuleList(
-            _Level(before, width, config.num_res_blocks, blocks, resampling, "downsample")
-            for before, width, blocks, resampling in zip(
+            _level(before, width, config.num_res_blocks, kind, "downsample", resampling)
+            for before, width, kind, resampling in zip(
                 (widths[0], *widths[:-1]),
                 widths,
                 config.encoder_resnet_blocks,
@@ -98,7 +70,7 @@ class Encoder(nn.Module):
                 strict=True,
             )
         )
-        self.mid = _Middle(widths[-1])
+        self.mid = _middle(widths[-1])
         self.norm_out = _norm(widths[-1])
         self.conv_out = NestedConv(CausalConv3d(widths[-1], 2 * config.z_channels, 3))
 
@@ -117,10 +89,10 @@ class Decoder(nn.Module):
         super().__init__()
         widths = config.widths
         self.conv_in = NestedConv(CausalConv3d(config.z_channels, widths[-1], 3))
-        self.mid = _Middle(widths[-1])
+        self.mid = _middle(widths[-1])
         self.up = nn.ModuleList(
-            _Level(before, width, config.num_res_blocks + 1, blocks, resampling, "upsample")
-            for before, width, blocks, resampling in zip(
+            _level(before, width, config.num_res_blocks + 1, kind, "upsample", resampling)
+            for before, width, kind, resampling in zip(
                 (*widths[1:], widths[-1]),
                 widths,
                 config.decoder_resnet_blocks,
@@ -176,4 +148,19 @@ def _block(in_channels: int, out_channels: int, kind: str) -> ResidualBlock:
         _norm(out_channels, kind),
         _conv(out_channels, out_channels, 3, kind),
         None if in_channels == out_channels else _conv(in_channels, out_channels, 1, kind),
+    )
+
+
+def _level(before: int, width: int, count: int, kind: str, name: ResamplingName, resampling: str) -> Level:
+    widths = [before] + [width] * count
+    blocks = [_block(i, o, kind) for i, o in pairwise(widths)]
+    return Level(blocks, name, _RESAMPLINGS[resampling](width) if resampling else None)
+
+
+def _middle(width: int) -> Middle:
+    q, k, v, proj_out = (NestedConv(CausalConv3d(width, width, 1)) for _ in range(4))
+    return Middle(
+        _block(width, width, "ResnetBlock3D"),
+        FrameAttention(_norm(width), (q, k, v, proj_out)),
+        _block(width, width, "ResnetBlock3D"),
     )

@@ -15,7 +15,7 @@ NUM_STAGES = 3
 
 H3_CHUNK = 17
 """Frames that ``h3`` encodes on their own."""
-H3_SILENCE = 3
+H3_BLACK_FRAMES = 3
 """Black frames before each of these chunks, and frames that its decoder drops from each chunk."""
 H3_SPARE_LATENTS = 3
 """Latents that ``h3`` drops at the end of a clip."""

@@ -18,7 +18,7 @@ from .blocks import (
     super_memory_block,
     wide_memory_block,
 )
-from .config import H3_CHUNK, H3_SILENCE, H3_SPARE_FRAMES, H3_SPARE_LATENTS, NUM_STAGES, TAEHVConfig
+from .config import H3_BLACK_FRAMES, H3_CHUNK, H3_SPARE_FRAMES, H3_SPARE_LATENTS, NUM_STAGES, TAEHVConfig
 
 BLOCKS_A_STAGE = 3
 
@@ -78,8 +78,8 @@ class TAEHVModel(nn.Module):
         frames = torch.cat([frames, frames[:, -1:].expand(-1, missing, -1, -1, -1)], 1)
         if self.config.variant != "h3":
             return self._encode_patches(frames).transpose(1, 2)
-        silence = torch.zeros_like(frames[:, :H3_SILENCE])
-        chunks = [self._encode_patches(torch.cat([silence, chunk], 1)) for chunk in frames.split(H3_CHUNK, 1)]
+        black = torch.zeros_like(frames[:, :H3_BLACK_FRAMES])
+        chunks = [self._encode_patches(torch.cat([black, chunk], 1)) for chunk in frames.split(H3_CHUNK, 1)]
         return torch.cat(chunks, 1)[:, :-H3_SPARE_LATENTS].transpose(1, 2)
 
     def _encode_patches(self, frames: Tensor) -> Tensor:
@@ -93,15 +93,15 @@ class TAEHVModel(nn.Module):
         """A clip (B, 3, T, H, W) from latents (B, C, t, h, w), clamped."""
         patches = self.decode_patches(latents).transpose(1, 2)
         if self.config.variant == "h3":
-            patches = _without_silence(patches)
+            patches = _without_black_frames(patches)
         elif not (self.config.variant == "cogvideox" and latents.shape[2] % 2 == 0):
             patches = patches[:, self.config.time_upscale - 1 :]
         return F.pixel_shuffle(patches, self.config.patch_size).clamp(0, 1).transpose(1, 2)
 
 
-def _without_silence(frames: Tensor) -> Tensor:
+def _without_black_frames(frames: Tensor) -> Tensor:
     """Frames (B, T, C, H, W) of all chunks of ``h3``, without those before each chunk and at the end."""
-    length = H3_CHUNK + H3_SILENCE
+    length = H3_CHUNK + H3_BLACK_FRAMES
     missing = -frames.shape[1] % length
     filled = F.pad(frames, (0, 0, 0, 0, 0, 0, 0, missing))
-    return filled.unflatten(1, (-1, length))[:, :, H3_SILENCE:].flatten(1, 2)[:, :-H3_SPARE_FRAMES]
+    return filled.unflatten(1, (-1, length))[:, :, H3_BLACK_FRAMES:].flatten(1, 2)[:, :-H3_SPARE_FRAMES]

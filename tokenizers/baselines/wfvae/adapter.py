@@ -8,6 +8,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from ...errors import TokenizerError
+from ...network_adapter import without_parallel
 from ...networks.memory import Memory
 from ...spec import InferenceSettings, TokenizerSpec
 from ..remembering import RememberingTokenizer
@@ -15,8 +16,6 @@ from .config import WFVAEConfig
 from .model import WFVAEModel
 from .wavelets import standard_filters
 
-PARALLEL_PREFIX = "module."
-"""What distributed training puts before the names of averaged weights."""
 FIRST_RELEASE_WAVELETS = "wavelet_tranform"
 """What the class that Open-Sora Plan v1.3 was saved with calls its transforms; it stores those of the levels alone."""
 FIRST_RELEASE_CONNECTIONS = {"connect_l2.": "connect_l1.", "connect_l3.": "connect_l2."}
@@ -46,7 +45,7 @@ class WFVAETokenizer(RememberingTokenizer[WFVAEConfig, WFVAEModel]):
         return WFVAEModel(self.config)
 
     def _own_state(self, checkpoint: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
-        state = {name.removeprefix(PARALLEL_PREFIX): value for name, value in checkpoint.items()}
+        state = without_parallel(checkpoint)
         if any(".connect_l3." in name for name in state):
             state = {_renamed(name): value for name, value in state.items() if FIRST_RELEASE_WAVELETS not in name}
         return {**standard_filters(self.model), **state}

@@ -28,18 +28,6 @@ def build(name: str) -> VideoTokenizer:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
-def test_as_many_frames_come_out_as_went_in(name: str) -> None:
-    tokenizer = build(name)
-    for num_frames in range(1, 23):
-        video = torch.rand(1, 3, num_frames, 16, 8) * 2 - 1
-        encoded = tokenizer.encode(video)
-        assert encoded.latents is not None
-        assert encoded.latents.shape[2:] == (1 + -(-(num_frames - 1) // 4), 2, 1)
-        assert tokenizer.decode(encoded).shape == video.shape
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", NAMES)
 def test_no_frame_depends_on_a_later_one(name: str) -> None:
     tokenizer = build(name)
     video = torch.rand(1, 3, 13, 16, 16) * 2 - 1
@@ -94,12 +82,6 @@ def test_the_state_of_an_archive_loads(name: str, tmp_path: Path) -> None:
         build_tokenizer(replace(card, checkpoint=replace(checkpoint, sha256="")))
 
 
-def test_another_models_weights_are_refused() -> None:
-    tokenizer = build("cosmos-tiny-cv")
-    with pytest.raises(TokenizerError, match="another model"):
-        tokenizer.load_state({"encoder.conv_in.0.conv3d.weight": torch.zeros(3)})
-
-
 def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "diffusers.models.autoencoders.autoencoder_kl_cosmos", None)
     with pytest.raises(TokenizerError, match=r"pip install 'toklab\[diffusers\]'"):
@@ -115,11 +97,6 @@ from diffusers.models.autoencoders.autoencoder_kl_cosmos import CosmosPatchEmbed
 print(CosmosPatchEmbed3d(4, "haar").wavelets.device)
 """
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "cpu\n"
-
-
-def test_without_weights_it_says_so() -> None:
-    with pytest.raises(TokenizerError, match="no weights"):
-        build_on_meta(load_cards()["cosmos-tiny-cv"]).encode(torch.zeros(1, 3, 1, 8, 8))
 
 
 @pytest.mark.parametrize(

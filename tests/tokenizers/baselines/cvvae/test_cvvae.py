@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 from toklab.tokenizers.baselines.cvvae.adapter import CVVAETokenizer
 from toklab.tokenizers.baselines.cvvae.checkpoint import official_name
 from toklab.tokenizers.baselines.cvvae.config import CVVAEConfig
-from toklab.tokenizers.baselines.cvvae.golden import golden_outputs, golden_parameters
+from toklab.tokenizers.baselines.cvvae.golden import golden_parameters
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import TokenizerError
@@ -132,5 +132,3 @@ def test_without_chunks_a_clip_goes_through_whole() -> None:
 def test_goldens_of_other_networks_are_not_supported() -> None:
     with pytest.raises(UnsupportedGolden, match="half_3d = False"):
         golden_parameters({"arch": {"ch": 32, "half_3d": False}})
-    with pytest.raises(UnsupportedGolden, match="io_other"):
-        golden_outputs({}, {}, {}, "io_other")

@@ -1,4 +1,4 @@
-"""LeanVAE: its wavelets and patches, causality, and its training checkpoints."""
+"""LeanVAE: its wavelets, causality, and its training checkpoints."""
 
 from __future__ import annotations
 
@@ -11,15 +11,7 @@ from ported_tokenizers import clip
 from toklab.tokenizers.baselines.leanvae.adapter import LeanVAETokenizer
 from toklab.tokenizers.baselines.leanvae.config import LeanVAEConfig
 from toklab.tokenizers.baselines.leanvae.golden import golden_parameters
-from toklab.tokenizers.baselines.leanvae.layers import feed_forward
-from toklab.tokenizers.baselines.leanvae.wavelets import (
-    from_patches,
-    haar_2d,
-    haar_3d,
-    inverse_haar_2d,
-    inverse_haar_3d,
-    to_patches,
-)
+from toklab.tokenizers.baselines.leanvae.wavelets import haar_2d, haar_3d, inverse_haar_2d, inverse_haar_3d
 from toklab.tokenizers.golden import UnsupportedGolden, golden_tokenizer
 from toklab.tokenizers.interface import TokenizerError
 
@@ -51,22 +43,6 @@ def test_inverses_are_exact() -> None:
     video = clip(2, 3, 4, 8, 12)
     torch.testing.assert_close(inverse_haar_3d(haar_3d(video)), video)
     torch.testing.assert_close(inverse_haar_2d(haar_2d(video)), video)
-    bands = haar_3d(video)
-    torch.testing.assert_close(from_patches(to_patches(bands[..., :4, :4], 2), 2), bands[..., :4, :4])
-
-
-def test_patches_have_their_channels_slowest() -> None:
-    x = torch.arange(2 * 2 * 4 * 8).reshape(1, 2, 2, 4, 8).float()
-    patches = to_patches(x, 2)
-    assert patches.shape == (1, 1, 1, 2, 64)
-    torch.testing.assert_close(patches[0, 0, 0, 1], x[0, :, :, :, 4:].flatten())
-
-
-@pytest.mark.parametrize(("channels", "hidden"), [(128, 341), (384, 1024), (512, 1365)])
-def test_hidden_widths_are_rounded_as_officially(channels: int, hidden: int) -> None:
-    layer = feed_forward(channels)[1]
-    assert isinstance(layer, torch.nn.Linear)
-    assert layer.out_features == 2 * hidden
 
 
 def test_it_is_causal() -> None:

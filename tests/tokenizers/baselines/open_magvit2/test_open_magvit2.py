@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 import torch
-from toklab.bench.conformance.selftest import compare_golden
 from toklab.tokenizers.baselines.open_magvit2.adapter import OpenMagvit2Tokenizer
 from toklab.tokenizers.baselines.open_magvit2.config import OpenMagvit2Config
 from toklab.tokenizers.baselines.open_magvit2.model import AdaptiveGroupNorm
@@ -17,24 +14,6 @@ from toklab.tokenizers.interface import InferenceSettings, TokenizerError
 
 CARDS = load_cards()
 TINY = CARDS["open-magvit2-tiny"]
-
-
-@pytest.mark.goldens
-def test_outputs_equal_the_official_ones(shared: Path) -> None:
-    comparisons = list(compare_golden(shared / "goldens" / "baselines" / "open_magvit2_video"))
-    compared = {comparison.tensor for comparison in comparisons}
-    assert compared == {"io/prequant", "io/quant", "io/indices", "io/recon", "io/recon_1frame"}
-    for comparison in comparisons:
-        assert comparison.passed, str(comparison)
-
-
-@pytest.mark.goldens
-def test_names_and_shapes_are_those_of_the_public_checkpoint(shared: Path) -> None:
-    stored = json.loads((shared / "goldens" / "baselines" / "open_magvit2_video_keys.json").read_text())
-    tokenizer = build_on_meta(CARDS["open-magvit2-video"])
-    assert isinstance(tokenizer, OpenMagvit2Tokenizer)
-    state = tokenizer.model.state_dict()
-    assert {name: list(value.shape) for name, value in state.items()} == stored["state_dict"]
 
 
 def test_full_size() -> None:
@@ -68,7 +47,7 @@ def test_adaptive_norm_follows_the_latent_statistics() -> None:
         torch.testing.assert_close(out[clip], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_averaged_weights_are_preferred_and_the_rest_is_left_out() -> None:
+def test_averaged_weights_are_taken_whole_or_not_at_all() -> None:
     source = build_tokenizer(TINY)
     assert isinstance(source, OpenMagvit2Tokenizer)
     own = source.model.state_dict()
@@ -81,17 +60,9 @@ def test_averaged_weights_are_preferred_and_the_rest_is_left_out() -> None:
         target = OpenMagvit2Tokenizer(TINY.spec, TINY.parameters)
         target.load_state(state)
         assert torch.equal(target.decode(target.encode(video)), expected)
-
-
-def test_a_checkpoint_of_another_model_is_refused() -> None:
-    tokenizer = OpenMagvit2Tokenizer(TINY.spec, TINY.parameters)
-    with pytest.raises(TokenizerError, match="of another model"):
-        tokenizer.load_state({"encoder.conv_in.conv_1.weight": torch.zeros(1)})
-
-
-def test_without_weights_there_is_no_output() -> None:
-    with pytest.raises(TokenizerError, match="no weights yet"):
-        OpenMagvit2Tokenizer(TINY.spec, TINY.parameters).encode(torch.zeros(1, 3, 1, 8, 8))
+    del checkpoint["model_ema.encoderconv_outconv_1bias"]
+    with pytest.raises(TokenizerError, match=r"its average lacks 1 .*model_ema\.encoderconv_outconv_1bias"):
+        OpenMagvit2Tokenizer(TINY.spec, TINY.parameters).load_state(checkpoint)
 
 
 def test_wrong_parameters_and_settings_are_refused() -> None:

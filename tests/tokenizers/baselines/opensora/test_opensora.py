@@ -10,10 +10,8 @@ import torch
 from ported_tokenizers import clip, ported, remove_group_norms
 from toklab.tokenizers.baselines.opensora.adapter import OpenSoraTokenizer
 from toklab.tokenizers.baselines.opensora.config import OpenSoraConfig, TemporalConfig
-from toklab.tokenizers.baselines.opensora.golden import golden_outputs
 from toklab.tokenizers.baselines.opensora.temporal import TemporalAutoencoder
 from toklab.tokenizers.catalog import build_on_meta, load_cards
-from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import TokenizerError
 from torch import Tensor
 
@@ -111,8 +109,3 @@ def test_parameters_that_diffusers_refuses_are_told() -> None:
     spatial = {**card.parameters["spatial"], "width": 3}
     with pytest.raises(TokenizerError, match="AutoencoderKL refuses the spatial ones"):
         OpenSoraTokenizer(card.spec, {**card.parameters, "spatial": spatial})
-
-
-def test_other_golden_cases_are_not_supported() -> None:
-    with pytest.raises(UnsupportedGolden, match="io_other"):
-        golden_outputs({}, {}, {}, "io_other")

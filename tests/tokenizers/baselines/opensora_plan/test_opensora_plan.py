@@ -12,7 +12,7 @@ from ported_tokenizers import clip, ported, remove_group_norms
 from safetensors.torch import load_file
 from toklab.tokenizers.baselines.opensora_plan.adapter import CausalVAETokenizer
 from toklab.tokenizers.baselines.opensora_plan.config import CausalVAEConfig
-from toklab.tokenizers.baselines.opensora_plan.golden import golden_outputs, golden_parameters
+from toklab.tokenizers.baselines.opensora_plan.golden import golden_parameters
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.golden import UnsupportedGolden
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError
@@ -132,5 +132,3 @@ def test_wrong_parameters_are_refused(parameters: dict[str, Any], message: str) 
 def test_goldens_of_other_networks_are_not_supported() -> None:
     with pytest.raises(UnsupportedGolden, match="q_conv = Conv3d"):
         golden_parameters({"arch": {"q_conv": "Conv3d"}})
-    with pytest.raises(UnsupportedGolden, match="io_other"):
-        golden_outputs({}, {}, {}, "io_other")
