@@ -122,11 +122,12 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
             elif y is not None and x is not None:
                 drawn.append((point.value, x.value, y))
         xs, ys = [x for _, x, _ in drawn], [y.value for _, _, y in drawn]
-        below, above = ([_distance(y, end) for _, _, y in drawn] for end in ("low", "high"))
-        canvas.errorbar(
-            xs, ys, (below, above), ms=3.4, lw=1.0, elinewidth=0.6, label=chart_text(series.short),
-            **line_style(series), **marker_style(series),
-        )  # fmt: skip
+        canvas.plot(
+            xs, ys, ms=3.4, lw=1.0, label=chart_text(series.short), **line_style(series), **marker_style(series)
+        )
+        bars = [(x, y.low, y.high) for _, x, y in drawn if y.has_interval]
+        if bars:
+            canvas.vlines(*zip(*bars, strict=True), color=series.colour, lw=0.6)
         if horizontal != setting:
             for value, x, y in drawn:
                 place, offset = (x, y.value), (3, 3)
@@ -171,9 +172,4 @@ def _heading(figure: Figure) -> str:
 def _text(figure: Figure | None) -> str:
     if figure is None:
         return "–"
-    interval = format_interval(figure, "ends") if figure.low != figure.high else ""
-    return f"{format_value(figure)} {interval}".rstrip()
-
-
-def _distance(figure: Figure, end: str) -> float:
-    return max(0.0, abs(figure.value - getattr(figure, end))) if figure.has_interval else 0.0
+    return f"{format_value(figure)} {format_interval(figure, 'ends')}".rstrip()
