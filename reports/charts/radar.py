@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from ..identity import Identities, Identity, identify
 from ..schema import Figure, TableError, group_order, group_title
-from ..tables.columns import ARROWS, Column, arrange_columns
+from ..tables.columns import Column, arrange_columns, metric_heading
 from ..tables.rows import ArrangedRow, arrange_rows
 from .scales import AxisScale, axis_scales, published_titles
 
@@ -44,7 +44,7 @@ class RadarAxis:
     @property
     def heading(self) -> str:
         """Title and arrow: ``LPIPS ↓``."""
-        return f"{self.title} {ARROWS[self.direction]}"
+        return metric_heading(self.title, direction=self.direction)
 
 
 @dataclass(frozen=True)

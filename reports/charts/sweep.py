@@ -13,7 +13,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from ..identity import Identity
 from ..schema import Figure, TableError
-from ..tables.columns import ARROWS
+from ..tables.columns import metric_heading
 from ..tables.plain import PlainTable
 from ..tables.table import format_interval, format_value
 from ..text import chart_text
@@ -67,7 +67,7 @@ def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
 def sweep_table(points: Sequence[SweepPoint], setting: str) -> PlainTable:
     """One row a tokenizer and value, one column a metric, as printed, with the ends of its 95 % interval."""
     metrics = _metrics(points)
-    headings = [f"{_heading(example)} {ARROWS[example.direction]}".rstrip() for example in metrics.values()]
+    headings = [metric_heading(example.title, example.unit, example.direction) for example in metrics.values()]
     rows = [
         (point.series.short, f"{point.value:g}", *(_text(point.figure(metric)) for metric in metrics))
         for point in points
@@ -137,15 +137,16 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
         canvas.set_xlabel(chart_text(setting), fontsize=TEXT)
         _mark_values(canvas, sorted({point.value for point in points}))
     else:
-        canvas.set_xlabel(chart_text(_heading(metrics[horizontal])), fontsize=TEXT)
+        across = metrics[horizontal]
+        canvas.set_xlabel(chart_text(metric_heading(across.title, across.unit)), fontsize=TEXT)
         places = [figure.value for point in points if (figure := point.figure(horizontal)) is not None]
         if min(places) > 0 and max(places) / min(places) >= LOGARITHMIC_FROM:
             canvas.set_xscale("log")
             label_decades(canvas.xaxis)
         else:
             canvas.xaxis.set_major_locator(MaxNLocator(5))
-    arrow = ARROWS[metrics[vertical].direction]
-    canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()), fontsize=TEXT)
+    up = metrics[vertical]
+    canvas.set_ylabel(chart_text(metric_heading(up.title, up.unit, up.direction)), fontsize=TEXT)
     style_axes(canvas)
 
 
@@ -163,10 +164,6 @@ def _mark_values(canvas: Axes, values: Sequence[float]) -> None:
 def _metrics(points: Sequence[SweepPoint]) -> dict[str, Figure]:
     """One figure of each metric, for what all of them share."""
     return {figure.metric: figure for point in points for figure in point.figures}
-
-
-def _heading(figure: Figure) -> str:
-    return f"{figure.title}{f' ({figure.unit})' if figure.unit else ''}"
 
 
 def _text(figure: Figure | None) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from ..identity import Identities, family_of
 from ..schema import Figure, group_order, group_title
-from ..tables.columns import ARROWS
+from ..tables.columns import metric_heading
 from ..tables.table import REPETITIONS, format_value
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable
 from .facts import RunFacts, SystemFacts
@@ -57,7 +57,7 @@ class _Measured:
 
     def heads(self) -> tuple[PaperColumn, ...]:
         """A column for each metric that says which of two systems is better; speeds are the machine's."""
-        headings = (f"{figure.title} {ARROWS[figure.direction]}" for figure in self._metrics.values())
+        headings = (metric_heading(figure.title, direction=figure.direction) for figure in self._metrics.values())
         return tuple(PaperColumn(heading, "r") for heading in headings)
 
     def row(self, label: str, *facts: str) -> Row:

@@ -20,7 +20,7 @@ import pandas as pd
 
 from ..schema import MIN_VIDEOS, TableError, round_outwards
 from ..text import one_line
-from .columns import ARROWS
+from .columns import metric_heading
 from .plain import PlainTable, TableFormat, escape_markdown, frame_to_csv, to_markdown, to_terminal
 
 COLUMNS = (
@@ -106,7 +106,6 @@ def _remarks(row: dict[str, Any]) -> list[str]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     decimals = int(row["decimals"])
-    unit = f" ({row['unit']})" if row["unit"] else ""
     ends = (round_outwards(row["low"], decimals, up=False), round_outwards(row["high"], decimals, up=True))
     interval = "–" if pd.isna(row["low"]) else f"[{ends[0]:+,.{decimals}f}, {ends[1]:+,.{decimals}f}]"
     decided = row["wins"] + row["losses"]
@@ -116,7 +115,7 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         verdict = f"{verdict} (table: {row['table_verdict']})"
     return (
         row["dataset"],
-        f"{row['title']}{unit} {ARROWS[row['direction']]}".rstrip(),
+        metric_heading(row["title"], row["unit"], row["direction"]),
         f"{row['value_a']:,.{decimals}f}",
         f"{row['value_b']:,.{decimals}f}",
         f"{row['difference']:+,.{decimals}f}",

@@ -14,6 +14,7 @@ from typing import Any, cast
 import pandas as pd
 
 from ..schema import TableError
+from .columns import metric_heading
 from .plain import PlainTable
 
 COLUMNS = (
@@ -57,7 +58,7 @@ def convention_audit_table(
         if switch:
             headings.append(f"({numbers.setdefault(f'{switch}: {words}', len(numbers) + 1)})")
         else:
-            headings.append(f"{title} ({unit})" if unit else title)
+            headings.append(metric_heading(title, unit))
     legend = [f"({number}) {turn}" for turn, number in numbers.items()]
     if still:
         named = "; ".join(f"{titles[metric][0]}: {words} ({switch})" for metric, switch, words in still)
@@ -78,7 +79,7 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
     body = [
         (
             (names or {}).get(row["label"], row["label"]),
-            f"{row['title']} ({row['unit']})" if row["unit"] else row["title"],
+            metric_heading(row["title"], row["unit"]),
             row["switch"],
             row["words"],
             _text(row, "value"),

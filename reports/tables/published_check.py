@@ -15,6 +15,7 @@ from typing import Any, cast
 import pandas as pd
 
 from ..schema import TableError
+from .columns import metric_heading
 from .plain import PlainTable
 
 COLUMNS = (
@@ -45,7 +46,6 @@ def published_check_table(frame: pd.DataFrame) -> PlainTable:
 
 def _cells(row: dict[str, Any], numbers: dict[str, int]) -> tuple[str, ...]:
     decimals = int(row["decimals"])
-    unit = f" ({row['unit']})" if row["unit"] else ""
     accepted = NONE
     if not pd.isna(row["accepted_low"]):
         # One digit more than the source prints, so that the ends aren't rounded past a figure.
@@ -56,7 +56,7 @@ def _cells(row: dict[str, Any], numbers: dict[str, int]) -> tuple[str, ...]:
     return (
         row["label"] or row["system"],
         row["dataset"] or NONE,
-        f"{row['title']}{unit}",
+        metric_heading(row["title"], row["unit"]),
         NONE if pd.isna(row["measured"]) else f"{row['measured']:,.{decimals + 1}f}",
         f"{row['published']:,.{decimals}f}",
         accepted,
