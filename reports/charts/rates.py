@@ -13,7 +13,8 @@ from ..identity import Identity
 from ..schema import Figure as Measured
 from ..schema import TableError
 from ..tables.columns import metric_heading
-from .canvas import draw_band, grouped, label_decades, records, require_columns
+from ..tables.data_frames import grouped, records, require_columns
+from .canvas import draw_band, label_decades
 from .palette import PALE, line_style, marker_style
 from .panels import Panel, new_sheet, panels_by_group
 from .side_labels import SideLabel
@@ -96,7 +97,7 @@ def draw_rate_differences(
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("line", "label", "rate", "difference", "low", "high"))
+    require_columns(frame, ("line", "label", "rate", "difference", "low", "high"), "table of differences")
     vertical = metric_heading(f"{quality.title} difference", quality.unit, quality.direction)
     rows = [{**row, "value": row["difference"]} for row in records(frame)]
     return _draw(rows, identities, metric_heading(rate.title, rate.unit), vertical, zero=zero)

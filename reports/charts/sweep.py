@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from ..identity import Identity
 from ..schema import Figure, TableError
 from ..tables.columns import metric_heading
-from ..tables.plain import PlainTable
+from ..tables.plain import NONE, PlainTable
 from ..tables.table import format_interval, format_value
 from ..text import chart_text
 from .canvas import SMALL, TEXT, label_decades, style_axes
@@ -168,5 +168,5 @@ def _metrics(points: Sequence[SweepPoint]) -> dict[str, Figure]:
 
 def _text(figure: Figure | None) -> str:
     if figure is None:
-        return "–"
+        return NONE
     return f"{format_value(figure)} {format_interval(figure, 'ends')}".rstrip()

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from ..identity import Identities, family_of
 from ..schema import Figure, group_order, group_title
 from ..tables.columns import metric_heading
+from ..tables.plain import NONE
 from ..tables.table import REPETITIONS, format_value
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable
 from .facts import RunFacts, SystemFacts
-from .tables import NONE, without_constant_columns, without_empty_columns
+from .tables import without_constant_columns, without_empty_columns
 
 Row = tuple[PaperCell, ...]
 

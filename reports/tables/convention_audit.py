@@ -9,22 +9,19 @@ The values have one row a figure and switch. Their columns: ``dataset``, ``proto
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from ..schema import TableError
 from .columns import metric_heading
-from .plain import PlainTable
+from .data_frames import records, require_columns
+from .plain import NONE, PlainTable
 
 COLUMNS = (
     "dataset", "protocol", "protocol_hash", "label", "metric", "title", "unit", "decimals", "value", "switch", "words",
     "other", "move", "videos",
 )  # fmt: skip
 """What the values must have."""
-
-NONE = "–"
-"""Printed where a row has no such figure."""
 
 
 def convention_audit_table(
@@ -95,9 +92,8 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise TableError(f"an audit lacks the columns {', '.join(missing)}; it must have: {', '.join(COLUMNS)}")
-    return cast(list[dict[str, Any]], frame.to_dict("records"))
+    require_columns(frame, COLUMNS, "table of an audit")
+    return records(frame)
 
 
 def _turn(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -10,13 +10,13 @@ published figures that would be called reproduced; NaN where nothing can be comp
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from ..schema import TableError
 from .columns import metric_heading
-from .plain import PlainTable
+from .data_frames import records, require_columns
+from .plain import NONE, PlainTable
 
 COLUMNS = (
     "system", "card", "label", "dataset", "protocol", "metric", "title", "unit", "decimals", "measured", "low", "high",
@@ -27,9 +27,6 @@ COLUMNS = (
 HEADINGS = ("Row", "Dataset", "Figure", "Measured", "Published", "Accepted", "Verdict", "Notes")
 ALIGNMENT = "lllrrrll"
 
-NONE = "–"
-"""Printed where there is nothing."""
-
 
 def published_check_table(frame: pd.DataFrame) -> PlainTable:
     """The checks as printed; reasons, switches and sources are numbered and stand below.
@@ -37,10 +34,9 @@ def published_check_table(frame: pd.DataFrame) -> PlainTable:
     Raises:
         TableError: if a column is missing.
     """
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise TableError(f"checks lack the columns {', '.join(missing)}; they must have: {', '.join(COLUMNS)}")
+    require_columns(frame, COLUMNS, "table of checks")
     numbers: dict[str, int] = {}
-    rows = [_cells(row, numbers) for row in cast(list[dict[str, Any]], frame.to_dict("records"))]
+    rows = [_cells(row, numbers) for row in records(frame)]
     return PlainTable(HEADINGS, rows, ALIGNMENT, tuple(f"({number}) {note}" for note, number in numbers.items()))
 
 
