@@ -8,16 +8,8 @@ from dataclasses import replace
 
 import pandas as pd
 import pytest
+from figure_builder import METRICS, make_figure
 from toklab.reports.schema import Figure, results_frame
-
-METRICS: dict[str, dict[str, object]] = {
-    "psnr": {"title": "PSNR", "direction": "higher", "unit": "dB", "decimals": 2, "display": (20.0, 40.0), "half": 0.5},
-    "ssim": {"title": "SSIM", "direction": "higher", "unit": "", "decimals": 4, "display": (0.6, 1.0), "half": 0.004},
-    "lpips-vgg": {"title": "LPIPS", "direction": "lower", "unit": "", "decimals": 4, "display": (0.5, 0.0), "half": 0},
-    "fvd-i3d": {"title": "FVD", "direction": "lower", "unit": "", "decimals": 1, "display": (500.0, 0.0), "half": 0},
-    "flicker": {"title": "Flicker", "direction": "lower", "unit": "", "decimals": 4, "display": (0.05, 0.0), "half": 0},
-    "params": {"title": "Params", "direction": "lower", "unit": "M", "decimals": 1, "display": (400.0, 0.0), "half": 0},
-}
 
 TOKENIZERS = [
     ("VidTok tiny", "vidtok-tiny-fsq-262144", "FSQ - 262,144", "discrete", "random (seed 0)"),
@@ -37,39 +29,16 @@ VALUES = {
     "bicubic-16chn": {"psnr": 29.32, "ssim": 0.852, "flicker": 0.010},
 }
 
+HALF_WIDTHS = {"psnr": 0.5, "ssim": 0.004}
+"""Of the intervals; other metrics have none."""
+
 HINT = {"lpips-vgg": "toklab weights pull lpips-vgg", "fvd-i3d": "toklab weights pull fvd-i3d"}
 
 
 @pytest.fixture
 def figure() -> Callable[..., Figure]:
-    """Build one valid figure from the fields that matter to a test."""
-
-    def build(**fields: object) -> Figure:
-        metric = str(fields.pop("metric", "psnr"))
-        facts = METRICS[metric]
-        low, high = facts["display"]  # pyright: ignore[reportGeneralTypeIssues]
-        name = str(fields.get("tokenizer", "model"))
-        defaults: dict[str, object] = {
-            "system": "System",
-            "tokenizer": name,
-            "label": name,
-            "regularizer": "KL - 4chn",
-            "group": "continuous-4",
-            "weights": "official",
-            "dataset": "sample",
-            "protocol": "vidtok",
-            "protocol_hash": "0123456789ab",
-            "metric": metric,
-            "title": facts["title"],
-            "direction": facts["direction"],
-            "unit": facts["unit"],
-            "decimals": facts["decimals"],
-            "display_low": low,
-            "display_high": high,
-        }
-        return Figure(**(defaults | fields))  # pyright: ignore[reportArgumentType]
-
-    return build
+    """:func:`make_figure`, which builds one valid figure from the fields that matter to a test."""
+    return make_figure
 
 
 @pytest.fixture
@@ -77,11 +46,11 @@ def figures(figure: Callable[..., Figure]) -> list[Figure]:
     """A demo run on one dataset; LPIPS and FVD lack their weights."""
     found = []
     for system, name, regularizer, group, weights in TOKENIZERS:
-        for metric, facts in METRICS.items():
+        for metric in METRICS:
             value = VALUES[name].get(metric, math.nan)
             if math.isnan(value) and metric not in HINT:
                 continue
-            half = float(str(facts["half"])) or math.nan
+            half = HALF_WIDTHS.get(metric, math.nan)
             built = figure(
                 metric=metric,
                 system=system,
