@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from ..identity import Identities, family_of
@@ -150,15 +151,11 @@ def _models(run: _Measured) -> PaperTable:
 
 
 def _summary(system: SystemFacts) -> Iterable[str]:
-    if system.latent_channels is None:
-        size = "×".join(map(str, system.input_size)) if system.input_size else NONE
-        return ("yes" if system.causal else "no", size, NONE, NONE, NONE, NONE)
+    is_codec = system.latent_channels is None
     return (
         "yes" if system.causal else "no",
         "×".join(map(str, system.input_size)) if system.input_size else NONE,
-        system.compression,
-        _latent(system),
-        *_sizes(system),
+        *((NONE,) * 4 if is_codec else (system.compression, _latent(system), *_sizes(system))),
     )
 
 
@@ -183,5 +180,5 @@ def _significant(value: float | None) -> str:
     """At least three digits of a positive number, without exponent."""
     if not value:
         return NONE
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2
+    decimals = max(0, 2 - math.floor(math.log10(value)))
     return f"{value:,.{decimals}f}"
