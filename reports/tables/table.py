@@ -64,8 +64,7 @@ class Section:
 
 
 REPETITIONS = "repetitions"
-"""What timings count, each for itself: fewer than another figure has are no part of a whole. The caption says how many.
-"""
+"""What timings count: one with fewer of them than another lacks nothing. The caption says how many there are."""
 
 
 @dataclass(frozen=True)
