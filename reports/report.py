@@ -20,7 +20,7 @@ from .paper.facts import RunFacts
 from .paper.layout import PaperLayout
 from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
-from .schema import Figure, TableError, check_figures
+from .schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure, TableError, check_figures
 from .tables.named import NamedTable
 from .tables.plain import PlainTable
 from .tables.table import Intervals, build_table
@@ -143,7 +143,8 @@ def _attachments(radar: RadarChart | None, charts: Sequence[Chart], tables: Sequ
 def _methods(figures: Sequence[Figure]) -> Iterator[str]:
     measured = [figure for figure in figures if figure.origin == "measured"]
     labels = list(dict.fromkeys(figure.label for figure in measured))
-    yield f"{len(labels)} tokenizers were measured: {', '.join(labels)}." if labels else "Nothing was measured."
+    number = "1 tokenizer was" if len(labels) == 1 else f"{len(labels)} tokenizers were"
+    yield f"{number} measured: {', '.join(labels)}." if labels else "Nothing was measured."
     for dataset, protocol, digest in dict.fromkeys((f.dataset, *f.protocol_key) for f in measured if f.dataset):
         here = [f for f in measured if (f.dataset, *f.protocol_key) == (dataset, protocol, digest) and f.is_available]
         counts = {
@@ -162,8 +163,9 @@ def _methods(figures: Sequence[Figure]) -> Iterator[str]:
         yield f"{title} is missing: {note or 'could not be computed'}{f'; to measure it: {hint}' if hint else ''}."
     if any(figure.has_interval for figure in measured):
         yield (
-            "Intervals are 95 % intervals from the differences between source videos: bootstrap-t from 8 videos on, "
-            "Student's t with 5 to 7, none with fewer."
+            "Intervals are 95 % intervals from the differences between source videos: bootstrap-t from "
+            f"{MIN_BOOTSTRAP_VIDEOS} videos on, Student's t with {MIN_VIDEOS} to {MIN_BOOTSTRAP_VIDEOS - 1}, none with "
+            "fewer."
         )
 
 

@@ -24,6 +24,9 @@ Rank = Literal["best", "second", ""]
 MIN_VIDEOS = 5
 """Videos below which nothing has an interval."""
 
+MIN_BOOTSTRAP_VIDEOS = 8
+"""Videos from which on intervals are by the bootstrap, not by Student's t."""
+
 
 class TableError(ValueError):
     """A table that can't be reported: a missing column, a wrong value, or figures that don't belong together."""
@@ -127,7 +130,6 @@ class Figure:
                 raise TableError(f"{where}: {name} must be a number or NaN, not {getattr(self, name)!r}")
         if math.isnan(self.low) != math.isnan(self.high) or self.low > self.high:
             raise TableError(f"{where}: the interval is {self.low} … {self.high}; give both ends in order, or neither")
-
         if not 0 <= self.rank_low <= self.rank_high or (self.rank and not self.rank_low):
             raise TableError(f"{where}: rank {self.rank!r} from {self.rank_low} to {self.rank_high} can't be")
 

@@ -1,4 +1,4 @@
-"""Where text leaves: what a terminal, a spreadsheet or a reader's eye could take for something else is made visible.
+"""Text for output: what a terminal, a spreadsheet or a reader could take for something else is made visible.
 
 Names and titles come from other people's files. Control characters can rewrite what a terminal shows, bidirectional
 controls can turn a name around, and a spreadsheet runs cells that begin like a formula.

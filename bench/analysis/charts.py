@@ -18,7 +18,7 @@ from ...reports.charts.rates import draw_rate_distortion
 from ...reports.charts.sweep import draw_sweep, sweep_points, sweep_table
 from ...reports.identity import Identities, identify
 from ...reports.schema import Figure
-from ...reports.tables.columns import ARROWS
+from ...reports.tables.columns import metric_heading
 from ...reports.tables.named import NamedTable
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve, marginals, total_counts
@@ -108,7 +108,7 @@ def _videos(place: Place, identities: Identities) -> Iterator[Chart]:
         return
     metric = find_metric(name)
     shown = f"; {MOST_VIDEOS} of {num_videos:,}, at even steps of their medians" if num_videos > MOST_VIDEOS else ""
-    heading = f"{metric.title}{f' ({metric.unit})' if metric.unit else ''} {ARROWS[metric.direction]}".rstrip()
+    heading = metric_heading(metric.title, metric.unit, metric.direction)
     yield make_chart(
         f"{name}_by_video{place.suffix}",
         f"{metric.title} by video",

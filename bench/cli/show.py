@@ -81,7 +81,7 @@ def complexity(
 
         toklab complexity --table 2
     """
-    from ...reports.published.literature import SIZE_TABLES
+    from ...reports.published.sizes import SIZE_TABLES
     from ..inventory.complexity_table import complexity_table
     from ..inventory.published_sizes import published_size_table
 

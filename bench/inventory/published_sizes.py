@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from ...reports.published.literature import PublishedSize, vidtok_sizes
+from ...reports.published.sizes import PublishedSize, vidtok_sizes
 from ...reports.tables.plain import PlainTable
 from .complexity_table import COUNTS, UNITS, Row, count_tokenizers, render_counts
 
@@ -60,7 +60,7 @@ def published_size_table(
     """Count the models of a table of the paper and render them beside its figures.
 
     Args:
-        table: number of the table, one of :data:`toklab.reports.published.literature.SIZE_TABLES`.
+        table: number of the table, one of :data:`toklab.reports.published.sizes.SIZE_TABLES`.
         card_folders: folders with further cards.
         format_: ``terminal``, ``markdown`` or ``csv``.
         frames: frames of the clip; ``None``: 17 for causal tokenizers, 16 for the others.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ...reports.published.card_figures import PublishedRow, fullest, published_rows
+from ...reports.published.by_card import PublishedRow, fullest, published_rows
 from ...reports.tables.plain import PlainTable
 from ...tokenizers.adapters import install_command
 from ...tokenizers.errors import did_you_mean

@@ -1,19 +1,18 @@
-"""What all charts have in common: text that fits, axes, and the tables that they are drawn from."""
+"""What all charts have in common: text that fits, and axes."""
 
 from __future__ import annotations
 
 import math
+from bisect import bisect
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
-import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-from ..schema import TableError
 from ..text import one_line
 from .palette import LIGHT_GREY
 
@@ -30,26 +29,6 @@ ALL_ALIKE = 1.01
 """Ratio of the largest to the smallest value below which an axis takes in half and double of them."""
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The rows of a table."""
-    return cast(list[dict[str, Any]], frame.to_dict("records"))
-
-
-def grouped(rows: Sequence[dict[str, Any]], *keys: str) -> dict[tuple[Any, ...], list[dict[str, Any]]]:
-    """Rows by the values of ``keys``, in the order of their first."""
-    groups: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
-    for row in rows:
-        groups.setdefault(tuple(row[key] for key in keys), []).append(row)
-    return groups
-
-
-def require_columns(frame: pd.DataFrame, columns: Sequence[str]) -> None:
-    """Raise :class:`~..schema.TableError` if a column is missing."""
-    missing = [name for name in columns if name not in frame.columns]
-    if missing:
-        raise TableError(f"curve table lacks the columns {', '.join(missing)}; it must have: {', '.join(columns)}")
-
-
 def text_width(text: str, size: float, weight: str = "normal") -> float:
     """Inches that a line of text takes at a size in points."""
     width, _, _ = text_to_path.get_text_width_height_descent(text, FontProperties(size=size, weight=weight), False)
@@ -61,8 +40,12 @@ def fit_text(text: str, width: float, size: float = TEXT) -> str:
     text = one_line(text)
     if text_width(text, size) <= width:
         return text
-    shorter = (f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}" for kept in range(len(text) - 1, 0, -1))
-    return next((short for short in shorter if text_width(short, size) <= width), "…")
+
+    def shown(kept: int) -> str:
+        return f"{text[: kept - kept // 2]}…{text[len(text) - kept // 2 :]}"
+
+    fitting = bisect(range(len(text)), width, key=lambda kept: text_width(shown(kept), size))
+    return shown(max(0, fitting - 1))
 
 
 def wrap_text(text: str, width: float, size: float = SMALL) -> list[str]:

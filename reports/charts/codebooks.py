@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import itertools
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ..identity import Identity
 from ..schema import TableError
+from ..tables.data_frames import grouped, records, require_columns
 from ..text import chart_text
-from .canvas import SMALL, TEXT, fit_text, grouped, label_decades, records, require_columns, style_axes
+from .canvas import SMALL, TEXT, fit_text, label_decades, style_axes
 from .palette import GREY, line_style, marker_style
 from .panels import new_sheet, panels_by_group
 from .pictures import INCHES
@@ -43,15 +47,19 @@ def draw_codebook_growth(frame: pd.DataFrame, identities: Mapping[str, Identity]
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("label", "tokens", "utilization", "bound", "entries", "compared_at"))
+    columns = ("label", "tokens", "utilization", "bound", "entries", "compared_at")
+    require_columns(frame, columns, "table of codebook use")
     points = sorted(records(frame), key=lambda point: point["tokens"])
     panels = panels_by_group(frame["label"], identities)
-    sizes = sorted({point["entries"] for point in points})
     curves = {label: curve for (label,), curve in grouped(points, "label").items()}
-    limits = [sorted({curves[label][0]["entries"] for label in panel.labels}) for panel in panels]
+    bounds = {
+        entries: {point["tokens"]: point["bound"] for point in alike}
+        for (entries,), alike in sorted(grouped(points, "entries").items())
+    }
+    sizes = [sorted({curves[label][0]["entries"] for label in panel.labels}) for panel in panels]
     names = [
-        [*(identities[label].short for label in panel.labels), *(f"limit of {entries:,}" for entries in here)]
-        for panel, here in zip(panels, limits, strict=True)
+        [*(identities[label].short for label in panel.labels), *map(_limit_name, here)]
+        for panel, here in zip(panels, sizes, strict=True)
     ]
     compared = sorted({point["compared_at"] for point in points} - {0})
     notes = [f"Vertical line: compared at {' and '.join(f'{at:,}' for at in compared)} tokens."] if compared else []
@@ -59,46 +67,42 @@ def draw_codebook_growth(frame: pd.DataFrame, identities: Mapping[str, Identity]
         [panel.title for panel in panels], names, "tokens, drawn without replacement", "codebook utilization (%) ↑",
         height=1.5, notes=notes,
     )  # fmt: skip
-    bounds = {
-        entries: {point["tokens"]: point["bound"] for point in points if point["entries"] == entries}
-        for entries in sizes
-    }
-    for canvas, panel, here in zip(sheet.axes, panels, limits, strict=True):
+    styles = dict(zip(bounds, itertools.cycle(LIMIT_STYLES), strict=False))
+    ends: list[list[SideLabel]] = []
+    for canvas, panel, here in zip(sheet.axes, panels, sizes, strict=True):
         canvas.set_xscale("log")
         canvas.set_yscale("log")
-        for entries in here:
-            style = LIMIT_STYLES[sizes.index(entries) % len(LIMIT_STYLES)]
-            places = list(bounds[entries]), list(bounds[entries].values())
-            canvas.plot(*places, ls=style, lw=0.8, color=GREY, label=f"limit, {entries:,} entries")
+        limits = [_draw_limit(canvas, entries, bounds[entries], styles[entries]) for entries in here]
         for at in compared:
             canvas.axvline(at, color=GREY, lw=0.6)
-        for label in panel.labels:
-            curve, identity = curves[label], identities[label]
-            tokens, used = ([point[name] for point in curve] for name in ("tokens", "utilization"))
-            marked = [place for place, point in enumerate(curve) if point["tokens"] == point["compared_at"]]
-            canvas.plot(
-                tokens,
-                used,
-                lw=1.0,
-                ms=3.4,
-                markevery=[*marked, len(curve) - 1],
-                label=label,
-                **line_style(identity),
-                **marker_style(identity),
-            )
+        ends.append([*(_draw_growth(canvas, curves[label], identities[label]) for label in panel.labels), *limits])
     label_decades(sheet.axes[0].xaxis)
     label_decades(sheet.axes[0].yaxis)
-    for canvas, panel, here in zip(sheet.axes, panels, limits, strict=True):
-        ends = [
-            SideLabel(identities[label].short, last["utilization"], identities[label], last["tokens"])
-            for label in panel.labels
-            for last in [curves[label][-1]]
-        ]
-        for entries in here:
-            tokens, bound = list(bounds[entries].items())[-1]
-            ends.append(SideLabel(f"limit of {entries:,}", bound, None, tokens))
-        sheet.name(canvas, ends)
+    for canvas, labels in zip(sheet.axes, ends, strict=True):
+        sheet.name(canvas, labels)
     return sheet.drawing
+
+
+def _limit_name(entries: int) -> str:
+    return f"limit of {entries:,}"
+
+
+def _draw_limit(canvas: Axes, entries: int, bounds: Mapping[int, float], style: str) -> SideLabel:
+    """The most that so many tokens could reach of codebooks of one size."""
+    canvas.plot(list(bounds), list(bounds.values()), ls=style, lw=0.8, color=GREY, label=f"limit, {entries:,} entries")
+    tokens, bound = list(bounds.items())[-1]
+    return SideLabel(_limit_name(entries), bound, None, tokens)
+
+
+def _draw_growth(canvas: Axes, curve: Sequence[dict[str, Any]], identity: Identity) -> SideLabel:
+    """One system's curve, by rising numbers of tokens."""
+    tokens, used = ([point[name] for point in curve] for name in ("tokens", "utilization"))
+    marked = [place for place, point in enumerate(curve) if point["tokens"] == point["compared_at"]]
+    canvas.plot(
+        tokens, used, lw=1.0, ms=3.4, markevery=[*marked, len(curve) - 1], label=identity.label,
+        **line_style(identity), **marker_style(identity),
+    )  # fmt: skip
+    return SideLabel(identity.short, used[-1], identity, tokens[-1])
 
 
 def draw_level_marginals(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figure:
@@ -113,7 +117,7 @@ def draw_level_marginals(frame: pd.DataFrame, identities: Mapping[str, Identity]
     Raises:
         TableError: if a column is missing, or there is no row.
     """
-    require_columns(frame, ("label", "codebook", "dimension", "level", "share"))
+    require_columns(frame, ("label", "codebook", "dimension", "level", "share"), "table of level marginals")
     panels = grouped(records(frame), "label", "codebook")
     if not panels:
         raise TableError("chart of level marginals has no row")

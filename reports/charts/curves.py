@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from ..identity import Identity
-from .canvas import draw_band, grouped, records, require_columns
+from ..tables.data_frames import grouped, records, require_columns
+from .canvas import draw_band
 from .palette import PALE, line_style, marker_style
 from .panels import new_sheet, panels_by_group
 from .side_labels import SideLabel
@@ -35,7 +36,7 @@ def draw_psnr_by_position(frame: pd.DataFrame, identities: Mapping[str, Identity
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("label", "position", "psnr", "low", "high"))
+    require_columns(frame, ("label", "position", "psnr", "low", "high"), "table of curves")
     return _draw(frame, "psnr", "PSNR (dB) ↑", identities)
 
 
@@ -51,7 +52,7 @@ def draw_position_differences(frame: pd.DataFrame, identities: Mapping[str, Iden
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("label", "position", "difference", "low", "high"))
+    require_columns(frame, ("label", "position", "difference", "low", "high"), "table of differences")
     return _draw(frame, "difference", "PSNR difference (dB) ↑", identities, zero)
 
 

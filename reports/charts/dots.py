@@ -9,8 +9,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from ..identity import Identity
+from ..tables.data_frames import grouped, records, require_columns
 from ..text import chart_text
-from .canvas import SMALL, fit_text, grouped, records, require_columns, text_width
+from .canvas import SMALL, fit_text, text_width
 from .palette import LIGHT_GREY, marker_style
 from .panels import HEIGHT, new_sheet, panels_by_group
 from .side_labels import SideLabel
@@ -52,7 +53,7 @@ def draw_videos(
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("label", "source", "value"))
+    require_columns(frame, ("label", "source", "value"), "table of videos")
     videos = shown_videos(frame)
     places = {source: place for place, source in enumerate(videos)}
     rows = [row for row in records(frame) if row["source"] in places]

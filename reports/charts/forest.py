@@ -14,9 +14,10 @@ from matplotlib.ticker import MaxNLocator
 
 from ..identity import Identity
 from ..schema import TableError, group_order
-from ..tables.columns import ARROWS
+from ..tables.columns import metric_heading
+from ..tables.data_frames import grouped, records, require_columns
 from ..text import chart_text
-from .canvas import SMALL, TEXT, fit_text, grouped, records, require_columns, style_axes, text_width
+from .canvas import SMALL, TEXT, fit_text, style_axes, text_width
 from .palette import GREY, marker_style
 from .pictures import INCHES
 
@@ -46,7 +47,7 @@ def draw_forest(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figu
     Raises:
         TableError: if a column is missing, or there is no row.
     """
-    require_columns(frame, COLUMNS)
+    require_columns(frame, COLUMNS, "table of differences")
     rows = records(frame)
     if not rows:
         raise TableError("forest plot has no row")
@@ -70,9 +71,8 @@ def draw_forest(frame: pd.DataFrame, identities: Mapping[str, Identity]) -> Figu
             canvas = drawing.add_axes((x / width, y / total, across / width, height / total))
             _draw_metric(canvas, by_metric[metric], places, identities, height)
             fact = by_metric[metric][0]
-            unit = f" ({fact['unit']})" if fact["unit"] else ""
-            title = fit_text(f"{fact['title']}{unit} {ARROWS[fact['direction']]}".rstrip(), across + BETWEEN)
-            canvas.set_title(chart_text(title), fontsize=TEXT, pad=4)
+            title = metric_heading(fact["title"], fact["unit"], fact["direction"])
+            canvas.set_title(chart_text(fit_text(title, across + BETWEEN)), fontsize=TEXT, pad=4)
     return drawing
 
 

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from ..identity import Identity
 from ..schema import Figure as Measured
 from ..schema import TableError
-from ..tables.columns import ARROWS
+from ..tables.columns import metric_heading
 from .canvas import label_decades
 from .palette import GREY, PALE, marker_style
 from .panels import new_sheet, panels_by_group
@@ -63,7 +63,8 @@ def draw_front(points: pd.DataFrame, cost: Measured, quality: Measured, identiti
         raise TableError(f"no tokenizer has both {cost.metric} and {quality.metric}")
     panels = panels_by_group((row["label"] for row in rows), identities)
     names = [[identities[label].short for label in panel.labels] for panel in panels]
-    sheet = new_sheet([panel.title for panel in panels], names, _heading(cost), _heading(quality))
+    horizontal, vertical = (metric_heading(f.title, f.unit, f.direction) for f in (cost, quality))
+    sheet = new_sheet([panel.title for panel in panels], names, horizontal, vertical)
     by_label = {row["label"]: row for row in rows}
     for canvas, panel in zip(sheet.axes, panels, strict=True):
         canvas.set_xscale("log")
@@ -98,8 +99,3 @@ def _beats(one: tuple[Measured, Measured], other: tuple[Measured, Measured]) -> 
     """Whether a system is at least as good in both figures and better in one."""
     gains = [(a.value - b.value) * (1 if a.direction == "higher" else -1) for a, b in zip(one, other, strict=True)]
     return min(gains) >= 0 and max(gains) > 0
-
-
-def _heading(figure: Measured) -> str:
-    unit = f" ({figure.unit})" if figure.unit else ""
-    return f"{figure.title}{unit} {ARROWS[figure.direction]}".rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -130,25 +131,21 @@ def new_sheet(
         if rows_room and column:
             canvas.tick_params(labelleft=False)
         if title:
-            drawing.text(
-                x / inches, (y + height + 0.06) / total, chart_text(fit_text(title, across + room, TEXT)),
-                fontsize=TEXT, fontweight="bold", va="bottom", ha="left",
-            )  # fmt: skip
+            short = fit_text(title, across + room, TEXT)
+            _write(drawing, x, y + height + 0.06, short, fontweight="bold", va="bottom", ha="left")
         if index + number >= len(titles):
-            drawing.text(
-                (x + across / 2) / inches, (y - BELOW) / total, chart_text(horizontal), fontsize=TEXT, ha="center",
-                va="top",
-            )  # fmt: skip
+            _write(drawing, x + across / 2, y - BELOW, horizontal, ha="center", va="top")
         if column == 0 and vertical:
-            drawing.text(
-                0.02 / inches, (y + height / 2) / total, chart_text(vertical), fontsize=TEXT, rotation=90, ha="left",
-                va="center",
-            )  # fmt: skip
+            _write(drawing, 0.02, y + height / 2, vertical, rotation=90, ha="left", va="center")
         axes.append(canvas)
-    drawing.text(
-        0.05 / inches, 0.03 / total, chart_text("\n".join(below)), fontsize=SMALL, color=GREY, ha="left", va="bottom"
-    )
+    _write(drawing, 0.05, 0.03, "\n".join(below), fontsize=SMALL, color=GREY, ha="left", va="bottom")
     return Sheet(drawing, tuple(axes), width, room)
+
+
+def _write(drawing: Figure, x: float, y: float, text: str, **look: Any) -> None:
+    """Write at a place in inches from the bottom left corner."""
+    width, height = drawing.get_size_inches()
+    drawing.text(x / width, y / height, chart_text(text), **{"fontsize": TEXT, **look})
 
 
 def _axes_width(inches: float, left: float, number: int, numbers: float, room: float) -> float:

@@ -8,12 +8,13 @@ on which nothing was measured is left out and named.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..identity import Identities, Identity, identify
 from ..schema import Figure, TableError, group_order, group_title
-from ..tables.columns import ARROWS, Column, arrange_columns
+from ..tables.columns import Column, arrange_columns, metric_heading
 from ..tables.rows import ArrangedRow, arrange_rows
 from .scales import AxisScale, axis_scales, published_titles
 
@@ -43,7 +44,7 @@ class RadarAxis:
     @property
     def heading(self) -> str:
         """Title and arrow: ``LPIPS ↓``."""
-        return f"{self.title} {ARROWS[self.direction]}"
+        return metric_heading(self.title, direction=self.direction)
 
 
 @dataclass(frozen=True)
@@ -227,9 +228,11 @@ def _panel(
 
 def _notes(rows: list[ArrangedRow], chosen: list[int], columns: Sequence[Column]) -> tuple[str, ...]:
     published = [row for row in rows if row.source.origin == "published"]
+    drawn = [row for row in published if any(_value(row, i, columns[i]) is not None for i in chosen)]
     notes = []
-    if any(_value(row, i, columns[i]) is not None for row in published for i in chosen):
-        notes.append(f"† dotted: published, not measured here ({published[0].source.citation.rpartition(', ')[0]}).")
+    if drawn:
+        papers = dict.fromkeys(re.sub(r", Table \d+$", "", row.source.citation) for row in drawn)
+        notes.append(f"† dotted: published, not measured here ({'; '.join(papers)}).")
     for row in published:
         for i in chosen:
             figure = row.figures.get(i)

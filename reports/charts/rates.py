@@ -12,8 +12,9 @@ from matplotlib.figure import Figure
 from ..identity import Identity
 from ..schema import Figure as Measured
 from ..schema import TableError
-from ..tables.columns import ARROWS
-from .canvas import draw_band, grouped, label_decades, records, require_columns
+from ..tables.columns import metric_heading
+from ..tables.data_frames import grouped, records, require_columns
+from .canvas import draw_band, label_decades
 from .palette import PALE, line_style, marker_style
 from .panels import Panel, new_sheet, panels_by_group
 from .side_labels import SideLabel
@@ -58,7 +59,8 @@ def draw_rate_distortion(
     if not points or protocols:
         problem = f"mixes the protocols {', '.join(protocols)}" if protocols else "finds no tokenizer that has both"
         raise TableError(f"rate–distortion chart of {metric} against {rate} on {dataset} {problem}")
-    axes = [_heading(f) for f in (next(iter(rates.values())), points[0])]
+    bits, quality = next(iter(rates.values())), points[0]
+    vertical = metric_heading(quality.title, quality.unit, quality.direction)
     rows = [
         {
             "line": line_name(f),
@@ -70,7 +72,7 @@ def draw_rate_distortion(
         }
         for f in points
     ]
-    return _draw(rows, identities, axes[0], f"{axes[1]} {ARROWS[points[0].direction]}".rstrip(), notes=notes)
+    return _draw(rows, identities, metric_heading(bits.title, bits.unit), vertical, notes=notes)
 
 
 def draw_rate_differences(
@@ -95,11 +97,10 @@ def draw_rate_differences(
     Raises:
         TableError: if a column is missing.
     """
-    require_columns(frame, ("line", "label", "rate", "difference", "low", "high"))
-    unit = f" ({quality.unit})" if quality.unit else ""
-    vertical = f"{quality.title} difference{unit} {ARROWS[quality.direction]}".rstrip()
+    require_columns(frame, ("line", "label", "rate", "difference", "low", "high"), "table of differences")
+    vertical = metric_heading(f"{quality.title} difference", quality.unit, quality.direction)
     rows = [{**row, "value": row["difference"]} for row in records(frame)]
-    return _draw(rows, identities, _heading(rate), vertical, zero=zero)
+    return _draw(rows, identities, metric_heading(rate.title, rate.unit), vertical, zero=zero)
 
 
 def _draw(
@@ -170,7 +171,3 @@ def _draw_line(canvas: Axes, points: list[dict[str, Any]], identity: Identity, *
 
 def _places(points: list[dict[str, Any]]) -> tuple[list[float], list[float]]:
     return [row["rate"] for row in points], [row["value"] for row in points]
-
-
-def _heading(figure: Measured) -> str:
-    return f"{figure.title}{f' ({figure.unit})' if figure.unit else ''}"

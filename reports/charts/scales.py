@@ -14,11 +14,10 @@ from ..published.literature import vidtok_table1
 from ..schema import Figure
 
 WORST_POSITION = 0.2
-"""Where on its axis the worst published figure stands: off the centre, so that its polygon keeps an area."""
+"""Where on its axis the worst published figure stands: off its beginning, so that its polygon keeps an area."""
 
 BEST_POSITION = 0.95
 """Where the best published figure stands: room is left for a better one."""
-
 
 DECADES = 2
 """Powers of ten from one end of an axis to the other from which on it is logarithmic."""
@@ -32,7 +31,7 @@ class AxisScale:
     """
 
     worst: float
-    """Value at the centre."""
+    """Value where the axis begins."""
     best: float
     """Value at the rim."""
     source: str
@@ -46,7 +45,7 @@ class AxisScale:
 
 
 def axis_position(value: float, scale: AxisScale) -> float:
-    """Distance from the centre of the radar, in [0, 1]; values beyond an end are clipped to it, NaN stays NaN."""
+    """Distance from the worst end in lengths of the axis, in [0, 1]; beyond an end it is that end's, NaN stays NaN."""
     if math.isnan(value):
         return math.nan
     if is_clipped(value, scale):

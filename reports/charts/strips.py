@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg, RendererAgg
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
 from matplotlib.image import BboxImage
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
@@ -18,6 +16,7 @@ from matplotlib.transforms import Bbox, TransformedBbox
 
 from ..identity import Identity
 from ..text import one_line
+from .canvas import fit_text, text_width, wrap_text
 from .palette import GREY
 from .pictures import INCHES
 
@@ -123,13 +122,12 @@ class _Strip:
         self._figure = Figure(figsize=(1, 1))
         # Joined images would be stored once more, with the white between them.
         self._figure.suppressComposite = True
-        self._renderer: RendererAgg = FigureCanvasAgg(self._figure).get_renderer()
+        FigureCanvasAgg(self._figure)
         columns = len(self._identities) + 1
         # As wide as a page however many columns there are, so that panes and text are as large in every strip.
         self._width = INCHES["page"]
         self._inner = columns * PANE + (columns - 1) * GAP
-        name_width = PANE - 0.16
-        self._names = [self._wrapped(identity.short, name_width) for identity in self._identities]
+        self._names = [_name_lines(identity.short, PANE - 0.16) for identity in self._identities]
         self._heights = [_pane_height(frame.reference.frame) for frame in frames]
         self._head = (1 + max(map(len, self._names))) * LINE + 0.05
         blocks = sum(map(_block_height, self._heights))
@@ -151,21 +149,21 @@ class _Strip:
             if index < len(self._groups) and self._groups[index] == self._groups[start]:
                 continue
             left, right = self._left(start + 1), self._left(index) + PANE
-            title = self._cut(self._groups[start], right - left)
+            title = fit_text(self._groups[start], right - left, SMALL_SIZE)
             self._text((left + right) / 2, MARGIN + LINE / 2, title, SMALL_SIZE, GREY, "center")
             if title:
                 self._line(left, right, MARGIN + LINE)
             start = index
         self._text(self._left(0) + PANE / 2, below - LINE / 2, "Reference", TEXT_SIZE, "black", "center")
         for column, (identity, lines) in enumerate(zip(self._identities, self._names, strict=True), 1):
-            widest = max(self._measure(line, TEXT_SIZE) for line in lines)
+            widest = max(text_width(line, TEXT_SIZE) for line in lines)
             centre = self._left(column) + PANE / 2 + 0.06
             for number, line in enumerate(reversed(lines)):
                 self._text(centre, below - LINE * (number + 0.5), line, TEXT_SIZE, "black", "center")
             self._marker(identity, centre - widest / 2 - 0.08, below - LINE * (len(lines) - 0.5))
 
     def _block(self, frame: StripFrame, top: float, height: float) -> None:
-        title = self._cut(one_line(frame.title), self._inner)
+        title = fit_text(frame.title, self._inner, TEXT_SIZE)
         self._text(self._left(0), top + LINE / 2, title, TEXT_SIZE, "black", "left")
         top += LINE
         below = top + height + 0.02
@@ -256,34 +254,12 @@ class _Strip:
             )
         )
 
-    def _measure(self, words: str, size: float) -> float:
-        """Width of a text in inches."""
-        width, _, _ = self._renderer.get_text_width_height_descent(words, FontProperties(size=size), False)
-        return width / self._figure.dpi
 
-    def _cut(self, words: str, width: float, size: float = TEXT_SIZE) -> str:
-        """The text, without its middle where it is wider than ``width`` inches: ends tell names apart, too."""
-        if self._measure(words, size) <= width:
-            return words
-
-        def shown(kept: int) -> str:
-            return words[: (kept + 1) // 2] + "…" + words[len(words) - kept // 2 :]
-
-        fitting = bisect(range(len(words)), width, key=lambda kept: self._measure(shown(kept), size))
-        return shown(max(0, fitting - 1))
-
-    def _wrapped(self, words: str, width: float) -> list[str]:
-        """A name in as few lines as it takes, at most :data:`MOST_NAME_LINES`; what has no place is cut out."""
-        lines: list[str] = []
-        for word in one_line(words).split(" "):
-            joined = f"{lines[-1]} {word}" if lines else word
-            if lines and self._measure(joined, TEXT_SIZE) <= width:
-                lines[-1] = joined
-            else:
-                lines.append(word)
-        if len(lines) > MOST_NAME_LINES:
-            lines[MOST_NAME_LINES - 1 :] = [" ".join(lines[MOST_NAME_LINES - 1 :])]
-        return [self._cut(line, width) for line in lines]
+def _name_lines(name: str, width: float) -> list[str]:
+    """A name in as few lines as it takes, at most :data:`MOST_NAME_LINES`; what has no place is cut out."""
+    lines = wrap_text(name, width, TEXT_SIZE)
+    last = fit_text(" ".join(lines[MOST_NAME_LINES - 1 :]), width, TEXT_SIZE)
+    return [*lines[: MOST_NAME_LINES - 1], *([last] if last else [])]
 
 
 def _pane_height(frame: np.ndarray) -> float:

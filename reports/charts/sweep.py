@@ -13,8 +13,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 
 from ..identity import Identity
 from ..schema import Figure, TableError
-from ..tables.columns import ARROWS
-from ..tables.plain import PlainTable
+from ..tables.columns import metric_heading
+from ..tables.plain import NONE, PlainTable
 from ..tables.table import format_interval, format_value
 from ..text import chart_text
 from .canvas import SMALL, TEXT, label_decades, style_axes
@@ -67,7 +67,7 @@ def sweep_points(points: Sequence[SweepPoint], setting: str) -> pd.DataFrame:
 def sweep_table(points: Sequence[SweepPoint], setting: str) -> PlainTable:
     """One row a tokenizer and value, one column a metric, as printed, with the ends of its 95 % interval."""
     metrics = _metrics(points)
-    headings = [f"{_heading(example)} {ARROWS[example.direction]}".rstrip() for example in metrics.values()]
+    headings = [metric_heading(example.title, example.unit, example.direction) for example in metrics.values()]
     rows = [
         (point.series.short, f"{point.value:g}", *(_text(point.figure(metric)) for metric in metrics))
         for point in points
@@ -122,11 +122,12 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
             elif y is not None and x is not None:
                 drawn.append((point.value, x.value, y))
         xs, ys = [x for _, x, _ in drawn], [y.value for _, _, y in drawn]
-        below, above = ([_distance(y, end) for _, _, y in drawn] for end in ("low", "high"))
-        canvas.errorbar(
-            xs, ys, (below, above), ms=3.4, lw=1.0, elinewidth=0.6, label=chart_text(series.short),
-            **line_style(series), **marker_style(series),
-        )  # fmt: skip
+        canvas.plot(
+            xs, ys, ms=3.4, lw=1.0, label=chart_text(series.short), **line_style(series), **marker_style(series)
+        )
+        bars = [(x, y.low, y.high) for _, x, y in drawn if y.has_interval]
+        if bars:
+            canvas.vlines(*zip(*bars, strict=True), color=series.colour, lw=0.6)
         if horizontal != setting:
             for value, x, y in drawn:
                 place, offset = (x, y.value), (3, 3)
@@ -136,15 +137,16 @@ def _draw_panel(canvas: Axes, points: Sequence[SweepPoint], setting: str, horizo
         canvas.set_xlabel(chart_text(setting), fontsize=TEXT)
         _mark_values(canvas, sorted({point.value for point in points}))
     else:
-        canvas.set_xlabel(chart_text(_heading(metrics[horizontal])), fontsize=TEXT)
+        across = metrics[horizontal]
+        canvas.set_xlabel(chart_text(metric_heading(across.title, across.unit)), fontsize=TEXT)
         places = [figure.value for point in points if (figure := point.figure(horizontal)) is not None]
         if min(places) > 0 and max(places) / min(places) >= LOGARITHMIC_FROM:
             canvas.set_xscale("log")
             label_decades(canvas.xaxis)
         else:
             canvas.xaxis.set_major_locator(MaxNLocator(5))
-    arrow = ARROWS[metrics[vertical].direction]
-    canvas.set_ylabel(chart_text(f"{_heading(metrics[vertical])} {arrow}".rstrip()), fontsize=TEXT)
+    up = metrics[vertical]
+    canvas.set_ylabel(chart_text(metric_heading(up.title, up.unit, up.direction)), fontsize=TEXT)
     style_axes(canvas)
 
 
@@ -164,16 +166,7 @@ def _metrics(points: Sequence[SweepPoint]) -> dict[str, Figure]:
     return {figure.metric: figure for point in points for figure in point.figures}
 
 
-def _heading(figure: Figure) -> str:
-    return f"{figure.title}{f' ({figure.unit})' if figure.unit else ''}"
-
-
 def _text(figure: Figure | None) -> str:
     if figure is None:
-        return "–"
-    interval = format_interval(figure, "ends") if figure.low != figure.high else ""
-    return f"{format_value(figure)} {interval}".rstrip()
-
-
-def _distance(figure: Figure, end: str) -> float:
-    return max(0.0, abs(figure.value - getattr(figure, end))) if figure.has_interval else 0.0
+        return NONE
+    return f"{format_value(figure)} {format_interval(figure, 'ends')}".rstrip()

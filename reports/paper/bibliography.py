@@ -83,7 +83,8 @@ class Bibliography:
 
     def _cite(self, keys: list[str] | tuple[str, ...]) -> Cite | None:
         for key in keys:
-            self._cited.setdefault(key, shipped_references()[key]) if key in shipped_references() else None
+            if key in shipped_references():
+                self._cited.setdefault(key, shipped_references()[key])
         return Cite(tuple(dict.fromkeys(keys))) if keys else None
 
     def _of_citation(self, citation: str) -> tuple[str, ...]:

@@ -23,6 +23,9 @@ from .methods import methods_paragraphs
 from .summaries import summary_tables
 from .tables import main_table, named_table, plain_table, without_constant_columns
 
+RATE_DELTAS = "bd_rate"
+"""What the names of tables of Bjøntegaard deltas begin with."""
+
 
 class ReportParts(Protocol):
     """What of :class:`~..formats.interface.Report` a paper is made from."""
@@ -102,10 +105,6 @@ def _figures(report: ReportParts) -> list[PaperFigure]:
         )
         for chart in report.charts
     ]
-
-
-RATE_DELTAS = "bd_rate"
-"""What the names of tables of Bjøntegaard deltas begin with."""
 
 
 def _appendix(report: ReportParts, bibliography: Bibliography) -> list[AppendixPart]:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ..schema import MIN_VIDEOS, Figure
+from ..schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure
 from .bibliography import Bibliography
 from .content import Cite, Paragraph, Prose
 from .facts import RunFacts
-
-MIN_VIDEOS_BOOTSTRAP = 8
-"""Videos from which on intervals are by the bootstrap."""
 
 _RESIZES = {
     "short-side-to-height": "the short side is resized to {height} pixels",
@@ -92,8 +89,9 @@ def _size(given: Mapping[str, str]) -> str:
         return f"frames keep their size, cropped to multiples of {given['size_multiple']} pixels"
     height, width = given.get("height", "?"), given.get("width", "?")
     resize = _RESIZES.get(given["resize"], given["resize"]).format(height=height, width=width)
+    crop = _CROPS.get(given["crop"], given["crop"])
     filtered = f" ({given['resize_filter']}{', antialiased' if given.get('antialias') == 'True' else ''})"
-    return f"{resize}{filtered if given['resize'] != 'none' else ''} and {_CROPS[given['crop']]} to {height}×{width}"
+    return f"{resize}{filtered if given['resize'] != 'none' else ''} and {crop} to {height}×{width}"
 
 
 def _systems(figures: Sequence[Figure], bibliography: Bibliography) -> Prose:
@@ -159,7 +157,7 @@ def _statistics(figures: Sequence[Figure], bibliography: Bibliography, has_rate_
         text += [
             "Source videos are the independent units. Intervals are 95 % intervals over videos: bootstrap-t",
             *_cited(bibliography.method("bootstrap")),
-            f" from {MIN_VIDEOS_BOOTSTRAP} videos on, Student's t with {MIN_VIDEOS} to {MIN_VIDEOS_BOOTSTRAP - 1}, "
+            f" from {MIN_BOOTSTRAP_VIDEOS} videos on, Student's t with {MIN_VIDEOS} to {MIN_BOOTSTRAP_VIDEOS - 1}, "
             "none with fewer. They cover the choice of videos alone.",
         ]
     if any(figure.rank for figure in figures):

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 
 from ..identity import Identities, family_of
 from ..schema import Figure, group_order, group_title
-from ..tables.columns import ARROWS
+from ..tables.columns import metric_heading
+from ..tables.plain import NONE
 from ..tables.table import REPETITIONS, format_value
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable
 from .facts import RunFacts, SystemFacts
-from .tables import NONE, without_constant_columns, without_empty_columns
+from .tables import without_constant_columns, without_empty_columns
 
 Row = tuple[PaperCell, ...]
 
@@ -57,7 +59,7 @@ class _Measured:
 
     def heads(self) -> tuple[PaperColumn, ...]:
         """A column for each metric that says which of two systems is better; speeds are the machine's."""
-        headings = (f"{figure.title} {ARROWS[figure.direction]}" for figure in self._metrics.values())
+        headings = (metric_heading(figure.title, direction=figure.direction) for figure in self._metrics.values())
         return tuple(PaperColumn(heading, "r") for heading in headings)
 
     def row(self, label: str, *facts: str) -> Row:
@@ -149,15 +151,11 @@ def _models(run: _Measured) -> PaperTable:
 
 
 def _summary(system: SystemFacts) -> Iterable[str]:
-    if system.latent_channels is None:
-        size = "×".join(map(str, system.input_size)) if system.input_size else NONE
-        return ("yes" if system.causal else "no", size, NONE, NONE, NONE, NONE)
+    is_codec = system.latent_channels is None
     return (
         "yes" if system.causal else "no",
         "×".join(map(str, system.input_size)) if system.input_size else NONE,
-        system.compression,
-        _latent(system),
-        *_sizes(system),
+        *((NONE,) * 4 if is_codec else (system.compression, _latent(system), *_sizes(system))),
     )
 
 
@@ -182,5 +180,5 @@ def _significant(value: float | None) -> str:
     """At least three digits of a positive number, without exponent."""
     if not value:
         return NONE
-    decimals = 0 if value >= 100 else 1 if value >= 10 else 2
+    decimals = max(0, 2 - math.floor(math.log10(value)))
     return f"{value:,.{decimals}f}"

@@ -8,13 +8,10 @@ from dataclasses import replace
 from ..tables.columns import Column
 from ..tables.footnotes import Footnote
 from ..tables.named import NamedTable
-from ..tables.plain import PlainTable
+from ..tables.plain import NONE, PlainTable
 from ..tables.table import Intervals, ResultsTable, format_interval
 from .bibliography import Bibliography
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable, Prose
-
-NONE = "–"
-"""Printed where there is nothing."""
 
 PROSE_LENGTH = 24
 """Characters from which on cells of a plain table may break into lines."""

@@ -1,12 +1,21 @@
-"""Every published figure of a model that has a card, with that card: what measured figures are checked against."""
+"""Published figures of the models that have cards."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 
 from ..schema import Figure
-from .literature import other_results, read_published, vidtok_table1, vidtok_variants
+from .literature import (
+    VARIANT_TABLES,
+    other_results,
+    read_published,
+    rows_with_cards,
+    variant_label,
+    vidtok_table1,
+    vidtok_variants,
+)
 
 
 @dataclass(frozen=True)
@@ -17,6 +26,22 @@ class CardFigure:
     """Name of the card; empty where the model has none, because it isn't public."""
     figure: Figure
     """As printed. Its protocol is ``vidtok`` where the source follows VidTok's script, else words of the source."""
+
+
+@dataclass(frozen=True)
+class PublishedRow:
+    """Figures that one source prints for one model on one dataset."""
+
+    dataset: str
+    source: str
+    figures: tuple[Figure, ...]
+
+    @property
+    def text(self) -> str:
+        """The figures as printed: ``PSNR 29.64, LPIPS 0.114 on mcl-jcv``."""
+        figures = ", ".join(f"{figure.title} {figure.value:.{figure.decimals}f}" for figure in self.figures)
+        doubts = [f"; {figure.title} {doubt}" for figure in self.figures for doubt in figure.note.split("; ")[1:]]
+        return f"{figures} on {self.dataset}{''.join(doubts)}"
 
 
 def figures_by_card() -> list[CardFigure]:
@@ -35,34 +60,57 @@ def figures_by_card() -> list[CardFigure]:
     return found
 
 
+def published_rows() -> dict[str, list[PublishedRow]]:
+    """Every row of ``other_results.csv`` whose model has a card, by card, in the order of the file.
+
+    Raises:
+        TableError: if a published value isn't a number.
+    """
+    cards = _cards_of_others()
+    rows: dict[str, list[PublishedRow]] = {}
+    for (label, dataset, source), figures in groupby(
+        other_results(), key=lambda figure: (figure.label, figure.dataset, figure.citation)
+    ):
+        row = PublishedRow(dataset, source, tuple(figures))
+        for tokenizer in cards.get(label, ()):
+            rows.setdefault(tokenizer, []).append(row)
+    return rows
+
+
+def fullest(rows: Iterable[PublishedRow]) -> PublishedRow:
+    """The row with the most figures, the first of several."""
+    return max(rows, key=lambda row: len(row.figures))
+
+
 def _table1() -> Iterator[CardFigure]:
-    cards = {(row["system"], row["regularizer"]): row["tokenizer"] for row in read_published("vidtok_table1_cards.csv")}
+    cards = {(row["system"], row["regularizer"]): tokenizer for row, tokenizer in rows_with_cards(1)}
     for figure in vidtok_table1():
-        yield CardFigure(cards.get((figure.system, figure.regularizer), ""), figure)
+        yield CardFigure(cards[figure.system, figure.regularizer], figure)
 
 
 def _variants() -> Iterator[CardFigure]:
-    described = {row["variant"]: row["description"] for row in read_published("vidtok_table2.csv")}
-    cards: dict[str, str] = {}
-    for row in read_published("vidtok_table2_cards.csv"):
-        cards[f"VidTok KL - 4chn ({described[row['variant']]}; Table 2)"] = row["tokenizer"]
-    for row in read_published("vidtok_table3_cards.csv"):
-        variant = f"regularization loss: {row['regularization_loss']}; Table 3"
-        cards[f"VidTok {row['regularizer']} ({variant})"] = row["tokenizer"]
-    for row in read_published("vidtok_table5_cards.csv"):
-        variant = f"{row['compression']}, {'' if row['causal'] == 'yes' else 'not '}causal; Table 5"
-        cards[f"VidTok {row['regularizer']} ({variant})"] = row["tokenizer"]
-    yield from _with_cards(vidtok_variants(), {label: [name] for label, name in cards.items()})
+    cards = {
+        variant_label(table, row): [tokenizer]
+        for table in VARIANT_TABLES
+        for row, tokenizer in rows_with_cards(table)
+        if tokenizer
+    }
+    yield from _with_cards(vidtok_variants(), cards)
 
 
 def _others() -> Iterator[CardFigure]:
+    yield from _with_cards(other_results(), _cards_of_others())
+
+
+def _cards_of_others() -> dict[str, list[str]]:
+    """Cards by the labels of :func:`~.literature.other_results`; sources call a model by several names."""
     cards: dict[str, list[str]] = {}
     for row in read_published("other_results_cards.csv"):
         cards.setdefault(f"{row['system']} {row['variant']}", []).append(row["tokenizer"])
-    yield from _with_cards(other_results(), cards)
+    return cards
 
 
-def _with_cards(figures: Iterable[Figure], cards: dict[str, list[str]]) -> Iterator[CardFigure]:
+def _with_cards(figures: Iterable[Figure], cards: Mapping[str, list[str]]) -> Iterator[CardFigure]:
     for figure in figures:
         for tokenizer in cards.get(figure.label, ()):
             yield CardFigure(tokenizer, figure)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.resources import files
 
@@ -15,13 +15,6 @@ PAPER = "Tang et al., VidTok, arXiv:2412.13061"
 
 PROTOCOL = "vidtok"
 """Protocol of its tables: the released evaluation script at 256×256, 17 frames (16 for models that aren't causal)."""
-
-
-SIZE_TABLES = (1, 2, 5)
-"""Tables of the paper that print the size of models which have cards."""
-
-TABLE2_INPUT = "17x256x256"
-"""Clips of Table 2, which doesn't print them; its multiply-adds are those of the base model at this size."""
 
 
 @dataclass(frozen=True)
@@ -35,22 +28,6 @@ class PublishedMetric:
     unit: str = ""
     note: str = ""
     """What a reader must know about the convention."""
-
-
-@dataclass(frozen=True)
-class PublishedSize:
-    """Parameters and multiply-adds of a row of a table, as printed."""
-
-    row: str
-    """The row in the table's words."""
-    tokenizer: str
-    """Card of the model that the row is about."""
-    params_m: str
-    """Millions of parameters."""
-    macs_t: str
-    """Trillions of multiply-adds for a clip of ``size``; empty where the table has none."""
-    size: tuple[int, int, int]
-    """Frames, height and width of the table's clips."""
 
 
 BINARY_UNIT = "the source divides by 2^20"
@@ -82,6 +59,9 @@ OTHER_METRICS: Mapping[str, PublishedMetric] = {
 }
 """Metric of ``other_results.csv`` to metric."""
 
+VARIANT_TABLES = (2, 3, 5)
+"""Tables of the VidTok paper that compare variants of VidTok alone, with figures."""
+
 _TABLE1_DATASETS = {"mcl_jcv": "mcl-jcv", "webvid_val": "webvid-val"}
 
 
@@ -108,69 +88,39 @@ def vidtok_table1(protocol_hashes: Mapping[str, str] | None = None) -> list[Figu
     return _with_hashes(figures, protocol_hashes)
 
 
-def vidtok_variants(protocol_hashes: Mapping[str, str] | None = None) -> list[Figure]:
-    """Tables 2, 3 and 5 of the VidTok paper: architectures, regularizers and variants, on MCL-JCV.
-
-    Args:
-        protocol_hashes: as for :func:`vidtok_table1`.
-    """
-    describe: dict[str, Callable[[dict[str, str]], tuple[str, str]]] = {
-        "2": lambda row: ("KL - 4chn", row["description"]),
-        "3": lambda row: (row["regularizer"], f"regularization loss: {row['regularization_loss']}"),
-        "5": lambda row: (
-            row["regularizer"],
-            f"{row['compression']}, {'' if row['causal'] == 'yes' else 'not '}causal",
-        ),
-    }
+def vidtok_variants() -> list[Figure]:
+    """Tables 2, 3 and 5 of the VidTok paper: architectures, regularizers and variants, on MCL-JCV."""
     figures: list[Figure] = []
-    for table, description in describe.items():
+    for table in VARIANT_TABLES:
         for row in read_published(f"vidtok_table{table}.csv"):
-            regularizer, variant = description(row)
             for name, printed in row.items():
                 if name in VIDTOK_METRICS and printed:
                     figure = _vidtok_figure(
-                        "VidTok", regularizer, f"{variant}; Table {table}", name, printed, f"Table {table}"
+                        "VidTok", _regularizer(row), _variant(table, row), name, printed, f"Table {table}"
                     )
                     of_model = name in ("params_m", "macs_t")
                     figures.append(figure if of_model else replace(figure, dataset="mcl-jcv", protocol=PROTOCOL))
-    return _with_hashes(figures, protocol_hashes)
+    return figures
 
 
-def vidtok_sizes(table: int) -> list[PublishedSize]:
-    """The size columns of Table 1, 2 or 5 of the VidTok paper; ``vidtok_table*_cards.csv`` names the models.
-
-    Rows without a size, of systems that aren't public, are left out.
-
-    Raises:
-        TableError: for another table, and for a row without a model.
-    """
-    if table not in SIZE_TABLES:
-        raise TableError(
-            f"there is no published Table {table} with sizes; there are: {', '.join(map(str, SIZE_TABLES))}"
-        )
-    cards = list(read_published(f"vidtok_table{table}_cards.csv"))
-    keys = [column for column in cards[0] if column != "tokenizer"]
-    tokenizers = {tuple(card[key] for key in keys): card["tokenizer"] for card in cards}
-    sizes: list[PublishedSize] = []
-    for row in read_published(f"vidtok_table{table}.csv"):
-        if not row["params_m"]:
-            continue
-        key = tuple(row[name] for name in keys)
-        if key not in tokenizers:
-            raise TableError(f"vidtok_table{table}_cards.csv names no card for {', '.join(key)}")
-        frames, height, width = (int(edge) for edge in row.get("input", TABLE2_INPUT).split("x"))
-        name = _row_name(row)
-        size = PublishedSize(name, tokenizers[key], row["params_m"], row.get("macs_t", ""), (frames, height, width))
-        sizes.append(size)
-    return sizes
+def variant_label(table: int, row: Mapping[str, str]) -> str:
+    """The label that the figures of a row of one of :data:`VARIANT_TABLES` have in :func:`vidtok_variants`."""
+    return _label("VidTok", _regularizer(row), _variant(table, row))
 
 
-def _row_name(row: Mapping[str, str]) -> str:
+def _regularizer(row: Mapping[str, str]) -> str:
+    """Table 2 doesn't print it: all its rows have one."""
+    return row.get("regularizer", "KL - 4chn")
+
+
+def _variant(table: int, row: Mapping[str, str]) -> str:
     if "description" in row:
-        return row["description"]
-    if "system" in row:
-        return f"{row['system']}, {row['regularizer']}"
-    return f"{row['regularizer']}, {row['compression']}, {'causal' if row['causal'] == 'yes' else 'non-causal'}"
+        words = row["description"]
+    elif "regularization_loss" in row:
+        words = f"regularization loss: {row['regularization_loss']}"
+    else:
+        words = f"{row['compression']}, {'' if row['causal'] == 'yes' else 'not '}causal"
+    return f"{words}; Table {table}"
 
 
 def other_results() -> list[Figure]:
@@ -236,6 +186,15 @@ def read_published(name: str) -> Iterator[dict[str, str]]:
     yield from csv.DictReader(text.splitlines())
 
 
+def rows_with_cards(table: int) -> Iterator[tuple[dict[str, str], str]]:
+    """The rows of a table of the VidTok paper, each with the card of its model; empty where ours names none."""
+    cards = list(read_published(f"vidtok_table{table}_cards.csv"))
+    keys = [column for column in cards[0] if column != "tokenizer"]
+    named = {tuple(card[key] for key in keys): card["tokenizer"] for card in cards}
+    for row in read_published(f"vidtok_table{table}.csv"):
+        yield row, named.get(tuple(row[key] for key in keys), "")
+
+
 def _split_dataset(column: str) -> tuple[str, str]:
     for prefix, dataset in _TABLE1_DATASETS.items():
         if column.startswith(prefix):
@@ -244,17 +203,20 @@ def _split_dataset(column: str) -> tuple[str, str]:
 
 
 def _vidtok_figure(system: str, regularizer: str, variant: str, column: str, printed: str, table: str) -> Figure:
-    label = f"{system} {regularizer}" + (f" ({variant})" if variant else "")
     return _figure(
         VIDTOK_METRICS[column],
         printed,
         system=system,
         regularizer=regularizer,
-        label=label,
+        label=_label(system, regularizer, variant),
         dataset="",
         protocol="",
         citation=f"{PAPER}, {table}",
     )
+
+
+def _label(system: str, regularizer: str, variant: str) -> str:
+    return f"{system} {regularizer}" + (f" ({variant})" if variant else "")
 
 
 def _figure(

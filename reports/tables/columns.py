@@ -19,6 +19,11 @@ ARROWS = {"higher": "↑", "lower": "↓", "none": ""}
 """Direction to the arrow behind a column heading."""
 
 
+def metric_heading(title: str, unit: str = "", direction: str = "none") -> str:
+    """Title, unit and arrow: ``PSNR (dB) ↑``."""
+    return " ".join(filter(None, (title, f"({unit})" if unit else "", ARROWS[direction])))
+
+
 @dataclass(frozen=True)
 class ColumnGroup:
     """Columns under one heading: a dataset under a protocol."""
@@ -44,13 +49,12 @@ class Column:
     @property
     def heading(self) -> str:
         """Title, unit and arrow: ``PSNR (dB) ↑``."""
-        unit = f" ({self.unit})" if self.unit else ""
-        return f"{self.title}{unit} {ARROWS[self.direction]}".rstrip()
+        return metric_heading(self.title, self.unit, self.direction)
 
     @property
     def heading_without_unit(self) -> str:
         """Title and arrow: ``PSNR ↑``."""
-        return f"{self.title} {ARROWS[self.direction]}".rstrip()
+        return metric_heading(self.title, direction=self.direction)
 
     def is_home(self, figure: Figure) -> bool:
         """Whether a figure is of this column's own protocol and metric."""

@@ -14,14 +14,15 @@ wins, NaN if there is none), ``furthest`` (the videos that differ most) and ``no
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
 from ..schema import MIN_VIDEOS, TableError, round_outwards
 from ..text import one_line
-from .columns import ARROWS
-from .plain import PlainTable, TableFormat, escape_markdown, frame_to_csv, to_markdown, to_terminal
+from .columns import metric_heading
+from .data_frames import grouped, records, require_columns
+from .plain import NONE, PlainTable, TableFormat, escape_markdown, frame_to_csv, to_markdown, to_terminal
 
 COLUMNS = (
     "dataset", "metric", "title", "unit", "direction", "decimals", "a", "b", "value_a", "value_b", "difference", "low",
@@ -54,16 +55,12 @@ def render_comparison(frame: pd.DataFrame, format: str = "terminal") -> str:
 
     Raises :class:`~..schema.TableError` on an unknown format or missing columns.
     """
-    missing = [name for name in COLUMNS if name not in frame.columns]
-    if missing:
-        raise TableError(f"comparison lacks the columns {', '.join(missing)}; it must have: {', '.join(COLUMNS)}")
+    require_columns(frame, COLUMNS, "table of a comparison")
     if format not in list(TableFormat):
         raise TableError(f"unknown format {format!r} of a comparison; there are: {', '.join(TableFormat)}")
     if format == TableFormat.csv:
         return frame_to_csv(frame)
-    pairs: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in cast(list[dict[str, Any]], frame.to_dict("records")):
-        pairs.setdefault((row["a"], row["b"]), []).append(row)
+    pairs = grouped(records(frame), "a", "b")
     left_out = [f"left out: {one_line(sentence)}" for sentence in frame.attrs.get(LEFT_OUT, ())]
     if format == TableFormat.markdown:
         listed = "".join(f"\n{escape_markdown(line)}<br>" for line in left_out)
@@ -106,9 +103,8 @@ def _remarks(row: dict[str, Any]) -> list[str]:
 
 def _cells(row: dict[str, Any]) -> tuple[str, ...]:
     decimals = int(row["decimals"])
-    unit = f" ({row['unit']})" if row["unit"] else ""
     ends = (round_outwards(row["low"], decimals, up=False), round_outwards(row["high"], decimals, up=True))
-    interval = "–" if pd.isna(row["low"]) else f"[{ends[0]:+,.{decimals}f}, {ends[1]:+,.{decimals}f}]"
+    interval = NONE if pd.isna(row["low"]) else f"[{ends[0]:+,.{decimals}f}, {ends[1]:+,.{decimals}f}]"
     decided = row["wins"] + row["losses"]
     wins = f"{row['wins']}/{decided}" + (f" +{row['ties']} ties" if row["ties"] else "")
     verdict = row["verdict"]
@@ -116,13 +112,13 @@ def _cells(row: dict[str, Any]) -> tuple[str, ...]:
         verdict = f"{verdict} (table: {row['table_verdict']})"
     return (
         row["dataset"],
-        f"{row['title']}{unit} {ARROWS[row['direction']]}".rstrip(),
+        metric_heading(row["title"], row["unit"], row["direction"]),
         f"{row['value_a']:,.{decimals}f}",
         f"{row['value_b']:,.{decimals}f}",
         f"{row['difference']:+,.{decimals}f}",
         interval,
-        f"{row['windows_shared']:,}" if row["windows_shared"] else "–",
-        f"{row['count']:,}" if row["count"] else "–",
-        wins if decided or row["ties"] else "–",
+        f"{row['windows_shared']:,}" if row["windows_shared"] else NONE,
+        f"{row['count']:,}" if row["count"] else NONE,
+        wins if decided or row["ties"] else NONE,
         verdict,
     )

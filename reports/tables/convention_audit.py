@@ -9,21 +9,19 @@ The values have one row a figure and switch. Their columns: ``dataset``, ``proto
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from ..schema import TableError
-from .plain import PlainTable
+from .columns import metric_heading
+from .data_frames import records, require_columns
+from .plain import NONE, PlainTable
 
 COLUMNS = (
     "dataset", "protocol", "protocol_hash", "label", "metric", "title", "unit", "decimals", "value", "switch", "words",
     "other", "move", "videos",
 )  # fmt: skip
 """What the values must have."""
-
-NONE = "–"
-"""Printed where a row has no such figure."""
 
 
 def convention_audit_table(
@@ -57,7 +55,7 @@ def convention_audit_table(
         if switch:
             headings.append(f"({numbers.setdefault(f'{switch}: {words}', len(numbers) + 1)})")
         else:
-            headings.append(f"{title} ({unit})" if unit else title)
+            headings.append(metric_heading(title, unit))
     legend = [f"({number}) {turn}" for turn, number in numbers.items()]
     if still:
         named = "; ".join(f"{titles[metric][0]}: {words} ({switch})" for metric, switch, words in still)
@@ -78,7 +76,7 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
     body = [
         (
             (names or {}).get(row["label"], row["label"]),
-            f"{row['title']} ({row['unit']})" if row["unit"] else row["title"],
+            metric_heading(row["title"], row["unit"]),
             row["switch"],
             row["words"],
             _text(row, "value"),
@@ -94,9 +92,8 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise TableError(f"an audit lacks the columns {', '.join(missing)}; it must have: {', '.join(COLUMNS)}")
-    return cast(list[dict[str, Any]], frame.to_dict("records"))
+    require_columns(frame, COLUMNS, "table of an audit")
+    return records(frame)
 
 
 def _turn(row: dict[str, Any]) -> tuple[str, str, str]:

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 WIDEST_LINE = 1000
 """Terminal columns a table may take: text is there to be copied, and a cut figure is worse than a wrapped line."""
 
+NONE = "–"
+"""Printed where there is nothing."""
+
 GAP = 2
 """Terminal columns between two columns of a table without a box."""
 NARROWEST_COLUMN = 20

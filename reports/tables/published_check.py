@@ -10,12 +10,13 @@ published figures that would be called reproduced; NaN where nothing can be comp
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from ..schema import TableError
-from .plain import PlainTable
+from .columns import metric_heading
+from .data_frames import records, require_columns
+from .plain import NONE, PlainTable
 
 COLUMNS = (
     "system", "card", "label", "dataset", "protocol", "metric", "title", "unit", "decimals", "measured", "low", "high",
@@ -26,9 +27,6 @@ COLUMNS = (
 HEADINGS = ("Row", "Dataset", "Figure", "Measured", "Published", "Accepted", "Verdict", "Notes")
 ALIGNMENT = "lllrrrll"
 
-NONE = "–"
-"""Printed where there is nothing."""
-
 
 def published_check_table(frame: pd.DataFrame) -> PlainTable:
     """The checks as printed; reasons, switches and sources are numbered and stand below.
@@ -36,16 +34,14 @@ def published_check_table(frame: pd.DataFrame) -> PlainTable:
     Raises:
         TableError: if a column is missing.
     """
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise TableError(f"checks lack the columns {', '.join(missing)}; they must have: {', '.join(COLUMNS)}")
+    require_columns(frame, COLUMNS, "table of checks")
     numbers: dict[str, int] = {}
-    rows = [_cells(row, numbers) for row in cast(list[dict[str, Any]], frame.to_dict("records"))]
+    rows = [_cells(row, numbers) for row in records(frame)]
     return PlainTable(HEADINGS, rows, ALIGNMENT, tuple(f"({number}) {note}" for note, number in numbers.items()))
 
 
 def _cells(row: dict[str, Any], numbers: dict[str, int]) -> tuple[str, ...]:
     decimals = int(row["decimals"])
-    unit = f" ({row['unit']})" if row["unit"] else ""
     accepted = NONE
     if not pd.isna(row["accepted_low"]):
         # One digit more than the source prints, so that the ends aren't rounded past a figure.
@@ -56,7 +52,7 @@ def _cells(row: dict[str, Any], numbers: dict[str, int]) -> tuple[str, ...]:
     return (
         row["label"] or row["system"],
         row["dataset"] or NONE,
-        f"{row['title']}{unit}",
+        metric_heading(row["title"], row["unit"]),
         NONE if pd.isna(row["measured"]) else f"{row['measured']:,.{decimals + 1}f}",
         f"{row['published']:,.{decimals}f}",
         accepted,

@@ -12,12 +12,13 @@ none), ``low`` and ``high`` (its 95 % interval; NaN if there is none), ``overlap
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 
-from ..schema import TableError, round_outwards
-from .plain import PlainTable
+from ..schema import round_outwards
+from .data_frames import records, require_columns
+from .plain import NONE, PlainTable
 
 COLUMNS = (
     "dataset", "protocol", "protocol_hash", "convention", "curve", "anchor", "axis", "metric", "quality", "name",
@@ -32,9 +33,6 @@ HEADINGS = (
 )  # fmt: skip
 ALIGNMENT = "lllrrrrrrl"
 
-NONE = "–"
-"""Printed where there is nothing."""
-
 
 def rate_delta_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> PlainTable:
     """The deltas as printed; their notes are numbered and stand below, then ``notes``.
@@ -42,11 +40,9 @@ def rate_delta_table(frame: pd.DataFrame, notes: Sequence[str] = ()) -> PlainTab
     Raises:
         TableError: if a column is missing.
     """
-    if missing := [name for name in COLUMNS if name not in frame.columns]:
-        raise TableError(f"deltas lack the columns {', '.join(missing)}; they must have: {', '.join(COLUMNS)}")
-    rows = cast(list[dict[str, Any]], frame.to_dict("records"))
+    require_columns(frame, COLUMNS, "table of deltas")
     numbers: dict[str, int] = {}
-    cells = [_cells(row, numbers) for row in rows]
+    cells = [_cells(row, numbers) for row in records(frame)]
     numbered = [f"({number}) {note}" for note, number in numbers.items()]
     return PlainTable(HEADINGS, cells, ALIGNMENT, (*numbered, *notes))
 

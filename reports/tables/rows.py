@@ -15,9 +15,14 @@ class ArrangedRow:
 
     source: Figure
     """One of its figures, for the facts all of them share."""
-    protocol: str = ""
-    """Named where the row holds figures that collide with another row's of the same tokenizer."""
+    protocol_key: tuple[str, str] | None = None
+    """Name and hash, where its figures collide with those of another row of the same tokenizer; else ``None``."""
     figures: dict[int, Figure] = field(default_factory=dict)
+
+    @property
+    def protocol(self) -> str:
+        """Name of the protocol where that has to be said; else empty."""
+        return self.protocol_key[0] if self.protocol_key else ""
 
 
 def arrange_rows(figures: Sequence[Figure], places: Sequence[int]) -> list[ArrangedRow]:
@@ -26,9 +31,10 @@ def arrange_rows(figures: Sequence[Figure], places: Sequence[int]) -> list[Arran
     for figure, place in zip(figures, places, strict=True):
         rows = drafts.setdefault(figure.row_key, [ArrangedRow(figure)])
         # Figures under one protocol stay together, so that a row never mixes what the columns keep apart.
-        fitting = [row for row in rows if place not in row.figures and row.protocol in ("", figure.protocol)]
+        keys = (None, figure.protocol_key)
+        fitting = [row for row in rows if place not in row.figures and row.protocol_key in keys]
         if not fitting:
-            fitting = [ArrangedRow(figure, figure.protocol)]
+            fitting = [ArrangedRow(figure, figure.protocol_key)]
             rows += fitting
         fitting[-1].figures[place] = figure
     return [row for rows in drafts.values() for row in rows]

@@ -19,6 +19,7 @@ from ..text import one_line
 from .columns import Column, ColumnGroup, arrange_columns
 from .footnotes import Footnote, Footnotes
 from .not_measured import leave_out_empty
+from .plain import NONE
 from .rows import ArrangedRow, arrange_rows, row_titles
 
 Intervals = Literal["none", "half-width", "ends"]
@@ -63,8 +64,7 @@ class Section:
 
 
 REPETITIONS = "repetitions"
-"""What timings count, each for itself: fewer than another figure has are no part of a whole. The caption says how many.
-"""
+"""What timings count: one with fewer of them than another lacks nothing. The caption says how many there are."""
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _cell(
     figure: Figure | None, column: Column, counts: dict[str, int], intervals: Intervals, notes: Footnotes
 ) -> Cell:
     if figure is None:
-        return Cell("–")
+        return Cell(NONE)
     marks = []
     if not column.is_home(figure) and figure.protocol_key != (column.group.protocol, column.group.protocol_hash):
         named = f"{figure.protocol} ({figure.protocol_hash or 'no hash'})" if figure.protocol else "not stated"

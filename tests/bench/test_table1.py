@@ -13,7 +13,7 @@ from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.plan import plan_cells
 from toklab.bench.planning.suite import load_suite, shipped_suites
-from toklab.reports.published.card_figures import published_rows
+from toklab.reports.published.by_card import published_rows
 from toklab.reports.published.literature import vidtok_table1
 from typer.testing import CliRunner
 

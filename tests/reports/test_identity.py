@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from figure_builder import make_figure
 from hypothesis import given
 from hypothesis import strategies as st
 from skimage.color import deltaE_ciede2000, rgb2lab
@@ -28,11 +29,9 @@ TELLABLE = 10.0
 
 def figure(system: str, regularizer: str = "KL - 4chn", label: str = "", group: str = "continuous-4") -> Figure:
     label = label or f"{system} {regularizer}"
-    return Figure(
-        system=system, tokenizer=label.partition(" (steps")[0], label=label, regularizer=regularizer, group=group,
-        weights="official", dataset="clips", protocol="p", protocol_hash="h", metric="psnr", title="PSNR",
-        direction="higher", value=30.0,
-    )  # fmt: skip
+    return make_figure(
+        tokenizer=label.partition(" (steps")[0], system=system, label=label, regularizer=regularizer, group=group
+    )
 
 
 def seen_by(colour: str, eyes: str) -> np.ndarray:

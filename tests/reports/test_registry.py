@@ -7,7 +7,7 @@ from types import ModuleType
 
 import pytest
 from toklab.reports.registry import FORMATS, load_format
-from toklab.reports.report import compose_report, write_report
+from toklab.reports.report import write_report
 
 
 @pytest.fixture
@@ -26,17 +26,17 @@ def added(monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FORMATS)
-def test_every_format_has_its_function(name, figures):
-    files = load_format(name)(compose_report(figures, "Demo", {}))
+def test_every_format_has_its_function(name, demo_report):
+    files = load_format(name)(demo_report)
     assert files
     assert all(isinstance(content, str | bytes) and content for content in files.values())
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("added")
-def test_an_added_format_is_written_beside_the_charts(figures, tmp_path):
-    written = write_report(compose_report(figures, "Demo", {}), tmp_path, ["json"])
+def test_an_added_format_is_written_beside_the_charts(demo_report, tmp_path):
+    written = write_report(demo_report, tmp_path, ["json"])
     names = {path.relative_to(tmp_path).as_posix() for path in written}
     assert names == {"radar.png", "radar.pdf", "radar.svg", "radar.json", "data/figures.json", "data/radar.png"}
-    assert len(json.loads((tmp_path / "data/figures.json").read_text())) == len(figures)
+    assert len(json.loads((tmp_path / "data/figures.json").read_text())) == len(demo_report.figures)
     assert (tmp_path / "data/radar.png").read_bytes() == (tmp_path / "radar.png").read_bytes()

@@ -6,29 +6,24 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from figure_builder import PROTOCOL_HASH, make_figure
 from numbered_video import numbered_frames
 from toklab.datasets.video_writer import write_video
 from toklab.reports.charts.radar import build_radar
 from toklab.reports.formats.interface import VIDEO_COLUMNS, KeptClip, Report
 from toklab.reports.formats.page.page import report_files
 from toklab.reports.identity import identify
-from toklab.reports.schema import Direction, Figure
+from toklab.reports.schema import Figure
 from toklab.reports.tables.plain import PlainTable
 from toklab.reports.tables.table import build_table
 
-PROTOCOL_HASH = "0123456789ab"
 KEEP_COMMAND = "toklab run demo --keep-recon all --out runs/demo-kept"
-METRICS: tuple[tuple[str, str, Direction, str, int, float, float], ...] = (
-    ("bpp", "bpp", "none", "bit/px", 4, math.nan, math.nan),
-    ("psnr", "PSNR", "higher", "dB", 2, 20.0, 40.0),
-    ("ssim", "SSIM", "higher", "", 4, 0.6, 1.0),
-    ("flicker", "Flicker", "lower", "", 4, 0.05, 0.0),
-    ("lpips-vgg", "LPIPS", "lower", "", 4, 0.5, 0.0),
-)
-"""Name, title, direction, unit, decimals and both ends of the radar scale; LPIPS is unavailable."""
+METRICS = ("bpp", "psnr", "ssim", "flicker", "lpips-vgg")
+"""LPIPS is unavailable."""
 
 
 def value_of(metric: str, system: int) -> float:
@@ -47,42 +42,25 @@ def made_figures(num_systems: int = 6, *, name: str = "system {}", dataset: str 
     figures = []
     for system in range(num_systems):
         label = name.replace("{}", str(system))
-        for metric, title, direction, unit, decimals, low, high in METRICS:
-            value = value_of(metric, system)
-            if (metric, system) == ("flicker", 2):
-                value = math.nan
-            there = not math.isnan(value)
-            is_ranked = metric == "psnr"
+        for metric in METRICS:
+            value = math.nan if (metric, system) == ("flicker", 2) else value_of(metric, system)
+            facts: dict[str, Any] = {"count": 204, "counted": "frames"}
+            if math.isnan(value):
+                note, hint = "the backbone's weights are not on this machine", "toklab weights pull lpips-vgg"
+                facts = {"note": note, "hint": hint}
+            elif metric == "psnr":
+                facts |= {"low": value - 0.5, "high": value + 0.5, "num_sources": 12, "rank_low": 1, "rank_high": 2}
+                facts |= {"rank": "best" if system < 3 else "", "family": "2 systems, 1 pair, 12 videos"}
             figures.append(
-                Figure(
+                make_figure(
+                    metric,
+                    label,
                     system=f"{('Alpha', 'Beta', 'Gamma')[system % 3]} {label}",
-                    tokenizer=label,
-                    label=label,
                     regularizer=f"KL - {system}chn",
                     group=("discrete", "continuous-4", "continuous-16")[system % 3],
-                    weights="official",
                     dataset=dataset,
-                    protocol="vidtok",
-                    protocol_hash=PROTOCOL_HASH,
-                    metric=metric,
-                    title=title,
-                    direction=direction,
-                    unit=unit,
-                    decimals=decimals,
-                    display_low=low,
-                    display_high=high,
                     value=value,
-                    low=value - 0.5 if is_ranked else math.nan,
-                    high=value + 0.5 if is_ranked else math.nan,
-                    num_sources=12 if is_ranked else 0,
-                    rank_low=1 if is_ranked else 0,
-                    rank_high=2 if is_ranked else 0,
-                    rank="best" if is_ranked and system < 3 else "",
-                    family="2 systems, 1 pair, 12 videos" if is_ranked else "",
-                    count=204 if there else 0,
-                    counted="frames" if there else "",
-                    note="" if there else "the backbone's weights are not on this machine",
-                    hint="" if there else "toklab weights pull lpips-vgg",
+                    **facts,
                 )
             )
     return figures

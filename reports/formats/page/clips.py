@@ -7,6 +7,8 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
+
 from ...text import one_line
 from ..interface import KeptClip, Report
 from .media import (
@@ -76,22 +78,7 @@ class PageMedia:
             "grid": [grid.rows, grid.columns],
             "reference": _collect(frame_sheets(reference), found),
         }
-        for given, path in clip.reconstructions.items():
-            label = one_line(given)
-            if label not in self._known_labels:
-                continue
-            of_frames = clip.frame_values.get(given, {})
-            values = {name: [_rounded(value) for value in each] for name, each in of_frames.items()}
-            try:
-                frames = read_frames(path)
-                errors = _collect(error_sheets(frames, reference), found)
-                described["systems"][label] = {
-                    "view": _collect(frame_sheets(frames), found),
-                    "error": errors,
-                    "values": values,
-                }
-            except MediaError as error:
-                described["systems"][label] = {"reason": one_line(str(error)), "values": values}
+        described["systems"] = dict(self._systems(clip, reference, found))
         size = sum(4 * math.ceil(len(each) / 3) for name, each in found.items() if name not in self.pictures)
         if size > self._room:
             self._is_full = True
@@ -102,6 +89,24 @@ class PageMedia:
         self._room -= size
         self.pictures |= found
         return described
+
+    def _systems(
+        self, clip: KeptClip, reference: np.ndarray, found: dict[str, bytes]
+    ) -> Iterator[tuple[str, dict[str, Any]]]:
+        """What each system made of a clip, by label; its pictures are added to ``found``."""
+        for given, path in clip.reconstructions.items():
+            label = one_line(given)
+            if label not in self._known_labels:
+                continue
+            of_frames = clip.frame_values.get(given, {})
+            values = {name: [_rounded(value) for value in each] for name, each in of_frames.items()}
+            try:
+                frames = read_frames(path)
+                errors = _collect(error_sheets(frames, reference), found)
+                views = _collect(frame_sheets(frames), found)
+                yield label, {"view": views, "error": errors, "values": values}
+            except MediaError as error:
+                yield label, {"reason": one_line(str(error)), "values": values}
 
 
 def _by_turns(clips: Sequence[KeptClip]) -> Iterator[KeptClip]:

@@ -39,9 +39,7 @@ def page_content(report: Report, media: PageMedia) -> dict[str, Any]:
             row_of.setdefault(row.source.label, number)
     return {
         "title": report.title,
-        "groups": [
-            {"title": g.title, "dataset": g.dataset, "protocol": g.protocol, "hash": g.protocol_hash} for g in groups
-        ],
+        "groups": [_group(group) for group in groups],
         "columns": [_column(column, groups, rows, place) for place, column in enumerate(report.table.columns)],
         "sections": [section.title for section in report.table.sections],
         "rows": [_row(report, section, row, texts) for section, row in rows],
@@ -131,10 +129,11 @@ def _row(report: Report, section: int, row: Row, texts: _Texts) -> dict[str, Any
 
 
 def _cell(cell: Cell, column: Column, texts: _Texts) -> dict[str, Any] | None:
-    """A figure with what stands behind it; what is empty is left out."""
+    """A figure with what stands behind it; what is empty is left out, and so are intervals that are open at an end."""
     figure = cell.figure
     if figure is None:
         return None
+    is_bounded = math.isfinite(figure.high - figure.low)
     described: dict[str, Any] = {
         "text": cell.text,
         "interval": cell.interval,
@@ -151,12 +150,12 @@ def _cell(cell: Cell, column: Column, texts: _Texts) -> dict[str, Any] | None:
         "counted": texts.place(figure.counted),
         "sources": figure.num_sources,
         "value": _number(figure.value),
-        "low": _number(figure.low),
-        "high": _number(figure.high),
+        "low": _number(figure.low) if is_bounded else None,
+        "high": _number(figure.high) if is_bounded else None,
         "lowest": _number(figure.lowest),
         "highest": _number(figure.highest),
     }
-    return {name: value for name, value in described.items() if value or name == "value"}
+    return {name: value for name, value in described.items() if value or isinstance(value, float) or name == "value"}
 
 
 def _protocol(figure: Figure) -> str:

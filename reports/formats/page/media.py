@@ -19,6 +19,8 @@ import av.error
 import numpy as np
 from PIL import Image
 
+from ...charts.strips import error_map
+
 FRAME_QUALITY = 80
 """WebP quality of frames."""
 ERROR_QUALITY = 25
@@ -112,12 +114,11 @@ def error_sheets(frames: np.ndarray, reference: np.ndarray) -> tuple[Sheet, ...]
     """
     if frames.shape != reference.shape:
         raise MediaError(f"the reconstruction is {_shape(frames)}, the reference {_shape(reference)}")
-    maps = np.stack([_error_map(one, other) for one, other in zip(frames, reference, strict=True)])
+    maps = np.stack([_grey(error_map(one, other)) for one, other in zip(reference, frames, strict=True)])
     return tuple(_sheets(maps, ERROR_QUALITY))
 
 
-def _error_map(frame: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    error = np.abs(frame.astype(np.float32) - reference.astype(np.float32)).mean(axis=-1)
+def _grey(error: np.ndarray) -> np.ndarray:
     return np.minimum(np.rint(error * ERROR_GAIN), 255).astype(np.uint8)
 
 

@@ -18,10 +18,10 @@ def install() -> None:
     original, _, mutant = os.environ[VARIABLE].partition(os.pathsep)
     own_code = importlib.machinery.SourceFileLoader.get_code
 
-    def get_code(loader: importlib.machinery.SourceFileLoader, fullname: str) -> CodeType | None:
-        path = loader.get_filename(fullname)
+    def get_code(self: importlib.machinery.SourceFileLoader, fullname: str) -> CodeType | None:
+        path = self.get_filename(fullname)
         if os.path.realpath(path) != original:
-            return own_code(loader, fullname)
+            return own_code(self, fullname)
         return compile(Path(mutant).read_text(encoding="utf-8"), path, "exec", dont_inherit=True)
 
     importlib.machinery.SourceFileLoader.get_code = get_code

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+from figure_builder import make_figure
 from hypothesis import given
 from hypothesis import strategies as st
 from matplotlib.figure import Figure as Drawing
@@ -15,37 +16,30 @@ from toklab.reports.schema import Figure, TableError
 Values = list[tuple[float, float]]
 
 
-def figures_of(values: Values, build: Callable[..., Figure], group: str = "discrete", **fields: object) -> list[Figure]:
+def figures_of(values: Values, group: str = "discrete", **fields: object) -> list[Figure]:
     """Systems with a flicker, the cost, and a PSNR."""
     return [
-        build(tokenizer=f"{group} {n}", system=f"{group} {n}", group=group, metric=metric, value=value, **fields)
+        make_figure(tokenizer=f"{group} {n}", system=f"{group} {n}", group=group, metric=metric, value=value, **fields)
         for n, pair in enumerate(values)
         for metric, value in zip(("flicker", "psnr"), pair, strict=True)
     ]
 
 
-def bare(**fields: object) -> Figure:
-    facts = {"regularizer": "", "weights": "w", "dataset": "d", "protocol": "p", "protocol_hash": "h"}
-    name = str(fields["metric"])
-    direction = {"psnr": "higher", "flicker": "lower"}[name]
-    return Figure(title=name, direction=direction, label=str(fields["tokenizer"]), **facts, **fields)  # type: ignore
-
-
 @given(st.lists(st.tuples(st.integers(1, 5), st.integers(1, 5)), min_size=2, max_size=8))
 def test_the_front_is_all_that_nobody_beats(values: Values) -> None:
-    points = front_points(figures_of([(float(c), float(q)) for c, q in values], bare), "flicker", "psnr")
+    points = front_points(figures_of([(float(c), float(q)) for c, q in values]), "flicker", "psnr")
     expected = [
         not any(c <= cost and q >= quality and (c, q) != (cost, quality) for c, q in values) for cost, quality in values
     ]
     assert list(points["on_front"]) == expected
 
 
-def test_groups_have_fronts_of_their_own_and_published_ones_none(figure: Callable[..., Figure]) -> None:
+def test_groups_have_fronts_of_their_own_and_published_ones_none() -> None:
     figures = [
-        *figures_of([(0.1, 30.0), (0.2, 29.0)], figure),
-        *figures_of([(1.0, 20.0), (2.0, 21.0)], figure, "continuous-4"),
-        *figures_of([(0.01, 40.0)], figure, "continuous-16"),
-        *figures_of([(0.001, 50.0)], figure, "other", origin="published"),
+        *figures_of([(0.1, 30.0), (0.2, 29.0)]),
+        *figures_of([(1.0, 20.0), (2.0, 21.0)], "continuous-4"),
+        *figures_of([(0.01, 40.0)], "continuous-16"),
+        *figures_of([(0.001, 50.0)], "other", origin="published"),
     ]
     points = front_points(figures, "flicker", "psnr")
     assert dict(zip(points["label"], points["on_front"], strict=True)) == {
@@ -54,12 +48,10 @@ def test_groups_have_fronts_of_their_own_and_published_ones_none(figure: Callabl
     }  # fmt: skip
 
 
-def test_the_front_is_ringed_on_a_logarithmic_axis(
-    figure: Callable[..., Figure], assert_printable: Callable[[Drawing], None]
-) -> None:
+def test_the_front_is_ringed_on_a_logarithmic_axis(assert_printable: Callable[[Drawing], None]) -> None:
     figures = [
-        *figures_of([(10.0**n, 20.0 + n % 3) for n in range(5)], figure),
-        *figures_of([(3.0, 30.0), (30.0, 31.0)], figure, "continuous-4"),
+        *figures_of([(10.0**n, 20.0 + n % 3) for n in range(5)]),
+        *figures_of([(3.0, 30.0), (30.0, 31.0)], "continuous-4"),
     ]
     points = front_points(figures, "flicker", "psnr")
     drawing = draw_front(points, figures[0], figures[1], identify(figures))

@@ -135,6 +135,16 @@ def test_systems_look_as_in_every_chart_and_published_ones_are_hollow_and_dotted
         assert title in names or any("…" in name and title.startswith(name.split("…")[0]) for name in names)
 
 
+def test_every_paper_whose_figures_are_drawn_is_named(figures, figure):
+    published = [
+        figure(tokenizer=source, label=source, metric=metric, value=0.5, origin="published", citation=source)
+        for source in ("Doe, arXiv:1, Table 1", "Doe, arXiv:1, Table 2", "A README")
+        for metric in ("psnr", "ssim")
+    ]
+    notes = build_radar([*figures, *published]).notes
+    assert notes[0] == "† dotted: published, not measured here (Doe, arXiv:1; A README)."
+
+
 def test_values_beyond_an_end_are_marked_there_in_their_own_colour(figures):
     scales = {"psnr": AxisScale(9.5, 30.0, "test"), "ssim": AxisScale(0.0, 1.0, "test")}
     chart = build_radar(figures, scales=scales)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from toklab.reports.charts.sweep import SweepPoint, draw_sweep, sweep_points, sweep_table
 from toklab.reports.formats.tex.tables import plain_tabular
 from toklab.reports.identity import Identities
@@ -31,7 +34,7 @@ def points(figure: Callable[..., Figure], systems: Callable[..., Identities]) ->
 def _lines(canvas: Axes) -> list[list[tuple[float, float]]]:
     return [
         [(float(x), float(y)) for x, y in zip(line.get_xdata(), line.get_ydata(), strict=True)]  # pyright: ignore
-        for line in (container[0] for container in canvas.containers)  # pyright: ignore
+        for line in canvas.lines
     ]
 
 
@@ -67,6 +70,18 @@ def test_lines_go_by_the_setting_and_by_time(points: list[SweepPoint]) -> None:
     assert _lines(axes[1]) == [[(0.5, 30.1), (1, 30.2), (4, 30.8)], [(0.5, 25.1), (1, 25.2)]]
     assert [text.get_text() for text in axes[1].texts] == ["1", "2", "8", "1", "2"]
     assert not axes[5].axison
+
+
+def test_bars_are_the_intervals_themselves(figure: Callable[..., Figure], systems: Callable[..., Identities]) -> None:
+    """Also those that don't hold the figure, as a jackknife's need not."""
+    ends = {1: (19.0, 22.0), 2: (20.5, 21.0), 4: (math.nan, math.nan)}
+    points = [
+        SweepPoint(systems(["a"])["a"], steps, (figure(value=20.0, low=low, high=high),))
+        for steps, (low, high) in ends.items()
+    ]
+    (canvas,) = draw_sweep(points, "steps").axes
+    (bars,) = (part for part in canvas.collections if isinstance(part, LineCollection))
+    np.testing.assert_array_equal(bars.get_segments(), [[[1, 19], [1, 22]], [[2, 20.5], [2, 21]]])
 
 
 def test_settings_that_start_at_zero_have_a_linear_axis(

@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib.figure
 import pandas as pd
 import pytest
+from figure_builder import make_figure
 from toklab.reports.charts.pictures import Chart
 from toklab.reports.formats.interface import Report
 from toklab.reports.formats.latex import render_paper, report_files
@@ -29,8 +30,8 @@ WORST_OVERFULL = 5.0
 needs_tex = pytest.mark.skipif(shutil.which("pdflatex") is None, reason="needs pdflatex, of any TeX distribution")
 
 
-@pytest.fixture
-def wide(figure: Callable[..., Figure]) -> Callable[..., Report]:
+@pytest.fixture(scope="module")
+def wide() -> Report:
     """A report of 22 systems in three groups, two of them with odd names, measured on two datasets."""
     names = [f"model-{number}" for number in range(20)] + [HOSTILE, LONG]
     figures, systems = [], []
@@ -56,7 +57,7 @@ def wide(figure: Callable[..., Figure]) -> Callable[..., Report]:
             for metric in ("psnr", "ssim", "flicker", "lpips-vgg", "fvd-i3d"):
                 value = 20 + number / 4
                 figures.append(
-                    figure(
+                    make_figure(
                         system=name,
                         tokenizer=name,
                         label=name,
@@ -83,14 +84,7 @@ def wide(figure: Callable[..., Figure]) -> Callable[..., Report]:
     counts = pd.DataFrame([{"label": name, "dataset": LONG, "failed": 1, "reason": HOSTILE} for name in names])
     facts = RunFacts(tuple(systems), {"psnr": HOSTILE}, (HOSTILE, LONG))
     provenance = {"command": f"toklab run --out {LONG}", "weights": {"model-0": f"sha256:{'0a' * 32}"}, LONG: LONG}
-
-    def build(venue: str = "arxiv", columns: tuple[str, ...] = ()) -> Report:
-        return compose_report(
-            figures, HOSTILE, provenance, accounting=counts, failures=counts, charts=[chart], facts=facts,
-            layout=PaperLayout(venue, columns),
-        )  # fmt: skip
-
-    return build
+    return compose_report(figures, HOSTILE, provenance, accounting=counts, failures=counts, charts=[chart], facts=facts)
 
 
 def _write(report: Report, folder: Path) -> Path:
@@ -113,10 +107,10 @@ def _compile(folder: Path) -> tuple[bytes, str]:
 @needs_tex
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_every_venue_compiles_within_its_margins_to_the_same_bytes(wide: Callable[..., Report], tmp_path: Path) -> None:
-    report, pdf = wide(), b""
+def test_every_venue_compiles_within_its_margins_to_the_same_bytes(wide: Report, tmp_path: Path) -> None:
+    report, pdf = wide, b""
     for venue in VENUES:
-        object.__setattr__(report, "layout", PaperLayout(venue))
+        report = replace(wide, layout=PaperLayout(venue))
         folder = _write(report, tmp_path / venue)
         pdf, log = _compile(folder)
         widths = [float(width) for width in re.findall(r"Overfull \\[hv]box \(([\d.]+)pt", log)]
@@ -135,8 +129,8 @@ def test_every_venue_compiles_within_its_margins_to_the_same_bytes(wide: Callabl
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("bibtex") is None, reason="needs bibtex")
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_bibtex_makes_the_references_anew(wide: Callable[..., Report], tmp_path: Path) -> None:
-    folder = _write(wide(), tmp_path)
+def test_bibtex_makes_the_references_anew(wide: Report, tmp_path: Path) -> None:
+    folder = _write(wide, tmp_path)
     _compile(folder)
     shipped = set(re.findall(r"\\bibitem\{(.*?)\}", (folder / "main.bbl").read_text()))
     done = subprocess.run(["bibtex", "main"], cwd=folder, capture_output=True, text=True, check=False)
@@ -148,8 +142,8 @@ def test_bibtex_makes_the_references_anew(wide: Callable[..., Report], tmp_path:
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:Glyph")
-def test_what_is_cited_is_listed_and_figures_have_truetype(wide: Callable[..., Report]) -> None:
-    files = report_files(wide())
+def test_what_is_cited_is_listed_and_figures_have_truetype(wide: Report) -> None:
+    files = report_files(wide)
     main, listed, bib = (str(files[f"latex/{name}"]) for name in ("main.tex", "main.bbl", "references.bib"))
     assert (main + listed + bib).isascii()
     cited = {key for keys in re.findall(r"\\cite\{(.*?)\}", main) for key in keys.split(",")}

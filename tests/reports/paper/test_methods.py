@@ -6,12 +6,14 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from toklab.bench.statistics.intervals import MIN_BOOTSTRAP_SOURCES
+from toklab.bench.statistics.ratios import MIN_SOURCES
 from toklab.datasets.protocol import load_protocol, protocol_names
 from toklab.reports.paper.bibliography import Bibliography
 from toklab.reports.paper.content import Cite
 from toklab.reports.paper.facts import RunFacts
 from toklab.reports.paper.methods import methods_paragraphs, protocol_in_words
-from toklab.reports.schema import Figure
+from toklab.reports.schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure
 
 
 def _fields(name: str) -> dict[str, str]:
@@ -72,6 +74,10 @@ def test_paragraphs_name_systems_numbers_and_software(figure: Callable[..., Figu
         == "All figures come from toklab 1.2 [toklab], with torch 2.0 and FFmpeg n9, on CPU, 1 threads."
     )
     assert "What is missing" not in text
+
+
+def test_the_limits_that_are_told_are_those_of_the_statistics() -> None:
+    assert (MIN_VIDEOS, MIN_BOOTSTRAP_VIDEOS) == (MIN_SOURCES, MIN_BOOTSTRAP_SOURCES)
 
 
 def test_what_is_missing_is_said(figure: Callable[..., Figure]) -> None:

@@ -40,6 +40,13 @@ def test_variants_of_a_family_that_share_a_regularizer_are_an_ablation(figure: B
     assert "architectures" not in _tables(others, _facts("VidTok"))
 
 
+def test_small_sizes_keep_three_digits(figure: Build) -> None:
+    figures = [figure(tokenizer=name, system=name, value=20.0) for name in ("a", "b")]
+    table = _tables(figures, _facts("a", params=0.00412), _facts("b", params=157.4))["models"]
+    place = [column.heading for column in table.columns].index("Params (M)")
+    assert [row[place] for row in _rows(table)] == ["0.00412", "157"]
+
+
 def test_discrete_regularizers_of_one_system_are_compared(figure: Build) -> None:
     figures = [
         figure(tokenizer=kind, system="S", regularizer=kind, group="discrete", value=20.0)

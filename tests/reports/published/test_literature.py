@@ -5,7 +5,6 @@ from importlib.resources import files
 import pytest
 from toklab.reports.published.literature import (
     other_results,
-    vidtok_sizes,
     vidtok_table1,
     vidtok_variants,
     with_published,
@@ -80,21 +79,6 @@ def test_published_rows_come_for_the_measured_datasets_only(figure, table1):
 def test_the_same_published_figures_twice_are_refused(figure, table1):
     with pytest.raises(TableError, match="twice"):
         with_published([figure(dataset="mcl-jcv", value=30.0)], [*table1, *table1])
-
-
-@pytest.mark.parametrize("table", [2, 5])
-def test_sizes_are_the_printed_ones_each_with_a_card_of_its_own(table):
-    sizes = vidtok_sizes(table)
-    printed = _rows(f"vidtok_table{table}.csv")
-    assert [size.params_m for size in sizes] == [row["params_m"] for row in printed]
-    assert [size.macs_t for size in sizes] == [row.get("macs_t", "") for row in printed]
-    assert len({size.tokenizer for size in sizes}) == len(sizes)
-    assert {size.size for size in sizes} <= {(17, 256, 256), (16, 256, 256)}
-
-
-def test_other_tables_have_no_sizes():
-    with pytest.raises(TableError, match="no published Table 3 with sizes; there are: 1, 2, 5"):
-        vidtok_sizes(3)
 
 
 def test_doubtful_figures_say_why_and_who_says_so():

@@ -52,7 +52,7 @@ def test_what_there_is_not_is_a_dash() -> None:
 
 
 def test_missing_columns_are_named() -> None:
-    with pytest.raises(TableError, match="lack the columns overlap"):
+    with pytest.raises(TableError, match="lacks the columns overlap"):
         rate_delta_table(values({}).drop(columns="overlap"))
 
 

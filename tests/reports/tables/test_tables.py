@@ -92,6 +92,16 @@ def test_across_protocols_marks_every_foreign_figure(figure):
     assert "protocol vidtok (bb)" in table.footnotes[0].text
 
 
+def test_across_protocols_a_row_keeps_to_one_of_two_protocols_of_one_name(figure):
+    rows = [
+        figure(metric=metric, value=value, protocol_hash=digest)
+        for metric, value, digest in (("psnr", 1, "aa"), ("psnr", 2, "bb"), ("ssim", 3, "aa"), ("ssim", 4, "bb"))
+    ]
+    table = build_table(rows, across_protocols=True)
+    found = [[cell.figure.protocol_hash for cell in row.cells if cell.figure] for row in table.sections[0].rows]
+    assert found == [["aa", "aa"], ["bb", "bb"]]
+
+
 def test_unavailable_figures_say_what_brings_them(figures):
     table = build_table(figures)
     cell = _cell(table, "bicubic-4chn", "lpips-vgg")

@@ -126,14 +126,14 @@ function radarDrawing(radar, shown, polygons) {
   return draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Radar chart of ${named}. The figures are in the table.` }, ...parts);
 }
 
-/** Around the chart; an axis without a figure breaks the line. */
-// How far along its axis a value lies, from the worst end, 0, to the best, 1.
+/** How far along its axis a value lies, from the worst end, 0, to the best, 1. */
 function shareOf(value, axis) {
   if (!axis.logarithmic) return (value - axis.worst) / (axis.best - axis.worst);
   if (value <= 0) return axis.best > axis.worst ? 0 : 1;
   return Math.log(value / axis.worst) / Math.log(axis.best / axis.worst);
 }
 
+/** Around the chart; an axis without a figure breaks the line. */
 function outline(points) {
   const print = ([x, y]) => `${x.toFixed(1)},${y.toFixed(1)}`;
   if (points.every(Boolean)) return `M${points.map(print).join("L")}Z`;

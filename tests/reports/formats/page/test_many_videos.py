@@ -7,7 +7,8 @@ import re
 from dataclasses import replace
 
 import pandas as pd
-from page_reports import PROTOCOL_HASH, made_figures, made_report
+from figure_builder import PROTOCOL_HASH
+from page_reports import made_figures, made_report
 from toklab.reports.formats.interface import VIDEO_COLUMNS
 from toklab.reports.formats.page.content import MOST_VIDEO_FIGURES
 from toklab.reports.formats.page.page import PAGE, report_files

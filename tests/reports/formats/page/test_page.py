@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import math
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -129,6 +131,19 @@ def test_the_page_holds_every_figure_with_what_stands_behind_it() -> None:
     place = next(str(index) for index, row in enumerate(content["rows"]) if row["label"] == "system 4")
     psnr = next(figure.value for figure in figures if (figure.label, figure.metric) == ("system 4", "psnr"))
     assert values[place][str(columns["psnr"])] == pytest.approx([psnr, psnr + 0.01], rel=1e-5)
+
+
+def test_an_interval_that_ends_at_zero_is_kept_and_an_open_one_left_out() -> None:
+    ends = {"system 0": (0.0, 1.0), "system 1": (0.0, math.inf)}
+    figures = [
+        replace(figure, low=ends[figure.label][0], high=ends[figure.label][1]) if figure.metric == "flicker" else figure
+        for figure in made_figures(2)
+    ]
+    content = content_of(text_of(report_files(made_report(figures))))
+    place = next(place for place, column in enumerate(content["columns"]) if column["metric"] == "flicker")
+    cells = {row["label"]: row["cells"][place] for row in content["rows"]}
+    assert (cells["system 0"]["low"], cells["system 0"]["high"]) == (0.0, 1.0)
+    assert not {"low", "high"} & set(cells["system 1"])
 
 
 def test_a_hundred_systems_on_thirty_videos_take_less_than_six_megabytes() -> None:

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterator
 
 import pypdfium2
 import pytest
+from figure_builder import demo_figures
 from toklab.reports.formats.interface import Report
 from toklab.reports.formats.typst.document import report_files
 from toklab.reports.report import compose_report
-from toklab.reports.schema import Figure
 
 Pages = list[tuple[str, tuple[float, float], list[tuple[float, float, float, float]]]]
 """Of each page its text, its width and height in points, and the boxes of what is printed: left, bottom, right, top."""
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_pages() -> Callable[[bytes], Pages]:
     """Read a PDF."""
 
@@ -29,12 +29,19 @@ def read_pages() -> Callable[[bytes], Pages]:
     return lambda content: list(page_parts(pypdfium2.PdfDocument(content)))
 
 
-@pytest.fixture
-def without_radar(figures: list[Figure]) -> Report:
+@pytest.fixture(scope="session")
+def without_radar() -> Report:
     """The demo run with two metrics, too few for a radar chart: nothing has to be drawn."""
-    return compose_report([each for each in figures if each.metric in ("psnr", "ssim")], "Demo", {"versions": {"a": 1}})
+    figures = [figure for figure in demo_figures() if figure.metric in ("psnr", "ssim")]
+    return compose_report(figures, "Demo", {"versions": {"a": 1}})
 
 
-@pytest.fixture
-def pages(without_radar: Report, read_pages: Callable[[bytes], Pages]) -> Pages:
-    return read_pages(report_files(without_radar)["report.pdf"])
+@pytest.fixture(scope="session")
+def pdf(without_radar: Report) -> bytes:
+    """The PDF of that report."""
+    return report_files(without_radar)["report.pdf"]
+
+
+@pytest.fixture(scope="session")
+def pages(pdf: bytes, read_pages: Callable[[bytes], Pages]) -> Pages:
+    return read_pages(pdf)

@@ -11,7 +11,7 @@ from toklab.reports.formats.typst.glyphs import visible
 from toklab.reports.report import compose_report
 from toklab.reports.schema import Figure
 
-from .test_document import Pages, ReadPages, assert_inside_the_margins
+from .test_document import Pages, ReadPages, assert_inside_the_margins, words
 
 NAMES = {
     "typst": "#panic() $x^2$ *b* _i_ `c` @ref <label> [x] \\ // /* ~ -- --- ... 'q' \"q\" = == + - 1.",
@@ -43,19 +43,11 @@ def named(figure: Callable[..., Figure], read_pages: ReadPages) -> Callable[[str
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_odd_names_are_printed_as_they_are_inside_the_margins(kind: str, named: Callable[[str], Pages]) -> None:
-    pages = named(NAMES[kind])
+    pages, name = named(NAMES[kind]), NAMES[kind]
     assert_inside_the_margins(pages)
-    if kind != "right to left":
-        text = "".join("".join(text.split()) for text, _, _ in pages)
-        assert "".join(visible(NAMES[kind]).split()) in text
-
-
-def test_spelled_characters_are_explained(named: Callable[[str], Pages]) -> None:
-    explained = "is a character that its fonts lack"
-    assert explained in " ".join(named("视频")[-1][0].split())
-    assert explained not in " ".join(named("video")[-1][0].split())
-
-
-def test_other_scripts_keep_their_letters(named: Callable[[str], Pages]) -> None:
-    text = "".join(text for text, _, _ in named(NAMES["right to left"]))
-    assert set("שלום") <= set(text)
+    text = "".join("".join(text.split()) for text, _, _ in pages)
+    if kind == "right to left":
+        assert set("שלום") <= set(text)
+    else:
+        assert "".join(visible(name).split()) in text
+    assert ("is a character that its fonts lack" in words(pages)) == (visible(name) != name)
