@@ -15,6 +15,11 @@ from types import FrameType
 from typing import Any
 
 Restore = Callable[[], object]
+Float32Precision = tuple[list[bool | None], list[str]]
+"""Whether TF32 is allowed in matrix products and in cuDNN, by torch's older switches; and the precision of everything,
+of matrix products, of convolutions and of recurrent networks, by its newer ones."""
+EXACT: Float32Precision = ([False, False], ["ieee"] * 4)
+"""Float32 and nothing else."""
 
 
 class PluginStopped(RuntimeError):
@@ -95,7 +100,7 @@ def _torch_state() -> Iterator[Restore]:
         _kept(torch.is_grad_enabled, torch.set_grad_enabled),
         _kept(torch.get_num_threads, torch.set_num_threads),
     )
-    yield _kept(lambda: _precision(torch.backends), lambda value: _set_precision(torch.backends, value))
+    yield _kept(lambda: float32_precision(torch.backends), lambda value: set_float32_precision(torch.backends, value))
 
 
 def _set_default_device(torch: Any, device: Any) -> None:
@@ -103,8 +108,8 @@ def _set_default_device(torch: Any, device: Any) -> None:
     torch.set_default_device(None if device.type == "cpu" else device)
 
 
-def _precision(backends: Any) -> tuple[list[bool | None], list[str]]:
-    """Whether TF32 is allowed, by torch's older and newer switches, which contradict each other if one is set."""
+def float32_precision(backends: Any) -> Float32Precision:
+    """What ``torch.backends`` allows instead of float32; ``None`` where the older switches contradict the newer."""
     older: list[bool | None] = []
     for switches in _older_switches(backends):
         try:
@@ -114,7 +119,8 @@ def _precision(backends: Any) -> tuple[list[bool | None], list[str]]:
     return older, [switches.fp32_precision for switches in _newer_switches(backends)]
 
 
-def _set_precision(backends: Any, value: tuple[list[bool | None], list[str]]) -> None:
+def set_float32_precision(backends: Any, value: Float32Precision) -> None:
+    """Set what :func:`float32_precision` gave."""
     for switches, allowed in zip(_older_switches(backends), value[0], strict=True):
         if allowed is not None:
             switches.allow_tf32 = allowed

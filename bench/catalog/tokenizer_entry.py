@@ -164,7 +164,6 @@ class FactoryTokenizer:
 
     @cached_property
     def _facts(self) -> tuple[TokenizerSpec, str]:
-
         from ...tokenizers.interface import InferenceSettings
 
         tokenizer = self.build(InferenceSettings())

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..analysis.run import Run
 from ..analysis.run_document import metric_code_fails, run_document
-from ..execution.runner import RunSummary
+from ..execution.run_summary import RunSummary
 from .output import say, say_json
 from .report import print_next, print_run
 

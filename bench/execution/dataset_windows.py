@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ...datasets.interface import Dataset, FailedClip, VideoSource, Window
@@ -35,33 +35,30 @@ class DatasetWindows:
 
     def count_where(self, holds: Callable[[str, str, Window], bool]) -> int:
         """Windows for which ``holds(source, content_id, window)``, unreadable sources included."""
-        readable = [
-            (p.source.key, p.content_id, window)
-            for p in self.plans
-            if isinstance(p, SourcePlan)
-            for window in p.windows
-        ]
-        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
-        return sum(holds(*item) for item in (*readable, *unreadable))
+        return sum(holds(*item) for item in itertools.chain(self._readable(), self._unreadable()))
 
     def places(self) -> frozenset[tuple[str, int]]:
         """Source and index of every window that can be read."""
-        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
-        return frozenset((plan.source.key, window.index) for plan in plans for window in plan.windows)
+        return frozenset((source, window.index) for source, _, window in self._readable())
 
     def planned(self) -> frozenset[PlannedWindow]:
         """Every window as a plan names it, unreadable sources included."""
-        readable = [(p.source.key, p.content_id, w) for p in self.plans if isinstance(p, SourcePlan) for w in p.windows]
-        unreadable = [(p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip)]
         return frozenset(
             (source, window.index, clip_digest(content_id, window.frame_ids))
-            for source, content_id, window in (*readable, *unreadable)
+            for source, content_id, window in itertools.chain(self._readable(), self._unreadable())
         )
 
     def clips(self) -> list[str]:
-        """Identity of every clip."""
-        plans = [plan for plan in self.plans if isinstance(plan, SourcePlan)]
-        return [clip_identity(plan.content_id, window.frame_ids) for plan in plans for window in plan.windows]
+        """Identity of every clip that can be read."""
+        return [clip_identity(content_id, window.frame_ids) for _, content_id, window in self._readable()]
+
+    def _readable(self) -> Iterator[tuple[str, str, Window]]:
+        """Source, content and window."""
+        plans = (plan for plan in self.plans if isinstance(plan, SourcePlan))
+        return ((plan.source.key, plan.content_id, window) for plan in plans for window in plan.windows)
+
+    def _unreadable(self) -> Iterator[tuple[str, str, Window]]:
+        return ((p.source, p.content_id, p.window) for p in self.plans if isinstance(p, FailedClip))
 
 
 def cut_plans(

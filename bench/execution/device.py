@@ -81,11 +81,6 @@ class Device:
     def __init__(self, torch_device: torch.device):
         self.torch_device = torch_device
 
-    @property
-    def name(self) -> str:
-        """The product's name; empty of a CPU, which torch can't name."""
-        return ""
-
     def timed(self) -> Timed:
         """A block whose work is timed, from a moment at which the device has nothing else to do."""
         return Timed()
@@ -129,11 +124,6 @@ class CudaDevice(Device):
     def __init__(self, torch_device: torch.device):
         super().__init__(torch_device)
         self._copies = torch.cuda.Stream(torch_device)
-
-    @property
-    def name(self) -> str:
-        """The product's name."""
-        return torch.cuda.get_device_name(self.torch_device)
 
     def timed(self) -> Timed:
         """Timed by the GPU's own events, so that what the host does meanwhile doesn't count."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, Window
@@ -20,40 +18,27 @@ from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
 from . import provenance
+from .batches import AS_MANY_AS_FIT, group_batches, windows_that_fit
 from .clip_cutting import clip_length
 from .device import Device, OutOfMemory
 from .engines.row_sink import RowSink, WindowRecord
 from .engines.work_units import Place, WorkUnits
 from .forward import ForwardResult, forward, forward_pieces
-from .long_windows import PIECE_FRAMES, LongClip, PieceMeasurement, gather_pieces
+from .known_windows import KnownWindow
+from .long_windows import LongClip, PieceMeasurement, gather_pieces, piece_frames
 from .look_ahead import Batch, LookAhead
-from .options import MOST_WINDOWS
 from .progress import Progress
+from .reconstruction_checks import NonFiniteReconstruction, are_finite, describe_non_finite
 from .reconstructions import ReconstructionKeeper
 from .supervision import Supervision
 
-AS_MANY_AS_FIT = 0
-"""Batch size: as many windows as fit the device's memory."""
-MEMORY_SHARE = 0.8
-"""Of the free memory, a batch that is sized by it takes at most so much."""
-
 
 @dataclass(frozen=True)
-class KnownWindow:
-    """What the ledger already has of a window."""
+class _FailedPass:
+    """A forward pass without a result."""
 
-    row: Row
-    failures: Mapping[str, str]
-    """Key of each measurement, and why it failed; empty for those that didn't."""
-
-    @property
-    def measurements(self) -> frozenset[str]:
-        """Keys of what was measured, with or without success."""
-        return frozenset(self.failures)
-
-    def is_current(self, content_id: str, window: Window) -> bool:
-        """Whether the row was computed from these very frames."""
-        return self.row.content_id == content_id and self.row.frame_ids == window.frame_ids
+    reason: str
+    lacks_memory: bool
 
 
 @dataclass
@@ -86,7 +71,7 @@ class Evaluation:
     on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
     versions: Mapping[str, str] = field(default_factory=lambda: provenance.package_versions())
-    """Of packages, by name; features of references are kept by that of the reader's."""
+    """Versions of packages, by name: features of references are kept by that of the package that decoded them."""
     faulty_metrics: set[str] = field(default_factory=set)
     """Names of metrics whose own code fails on a window."""
     worker: str = ""
@@ -145,35 +130,15 @@ class Evaluation:
         return piece_frames(tokenizer, self.metrics, self.protocol)
 
     def _staged(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[Batch | FailedClip | LongClip]:
-        for item in self._batches(stream):
+        for item in group_batches(stream, self.units):
             yield Batch.of(item, self.device) if isinstance(item, list) else item
 
     @property
     def largest_batch(self) -> int:
         """Windows in a forward pass, as far as that is known: the most of those scored before, else 1."""
-        sizes = [int(known.row.timing.get("batch_size", 1)) for known in self.known.values()]
-        return self.batch_size or max(sizes, default=1)
-
-    def _batches(self, stream: Iterable[Clip | FailedClip | LongClip]) -> Iterator[list[Clip] | FailedClip | LongClip]:
-        pending: list[Clip] = []
-        missing: set[tuple[str, int]] = set()
-        current: object = None
-        for item in stream:
-            first = item.first if isinstance(item, LongClip) else item
-            place = (first.source, first.window.index)
-            if (batch := self.units.batch_of(*place)) is None or batch != current:
-                yield from _of_one_shape(pending)
-                pending, current = [], batch
-                missing = {(source, window.index) for source, _, window in self.units.batch(*place)}
-            missing.discard(place)
-            if isinstance(item, Clip):
-                pending.append(item)
-            else:
-                yield item
-            if not missing:
-                yield from _of_one_shape(pending)
-                pending = []
-        yield from _of_one_shape(pending)
+        if self.batch_size != AS_MANY_AS_FIT:
+            return self.batch_size
+        return max((int(known.row.timing.get("batch_size", 1)) for known in self.known.values()), default=1)
 
     def _is_done(self, clip: Clip | FailedClip) -> bool:
         return self.needs_nothing(clip.source, clip.content_id, clip.window)
@@ -187,62 +152,86 @@ class Evaluation:
             return
         self._note(clips)
         yield
+        result = self._forward(tokenizer, batch, items)
+        if isinstance(result, _FailedPass):
+            yield from self._evaluate_smaller(tokenizer, clips, result, items)
+            return
+        self.sink.forward_is_over()
+        yield
+        timing = {**result.timing, "warm": float(self._warm)}
+        self._warm = True
+        finite = are_finite(result.reconstruction)
+        records: list[WindowRecord] = []
+        wanted = [index for index, clip in enumerate(clips) if not self._is_done(clip)]
+        for index in wanted:
+            if finite[index]:
+                records += self._measured(tokenizer, clips[index], result, index, timing)
+            else:
+                reason = describe_non_finite(result.reconstruction[index])
+                records.append(self.row(clips[index], status="failed", reason=reason))
+        self.sink.record(*records)
+        self.progress.advance(len(wanted), sum(isinstance(one, Row) and one.status == "failed" for one in records))
+
+    def _forward(self, tokenizer: VideoTokenizer, batch: Batch, items: LookAhead) -> ForwardResult | _FailedPass:
+        """Encode and decode a batch while the next one is fetched; the first pass may decide the batch size."""
         used = self.device.used_bytes()
-        is_measured = self.batch_size == AS_MANY_AS_FIT
+        decides_batch_size = self.batch_size == AS_MANY_AS_FIT
 
         def fetch() -> None:
             with self.supervision.waiting():
                 items.fetch()
 
-        meanwhile = fetch if self.device.copies_ahead and not is_measured else None
+        # A batch that is copied ahead would lessen the memory by which the size is decided.
+        meanwhile = fetch if self.device.copies_ahead and not decides_batch_size else None
         try:
             with self.supervision.forward():
-                result = forward(tokenizer, clips, self.device, staged=batch.staged, meanwhile=meanwhile)
+                result = forward(tokenizer, list(batch.clips), self.device, staged=batch.staged, meanwhile=meanwhile)
         except Exception as error:
-            result, reason, lacks_memory = None, _reason(error), isinstance(error, OutOfMemory)
+            failed = _FailedPass(_reason(error), isinstance(error, OutOfMemory))
         else:
-            reason, lacks_memory = "", False
+            if decides_batch_size:
+                self.batch_size = windows_that_fit(used, result.timing.get("peak_bytes"), self.device.free_bytes())
+                self.progress.message(f"{self.batch_size} windows a batch")
+            return result
         # Outside the handler, whose error holds on to the tensors of the failed pass.
-        if lacks_memory:
+        if failed.lacks_memory:
             items.drop_copy()
             self.device.release()
-        if result is None:
-            if len(clips) == 1:
-                self._commit_failure(clips[0], reason)
-            elif lacks_memory:
-                self.batch_size = max(1, len(clips) // 2)
-                self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
-                yield from self._evaluate_parts(tokenizer, clips, items)
-            else:
-                for clip in clips:
-                    if not self._is_done(clip):
-                        yield from self._evaluate(tokenizer, Batch.of([clip], self.device), items)
-                        yield
-            return
-        if is_measured:
-            self.batch_size = windows_that_fit(used, result.timing.get("peak_bytes"), self.device.free_bytes())
-            self.progress.message(f"{self.batch_size} windows a batch")
-        self.sink.forward_is_over()
-        yield
-        timing = {**result.timing, "warm": float(self._warm)}
-        self._warm = True
-        finite = _are_finite(result.reconstruction)
-        records: list[WindowRecord] = []
-        wanted = [index for index, clip in enumerate(clips) if not self._is_done(clip)]
-        for index in wanted:
-            if not finite[index]:
-                reason = _describe_non_finite(result.reconstruction[index])
-                records.append(self.row(clips[index], status="failed", reason=reason))
-                continue
-            try:
-                window = self._window_batch(tokenizer, result, index)
-            except Exception as error:
-                # An encoding may hold anything at all.
-                records.append(self.row(clips[index], status="failed", reason=_reason(error)))
-                continue
-            records += self._scored(clips[index], window, timing)
-        self.sink.record(*records)
-        self.progress.advance(len(wanted), sum(isinstance(one, Row) and one.status == "failed" for one in records))
+        return failed
+
+    def _evaluate_smaller(
+        self, tokenizer: VideoTokenizer, clips: list[Clip], failed: _FailedPass, items: LookAhead
+    ) -> Iterator[None]:
+        """Compute a batch whose pass failed in halves, where memory ran out, or else window by window."""
+        if len(clips) == 1:
+            self._commit_failure(clips[0], failed.reason)
+        elif failed.lacks_memory:
+            self.batch_size = max(1, len(clips) // 2)
+            self.progress.message(f"out of memory at {len(clips)} windows a batch: going on with {self.batch_size}")
+            yield from self._evaluate_parts(tokenizer, clips, items)
+        else:
+            for clip in clips:
+                if not self._is_done(clip):
+                    yield from self._evaluate(tokenizer, Batch.of([clip], self.device), items)
+                    yield
+
+    def _measured(
+        self, tokenizer: VideoTokenizer, clip: Clip, result: ForwardResult, index: int, timing: dict[str, float]
+    ) -> list[WindowRecord]:
+        """What is to be kept of one window of a batch: its measurements, or why there are none."""
+        try:
+            window = self._window_batch(tokenizer, result, index)
+        except Exception as error:
+            # An encoding may hold anything at all.
+            return [self.row(clip, status="failed", reason=_reason(error))]
+        records: list[Measurement | ReferenceMeasurement] = []
+        for metric in self._wanted(clip):
+            measurement = self._piece_measurement(metric, clip)
+            measurement.add(window)
+            records += self._records(measurement, clip)
+        with self.keeper.open(clip) as keep:
+            keep(window)
+        return self._with_row(clip, timing, records, clip.note)
 
     def _evaluate_parts(self, tokenizer: VideoTokenizer, clips: list[Clip], items: LookAhead) -> Iterator[None]:
         """Compute clips, so many at a time as the batch size then says: a part may change it."""
@@ -261,8 +250,8 @@ class Evaluation:
         try:
             with self.keeper.open(clip.first) as keep:
                 for result in forward_pieces(tokenizer, clip, self.device, self.supervision):
-                    if not all(_are_finite(result.reconstruction)):
-                        raise NonFiniteReconstruction(_describe_non_finite(result.reconstruction[0], num_scored))
+                    if not all(are_finite(result.reconstruction)):
+                        raise NonFiniteReconstruction(describe_non_finite(result.reconstruction[0], num_scored))
                     batch = self._window_batch(tokenizer, result, 0)
                     for measurement in measured:
                         measurement.add(batch)
@@ -316,17 +305,6 @@ class Evaluation:
             worker=self.worker,
         )
 
-    def _scored(self, clip: Clip, batch: WindowBatch, timing: dict[str, float]) -> list[WindowRecord]:
-        """What is to be kept of a window that came whole."""
-        records: list[Measurement | ReferenceMeasurement] = []
-        for metric in self._wanted(clip):
-            measurement = self._piece_measurement(metric, clip)
-            measurement.add(batch)
-            records += self._records(measurement, clip)
-        with self.keeper.open(clip) as keep:
-            keep(batch)
-        return self._with_row(clip, timing, records, clip.note)
-
     def _known(self, clip: Clip) -> KnownWindow | None:
         known = self.known.get((clip.source, clip.window.index))
         return known if known is not None and known.is_current(clip.content_id, clip.window) else None
@@ -376,41 +354,8 @@ class Evaluation:
         return reference_identity(clip.content_id, clip.window.frame_ids, self.protocol.hash, reader)
 
 
-def windows_that_fit(used: int | None, peak: float | None, free: int | None) -> int:
-    """Windows whose forward pass fits the memory of a device together; 1 where that isn't known, as on a CPU.
-
-    Args:
-        used: bytes that were in use before the pass of one window.
-        peak: most bytes in use during it.
-        free: bytes that are free after it.
-    """
-    if used is None or peak is None or free is None or peak <= used:
-        return 1
-    return max(1, min(MOST_WINDOWS, int(MEMORY_SHARE * free / (peak - used))))
-
-
-def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol: Protocol) -> int | None:
-    """Frames in which a stream should give long windows; ``None`` if they must come whole.
-
-    They come in pieces where the tokenizer works in chunks, and every metric is piecewise or takes clips.
-    """
-    streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
-    takes_pieces = [metric.piecewise or clip_length(metric, protocol) for metric in metrics]
-    return PIECE_FRAMES if streams and all(takes_pieces) else None
-
-
-def _of_one_shape(clips: Sequence[Clip]) -> Iterator[list[Clip]]:
-    """Clips of a batch that can be stacked, in order."""
-    for _, group in itertools.groupby(clips, key=lambda clip: clip.video.shape):
-        yield list(group)
-
-
 def _round_to_uint8(video: Tensor) -> Tensor:
     return ((video + 1) * 127.5).round() / 127.5 - 1
-
-
-class NonFiniteReconstruction(ValueError):
-    """A reconstruction with values that aren't numbers, or infinite."""
 
 
 def _reason(error: Exception) -> str:
@@ -419,15 +364,3 @@ def _reason(error: Exception) -> str:
     if isinstance(error, (UnreadableVideo, NonFiniteReconstruction)):
         return str(error)
     return describe(error)
-
-
-def _are_finite(reconstruction: Tensor) -> list[bool]:
-    """Whether each clip of (B, 3, T, H, W) is without NaN and infinite values; both show in its extremes."""
-    extremes = torch.stack([torch.stack(clip.aminmax()) for clip in reconstruction])
-    return extremes.isfinite().all(dim=1).tolist()
-
-
-def _describe_non_finite(reconstruction: Tensor, start: int = 0) -> str:
-    bad = ~reconstruction.isfinite()
-    frames = (bad.any(dim=0).flatten(1).any(dim=1).nonzero().flatten() + start).tolist()
-    return f"the reconstruction holds {int(bad.sum())} NaN or infinite values, in frames {frames[:5]}"

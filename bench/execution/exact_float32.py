@@ -7,13 +7,15 @@ from contextlib import contextmanager
 
 import torch
 
+from ..catalog.plugin_code import EXACT, float32_precision, set_float32_precision
+
 
 @contextmanager
 def exact_float32() -> Iterator[None]:
-    """TF32 is off inside."""
-    matmul, cudnn = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    """TF32 is off inside, whichever of torch's switches had allowed it; afterwards they are as before."""
+    before = float32_precision(torch.backends)
+    set_float32_precision(torch.backends, EXACT)
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = matmul, cudnn
+        set_float32_precision(torch.backends, before)

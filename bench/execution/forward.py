@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TypeVar
 
@@ -19,6 +19,7 @@ from ..catalog.plugin_code import plugin_code
 from ..planning.cell import noise_seed
 from .device import Device, OutOfMemory, Staged, is_out_of_memory
 from .long_windows import LongClip
+from .reconstruction_checks import RuleBroken, check_reconstruction, check_untouched
 from .supervision import Supervision
 
 Item = TypeVar("Item")
@@ -31,10 +32,6 @@ class _End(Enum):
 
 
 _END = _End.END
-
-
-class RuleBroken(ValueError):
-    """What a tokenizer did to its input, or gave back, that makes its figures worthless."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +58,8 @@ def _memory_errors_as_out_of_memory(device: Device) -> Iterator[None]:
     except (RuntimeError, MemoryError) as error:
         if is_out_of_memory(error):
             device.release()
-            raise OutOfMemory(str(error).splitlines()[0]) from error
+            # Python's own MemoryError says nothing.
+            raise OutOfMemory((str(error) or type(error).__name__).splitlines()[0]) from error
         raise
 
 
@@ -138,64 +136,104 @@ def forward_pieces(
 
     Raises:
         OutOfMemory: if a piece doesn't fit.
-        RuleBroken: as :func:`forward`.
+        RuleBroken: as :func:`forward`, and if a code belongs to no frames.
         UnreadableVideo: if a piece can't be decoded.
     """
-    references: list[Tensor] = []
-    given: list[Tensor] = []
-    encodings: deque[Encoded] = deque()
-    num_tokens = 0
-
     watched = supervision or Supervision()
+    device.reset_peak()
+    under_way = _UnderWay(device)
+    source = _Stopwatch(under_way.stage(_each_within(watched.waiting, clip.pieces())), device)
+    with _model_code(watched):
+        encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
+        decoder = _Stopwatch(tokenizer.decode_stream(under_way.note(encoder)), device)
+    with _memory_errors_as_out_of_memory(device):
+        for reconstruction in _each_within(lambda: _model_code(watched), decoder):
+            reference, encoded = under_way.take(reconstruction)
+            seconds = (encoder.seconds - source.seconds, decoder.seconds - encoder.seconds)
+            timing = _timing(*seconds, 1, under_way.num_tokens, device.peak_bytes())
+            yield ForwardResult(reference, reconstruction, encoded, timing)
+        under_way.check_empty()
 
-    def decoded() -> Iterator[Tensor]:
-        pieces = clip.pieces()
-        while True:
-            with watched.waiting():
-                piece = next(pieces, None)
-            if piece is None:
-                return
-            yield piece
 
-    def frames() -> Iterator[Tensor]:
-        for piece in decoded():
-            references.append(device.stage([piece]).take())
-            given.append(references[-1].clone())
-            yield given[-1]
+class _UnderWay:
+    """What a stream was given of a window, or gave, and isn't in a result yet."""
 
-    def noted(stream: Iterable[Encoded]) -> Iterator[Encoded]:
-        nonlocal num_tokens
-        for encoded in stream:
-            num_tokens += encoded.num_tokens
-            encodings.append(encoded)
+    def __init__(self, device: Device):
+        self.num_tokens = 0
+        """Of the window so far."""
+        self._device = device
+        self._references: list[Tensor] = []
+        self._given: list[Tensor] = []
+        self._encodings: deque[Encoded] = deque()
+        self._last: Encoded | None = None
+
+    def stage(self, pieces: Iterable[Tensor]) -> Iterator[Tensor]:
+        """Copies on the device (1, C, t, H, W) of pieces (C, t, H, W), for the tokenizer."""
+        for piece in pieces:
+            self._references.append(self._device.stage([piece]).take())
+            self._given.append(self._references[-1].clone())
+            yield self._given[-1]
+
+    def note(self, encodings: Iterable[Encoded]) -> Iterator[Encoded]:
+        """Pass encodings on."""
+        for encoded in encodings:
+            self.num_tokens += encoded.num_tokens
+            self._encodings.append(encoded)
+            self._last = encoded
             yield encoded
 
-    device.reset_peak()
-    source = _Stopwatch(frames(), device)
-    with plugin_code(), watched.forward():
-        encoder = _Stopwatch(tokenizer.encode_stream(source, [_noise_generator(tokenizer, clip.first)]), device)
-        decoder = _Stopwatch(tokenizer.decode_stream(noted(encoder)), device)
+    def take(self, reconstruction: Tensor) -> tuple[Tensor, Encoded]:
+        """Reference and encoding of a piece; the encoding holds nothing where all of it came with earlier pieces.
 
-    def reconstructed() -> Iterator[Tensor]:
-        while True:
-            with plugin_code(), watched.forward():
-                piece = next(decoder, None)
-            if piece is None:
-                return
-            yield piece
+        Raises:
+            RuleBroken: as :func:`forward`.
+        """
+        reference, copies = torch.cat(self._references, 2), torch.cat(self._given, 2)
+        num_frames = reconstruction.shape[2]
+        check_untouched(copies[:, :, :num_frames], reference[:, :, :num_frames])
+        for piece in self._given:
+            check_reconstruction(reconstruction, piece)
+        self._references = [reference[:, :, num_frames:]]
+        self._given = [copies[:, :, num_frames:]]
+        assert self._last is not None
+        encoded = self._encodings.popleft() if self._encodings else _nothing_of(self._last)
+        return reference[:, :, :num_frames], encoded
 
-    with _memory_errors_as_out_of_memory(device):
-        for reconstruction in reconstructed():
-            reference, copies = torch.cat(references, 2), torch.cat(given, 2)
-            num_frames = reconstruction.shape[2]
-            check_untouched(copies[:, :, :num_frames], reference[:, :, :num_frames])
-            for piece in given:
-                check_reconstruction(reconstruction, piece)
-            references[:] = [reference[:, :, num_frames:]]
-            given[:] = [copies[:, :, num_frames:]]
-            seconds = (encoder.seconds - source.seconds, decoder.seconds - encoder.seconds)
-            timing = _timing(*seconds, 1, num_tokens, device.peak_bytes())
-            yield ForwardResult(reference[:, :, :num_frames], reconstruction, encodings.popleft(), timing)
+    def check_empty(self) -> None:
+        """Raise :class:`RuleBroken` if the window has ended and some encodings are in no result."""
+        if self._encodings:
+            raise RuleBroken(
+                f"the stream encoded {len(self._encodings)} pieces more than it decoded, so that their codes belong to "
+                "no frames; decode at least one piece for each that is encoded"
+            )
+
+
+def _nothing_of(encoded: Encoded) -> Encoded:
+    """An encoding like another one, of no latent and no code."""
+    return replace(
+        encoded,
+        latents=None if encoded.latents is None else encoded.latents[:, :, :0],
+        codes=tuple(codes[:, :0] for codes in encoded.codes),
+        kl_nats=None if encoded.kl_nats is None else torch.zeros_like(encoded.kl_nats),
+        num_frames=0,
+    )
+
+
+@contextmanager
+def _model_code(supervision: Supervision) -> Iterator[None]:
+    """The tokenizer's code runs inside."""
+    with plugin_code(), supervision.forward():
+        yield
+
+
+def _each_within(context: Callable[[], AbstractContextManager[None]], items: Iterator[Item]) -> Iterator[Item]:
+    """Items, each asked for inside a context of its own."""
+    while True:
+        with context():
+            item = next(items, _END)
+        if isinstance(item, _End):
+            return
+        yield item
 
 
 @contextmanager
@@ -206,20 +244,6 @@ def _told_rates(tokenizer: VideoTokenizer, rates: list[float]) -> Iterator[None]
         yield
     finally:
         tokenizer.clip_fps = ()
-
-
-def check_untouched(given: Tensor, reference: Tensor) -> None:
-    """Raise :class:`RuleBroken` if a tokenizer changed the clips that it was given a copy of."""
-    if not torch.equal(given, reference):
-        raise RuleBroken("the tokenizer changed the clip that it was given; work on a copy, as with video = video * 2")
-
-
-def check_reconstruction(reconstruction: Tensor, given: Tensor) -> None:
-    """Raise :class:`RuleBroken` unless a reconstruction is on its clip's device and in memory of its own."""
-    if reconstruction.device != given.device:
-        raise RuleBroken(f"the reconstruction is on {reconstruction.device}, the clip on {given.device}")
-    if reconstruction.untyped_storage().data_ptr() == given.untyped_storage().data_ptr():
-        raise RuleBroken("the reconstruction shares its memory with the clip; return a tensor of its own")
 
 
 class _Stopwatch(Iterator[Item]):

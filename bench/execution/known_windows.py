@@ -3,13 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
+from ...datasets.interface import Window
 from ..ledger.columns import MeasurementColumns
-from .evaluation import KnownWindow
+from ..ledger.records import Row
+
+
+@dataclass(frozen=True)
+class KnownWindow:
+    """What the ledger already has of a window."""
+
+    row: Row
+    failures: Mapping[str, str]
+    """Key of each measurement, and why it failed; empty for those that didn't."""
+
+    @property
+    def measurements(self) -> frozenset[str]:
+        """Keys of what was measured, with or without success."""
+        return frozenset(self.failures)
+
+    def is_current(self, content_id: str, window: Window) -> bool:
+        """Whether the row was computed from these very frames."""
+        return self.row.content_id == content_id and self.row.frame_ids == window.frame_ids
 
 
 class KnownWindows(Mapping[tuple[str, int], KnownWindow]):
-    """The windows of a cell by key, each made when it is asked for."""
+    """The windows of a cell by source and index, each made when it is asked for."""
 
     def __init__(self, contents: MeasurementColumns):
         self._contents = contents

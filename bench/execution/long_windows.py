@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from torch import Tensor
 
 from ...datasets.interface import Clip, FailedClip, UnreadableVideo
+from ...datasets.protocol import Protocol
+from ...tokenizers.interface import VideoTokenizer
+from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.broken_metric import failure_reason, metric_code
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
-from .clip_cutting import ClipCutter
+from .clip_cutting import ClipCutter, clip_length
 
 PIECE_FRAMES = 64
 """Frames of a long window that are decoded at once; shorter windows come whole."""
 JOINED_PIECES = 64
 """So many pieces' arrays are put together at a time, so that sparse counts don't pile up."""
+
+
+def piece_frames(tokenizer: VideoTokenizer, metrics: Sequence[Metric], protocol: Protocol) -> int | None:
+    """Frames in which a stream should give long windows; ``None`` if they must come whole.
+
+    They come in pieces where the tokenizer works in chunks, and every metric is piecewise or takes clips.
+    """
+    streams = isinstance(tokenizer, StreamingTokenizer) and tokenizer.can_stream
+    takes_pieces = [metric.piecewise or clip_length(metric, protocol) for metric in metrics]
+    return PIECE_FRAMES if streams and all(takes_pieces) else None
 
 
 class LongClip:

@@ -225,7 +225,7 @@ class Preparation:
             with metric_code(metric.name, "applies_to"):
                 return metric.applies_to(spec)
         except Exception as error:
-            # As above.
+            # A plugin's metric may raise anything at all.
             self._metrics[metric.name] = code_fails(error)
             return False
 

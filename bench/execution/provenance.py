@@ -111,7 +111,7 @@ def run_identity() -> str:
 
 
 def collect(device: torch.device) -> dict[str, Any]:
-    """Everything a reader needs to know of an invocation."""
+    """Everything a reader needs to know of an invocation; to be asked with torch's switches set as models run."""
     return {
         "versions": package_versions(),
         "python": platform.python_version(),

@@ -18,7 +18,6 @@ from ..catalog.plugin_code import describe
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..ledger.in_flight import forget_in_flight, read_in_flight, write_in_flight
 from ..ledger.ledger import Ledger, LedgerError
-from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, RunRecord
 from ..planning.cell import Cell
 from . import provenance
@@ -30,13 +29,16 @@ from .engines.local import LocalEngine
 from .engines.open_cell import Engine, OpenCell, RunContext
 from .engines.row_sink import LedgerSink
 from .engines.work_units import WorkUnits
-from .evaluation import Evaluation, piece_frames
+from .evaluation import Evaluation
 from .exact_float32 import exact_float32
 from .known_windows import KnownWindows
+from .long_windows import piece_frames
 from .options import RunOptions
 from .preparation import CLIP_CACHE_FOLDER, OpenDataset, Preparation, open_registered
 from .progress import Progress
 from .reconstructions import ReconstructionKeeper, choose_windows, remove_unfinished
+from .run_summary import RunSummary
+from .speed_records import SpeedRecords
 from .supervision import BUILDING, Supervision
 from .throughput_pass import ThroughputPass
 
@@ -50,21 +52,6 @@ class TokenizerSource(TypingProtocol):
     def entry(self, name: str) -> TokenizerEntry:
         """The tokenizer of a name."""
         ...
-
-
-@dataclass(frozen=True)
-class RunSummary:
-    """What a run came to."""
-
-    failed_cells: int
-    failed_windows: int
-    broken_metrics: int = 0
-    """Metrics whose own code fails."""
-
-    @property
-    def exit_code(self) -> int:
-        """1 where anything failed, else 0."""
-        return 1 if self.failed_cells or self.failed_windows or self.broken_metrics else 0
 
 
 @dataclass
@@ -114,25 +101,24 @@ class Runner:
 
     def run(self, cells: Sequence[Cell]) -> RunSummary:
         """Run every cell; a cell that can't run is recorded as failed, and the others go on."""
-        record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", provenance.collect(self.device))
+        with exact_float32():
+            found = provenance.collect(self.device)
+        record = RunRecord(provenance.run_identity(), provenance.utc_now(), "", found)
         self.ledger.record(record)
         self._forget_unfinished()
         remove_unfinished(self.ledger.folder)
         cache_folder = self.ledger.folder / CLIP_CACHE_FOLDER
         self._preparation.share_clips(cache_folder, cells)
         timing = ThroughputPass(
-            self.ledger,
+            SpeedRecords(self.ledger, provenance.machine_identity(self.device), record.run_id),
             self._preparation,
             self._computing,
             self.progress.message,
-            provenance.machine_identity(self.device),
-            record.run_id,
             self.options.timing_s,
             self.supervision,
             untimed=self._engine.untimed,
         )
-        finished: list[CellRecord] = []
-        run = _Run(record, timing, finished)
+        run = _Run(record, timing, [])
         context = RunContext(self.ledger, self._preparation, self.progress, record.run_id)
         try:
             with exact_float32():
@@ -148,9 +134,8 @@ class Runner:
             self.progress.message(f"timing took {timing.spent_s:.1f} s")
         shutil.rmtree(cache_folder, ignore_errors=True)
         self.ledger.record(replace(run.record, finished=provenance.utc_now()))
-        failed_windows = sum(self._num_failed(cell) for cell in finished if cell.status == "finished")
         broken = self._faulty_metrics | self._preparation.broken_metrics | timing.failed_metrics
-        return RunSummary(sum(cell.status == "failed" for cell in finished), failed_windows, len(broken))
+        return RunSummary.of(self.ledger, run.finished, len(broken))
 
     def _forget_unfinished(self) -> None:
         """Drop the note that a killed run left, unless it is this run's own: its windows are computed again."""
@@ -165,12 +150,6 @@ class Runner:
         cell_id = self.supervision.past.settled.get(str(number))
         return self.ledger.cell(cell_id) if cell_id else None
 
-    def _num_failed(self, cell: CellRecord) -> int:
-        """Planned windows that have no score, for whatever reason."""
-        rows, plan = self.ledger.columns(cell.cell_id).rows, read_plan(self.ledger.folder, cell.cell_id)
-        scored = rows.is_scored if plan is None else rows.is_scored & plan.names(rows)
-        return cell.planned - int(scored.sum())
-
     def _open_cells(self, cells: Sequence[Cell], run: _Run) -> Iterator[OpenCell]:
         """The cells that can run, each opened when the engine asks for it; the others are finished at once."""
         for number, cell in enumerate(cells, start=1):
@@ -178,7 +157,7 @@ class Runner:
             if known := self._settled(number):
                 run.finished.append(known)
                 if known.status == "finished":
-                    self._time_settled(cell, known.cell_id, run.record.run_id, number, run.timing)
+                    self._time_settled(cell, known.cell_id, number, len(cells), run)
                 self.supervision.tell(settled=known.cell_id)
                 continue
             opened = self._open(cell, run.record.run_id, number, len(cells))
@@ -199,7 +178,8 @@ class Runner:
         tokenizer = None
         try:
             with self.supervision.step(BUILDING):
-                cell_id = cell.identity(entry.identity, weights := entry.weights_identity())
+                weights = entry.weights_identity()
+                cell_id = cell.identity(entry.identity, weights)
                 spec = entry.spec()
             windows = self._preparation.windows(cell, spec)
             self._books.forget_stale_rows(cell_id, windows)
@@ -210,6 +190,7 @@ class Runner:
                 if done < windows.count:
                     with self.supervision.step(BUILDING):
                         tokenizer = entry.build(cell.settings, self.device)
+                        # Tokenizer and metrics are asked how they take windows: where that fails, this cell does.
                         evaluation.piece_frames(tokenizer)
         except LedgerError:
             raise
@@ -235,9 +216,7 @@ class Runner:
             record = self.ledger.update_cell(cell_id, status="failed", reason=reason, hint=hint)
         else:
             record = self.ledger.update_cell(cell_id, status="finished")
-            self._time_later(
-                opened.cell, opened.number, opened.entry, opened.spec, opened.windows, opened.evaluation, run.timing
-            )
+            self._time_later(opened, run.timing)
         self._settle(record, opened.number, run)
 
     def _settle(self, cell: CellRecord, number: int, run: _Run) -> None:
@@ -249,7 +228,7 @@ class Runner:
         self.supervision.tell(cell=number)
         self.supervision.tell(settled=cell.cell_id)
 
-    def _time_settled(self, cell: Cell, cell_id: str, run_id: str, number: int, timing: ThroughputPass) -> None:
+    def _time_settled(self, cell: Cell, cell_id: str, number: int, of: int, run: _Run) -> None:
         """Time a cell later whose windows an earlier process of this run scored."""
         if str(number) in self.supervision.past.ended_in:
             return
@@ -258,40 +237,33 @@ class Runner:
             with self.supervision.step(BUILDING):
                 spec = entry.spec()
             windows = self._preparation.windows(cell, spec)
-            evaluation = self._evaluation(cell, cell_id, spec, windows, run_id)
+            evaluation = self._evaluation(cell, cell_id, spec, windows, run.record.run_id)
         except LedgerError:
             raise
         except Exception as error:
             # A plugin's tokenizer or dataset that was opened before may still raise anything at all.
             self.progress.message(f"{cell.label}: the throughput pass failed: {describe(error)}")
-            timing.failed_metrics |= set(cell.metrics)
+            run.timing.failed_metrics |= set(cell.metrics)
         else:
-            self._time_later(cell, number, entry, spec, windows, evaluation, timing)
+            opened = OpenCell(cell, number, of, entry, spec, windows, evaluation, windows.count)
+            self._time_later(opened, run.timing)
 
-    def _time_later(
-        self,
-        cell: Cell,
-        number: int,
-        entry: TokenizerEntry,
-        spec: TokenizerSpec,
-        windows: DatasetWindows,
-        evaluation: Evaluation,
-        timing: ThroughputPass,
-    ) -> None:
+    def _time_later(self, opened: OpenCell, timing: ThroughputPass) -> None:
         """Have a cell timed after the windows of all cells, if it is due."""
-        usable = self._books.usable_metrics(cell, spec)
-        if not timing.is_due(usable, windows, {key: known.measurements for key, known in evaluation.known.items()}):
+        cell, entry, evaluation = opened.cell, opened.entry, opened.evaluation
+        usable = self._books.usable_metrics(cell, opened.spec)
+        if not timing.is_due(usable, opened.windows, evaluation.known):
             return
         metrics, protocol = evaluation.metrics, cell.protocol
         timing.add(
             DueCell(
                 cell,
                 evaluation.cell_id,
-                number,
-                spec.comparison_group,
+                opened.number,
+                opened.spec.comparison_group,
                 lambda: entry.build(cell.settings, self.device),
                 usable,
-                windows,
+                opened.windows,
                 evaluation.largest_batch,
                 lambda tokenizer: piece_frames(tokenizer, metrics, protocol),
             )

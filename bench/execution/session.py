@@ -18,7 +18,8 @@ from ..planning.suite import Suite, write_suite
 from .engines.ray_cluster import EngineOptions
 from .options import RunOptions
 from .progress import Progress, SilentProgress
-from .runner import Runner, RunSummary
+from .run_summary import RunSummary
+from .runner import Runner
 from .supervision import PLANNING, Supervision, absolute
 from .terminal_progress import ErrorProgress, TerminalProgress
 

@@ -22,8 +22,10 @@ from ..catalog.catalog import tokenizers
 from ..metrics.psnr import FramePsnr, decibels, frame_mse
 from ..planning.suite import parse_assignments
 from .device import Device, open_device
+from .exact_float32 import exact_float32
 from .forward import forward
 from .options import resolve_device
+from .reconstruction_checks import NonFiniteReconstruction, are_finite, describe_non_finite
 from .reconstructions import to_uint8
 from .side_by_side_page import SideBySidePage
 
@@ -33,11 +35,14 @@ CONTAINERS = (".mp4", ".mkv", ".mov")
 
 @dataclass(frozen=True)
 class _ShownWindow:
-    """The frames of a window: uint8 RGB, (T, H, W, 3)."""
+    """The frames of a window: uint8 RGB, (T, H, W, 3), without those that only fill it up."""
 
+    fps: float
     reference: np.ndarray
     made: dict[str, np.ndarray]
     """By the tokenizer's name."""
+    psnr: dict[str, list[float]]
+    """dB of each frame, by the tokenizer's name."""
 
 
 def reconstruct_side_by_side(
@@ -65,6 +70,7 @@ def reconstruct_side_by_side(
 
     Raises:
         UnreadableVideo: if the video isn't there or can't be read.
+        NonFiniteReconstruction: if a tokenizer makes NaN or infinite values of it.
         ValueError: (a subclass) if ``out`` isn't named like a video, or a tokenizer, setting or device is unknown.
     """
     if out.suffix.lower() not in CONTAINERS:
@@ -78,25 +84,22 @@ def reconstruct_side_by_side(
     built = {name: catalog.entry(name).build(inference, chosen.torch_device) for name in names}
     protocol = load_protocol("vidtok").derive(height=size[0], width=size[1])
     causal = all(tokenizer.spec.causal for tokenizer in built.values())
-    windows: list[_ShownWindow] = []
-    psnr: dict[str, list[float]] = {name: [] for name in names}
-    fps = 30.0
-    with ClipStream([source], protocol, causal=causal, max_clips=max_windows) as stream:
-        for item in stream:
-            if isinstance(item, FailedClip):
-                raise UnreadableVideo(item.reason)
-            fps = item.fps
-            windows.append(_show_window(item, built, psnr, chosen))
+    with exact_float32(), ClipStream([source], protocol, causal=causal, max_clips=max_windows) as stream:
+        windows = [_show_window(item, built, chosen) for item in stream]
+    psnr = {name: [value for window in windows for value in window.psnr[name]] for name in built}
     identities = _identities({name: tokenizer.spec for name, tokenizer in built.items()})
-    page = SideBySidePage(identities, psnr, *size)
+    _write_video(out, windows, SideBySidePage(identities, psnr, *size))
+    return {name: float(np.mean(values)) for name, values in psnr.items()}
+
+
+def _write_video(out: Path, windows: Sequence[_ShownWindow], page: SideBySidePage) -> None:
     index = 0
-    with VideoWriter(out, fps, "view") as writer:
+    with VideoWriter(out, windows[0].fps, "view") as writer:
         for window in windows:
             for position, reference in enumerate(window.reference):
                 made = {name: frames[position] for name, frames in window.made.items()}
                 writer.write(page.draw(index, reference, made)[None])
                 index += 1
-    return {name: float(np.mean(values)) for name, values in psnr.items()}
 
 
 def _identities(specs: Mapping[str, TokenizerSpec]) -> list[Identity]:
@@ -132,16 +135,25 @@ def _source(video: Path) -> VideoSource:
     return FolderDataset(video).sources()[0]
 
 
-def _show_window(
-    clip: Clip, built: dict[str, VideoTokenizer], psnr: dict[str, list[float]], device: Device
-) -> _ShownWindow:
-    """Reconstruct a window, and note the PSNR of its frames; without those that only fill it up."""
+def _show_window(clip: Clip | FailedClip, built: Mapping[str, VideoTokenizer], device: Device) -> _ShownWindow:
+    """Reconstruct a window.
+
+    Raises:
+        UnreadableVideo: if it couldn't be read.
+        NonFiniteReconstruction: if a tokenizer makes NaN or infinite values of it.
+    """
+    if isinstance(clip, FailedClip):
+        raise UnreadableVideo(clip.reason)
     num_distinct = len(dict.fromkeys(clip.window.frame_ids))
     made: dict[str, np.ndarray] = {}
+    psnr: dict[str, list[float]] = {}
     for name, tokenizer in built.items():
         result = forward(tokenizer, [clip], device)
+        if not all(are_finite(result.reconstruction)):
+            found = describe_non_finite(result.reconstruction[0])
+            raise NonFiniteReconstruction(f"{name}: {found} of window {clip.window.index}")
         reconstruction = result.reconstruction.clamp(-1, 1)
         values = decibels(frame_mse(result.reference, reconstruction)[0].cpu().numpy())
-        psnr[name].extend(values.tolist()[:num_distinct])
+        psnr[name] = values.tolist()[:num_distinct]
         made[name] = to_uint8(reconstruction[0])[:num_distinct]
-    return _ShownWindow(to_uint8(clip.video)[:num_distinct], made)
+    return _ShownWindow(clip.fps, to_uint8(clip.video)[:num_distinct], made, psnr)

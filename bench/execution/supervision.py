@@ -52,7 +52,7 @@ class Past:
 
     @classmethod
     def from_json(cls, text: str) -> Past:
-        """The other way round."""
+        """What :meth:`to_json` wrote."""
         found = json.loads(text)
         return cls(**{f.name: found[f.name] for f in fields(cls)})
 

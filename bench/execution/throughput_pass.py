@@ -14,17 +14,14 @@ from dataclasses import dataclass
 
 from ...tokenizers.interface import VideoTokenizer
 from ..catalog.plugin_code import describe
-from ..ledger.ledger import Ledger, pack_arrays
-from ..ledger.records import Measurement
 from ..metrics.interface import Metric
-from ..metrics.repetitions import Repetitions
 from ..statistics.paired_speeds import rounds_needed
 from .dataset_windows import DatasetWindows
 from .device import Device, OutOfMemory, is_out_of_memory
 from .due_cell import DueCell, peers_of, repetitions_key
 from .held_models import BYTES_PER_PARAMETER, held_together
+from .known_windows import KnownWindow
 from .preparation import Preparation
-from .provenance import software_identity
 from .rounds import (
     CHECKPOINTS,
     WARM_UPS,
@@ -34,10 +31,10 @@ from .rounds import (
     repeat_in_turn,
     warm_up_each,
 )
+from .speed_records import RETRY, SpeedRecords
 from .supervision import BUILDING, Supervision
 from .timed_batch import TimedBatch
 
-RETRY = "the next `toklab run` tries again"
 TIME_ALONE = "the same command with `--engine local`, on a machine where nothing else runs, adds them"
 NOT_YET = "not timed: the run ended before its throughput pass"
 ROUNDS_TOO_LONG = "timed alone, because rounds with others took too long"
@@ -60,12 +57,10 @@ class ThroughputPass:
 
     def __init__(
         self,
-        ledger: Ledger,
+        records: SpeedRecords,
         preparation: Preparation,
         device: Device,
         say: Callable[[str], None],
-        machine: str,
-        run_id: str,
         seconds: float,
         supervision: Supervision | None = None,
         *,
@@ -74,23 +69,19 @@ class ThroughputPass:
         """Set up the pass.
 
         Args:
-            ledger: where repetitions are kept, with the window that was timed.
+            records: where repetitions are kept, with the window that was timed.
             preparation: gives the clips.
             device: what the models run on.
             say: hears what is timed.
-            machine: identity of the machine.
-            run_id: identity of the run, which is that of the pass, too.
             seconds: of passes, for all cells; building models and decoding windows come on top.
             supervision: tells a supervisor what is done, and what earlier processes of the run ended in.
             untimed: why nothing can be timed here; empty where it can.
         """
         self._untimed = untimed
-        self._ledger = ledger
+        self._records = records
         self._preparation = preparation
         self._device = device
         self._say = say
-        self._machine = machine
-        self._run_id = run_id
         self._left_s = seconds
         self._supervision = supervision or Supervision()
         self._due: dict[int, DueCell] = {}
@@ -102,25 +93,26 @@ class ThroughputPass:
         """Metrics that a cell lacks because its timing failed."""
 
     def is_due(
-        self, metrics: Sequence[Metric], windows: DatasetWindows, measured: Mapping[tuple[str, int], frozenset[str]]
+        self, metrics: Sequence[Metric], windows: DatasetWindows, known: Mapping[tuple[str, int], KnownWindow]
     ) -> bool:
         """Whether a cell is to be timed: its metrics ask for it, and none of its planned windows was timed.
 
         Args:
             metrics: that can be computed.
             windows: of the cell's dataset.
-            measured: the measurements that the ledger has, by window.
+            known: what the ledger has, by window.
         """
         key = repetitions_key(metrics)
-        return bool(key) and not any(key in measured.get(place, ()) for place in windows.places())
+        found = (known.get(place) for place in windows.places()) if key else ()
+        return bool(key) and not any(one is not None and key in one.measurements for one in found)
 
     def add(self, due: DueCell) -> None:
         """Time a cell later, in :meth:`run`; until then its speed is unavailable, and says so."""
         if self._untimed:
-            self._note(due, self._untimed, TIME_ALONE)
+            self._records.note(due, self._untimed, TIME_ALONE)
             return
         self._due[due.number] = due
-        self._note(due, NOT_YET)
+        self._records.note(due, NOT_YET)
 
     def run(self) -> None:
         """Time the cells; where that fails, a cell's speed is unavailable with the reason, and nothing else changes."""
@@ -129,14 +121,13 @@ class ThroughputPass:
         for group in [group for peers in peers_of(cells) for group in self._fitting(peers)]:
             self._time_group(group)
         for due in cells:
-            self._ledger.compact(due.cell_id)
+            self._records.compact(due)
         self._supervision.tell(cell=None)
         self.spent_s = time.perf_counter() - start
 
     def _fitting(self, peers: Sequence[DueCell]) -> list[list[DueCell]]:
         """Cells of one dataset and protocol, in groups whose models fit into memory together."""
-        known = [self._ledger.cell(due.cell_id) for due in peers]
-        sizes = [cell.facts.get("params_total", 0.0) * BYTES_PER_PARAMETER if cell else 0.0 for cell in known]
+        sizes = [self._records.num_parameters(due) * BYTES_PER_PARAMETER for due in peers]
         groups = held_together(sizes, self._device.free_bytes())
         if len(groups) > 1:
             self._say(f"not all models fit into memory at once: their speeds are timed in {len(groups)} groups")
@@ -225,10 +216,9 @@ class ThroughputPass:
         Raises:
             OutOfMemory: unless it is alone.
         """
-        planned = due.windows.places()
-        rows = {row.key: row for row in self._ledger.rows(due.cell_id) if row.status == "scored" and row.key in planned}
+        rows = self._records.scored_rows(due)
         if not rows:
-            self._note(due, None)
+            self._records.note(due, None)
             del self._due[due.number]
             return None
         if ended := self._supervision.past.untimed.get(str(due.number)):
@@ -289,36 +279,16 @@ class ThroughputPass:
 
     def _keep(self, one: _Held, why_alone: str = "") -> None:
         """Keep what was timed."""
-        repetitions = Repetitions.of_passes(
-            one.contestant.timings,
-            one.batch.num_frames,
-            one.contestant.warm_ups,
-            self._machine,
-            software_identity(),
-            one.batch.size,
-            self._run_id,
-            why_alone,
-        )
-        key = repetitions_key(one.due.metrics)
-        self._ledger.record(Measurement(one.due.cell_id, *one.place, key, arrays=pack_arrays(repetitions.to_arrays())))
-        self._note(one.due, None)
+        self._records.keep(one.due, one.place, one.batch, one.contestant, why_alone)
         del self._due[one.due.number]
         self.num_timed += 1
 
     def _give_up(self, due: DueCell, reason: str) -> None:
         self.failed_metrics |= set(due.speeds)
         failed = f"the throughput pass failed: {reason}"
-        self._note(due, failed)
+        self._records.note(due, failed)
         self._say(f"{due.cell.label}: {failed}; {RETRY}")
         del self._due[due.number]
-
-    def _note(self, due: DueCell, reason: str | None, hint: str = RETRY) -> None:
-        """Note why a cell has no speed; ``None`` where it has."""
-        known = self._ledger.cell(due.cell_id)
-        assert known is not None
-        others = {name: why for name, why in known.unavailable.items() if name not in due.speeds}
-        reasons = {} if reason is None else dict.fromkeys(due.speeds, (reason, hint))
-        self._ledger.update_cell(due.cell_id, unavailable={**others, **reasons})
 
 
 def _rounds_for(held: Sequence[_Held]) -> int:

@@ -204,7 +204,7 @@ class CodebookMetric(Metric):
             arrays: Arrays = {"sizes": sizes, "levels": levels}
             for book, (codes, size) in enumerate(zip(encoded.codes, encoded.codebook_sizes, strict=True)):
                 unique, counts = np.unique(codes[index].cpu().numpy().astype(np.int64), return_counts=True)
-                if unique[0] < 0 or unique[-1] >= size:
+                if len(unique) and (unique[0] < 0 or unique[-1] >= size):
                     raise MetricError(f"{batch.spec.name} gave code {unique[0]} or {unique[-1]}, not in 0..{size - 1}")
                 arrays |= {f"codes_{book}": unique, f"counts_{book}": counts.astype(np.int64)}
             measured.append(arrays)

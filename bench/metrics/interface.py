@@ -171,7 +171,8 @@ class Metric(ABC):
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """The arrays of a window from those of its successive pieces, for piecewise metrics; associative.
 
-        Each frame and each code of the window is in exactly one piece. Here every array has one entry a frame.
+        Each frame and each code of the window is in exactly one piece, and a piece may hold no code. Here every array
+        has one entry a frame.
         """
         return {name: np.concatenate([piece[name] for piece in pieces]) for name in pieces[0]}
 

@@ -148,12 +148,13 @@ def _forward(cell: Cell, experience: Experience, given: Given, count_macs: Calla
 
 
 def _speeds(experience: Experience) -> list[float]:
-    """Multiply-adds a second of each model that was timed, on the machine that timed the most."""
-    found: dict[str, list[float]] = {}
+    """Multiply-adds a second of each model as it was last timed, on the machine that timed the most models."""
+    found: dict[str, dict[tuple[str, str], float]] = {}
     for past in experience.cells:
         if past.macs and past.forward_s:
-            found.setdefault(past.machine, []).append(past.macs / past.forward_s)
-    return max(found.values(), key=len, default=[])
+            model = (past.cell.label, past.cell.protocol_hash)
+            found.setdefault(past.machine, {})[model] = past.macs / past.forward_s
+    return list(max(found.values(), key=len, default={}).values())
 
 
 def _rest(cell: Cell, experience: Experience) -> Part:

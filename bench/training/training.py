@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -35,7 +36,7 @@ from .validation import MakeValidator, Validation, Validator, reconstruction_qua
 MAX_HALF_PRECISION_LOSS_DB = 0.05
 """Weights are kept in float16 where that changes PSNR by less."""
 NUM_STARTING_CLIPS = 32
-"""Clips that a recipe's ``start`` is given."""
+"""Clips that a recipe's ``start`` or ``grow`` is given."""
 BEST_FOLDER = "best"
 """In a training's folder: card and weights of the best validation."""
 
@@ -115,28 +116,10 @@ def _train(
     objective = build_objective(recipe, network_of(tokenizer), terms)
     held_out = validation.clips(17 if tokenizer.spec.causal else 16)
     validator = make_validator(validation) if make_validator else None
-    data_hash = data_identity(recipe, options.data)
+    described = (validator or validation).description
+    record_of = partial(_record, recipe, options, clips, data_identity(recipe, options.data), described)
     pace = (lambda: clips.pace) if isinstance(clips, StreamedClips) else None
     watch = StarvationWatch(on_message, pace)
-
-    def record_of(result: TrainingResult) -> TrainingRecord:
-        num_left_out = num_passed_over(options.out)
-        left_out = f", {num_left_out} videos passed over" if num_left_out else ""
-        return TrainingRecord(
-            recipe=recipe.name,
-            command=options.command or f"toklab train {recipe.name}",
-            data=clips.description + left_out,
-            steps=result.steps,
-            seed=recipe.optimization.seed,
-            seconds=round(result.seconds),
-            device=_device_name(options.device),
-            validation=validator.description if validator else validation.description,
-            psnr=round(float(result.validation["psnr"]), 3),
-            start_psnr=round(float(result.start["psnr"]), 3) if result.start else None,
-            recipe_hash=recipe.identity,
-            data_hash=data_hash,
-            init_hash=noted_origin(options.out),
-        )
 
     def keep_best(result: TrainingResult) -> None:
         export(options.out / BEST_FOLDER, recipe, stored_weights(result.weights, half=False), record_of(result))
@@ -167,6 +150,43 @@ def _train(
     if not is_first_process():
         return card_path(options.out, tokenizer.spec.name)
     return export(options.out, recipe, _weights_to_keep(result, tokenizer, held_out, validator), record_of(result))
+
+
+def _record(
+    recipe: Recipe,
+    options: TrainingOptions,
+    clips: Clips,
+    data_hash: str,
+    validation: str,
+    result: TrainingResult,
+) -> TrainingRecord:
+    """What a card says of its training.
+
+    Args:
+        recipe: what was trained.
+        options: the user's.
+        clips: what it was trained on.
+        data_hash: identity of their videos.
+        validation: what was measured, in words.
+        result: of the weights that the card names.
+    """
+    num_left_out = num_passed_over(options.out)
+    left_out = f", {num_left_out} videos passed over" if num_left_out else ""
+    return TrainingRecord(
+        recipe=recipe.name,
+        command=options.command or f"toklab train {recipe.name}",
+        data=clips.description + left_out,
+        steps=result.steps,
+        seed=recipe.optimization.seed,
+        seconds=round(result.seconds),
+        device=_device_name(options.device),
+        validation=validation,
+        psnr=round(float(result.validation["psnr"]), 3),
+        start_psnr=round(float(result.start["psnr"]), 3) if result.start else None,
+        recipe_hash=recipe.identity,
+        data_hash=data_hash,
+        init_hash=noted_origin(options.out),
+    )
 
 
 def _nobody(text: str) -> None:

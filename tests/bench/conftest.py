@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fake_tokenizers import plugins_variable
 from toklab.bench.execution.options import RunOptions
-from toklab.bench.execution.runner import Runner, RunSummary
+from toklab.bench.execution.run_summary import RunSummary
+from toklab.bench.execution.runner import Runner
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.records import CellRecord
 from toklab.bench.planning.cell import Cell

@@ -9,7 +9,7 @@ from typing import Any
 
 from ...ledger.records import Row
 from ...planning.cell import Cell
-from ..evaluation import KnownWindow
+from ..known_windows import KnownWindow
 from ..options import RunOptions
 from .row_sink import WindowRecord
 from .work_units import Place, WorkUnit

@@ -37,11 +37,6 @@ class OpenCell:
     failure: tuple[str, str] | None = None
     """Why no worker could run the cell, and what fixes it."""
 
-    @property
-    def is_done(self) -> bool:
-        """Whether nothing is left to compute."""
-        return self.num_done >= self.windows.count
-
 
 Finish = Callable[[OpenCell], None]
 """Records that a cell came to its end."""

@@ -81,18 +81,28 @@ def plan_workers(options: EngineOptions, nodes: list[dict[str, float]], *, on_gp
         on_gpus: whether models run on GPUs where nobody says how many a worker takes.
 
     Raises:
-        EngineUnavailable: if workers take GPUs and no machine has any.
+        EngineUnavailable: if workers take GPUs and no machine has any, or none as many as a worker takes.
     """
     num_gpus = options.gpus_per_worker if options.gpus_per_worker is not None else float(on_gpus)
-    all_gpus = sum(node.get("GPU", 0.0) for node in nodes)
-    if num_gpus and not all_gpus:
+    gpus = [node.get("GPU", 0.0) for node in nodes]
+    if num_gpus and not any(gpus):
         raise EngineUnavailable("no machine of the cluster has a GPU: give --device cpu, or --gpus-per-worker 0")
-    fitting = int(all_gpus / num_gpus) if num_gpus else len(nodes)
-    count = options.workers or max(1, fitting)
+    fitting = sum(_num_fitting(num_gpus, there) for there in gpus) if num_gpus else len(nodes)
+    if num_gpus and not fitting:
+        # Ray would wait for such a machine for ever.
+        raise EngineUnavailable(
+            f"no machine of the cluster has {num_gpus:g} GPUs: give --gpus-per-worker {max(gpus):g} or less"
+        )
+    count = options.workers or fitting
     per_node = math.ceil(count / max(1, len(nodes)))
     cores = min((node.get("CPU", 1.0) for node in nodes), default=1.0)
     share = max(1, int(cores) // per_node)
     return Workers(count, options.threads or share, num_gpus, share)
+
+
+def _num_fitting(num_gpus: float, there: float) -> int:
+    """Workers of ``num_gpus`` each on a machine; those that share a GPU have no part of another one."""
+    return int(there / num_gpus) if num_gpus >= 1 else int(there) * int(1 / num_gpus)
 
 
 class RayCluster:

@@ -6,21 +6,21 @@ is computed twice that was received.
 
 from __future__ import annotations
 
-import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ...catalog.plugin_code import describe
 from ..options import RunOptions, default_decode_workers
 from .cell_queue import CellQueue
-from .lease import Event, Lease, Made, Refused, WorkerFacts, WorkerSetup, Working
+from .lease import Event, Made, Refused, WorkerFacts, Working
 from .open_cell import Finish, OpenCell, RunContext
 from .progress_in_order import ProgressInOrder
-from .ray_cluster import EngineOptions, EngineUnavailable, RayCluster, Workers, check_ray, plan_workers
-from .worker import Worker
+from .ray_cluster import EngineOptions, EngineUnavailable, RayCluster, check_ray, plan_workers
+from .ray_workers import WorkerSlot, ask_for_facts, cause_of_end, start_workers
 
 WAIT_S = 1.0
 """How often time limits are looked at while no worker says anything."""
@@ -29,31 +29,6 @@ CLOSE_S = 10.0
 EVENTS_AHEAD = 4
 """Events that a worker may send before the driver has taken them."""
 UNTIMED = "the run's workers were on a cluster, where other work may share their machines"
-
-
-@dataclass(eq=False)
-class _Slot:
-    """A worker as the driver sees it."""
-
-    number: int
-    actor: Any
-    hello: Any
-    """What it is expected to say of itself; ``None`` once it did, until it is started again."""
-    facts: WorkerFacts | None = None
-    queue: CellQueue | None = None
-    lease: Lease | None = None
-    events: Any = None
-    """What it says of its lease."""
-    was_ready: bool = False
-    working: Working | None = None
-    since: float = 0.0
-    """When its forward pass began."""
-    is_ended_by_us: bool = False
-
-    @property
-    def name(self) -> str:
-        """What it calls itself."""
-        return self.facts.name if self.facts is not None else str(self.number)
 
 
 class RayEngine:
@@ -86,7 +61,7 @@ class RayEngine:
         self._card_folders = tuple(card_folders)
         self._forward_timeout_s = forward_timeout_s
         self._cluster: RayCluster | None = None
-        self._slots: list[_Slot] = []
+        self._slots: list[WorkerSlot] = []
         self._facts: dict[str, Any] = {}
         self.untimed = UNTIMED if engine.address else ""
 
@@ -129,10 +104,21 @@ class RayEngine:
         self._cluster = RayCluster(self._engine, context.progress.message)
         nodes = self._cluster.nodes()
         planned = plan_workers(self._engine, nodes, on_gpus=self._wants_gpus(nodes))
-        self._slots = [
-            self._start_worker(number, planned, context, shares_clips=shares_clips)
-            for number in range(1, planned.count + 1)
-        ]
+        options = replace(
+            self._options,
+            device="cuda" if planned.num_gpus else "cpu",
+            # Several workers of a machine have its cores in common.
+            decode_workers=self._engine.decode_workers or default_decode_workers(planned.cores),
+        )
+        self._slots = start_workers(
+            self._cluster,
+            planned,
+            context.run_id,
+            options,
+            self._card_folders,
+            cache_folder=self._cluster.cache_folder(context.ledger.folder),
+            shares_clips=shares_clips,
+        )
         where = f"{len(nodes)} machines" if len(nodes) > 1 else "one machine"
         context.progress.message(f"workers on {where}: {planned.count}; threads of each: {planned.threads}")
 
@@ -141,45 +127,7 @@ class RayEngine:
             return any(node.get("GPU", 0.0) > 0 for node in nodes)
         return self._engine.device.startswith("cuda")
 
-    def _start_worker(self, number: int, planned: Workers, context: RunContext, *, shares_clips: bool) -> _Slot:
-        assert self._cluster is not None
-        ray = self._cluster.ray
-        setup = WorkerSetup(
-            number,
-            context.run_id,
-            replace(
-                self._options,
-                device="cuda" if planned.num_gpus else "cpu",
-                # Several workers of a machine have its cores in common.
-                decode_workers=self._engine.decode_workers or default_decode_workers(planned.cores),
-            ),
-            planned.threads,
-            self._card_folders,
-            {name: value for name, value in os.environ.items() if name.startswith("TOKLAB_")},
-            self._cluster.hidden_paths,
-            self._cluster.temporary_folder,
-            self._cluster.cache_folder(context.ledger.folder),
-            shares_clips,
-        )
-        actor = (
-            ray.remote(RayWorker)
-            .options(
-                num_cpus=planned.threads,
-                num_gpus=planned.num_gpus,
-                max_restarts=-1,
-                # The driver itself gives out again what a worker was at.
-                max_task_retries=0,
-                scheduling_strategy="SPREAD",
-            )
-            .remote(setup)
-        )
-        return _Slot(number, actor, self._ask(actor))
-
-    def _ask(self, actor: Any) -> Any:
-        """Ask a worker for itself; the answer comes as soon as it is up."""
-        return actor.describe.options(max_task_retries=-1).remote()
-
-    def _is_alone(self, slot: _Slot) -> bool:
+    def _is_alone(self, slot: WorkerSlot) -> bool:
         assert slot.facts is not None
         if slot.facts.provenance.get("device_type") == "cuda":
             return (self._engine.gpus_per_worker or 1) >= 1
@@ -228,12 +176,12 @@ class RayEngine:
                 self._lose(slot, error, context)
             except ray.exceptions.RayTaskError as error:
                 # A worker's own code failed: what it says is all that is known.
-                self._refused(slot, Refused(str(error.cause or error).splitlines()[0]), context)
+                self._refused(slot, Refused(describe(error.cause or error).splitlines()[0]), context)
 
-    def _is_heard(self, slot: _Slot) -> bool:
+    def _is_heard(self, slot: WorkerSlot) -> bool:
         return slot.hello is not None or slot.lease is not None
 
-    def _greet(self, slot: _Slot, facts: WorkerFacts, context: RunContext) -> None:
+    def _greet(self, slot: WorkerSlot, facts: WorkerFacts, context: RunContext) -> None:
         slot.hello, slot.facts = None, facts
         if slot.name not in self._facts:
             self._facts[slot.name] = dict(facts.provenance)
@@ -241,7 +189,7 @@ class RayEngine:
             if len({str(versions) for versions in others.values()}) > 1:
                 context.progress.message(f"{slot.name} has other versions of packages than {next(iter(others))}")
 
-    def _hear(self, slot: _Slot, event: Event, context: RunContext) -> None:
+    def _hear(self, slot: WorkerSlot, event: Event, context: RunContext) -> None:
         if slot.queue is None:
             return
         slot.was_ready = True
@@ -254,7 +202,7 @@ class RayEngine:
             slot.was_ready = False
             self._refused(slot, event, context)
 
-    def _refused(self, slot: _Slot, refused: Refused, context: RunContext) -> None:
+    def _refused(self, slot: WorkerSlot, refused: Refused, context: RunContext) -> None:
         queue, lease = slot.queue, slot.lease
         if queue is None or lease is None:
             return
@@ -263,15 +211,15 @@ class RayEngine:
             context.progress.message(f"{slot.name} can't run {queue.opened.cell.label}: {refused.reason}")
         queue.fail_if_refused(other.name for other in self._slots)
 
-    def _take_back(self, slot: _Slot, *, is_complete: bool = False) -> None:
+    def _take_back(self, slot: WorkerSlot, *, is_complete: bool = False) -> None:
         queue, lease = slot.queue, slot.lease
         slot.queue = slot.lease = slot.events = slot.working = None
         if queue is not None and lease is not None:
             (queue.complete if is_complete else queue.give_back)(lease)
 
-    def _lose(self, slot: _Slot, error: Any, context: RunContext) -> None:
+    def _lose(self, slot: WorkerSlot, error: Any, context: RunContext) -> None:
         """A worker ended; Ray starts it again."""
-        reason = _cause(error)
+        reason = cause_of_end(error)
         if slot.lease is None and slot.hello is not None:
             # Ray starts it again for ever, unless it can't be made at all.
             self._slots.remove(slot)
@@ -284,7 +232,7 @@ class RayEngine:
             if not getattr(error, "preempted", False):
                 slot.queue.blame(slot.lease, slot.working, reason, was_ready=slot.was_ready)
         self._take_back(slot)
-        slot.hello = self._ask(slot.actor)
+        slot.hello = ask_for_facts(slot.actor)
 
     def _end_overdue(self) -> None:
         """End workers whose forward pass takes too long; a tokenizer that hangs again and again is given up."""
@@ -311,36 +259,9 @@ class RayEngine:
             ray = cluster.ray
             if ray.is_initialized():
                 idle = [slot.actor.close.remote() for slot in slots if slot.lease is None and slot.hello is None]
-                ray.wait(idle, num_returns=len(idle), timeout=CLOSE_S) if idle else None
+                if idle:
+                    ray.wait(idle, num_returns=len(idle), timeout=CLOSE_S)
                 for slot in slots:
                     ray.kill(slot.actor)
         finally:
             cluster.close()
-
-
-class RayWorker:
-    """An actor: a worker that knows its node."""
-
-    def __init__(self, setup: WorkerSetup):
-        import ray
-
-        self._worker = Worker(setup, ray.get_runtime_context().get_node_id())
-
-    def describe(self) -> WorkerFacts:
-        """Who this is."""
-        return self._worker.describe()
-
-    def evaluate(self, lease: Lease) -> Iterator[Event]:
-        """Compute a lease."""
-        yield from self._worker.evaluate(lease)
-
-    def close(self) -> None:
-        """Clean up."""
-        self._worker.close()
-
-
-def _cause(error: Any) -> str:
-    """Why an actor ended, in one line."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    detail = next((line for line in lines if "exit detail" in line or line.startswith("Worker ")), "")
-    return (detail or lines[-1] if lines else type(error).__name__)[:300]

@@ -83,7 +83,8 @@ class Worker:
 
     def describe(self) -> WorkerFacts:
         """Who this is."""
-        known = provenance.collect(self._device)
+        with exact_float32():
+            known = provenance.collect(self._device)
         return WorkerFacts(
             self.name,
             self._node_id,

@@ -12,7 +12,7 @@ from toklab.bench import open_run
 from toklab.bench.cli.main import app
 from toklab.bench.cli.output import results_alone, say_json
 from toklab.bench.cli.run_end import print_document, print_end, result_document, say_failures
-from toklab.bench.execution.runner import RunSummary
+from toklab.bench.execution.run_summary import RunSummary
 from typer.testing import CliRunner
 
 METRICS = ("psnr", "bpp", "lpips-vgg")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from live_tensors import live_tensor_bytes
 from metric_windows import make_batch, make_metric, random_video
 from toklab.bench.analysis.results import read_results
-from toklab.bench.execution import evaluation
+from toklab.bench.execution import long_windows
 from toklab.bench.execution.clip_cutting import ClipCutter, clip_length
 from toklab.bench.execution.evaluation import Evaluation
 from toklab.bench.execution.long_windows import PieceMeasurement
@@ -150,7 +150,7 @@ def test_fvd_of_long_windows_in_pieces_and_whole(
     features: dict[tuple[str, int], list[np.ndarray]] = {}
     for protocol, piece_frames in (("vidtok-long-clips", 10), ("vidtok-long-clips", 1000), ("vidtok-long", 10)):
         streamed.clear()
-        monkeypatch.setattr(evaluation, "PIECE_FRAMES", piece_frames)
+        monkeypatch.setattr(long_windows, "PIECE_FRAMES", piece_frames)
         out = tmp_path / f"{protocol}-{piece_frames}"
         summary, _ = run_suite(
             out,

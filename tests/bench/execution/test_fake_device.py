@@ -29,8 +29,8 @@ from torch import Tensor, nn
 
 PIXELS = 64
 MAY_WAIT = {
-    "bench.execution.forward:check_untouched": "the check of the clip comes once, after both passes were timed",
-    "bench.execution.evaluation:_are_finite": "what isn't finite fails before it is measured",
+    "bench.execution.reconstruction_checks:check_untouched": "comes once, after both passes were timed",
+    "bench.execution.reconstruction_checks:are_finite": "what isn't finite fails before it is measured",
     "bench.metrics.lpips:_refuse_out_of_range": "values out of range are refused",
     **dict.fromkeys(
         (

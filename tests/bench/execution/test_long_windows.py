@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from fake_tokenizers import Average
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from live_tensors import live_tensor_bytes
@@ -16,10 +17,11 @@ from metric_windows import make_batch, make_metric, random_video
 from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.catalog.catalog import tokenizers
-from toklab.bench.execution import evaluation
+from toklab.bench.execution import long_windows
 from toklab.bench.execution.device import open_device
-from toklab.bench.execution.forward import forward_pieces
+from toklab.bench.execution.forward import ForwardResult, forward_pieces
 from toklab.bench.execution.long_windows import LongClip, gather_pieces
+from toklab.bench.execution.reconstruction_checks import RuleBroken
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics import METRICS
 from toklab.datasets.interface import Clip, FailedClip, UnreadableVideo, Window
@@ -28,6 +30,7 @@ from toklab.tokenizers.streaming import StreamingTokenizer
 
 DISCRETE, CONTINUOUS = "vidtok-tiny-fsq-32768", "vidtok-tiny-kl-4chn"
 PIECEWISE = [name for name in METRICS if make_metric(name).piecewise and not name.startswith("lpips")]
+OVERLAPPING = InferenceSettings(chunk_frames=17, chunk_mode="official", chunk_overlap=4)
 CPU = open_device("cpu")
 
 
@@ -50,7 +53,7 @@ def test_pieces_give_the_figures_of_the_whole(
     make_video(tmp_path / "whole-videos" / "short.mp4", 18)
     tables, kept = {}, {}
     for piece_frames in (10, 1000):
-        monkeypatch.setattr(evaluation, "PIECE_FRAMES", piece_frames)
+        monkeypatch.setattr(long_windows, "PIECE_FRAMES", piece_frames)
         out = tmp_path / str(piece_frames)
         summary, _ = run_suite(
             out,
@@ -102,6 +105,72 @@ def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
     growth = max(held[5:]) - max(held[:5])
     # Between two readings, at most one piece more may wait for its other half.
     assert (growth > 6 * piece_bytes) if leaks else (growth <= piece_bytes)
+
+
+def streamed(tokenizer: StreamingTokenizer, video: torch.Tensor, piece_frames: int) -> Iterator[ForwardResult]:
+    """The results of a clip (1, 3, T, H, W) that comes in pieces."""
+    window = Window(0, tuple(range(video.shape[2])))
+    starts = range(0, video.shape[2], piece_frames)
+    pieces = [
+        Clip("a", "0" * 64, window, 1, 30.0, "memory", video[0, :, start : start + piece_frames], start)
+        for start in starts
+    ]
+    return forward_pieces(tokenizer, LongClip(pieces[0], iter(pieces[1:])), CPU)
+
+
+def test_overlapping_chunks_that_end_in_a_piece_without_codes_lose_no_frame_and_no_code() -> None:
+    """Thirty frames are two chunks of 17, whose four shared frames and the last four come as pieces of their own."""
+    tokenizer = tokenizers().entry("progressive-tiny-8x").build(OVERLAPPING)
+    assert isinstance(tokenizer, StreamingTokenizer)
+    video = torch.rand(1, 3, 30, 8, 8) * 2 - 1
+    whole = tokenizer.encode(video)
+    assert whole.kl_nats is not None
+    results = list(streamed(tokenizer, video, 10))
+    assert [result.encoded.num_tokens for result in results] == [3, 3, 0]
+    torch.testing.assert_close(torch.cat([result.reference for result in results], 2), video)
+    made = torch.cat([result.reconstruction for result in results], 2)
+    torch.testing.assert_close(made, tokenizer.decode(whole))
+    encodings = [result.encoded for result in results]
+    latents = [encoded.latents for encoded in encodings if encoded.latents is not None]
+    torch.testing.assert_close(torch.cat(latents, 2), whole.latents)
+    assert sum(float(encoded.kl_nats.sum()) for encoded in encodings if encoded.kl_nats is not None) == pytest.approx(
+        float(whole.kl_nats)
+    )
+    for name in ("bpp", "bpp-kl"):
+        metric = make_metric(name)
+        measured = [
+            metric.measure(make_batch(result.reference, result.reconstruction, result.encoded))[0] for result in results
+        ]
+        expected = metric.measure(make_batch(video, made, whole))[0]
+        for key, array in metric.join(measured).items():
+            np.testing.assert_allclose(array, expected[key], rtol=1e-6)
+
+
+def test_codes_are_counted_where_a_piece_has_none() -> None:
+    metric, video = make_metric("codebook-utilization"), torch.zeros(1, 3, 2, 8, 8)
+    codes = torch.tensor([[[[1, 1]], [[4, 7]]]])
+    some, none = (Encoded(codes=(codes[:, :count],), codebook_sizes=(9,)) for count in (2, 0))
+    joined = metric.join([metric.measure(make_batch(video, video, encoded))[0] for encoded in (some, none)])
+    assert (joined["codes_0"].tolist(), joined["counts_0"].tolist()) == ([1, 4, 7], [2, 1, 1])
+
+
+class OnePiece(Average, StreamingTokenizer):
+    """Encodes each piece, and decodes them all at once."""
+
+    can_stream = True  # type: ignore[assignment]
+
+    def _encode_stream(
+        self, frames: Iterable[torch.Tensor], generators: Sequence[torch.Generator] | None
+    ) -> Iterator[Encoded]:
+        return (Average._encode(self, piece, generators) for piece in frames)
+
+    def _decode_stream(self, encoded: Iterable[Encoded]) -> Iterator[torch.Tensor]:
+        yield torch.cat([Average._decode(self, piece) for piece in encoded], 2)
+
+
+def test_codes_that_belong_to_no_frames_are_an_error() -> None:
+    with pytest.raises(RuleBroken, match="encoded 2 pieces more than it decoded"):
+        list(streamed(OnePiece(), torch.rand(1, 3, 15, 8, 8), 5))
 
 
 @pytest.mark.slow

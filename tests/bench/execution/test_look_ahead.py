@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from kept_records import KeptRecords, units_of_one_video
 from simulated_gpu import SimulatedGpu, SleepingTokenizer, decoded, window
-from toklab.bench.execution.evaluation import AS_MANY_AS_FIT, Evaluation, windows_that_fit
+from toklab.bench.execution.batches import AS_MANY_AS_FIT, windows_that_fit
+from toklab.bench.execution.evaluation import Evaluation
 from toklab.bench.execution.options import MOST_WINDOWS
 from toklab.bench.execution.progress import SilentProgress
 from toklab.bench.execution.reconstructions import ReconstructionKeeper
@@ -124,12 +125,13 @@ def test_a_failed_pass_gives_its_memory_back_before_the_halves_are_tried(tmp_pat
             large = video * 2
             if len(video) > 1:
                 first.append(weakref.ref(large))
-                raise MemoryError("no room for two")
+                raise MemoryError
             alive.append(first[0]() is not None)
             return super()._encode(video, generators)
 
     run.run_stream(Hungry(gpu), decoded(gpu, 2))
     assert alive == [False, False]
+    assert run.batch_size == 1
     assert [row.status for row in kept.rows] == ["scored", "scored"]
 
 

@@ -209,7 +209,7 @@ def test_kept_reconstructions_are_the_same_windows_for_all(tmp_path: Path, run_s
     assert all(len(files) == 2 for files in names.values())
 
 
-def test_unavailable_metrics_are_reported_with_the_cure(tmp_path: Path, run_suite: Callable) -> None:
+def test_unavailable_metrics_are_reported_with_a_hint(tmp_path: Path, run_suite: Callable) -> None:
     summary, _ = run_suite(tmp_path / "run", metrics=("psnr", "lpips-vgg"))
     assert summary.exit_code == 0
     row = table(tmp_path / "run").set_index("metric").loc["lpips-vgg"]
@@ -217,14 +217,19 @@ def test_unavailable_metrics_are_reported_with_the_cure(tmp_path: Path, run_suit
     assert "toklab weights pull" in row["hint"]
 
 
-def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run")
+def test_provenance_names_versions_device_and_settings(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
+    run_suite(tmp_path / "run", limit=1)
     with Ledger(tmp_path / "run") as ledger:
         (record,) = ledger.runs()
         (cell,) = ledger.cells()
     assert record.finished
     assert {"torch", "numpy"} <= set(record.provenance["versions"])
     assert record.provenance["machine"]
+    # Off while models run, whatever the user has set.
+    assert record.provenance["tf32"] is False
     assert cell.protocol["height"] == 32
     assert cell.settings["posterior"] == "mode"
 

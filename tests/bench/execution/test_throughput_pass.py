@@ -14,7 +14,7 @@ from fake_tokenizers import Average
 from toklab.bench import evaluate
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.execution import evaluation, provenance, throughput_pass, timed_batch
+from toklab.bench.execution import long_windows, provenance, throughput_pass, timed_batch
 from toklab.bench.execution.device import Device, OutOfMemory
 from toklab.bench.execution.forward import forward
 from toklab.bench.execution.rounds import CHECKPOINTS, Contestant, is_stable, repeat_alone
@@ -159,7 +159,7 @@ def test_long_windows_are_timed_in_pieces(
     tmp_path: Path, run_suite: Callable, make_video: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_video(tmp_path / "whole-videos" / "long.mp4", 70)
-    monkeypatch.setattr(evaluation, "PIECE_FRAMES", 16)
+    monkeypatch.setattr(long_windows, "PIECE_FRAMES", 16)
     run_suite(
         tmp_path / "run",
         ("vidtok-tiny-kl-4chn",),

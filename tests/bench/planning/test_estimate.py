@@ -76,6 +76,9 @@ def test_a_model_that_was_never_run_goes_by_its_multiply_adds(earlier: Path) -> 
     # 4 and 8 in 10^12 a second were measured.
     assert one.forward.value == pytest.approx(3 / 6)
     assert "3·10¹² multiply-adds at 6·10¹² a second, the median of 2 models, 4 to 8" in one.forward.source
+    # A model that was timed in two runs counts once.
+    (again,) = estimate_cells([cell("new")], Experience.read([earlier, earlier]), Given(), lambda cell: 3e12)
+    assert again.forward == one.forward
     (given,) = estimate_cells([cell("small")], Experience.read([earlier]), Given(macs_per_second=1e12), lambda cell: 0)
     assert given.forward.value == 2.0
 

@@ -233,7 +233,7 @@ def test_the_command_streams_a_table_and_validates_on_videos_of_ones_own(
     assert any(b"samples" in path.read_bytes() for path in (out / "tensorboard").iterdir())
 
 
-def test_the_validation_of_a_perfect_tokenizer() -> None:
+def test_validation_takes_clips_of_the_size_asked_for_and_refuses_unknown_keys() -> None:
     clips = Validation(size=16, num_clips=1).clips(5)
     assert [clip.shape for clip in clips] == [(1, 3, 5, 16, 16)]
     with pytest.raises(TrainingError, match="validation: sizes is no key"):

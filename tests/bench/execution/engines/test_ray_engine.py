@@ -23,7 +23,8 @@ from same_ledgers import content, rows
 from toklab.bench import run_suite
 from toklab.bench.execution.engines.ray_cluster import EngineOptions, EngineUnavailable, plan_workers, set_variables
 from toklab.bench.execution.options import RunOptions
-from toklab.bench.execution.runner import Runner, RunSummary
+from toklab.bench.execution.run_summary import RunSummary
+from toklab.bench.execution.runner import Runner
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.records import RunRecord
 from toklab.bench.planning.plan import plan_cells
@@ -260,6 +261,12 @@ def test_workers_share_the_cores_and_gpus_of_their_machines() -> None:
     on_gpus = plan_workers(EngineOptions(), [large, large], on_gpus=True)
     assert (on_gpus.count, on_gpus.num_gpus) == (4, 1.0)
     assert plan_workers(EngineOptions(gpus_per_worker=0.5), [large], on_gpus=True).count == 4
+    # A worker's GPUs are on one machine, and a share of a GPU is of one GPU.
+    one, three = {"CPU": 4.0, "GPU": 1.0}, {"CPU": 4.0, "GPU": 3.0}
+    assert plan_workers(EngineOptions(gpus_per_worker=2), [one, three, three], on_gpus=True).count == 2
+    assert plan_workers(EngineOptions(gpus_per_worker=0.4), [large], on_gpus=True).count == 4
+    with pytest.raises(EngineUnavailable, match="has 2 GPUs: give --gpus-per-worker 1 or less"):
+        plan_workers(EngineOptions(gpus_per_worker=2), [one, one], on_gpus=True)
     with pytest.raises(EngineUnavailable, match="no machine of the cluster has a GPU"):
         plan_workers(EngineOptions(gpus_per_worker=1), [small], on_gpus=False)
 

@@ -11,7 +11,8 @@ import torch
 from inline_engine import InlineEngine
 from same_ledgers import content, rows
 from toklab.bench.execution.options import RunOptions
-from toklab.bench.execution.runner import Runner, RunSummary
+from toklab.bench.execution.run_summary import RunSummary
+from toklab.bench.execution.runner import Runner
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.plan import plan_cells
 from toklab.bench.planning.suite import Suite
