@@ -25,11 +25,11 @@ from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve,
 from ..metrics.interface import Unavailable
 from ..metrics.psnr import FramePsnr, psnr_by_position
 from ..metrics.sources import source_files
+from .cell_results import CellResults
 from .differences import position_differences, rate_differences
 from .forest import paired_differences, quality_metrics
 from .places import Place, places_of
 from .rate_points import RATE
-from .results import CellResults
 from .sweep import find_sweeps
 
 DISTORTIONS = {"psnr": "", "vmaf": "_vmaf"}

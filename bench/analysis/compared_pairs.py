@@ -10,9 +10,10 @@ from pathlib import Path
 from ...datasets.names import is_root_identity
 from ...reports.record.reading import is_record
 from ..ledger.ledger import FILE_NAME
+from .cell_results import CellResults
 from .opening import open_results
 from .portable_text import portable_dataset
-from .results import CellResults, name_datasets, name_versions
+from .results import name_datasets, name_versions
 
 
 class ComparisonError(ValueError):

@@ -22,10 +22,10 @@ from ..metrics.throughput import SpeedMetric, timed_machines
 from ..statistics.families import Difference, Family
 from ..statistics.power import detectable_difference
 from ..statistics.wins import Wins, count_wins
+from .cell_results import CellResults, measures_anything_of
 from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pairs_in_run, pairs_of_table, place_of
 from .opening import open_results
 from .ranking import RankedColumn, rank_column
-from .results import CellResults, measures_anything_of
 from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
 from .speed_comparison import TableSpeeds, compare_speed_pairs
 

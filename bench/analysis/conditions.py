@@ -14,7 +14,7 @@ from ...tokenizers.spec import NETWORK_SETTINGS, InferenceSettings
 from ..metrics.interface import Metric
 from ..metrics.repetitions import MEASUREMENT, Repetitions
 from ..metrics.sources import sorted_windows
-from .results import CellResults
+from .cell_results import CellResults
 
 FigureKey = tuple[str, str, str, str]
 """Label, dataset, hash of the protocol and metric."""

@@ -15,10 +15,10 @@ from ...reports.tables.named import NamedTable
 from ..catalog.broken_metric import find_metric
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.ratio import RatioMetric
+from .cell_results import CellResults
 from .condition_switches import difference
 from .conventions import FAMILIES, family_of, ratio_sums, readings
 from .places import Place, places_of
-from .results import CellResults
 
 OPTIONS = {
     "float or 8 bits": "--set-protocol round_to_uint8=true",

@@ -20,7 +20,7 @@ from ..metrics.sources import source_names
 from ..metrics.window_columns import WindowColumns
 from ..statistics.intervals import Interval, ratio_interval
 from ..statistics.ratios import IDENTITY, Link
-from .results import CellResults
+from .cell_results import CellResults
 
 T = TypeVar("T")
 

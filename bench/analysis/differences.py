@@ -21,9 +21,9 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.psnr import FramePsnr, psnr_difference_by_position
 from ..statistics.intervals import Interval
+from .cell_results import CellResults
 from .places import Place
 from .rate_points import RATE, RatePoint, SystemCurve, find_curves, rate_of, rate_points, share_points
-from .results import CellResults
 from .shared_windows import Contestant, SharedWindows, share_windows
 
 EQUAL_RATE = 0.97

@@ -13,10 +13,10 @@ from ...reports.identity import Identity
 from ...reports.schema import Figure
 from ...reports.tables.comparison import LEFT_OUT
 from ..catalog.broken_metric import find_metric
+from .cell_results import CellResults
 from .compared_pairs import ComparisonError, Pairs, Side, pairs_of_table
 from .comparison import compare_pairs
 from .places import Place
-from .results import CellResults
 from .sweep import QUALITY_NEEDS
 
 FOREST_COLUMNS = (*COLUMNS, "videos", "verdict", "note")

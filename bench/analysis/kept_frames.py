@@ -17,8 +17,8 @@ from ..metrics.psnr import FramePsnr
 from ..metrics.ratio import RatioMetric
 from ..metrics.ssim import GaussianSsim
 from ..planning.cell import clip_identity
+from .cell_results import CellResults
 from .places import Place
-from .results import CellResults
 
 LARGEST_ROUNDING = 1 / 255 + 2e-4
 """Reference and reconstruction are kept in 8 bits, each within half a level of what was scored. So the root of the mean

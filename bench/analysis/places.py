@@ -6,8 +6,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from .cell_results import CellResults
 from .compared_pairs import ComparisonError, cells_named
-from .results import CellResults
 
 
 @dataclass(frozen=True)

@@ -21,9 +21,10 @@ from ..catalog.broken_metric import BrokenMetric, find_metric
 from ..metrics.interface import Unavailable
 from ..statistics.intervals import Interval
 from .agreement import Agreement, Basis, agreement
+from .cell_results import CellResults
 from .condition_switches import changed_fields, difference
 from .conventions import family_of, own_reading, readings
-from .results import CellResults, RunResults
+from .results import RunResults
 
 COMPLETE_SETS = {"mcl-jcv": len(SEQUENCE_FPS)}
 """Datasets that are one list of videos for everybody, and how many those are."""

@@ -19,9 +19,9 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.ratio import RatioMetric
 from ..statistics.rate_curves import Axis, BjontegaardDelta, RateCurveError, SourceCurves, delta_of_sources
+from .cell_results import CellResults
 from .places import Place, places_of
 from .rate_points import RATE, SharedPoints, SystemCurve, find_curves, rate_points, share_points
-from .results import CellResults
 from .shared_windows import Contestant
 from .sweep import QUALITY_NEEDS
 

@@ -13,9 +13,10 @@ from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.throughput import SpeedMetric
+from .cell_results import CellResults, measures_anything_of
 from .conditions import FigureKey, part_conditions
+from .figure_rows import outcome_row, table_row
 from .ranking import rank_column
-from .results import CellResults, measures_anything_of, outcome_row, table_row
 from .speed_ranking import rank_speed_column
 
 

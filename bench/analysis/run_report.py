@@ -24,6 +24,8 @@ from ...reports.schema import Figure, read_figures
 from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
 from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
+from .accounting import accounting_frame, failures_frame
+from .cell_results import CellResults
 from .charts import run_charts
 from .compared_pairs import known_cells
 from .convention_audit import audit_tables
@@ -31,7 +33,7 @@ from .kept_frames import kept_rows
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
-from .results import CellResults, RunResults, accounting_frame, failures_frame
+from .results import RunResults
 from .results_table import results_table
 from .strips import run_strips
 from .video_table import FrameValues, keep_command, video_table

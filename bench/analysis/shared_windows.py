@@ -12,7 +12,7 @@ from ..ledger.columns import RowColumns
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..metrics.window_columns import WindowColumns
 from ..statistics.ratios import MIN_SOURCES
-from .results import CellResults
+from .cell_results import CellResults
 
 MAX_LOSS = 0.1
 """Share of the videos that a single tokenizer may cost the others before it is left out."""

@@ -14,9 +14,9 @@ from ..metrics.interface import Estimate, Metric
 from ..metrics.repetitions import Repetitions
 from ..metrics.throughput import SpeedMetric
 from ..statistics.paired_speeds import SpeedRatio, compare_speeds
+from .cell_results import CellResults
 from .compared_pairs import Side, place_of
 from .conditions import cell_repetitions, conditions_of
-from .results import CellResults
 from .speed_ranking import RankedSpeedColumn, rank_speed_column
 
 SidePair = tuple[Side, Side]

@@ -16,6 +16,7 @@ from ...reports.charts.pictures import Chart
 from ...reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip, error_map
 from ...reports.identity import Identities, Identity, identify
 from ...reports.schema import Figure, group_title
+from .cell_results import CellResults
 from .frame_quality import frame_psnr, frame_ssim
 from .kept_frames import (
     Box,
@@ -29,7 +30,6 @@ from .kept_frames import (
     without_damaged,
 )
 from .places import Place, places_of
-from .results import CellResults
 
 NOTHING_KEPT = (
     "No frames are shown, as no reconstructions were kept; `toklab run SUITE --out NEW_FOLDER --keep-recon 4` keeps "

@@ -13,7 +13,8 @@ from ..catalog.broken_metric import find_metric
 from ..metrics.bits import BitsPerPixel
 from ..metrics.interface import Metric
 from ..metrics.throughput import Latency
-from .results import CellResults, table_row
+from .cell_results import CellResults
+from .figure_rows import table_row
 
 QUALITY_NEEDS = ("pairs", "features")
 """What metrics of quality compare: frames, or features of them."""

@@ -20,7 +20,8 @@ from ..metrics.ratio import RatioMetric
 from ..metrics.sources import source_files
 from ..metrics.window_columns import WindowColumns
 from ..statistics.ratios import IDENTITY
-from .results import CellResults, RunResults, measures_anything_of
+from .cell_results import CellResults, measures_anything_of
+from .results import RunResults
 
 
 def video_table(results: Iterable[CellResults]) -> pd.DataFrame:

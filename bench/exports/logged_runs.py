@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from ..analysis.results import CellResults
+from ..analysis.cell_results import CellResults
 from ..analysis.run import Run
 
 _REFUSED = re.compile(r"[^\w.\- /]")

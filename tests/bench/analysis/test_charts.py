@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.charts import run_charts
-from toklab.bench.analysis.results import CellResults, RunResults, read_results
+from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import run_figures, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics.codebook import CodebookUtilization

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.comparison import compare_items, compare_labels
-from toklab.bench.analysis.results import CellResults, name_versions, read_results
+from toklab.bench.analysis.results import name_versions, read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import Ledger, pack_arrays, unpack_arrays
 from toklab.bench.metrics.repetitions import MEASUREMENT, Repetitions

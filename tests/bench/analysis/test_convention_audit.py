@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from released_cells import random_windows, released_cell, scaled
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.convention_audit import audit_tables
-from toklab.bench.analysis.results import CellResults, RunResults
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.run_report import write_run_report
 from toklab.bench.catalog.broken_metric import find_metric

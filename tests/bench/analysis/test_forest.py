@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 from made_cells import random_cells, rated_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.charts import run_charts
 from toklab.bench.analysis.comparison import compare_labels
 from toklab.bench.analysis.rate_deltas import rate_delta_tables
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.run_report import run_figures
 from toklab.reports.charts.pictures import Chart
 from toklab.reports.identity import identify

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_cells import made_cell, random_cells
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.comparison import compare_labels
 from toklab.bench.analysis.limits import Limit, exit_code
 from toklab.bench.analysis.ranking import rank_column
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.shared_windows import Contestant, share_for_ranks, share_windows
 from toklab.bench.metrics.psnr import FramePsnr

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from made_cells import made_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.comparison import compare_labels
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.speed_ranking import CORRELATED, NOT_IN_TURN
 from toklab.bench.ledger.ledger import pack_arrays

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 import torch
 from kept_runs import write_kept_run
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.kept_frames import ChosenFrame, FramePixels, KeptWindow
-from toklab.bench.analysis.results import CellResults, RunResults
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.run_report import kept_clips, run_figures, write_run_report
 from toklab.bench.analysis.strips import ERROR_LIMITS, NOTHING_KEPT, error_limit, frame_numbers, pack, run_strips
 from toklab.bench.execution.reconstructions import FOLDER
