@@ -193,7 +193,7 @@ def _delta(
         delta = delta.reason
     if isinstance(delta, str):
         return {**found, "note": f"none: {delta}"}
-    notes = [*delta.notes, "" if shared.shared.same_cut else "windows differ in length and are paired by video"]
+    notes = [*delta.notes, shared.shared.note]
     return {
         "value": delta.value,
         "low": math.nan if delta.low is None else delta.low,

@@ -78,6 +78,11 @@ class SharedWindows:
         return tuple(part.windows for part in self.parts)
 
     @property
+    def note(self) -> str:
+        """What a reader must know of how the windows are paired; empty where all members see the same frames."""
+        return "" if self.same_cut else "windows differ in length and are paired by video"
+
+    @property
     def num_windows(self) -> int:
         """Windows of the member with the fewest."""
         return min((len(part.windows) for part in self.parts), default=0)
