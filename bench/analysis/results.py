@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,6 +47,11 @@ class RunResults:
         name = (suite.title or suite.name) if suite else folder.name
         return cls(name, tuple(results), tuple(run.provenance for run in runs), folder, suite)
 
+    @property
+    def all_remarks(self) -> list[str]:
+        """What a reader of the figures must know: of the run and of its cells, each remark once."""
+        return list(dict.fromkeys((*self.remarks, *(remark for result in self.results for remark in result.remarks))))
+
 
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
@@ -56,18 +62,30 @@ def read_results(ledger: Ledger) -> list[CellResults]:
 
 
 def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
-    """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
-    versions: dict[tuple[str, str, str], dict[str, CellRecord]] = {}
-    for cell in (result.cell for result in results if result.cell.status != "failed"):
-        # Two runs may hold the same cell, which is one version.
-        versions.setdefault((cell.label, cell.dataset, cell.protocol_hash), {})[cell.cell_id] = cell
+    """The same cells; those of one label are told apart by their weights, and by their identities where these agree.
+
+    A label with several weights names them on every dataset, so that no row of a table holds figures of two models.
+    """
+    # Two runs may hold the same cell, which is one version.
+    cells = {result.cell.cell_id: result.cell for result in results if result.cell.status != "failed"}
+    weights = Counter(label for label, _ in {(cell.label, cell.weights) for cell in cells.values()})
+    alike = Counter(map(_version, cells.values()))
     qualifiers: dict[str, str] = {}
-    for alike in versions.values():
-        if len(alike) > 1:
-            different_weights = len({cell.weights for cell in alike.values()}) == len(alike)
-            for cell_id, cell in alike.items():
-                qualifiers[cell_id] = cell.weights[:19] if different_weights else f"cell {cell_id[:8]}"
+    for cell_id, cell in cells.items():
+        by_weights = [short_weights(cell.weights)] if weights[cell.label] > 1 else []
+        by_identity = [f"cell {cell_id[:8]}"] if alike[_version(cell)] > 1 else []
+        qualifiers[cell_id] = ", ".join(by_weights + by_identity)
     return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
+
+
+def _version(cell: CellRecord) -> tuple[str, str, str, str]:
+    return (cell.label, cell.weights, cell.dataset, cell.protocol_hash)
+
+
+def short_weights(weights: str) -> str:
+    """The identity of weights as labels have it: the kind of hash, and 12 digits for each file."""
+    kind, colon, digests = weights.partition(":")
+    return f"{kind}{colon}{'+'.join(digest[:12] for digest in digests.split('+'))}"
 
 
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
