@@ -44,4 +44,5 @@ def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
         for result in results
         for row in map(result.contents.rows.__getitem__, np.flatnonzero(~result.contents.rows.is_scored).tolist())
     ]
-    return pd.DataFrame(records, columns=columns)
+    # Without failures too, so that the files of several runs can be read as one table.
+    return pd.DataFrame(records, columns=columns).astype({"window": "int64"})

@@ -205,16 +205,18 @@ class CellResults:
 
     def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
         """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
-        if metric not in self._outcomes:
-            self._outcomes[metric] = self._evaluate(metric, windows)
-        return self._outcomes[metric]
+        # Metrics of one name are made anew wherever they are asked for.
+        key = (type(metric), metric.name, metric.measurement_key)
+        if key not in self._outcomes:
+            self._outcomes[key] = self._evaluate(metric, windows)
+        return self._outcomes[key]
 
     def evaluate_on(self, metric: Metric, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
         """The metric's figure over some of its windows."""
         return self.evaluate(metric) if windows is self.windows(metric) else figure(metric, windows, self.cell.facts)
 
     @cached_property
-    def _outcomes(self) -> dict[Metric, Estimate | Unavailable]:
+    def _outcomes(self) -> dict[tuple[type[Metric], str, str], Estimate | Unavailable]:
         """Figures that were asked for: those of sets take seconds."""
         return {}
 

@@ -22,8 +22,28 @@ def outcome_row(
     result: CellResults, metric: Metric, outcome: Estimate | Unavailable, reasons: Mapping[str, int]
 ) -> dict[str, Any]:
     """What came of a metric as a row of the results table; ``reasons`` say why windows lack it, and of how many."""
+    row = _row_without_figure(result, metric)
+    if isinstance(outcome, Unavailable):
+        return {**row, "note": outcome.reason, "hint": outcome.hint}
+    notes = [outcome.note] if outcome.note else []
+    notes += [f"{count} windows without it: {reason}" for reason, count in sorted(reasons.items())]
+    return {
+        **row,
+        "value": outcome.value,
+        "low": math.nan if outcome.low is None else outcome.low,
+        "high": math.nan if outcome.high is None else outcome.high,
+        "num_sources": outcome.num_sources,
+        "interval_note": outcome.interval_note,
+        "count": outcome.count,
+        "counted": outcome.counted,
+        "note": "; ".join(notes),
+        **{name: outcome.details.get(name, math.nan) for name in ("lowest", "highest", "correlation")},
+    }
+
+
+def _row_without_figure(result: CellResults, metric: Metric) -> dict[str, Any]:
     cell = result.cell
-    row = {
+    return {
         "system": cell.spec.get("title", cell.tokenizer),
         "tokenizer": cell.tokenizer,
         "label": result.label,
@@ -40,38 +60,9 @@ def outcome_row(
         "decimals": metric.decimals,
         "display_low": metric.display_range[0],
         "display_high": metric.display_range[1],
-        "value": math.nan,
-        "low": math.nan,
-        "high": math.nan,
-        "num_sources": 0,
-        "interval_note": "",
-        "rank": "",
-        "rank_low": 0,
-        "rank_high": 0,
-        "family": "",
-        "count": 0,
-        "counted": "",
-        "note": "",
-        "hint": "",
         "origin": "measured",
         "citation": cell.spec.get("citation", ""),
-        "lowest": math.nan,
-        "highest": math.nan,
-        "correlation": math.nan,
-    }
-    if isinstance(outcome, Unavailable):
-        return {**row, "note": outcome.reason, "hint": outcome.hint}
-    notes = [outcome.note] if outcome.note else []
-    notes += [f"{count} windows without it: {reason}" for reason, count in sorted(reasons.items())]
-    return {
-        **row,
-        "value": outcome.value,
-        "low": math.nan if outcome.low is None else outcome.low,
-        "high": math.nan if outcome.high is None else outcome.high,
-        "num_sources": outcome.num_sources,
-        "interval_note": outcome.interval_note,
-        "count": outcome.count,
-        "counted": outcome.counted,
-        "note": "; ".join(notes),
-        **{name: outcome.details.get(name, math.nan) for name in ("lowest", "highest", "correlation")},
+        **dict.fromkeys(("value", "low", "high", "lowest", "highest", "correlation"), math.nan),
+        **dict.fromkeys(("num_sources", "rank_low", "rank_high", "count"), 0),
+        **dict.fromkeys(("interval_note", "rank", "family", "counted", "note", "hint"), ""),
     }

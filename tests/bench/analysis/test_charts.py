@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from made_cells import made_cell
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.charts import run_charts
-from toklab.bench.analysis.results import RunResults, read_results
+from toklab.bench.analysis.results import RunResults, name_versions, read_results
 from toklab.bench.analysis.run_report import run_figures, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.metrics.codebook import CodebookUtilization
@@ -99,25 +102,48 @@ def test_a_numeric_setting_with_several_values_is_a_sweep(run_suite: Callable[..
     assert "noisy (posterior=sample) & 3 &" in (out / "latex" / "main.tex").read_text()
 
 
-@pytest.mark.slow
-def test_without_several_values_there_is_no_sweep(run_suite: Callable[..., Any], tmp_path: Path) -> None:
-    run_suite(tmp_path / "run", ("noisy", "average"), ("psnr",), settings={"posterior": ["mode", "sample"]})
-    assert not [name for name in charts_of(read_run(tmp_path / "run")) if name.startswith("sweep")]
+def test_a_setting_that_is_no_number_is_no_sweep() -> None:
+    cells = []
+    for posterior in ("mode", "sample"):
+        made = made_cell(f"t (posterior={posterior})", {("v.mp4", 0): 0.1})
+        cells.append(replace(made, cell=replace(made.cell, tokenizer="t", settings={"posterior": posterior})))
+    assert not [name for name in charts_of(cells) if name.startswith("sweep")]
 
 
-@pytest.mark.slow
-def test_protocols_have_charts_of_their_own(run_suite: Callable[..., Any], tmp_path: Path) -> None:
-    run_suite(tmp_path / "run", ("average",), ("psnr",))
-    run_suite(tmp_path / "run", ("average",), ("psnr",), protocol_changes={"height": 40, "width": 40})
-    results = read_run(tmp_path / "run")
-    hashes = sorted(result.cell.protocol_hash for result in results)
-    names = sorted(name for name in charts_of(results) if name.startswith("psnr_by_position"))
-    assert len(names) == 2
-    for name, protocol_hash in zip(names, hashes, strict=True):
-        assert name.startswith("psnr_by_position-videos")
-        assert name.endswith(f"-{protocol_hash}")
+def test_a_run_without_windows_has_no_charts() -> None:
+    failed = made_cell("t", {}, metrics=METRICS)
+    assert charts_of([replace(failed, cell=replace(failed.cell, status="failed", reason="no weights"))]) == {}
 
 
-def test_a_run_without_windows_has_no_charts(run_suite: Callable[..., Any], tmp_path: Path) -> None:
-    run_suite(tmp_path / "run", ("unbuildable",), METRICS)
-    assert charts_of(read_run(tmp_path / "run")) == {}
+def test_each_protocol_has_charts_of_its_own_with_its_own_multiply_adds() -> None:
+    cells = []
+    for protocol_hash, macs in (("small", 1e12), ("large", 4e12)):
+        for label, factor in (("a", 1), ("b", 2)):
+            made = made_cell(label, {("v.mp4", 0): 0.01 * factor}, metrics=("psnr", "macs"))
+            cell = replace(made.cell, protocol_hash=protocol_hash, facts={"macs_total": factor * macs})
+            cells.append(replace(made, cell=cell))
+    charts = charts_of(cells)
+    found = {name: [point["cost"] for point in points_of(charts[name])] for name in charts if name.startswith("front")}
+    assert found == {"front_macs-videos-small": [1.0, 2.0], "front_macs-videos-large": [4.0, 8.0]}
+    assert {"psnr_by_position-videos-small", "psnr_by_position-videos-large"} <= set(charts)
+
+
+def test_a_line_of_a_sweep_is_of_one_model() -> None:
+    def swept(steps: int, weights: str, error: float) -> CellResults:
+        label = f"t (steps={steps})" if steps > 1 else "t"
+        made = made_cell(label, {("v.mp4", 0): error})
+        cell = replace(made.cell, cell_id=f"{steps} {weights}", tokenizer="t", settings={"steps": steps})
+        return replace(made, cell=replace(cell, weights=f"sha256:{weights * 64}"))
+
+    cells = name_versions([swept(1, "a", 0.1), swept(2, "a", 0.01), swept(1, "b", 0.2), swept(2, "b", 0.02)])
+    lines: dict[str, list[float]] = {}
+    for point in points_of(charts_of(cells)["sweep_steps"]):
+        if point["metric"] == "psnr":
+            lines.setdefault(point["tokenizer"], []).append(point["value"])
+    assert [[round(value, 2) for value in line] for line in lines.values()] == [[10, 20], [6.99, 16.99]]
+
+
+def test_a_window_without_figure_takes_no_video_from_the_chart() -> None:
+    errors = {("a.mp4", 0): 0.01, ("a.mp4", 1): math.nan, ("b.mp4", 0): 0.1}
+    points = points_of(charts_of([made_cell("t", errors)])["psnr_by_video"])
+    assert {point["source"]: point["value"] for point in points} == pytest.approx({"a.mp4": 20, "b.mp4": 10}, abs=1e-4)
