@@ -177,6 +177,14 @@ def test_limits(limit: str, code: int) -> None:
     assert bool(sentences) == bool(code)
 
 
+def test_a_pair_that_was_not_compared_passes_no_limit() -> None:
+    cells = [made_cell("a", errors_of(30, 1.0, 0.05, 1)), made_cell("b", errors_of(30, 1.5, 0.05, 2))]
+    lacking = made_cell("c", errors_of(30), metrics=("ssim",))
+    frame = compare_labels([*cells, lacking], ["a", "b", "c"], None, "run")
+    code, sentences = exit_code(frame, [Limit.parse("psnr < -9")])
+    assert (code, sentences) == (2, ["psnr < -9: psnr on videos: not measured for c"])
+
+
 @pytest.mark.parametrize("text", ["psnr", "psnr < x", "< 3", "psnr <= 3"])
 def test_wrong_limits_are_refused(text: str) -> None:
     with pytest.raises(ComparisonError, match=r"such as 'psnr < -0.1'"):
