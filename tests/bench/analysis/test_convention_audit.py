@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from released_cells import random_windows, released_cell, scaled
 from toklab.bench.analysis.cell_results import CellResults
+from toklab.bench.analysis.condition_switches import difference
 from toklab.bench.analysis.convention_audit import audit_tables
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
@@ -89,6 +90,16 @@ def test_conditions_are_compared_over_the_videos_that_both_scored() -> None:
     assert row["value"] == pytest.approx(decibels(errors).mean())
     assert row["move"] == pytest.approx(decibels(1.5 * errors).mean() - decibels(errors).mean())
     assert all("round_to_uint8" not in note for table in tables for note in table.table.notes)
+
+
+def test_settings_that_a_tokenizer_does_not_use_turn_no_switch() -> None:
+    codec, other = (
+        released_cell(WINDOWS, spec={"regularizer": "codec"}, settings={"precision": precision}).cell
+        for precision in ("float32", "bfloat16")
+    )
+    assert difference(codec, other).switches == ()
+    network = replace(codec, spec={"regularizer": "kl"})
+    assert difference(network, other).words == "precision=bfloat16"
 
 
 def test_tokenizers_of_other_weights_are_other_tokenizers() -> None:
