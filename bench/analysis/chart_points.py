@@ -34,9 +34,10 @@ def position_table(results: Sequence[CellResults]) -> pd.DataFrame:
 
     Without rows where every window is one frame.
     """
+    metric = FramePsnr()
     rows: list[tuple[Any, ...]] = []
     for result in results:
-        curve = psnr_by_position(result.windows(FramePsnr()))
+        curve = psnr_by_position(metric.usable(result.windows(metric)))
         columns = (curve.psnr, curve.low, curve.high, curve.count)
         rows += [(result.label, position, *values) for position, values in enumerate(zip(*columns, strict=True))]
     if all(position == 0 for _, position, *_ in rows):

@@ -48,6 +48,7 @@ def test_between_runs_every_protocol_has_its_pair(tmp_path: Path) -> None:
         return str(write_record(RunResults(name, tuple(cells), ()), tmp_path / name))
 
     small, large = (under_protocol(made_cell("a", {("a.mp4", 0): e}), p) for e, p in ((0.1, VIDTOK), (0.2, LARGER)))
+    large = replace(large, cell=replace(large.cell, cell_id="large"))
     more = replace(large, cell=replace(large.cell, metrics=("psnr", "ssim")))
     before = written("before", [small, large])
     after = written("after", [small, more, under_protocol(made_cell("b", {("a.mp4", 0): 0.1}))])
