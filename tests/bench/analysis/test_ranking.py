@@ -115,7 +115,7 @@ def test_another_copy_of_a_video_is_not_shared() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(3, 24), st.sampled_from([0.0, 0.02, 0.2]))
 def test_compare_and_table_agree(seed: int, num_systems: int, num_sources: int, missing: float) -> None:
     cells = random_cells(np.random.default_rng(seed), num_systems, num_sources, missing)

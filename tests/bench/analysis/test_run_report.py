@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from made_cells import made_cell, rated_cell
 from run_folders import CELL, ROW
+from toklab.bench.analysis import run_report
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import kept_clips, write_run_report
@@ -58,8 +59,13 @@ def test_reports_print_the_sha256_of_all_weights(tmp_path: Path) -> None:
             assert sha256 in text.replace(r"\allowbreak{}", "")
 
 
-@pytest.mark.slow
-def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path) -> None:
+@pytest.fixture
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes the most time of a report."""
+    monkeypatch.setattr(run_report, "run_charts", lambda *arguments: [])
+
+
+def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path, without_charts: None) -> None:
     errors = {(f"v{source}.mp4", 0): 0.01 for source in range(2)}
     half, bits = dict.fromkeys(errors, 0.5), dict.fromkeys(errors, 100.0)
     cell = rated_cell("a", errors, bits, system="A", ssim=half, lpips_vgg=half)
@@ -100,21 +106,13 @@ def test_differences_to_a_tokenizer_are_in_every_format(codecs: RunResults, tmp_
     assert (tmp_path / "bd_rate.csv").read_text().count("\n") == 3
 
 
-@pytest.mark.slow
-def test_without_differences_the_first_curve_is_the_anchor(codecs: RunResults, tmp_path: Path) -> None:
-    written = {path.name for path in write_run_report(codecs, tmp_path, ("md",))}
-    assert {name.split(".")[0] for name in written if "difference" in name} == {"paired_differences"}
-    assert "| B | A | bd-quality(psnr) | +0.97 dB |" in (tmp_path / "report.md").read_text()
-
-
 def test_differences_to_an_unknown_tokenizer_are_refused(codecs: RunResults, tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="codecs holds no 'C'; it holds A-100, A-300, B-100, B-300"):
         write_run_report(codecs, tmp_path / "report", ("md",), difference_to="C")
     assert not (tmp_path / "report").exists()
 
 
-@pytest.mark.slow
-def test_a_paper_has_the_chosen_venue_and_columns(codecs: RunResults, tmp_path: Path) -> None:
+def test_a_paper_has_the_chosen_venue_and_columns(codecs: RunResults, tmp_path: Path, without_charts: None) -> None:
     with pytest.raises(TableError, match="no column psnr-b in this report; there are: "):
         write_run_report(codecs, tmp_path / "none", ("latex",), layout=PaperLayout("cvpr", ("psnr-b",)))
     assert not (tmp_path / "none").exists()

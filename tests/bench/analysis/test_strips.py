@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from kept_runs import write_kept_run
+from toklab.bench.analysis import run_report
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.frame_pixels import FramePixels
 from toklab.bench.analysis.kept_frames import ChosenFrame, KeptWindow
@@ -54,13 +55,6 @@ def test_the_numbers_of_a_strip_are_the_ledgers(cells: list[CellResults]) -> Non
         assert any(f"{row['source']}, window 0, frame {row['position'] + 1} of 3" in text for text in drawn)
     assert "worst: lowest mean PSNR" in chart.caption
     assert "8 bits where the run has none" in chart.caption
-
-
-@pytest.mark.slow
-def test_strips_are_the_same_bytes_twice(cells: list[CellResults]) -> None:
-    one, other = (strips(cells)[0][0].files() for _ in range(2))
-    assert one == other
-    assert {Path(name).suffix for name in one} == {".png", ".pdf", ".svg", ".csv"}
 
 
 def test_damaged_clips_are_said_and_passed_over(cells: list[CellResults], tmp_path: Path) -> None:
@@ -164,8 +158,9 @@ def test_numbers_that_the_ledger_lacks_come_from_the_kept_frames() -> None:
 
 
 @pytest.mark.slow
-def test_strips_stand_in_the_report(cells: list[CellResults], tmp_path: Path) -> None:
-    run = RunResults("run", tuple(replace(cell) for cell in cells), (), folder=tmp_path)
+def test_strips_stand_in_the_report(cells: list[CellResults], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_report, "run_charts", lambda *arguments: [])
+    run = RunResults("run", tuple(cells), (), folder=tmp_path)
     write_run_report(run, tmp_path / "report", ("md",))
     assert "![Frames of kept clips" in (tmp_path / "report" / "report.md").read_text()
     assert (tmp_path / "report" / "strip_1.png").stat().st_size > 1000

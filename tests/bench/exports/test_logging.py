@@ -114,6 +114,7 @@ def test_weights_and_biases_gets_the_figures(run: Run, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_weights_and_biases_keeps_a_run_offline(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB__SERVICE_WAIT", "600")
