@@ -11,7 +11,7 @@ import front_page
 import pytest
 from PIL import Image
 from run_folders import CELL
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.planning.suite import load_suite
 from toklab.reports.schema import Figure, read_figures

@@ -20,16 +20,13 @@ from ...reports.identity import Identities, identify
 from ...reports.schema import Figure
 from ...reports.tables.columns import metric_heading
 from ...reports.tables.named import NamedTable
-from ..catalog.broken_metric import find_metric, guarded
-from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve, marginals, total_counts
-from ..metrics.interface import Unavailable
-from ..metrics.psnr import FramePsnr, psnr_by_position
-from ..metrics.sources import source_files
+from ..catalog.broken_metric import find_metric
+from .cell_results import CellResults
+from .chart_points import growth_table, marginals_table, position_table, quality_by_video
 from .differences import position_differences, rate_differences
 from .forest import paired_differences, quality_metrics
 from .places import Place, places_of
 from .rate_points import RATE
-from .results import CellResults
 from .sweep import find_sweeps
 
 DISTORTIONS = {"psnr": "", "vmaf": "_vmaf"}
@@ -77,7 +74,8 @@ def run_charts(
         charts += _videos(place, identities)
         charts += paired_differences(place, zero, here, identities, left_out)
         charts += _rate_distortion(place, here, zero, identities, left_out, rate_deltas)
-        charts += _fronts(place, [*here, *(figure for figure in figures if not figure.dataset)], identities)
+        # A cost at this protocol comes last and counts, where it is another than the tokenizer's own.
+        charts += _fronts(place, [*(figure for figure in figures if not figure.dataset), *here], identities)
         charts += _codebooks(place, identities)
         charts += _sweeps(place, identities)
     return charts
@@ -100,7 +98,7 @@ def _positions(place: Place, identities: Identities) -> Iterator[Chart]:
 def _videos(place: Place, identities: Identities) -> Iterator[Chart]:
     """The first metric of quality that means something of a single video, video by video."""
     for name in quality_metrics(place):
-        points = video_table(place.results, name)
+        points = quality_by_video(place.results, name)
         num_videos = len(set(points["source"]))
         if num_videos > 1:
             break
@@ -148,72 +146,6 @@ def _sweeps(place: Place, identities: Identities) -> Iterator[Chart]:
             sweep_points(sweep.points, sweep.setting),
             sweep_table(sweep.points, sweep.setting),
         )
-
-
-def video_table(results: Sequence[CellResults], name: str) -> pd.DataFrame:
-    """A metric of each video alone: ``label``, ``source`` (name of the video), ``value``.
-
-    Without rows where the metric means nothing of a single video.
-    """
-    metric = find_metric(name)
-    rows: list[tuple[str, str, float]] = []
-    for result in results:
-        windows = result.windows(metric) if name in result.cell.metrics else []
-        means = guarded(metric, "source_means", lambda windows=windows: metric.source_means(windows))
-        if isinstance(means, Unavailable):
-            continue
-        files = source_files(windows)
-        rows += [(result.label, files[source][0], value) for source, value in means.items() if math.isfinite(value)]
-    return pd.DataFrame(rows, columns=["label", "source", "value"])
-
-
-def position_table(results: Sequence[CellResults]) -> pd.DataFrame:
-    """PSNR by frame position: ``label``, ``position`` from 0, ``psnr``, ``low`` and ``high`` in dB, ``windows``.
-
-    Without rows where every window is one frame.
-    """
-    rows: list[tuple[Any, ...]] = []
-    for result in results:
-        curve = psnr_by_position(result.windows(FramePsnr()))
-        columns = (curve.psnr, curve.low, curve.high, curve.count)
-        rows += [(result.label, position, *values) for position, values in enumerate(zip(*columns, strict=True))]
-    if all(position == 0 for _, position, *_ in rows):
-        rows = []
-    return pd.DataFrame(rows, columns=["label", "position", "psnr", "low", "high", "windows"])
-
-
-def growth_table(results: Sequence[CellResults]) -> pd.DataFrame:
-    """Expected codebook use among some of the tokens, up to all of them.
-
-    Columns: ``label``, ``tokens``, ``utilization`` and ``bound`` in percent, ``entries``, and ``compared_at``, the
-    number of tokens at which the table compares the label with others; 0 where it doesn't.
-    """
-    metric = CodebookUtilization()
-    counted = [(result, total_counts(windows)) for result in results if (windows := result.windows(metric))]
-    in_table = [totals for result, totals in counted if metric.name in result.cell.metrics]
-    smallest = common_tokens(in_table) if len(in_table) > 1 else 0
-    rows: list[tuple[Any, ...]] = []
-    for result, totals in counted:
-        compared = smallest if metric.name in result.cell.metrics else 0
-        rows += [
-            (result.label, at.tokens, 100 * at.utilization, 100 * at.bound, sum(map(len, totals)), compared)
-            for at in growth_curve(totals, [compared] if compared else [])
-        ]
-    return pd.DataFrame(rows, columns=["label", "tokens", "utilization", "bound", "entries", "compared_at"])
-
-
-def marginals_table(results: Sequence[CellResults]) -> pd.DataFrame:
-    """Levels of scalar quantizers: ``label``, ``codebook``, ``dimension``, ``level`` from 0, ``share`` in percent."""
-    rows: list[tuple[Any, ...]] = []
-    for result in results:
-        if windows := result.windows(CodebookUtilization()):
-            rows += [
-                (result.label, book, dimension, level, 100 * float(share))
-                for book, dimensions in enumerate(marginals(windows))
-                for dimension, shares in enumerate(dimensions)
-                for level, share in enumerate(shares)
-            ]
-    return pd.DataFrame(rows, columns=["label", "codebook", "dimension", "level", "share"])
 
 
 def _rate_distortion(

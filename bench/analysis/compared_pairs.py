@@ -10,9 +10,11 @@ from pathlib import Path
 from ...datasets.names import is_root_identity
 from ...reports.record.reading import is_record
 from ..ledger.ledger import FILE_NAME
+from ..metrics.interface import Metric
+from .cell_results import CellResults
 from .opening import open_results
 from .portable_text import portable_dataset
-from .results import CellResults, name_datasets, name_versions
+from .results import name_datasets, name_versions
 
 
 class ComparisonError(ValueError):
@@ -28,11 +30,14 @@ class Side:
     results: CellResults
 
 
+SidePair = tuple[Side, Side]
+
+
 @dataclass
 class Pairs:
     """What is compared with what, and what has no counterpart."""
 
-    sides: list[tuple[Side, Side]] = field(default_factory=list)
+    sides: list[SidePair] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
 
     def match(self, ones: Sequence[CellResults], others: Sequence[CellResults], names: tuple[str, str]) -> None:
@@ -63,6 +68,12 @@ class Pairs:
 def place_of(result: CellResults) -> tuple[str, str]:
     """Dataset and hash of the protocol: what two cells must agree in; folders as result records know them."""
     return portable_dataset(result.cell.dataset), result.cell.protocol_hash
+
+
+def named_pair(metric: Metric, pair: SidePair) -> str:
+    """A pair by a metric, as sentences on what is left out begin."""
+    one, other = pair
+    return f"{metric.name} on {one.results.dataset} of {one.name} and {other.name}"
 
 
 def _described(result: CellResults) -> str:

@@ -6,33 +6,33 @@ value. Without chosen pairs the families, the windows and the verdicts are those
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from ...reports.tables.comparison import COLUMNS, LEFT_OUT
 from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
-from ..metrics.interface import Estimate, Metric, Unavailable
-from ..metrics.sources import source_files
+from ..metrics.interface import Metric, Unavailable
 from ..metrics.throughput import SpeedMetric, timed_machines
-from ..statistics.families import Difference, Family
-from ..statistics.power import detectable_difference
-from ..statistics.wins import Wins, count_wins
-from .compared_pairs import ComparisonError, Pairs, Side, pairs_between_runs, pairs_in_run, pairs_of_table, place_of
+from .cell_results import CellResults, measures_anything_of
+from .compared_pairs import (
+    ComparisonError,
+    Pairs,
+    Side,
+    SidePair,
+    named_pair,
+    pairs_between_runs,
+    pairs_in_run,
+    pairs_of_table,
+    place_of,
+)
+from .comparison_row import ComparedPair, Contest, verdict_of
 from .opening import open_results
 from .ranking import RankedColumn, rank_column
-from .results import CellResults, measures_anything_of
 from .shared_windows import Contestant, SharedWindows, share_for_ranks, share_windows
 from .speed_comparison import TableSpeeds, compare_speed_pairs
-
-NUM_FURTHEST = 3
-"""Videos that are named on each side of a difference."""
-
-_PAIR = "pair"
+from .table_columns import cells_of_column, place_among, table_family
 
 
 def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence[str] | None) -> pd.DataFrame:
@@ -104,17 +104,17 @@ def _differences(
         is_table: whether windows and families are those of the table.
     """
     left_out = list(pairs.left_out)
-    families: dict[tuple[str, ...], list[tuple[Side, Side]]] = {}
-    for one, other in pairs.sides:
-        place = place_of(one.results)
-        families.setdefault((*place, one.results.group) if is_table else place, []).append((one, other))
-    rows = [
-        row
-        for sides in families.values()
-        for row in _compare_family(sides, metric_names, left_out, table, is_table=is_table)
+    families: dict[tuple[str, ...], list[SidePair]] = {}
+    for pair in pairs.sides:
+        one = pair[0].results
+        families.setdefault((*place_of(one), one.group) if is_table else place_of(one), []).append(pair)
+    compared = [
+        found
+        for family in families.values()
+        for found in _compare_family(family, metric_names, left_out, table, is_table=is_table)
     ]
-    order = {_id_of(pair): number for number, pair in enumerate(pairs.sides)}
-    rows.sort(key=lambda row: order[str(row[_PAIR])])
+    order = {id(pair): number for number, pair in enumerate(pairs.sides)}
+    rows = [row for pair, row in sorted(compared, key=lambda found: order[id(found[0])])]
     if not rows:
         reasons = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
         raise ComparisonError(f"nothing can be compared{reasons}; `toklab report RUN` shows what each has")
@@ -123,21 +123,16 @@ def _differences(
     return frame
 
 
-def _id_of(pair: tuple[Side, Side]) -> str:
-    """Identity of a pair."""
-    return repr([(side.name, *place_of(side.results)) for side in pair])
-
-
 def _compare_family(
-    sides: Sequence[tuple[Side, Side]],
+    pairs: Sequence[SidePair],
     names: Sequence[str] | None,
     left_out: list[str],
     table: Sequence[CellResults] | None,
     *,
     is_table: bool,
-) -> Iterator[dict[str, object]]:
+) -> Iterator[ComparedPair]:
     """Every metric of pairs on one dataset under one protocol."""
-    everyone = [side for pair in sides for side in pair]
+    everyone = [side for pair in pairs for side in pair]
     for name in dict.fromkeys(name for side in everyone for name in side.results.cell.metrics):
         metric = find_metric(name)
         if metric.needs == "model" or (names and name not in names):
@@ -145,16 +140,16 @@ def _compare_family(
         if isinstance(metric, BrokenMetric):
             left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
-        able = [pair for pair in sides if _has_both(pair, metric, left_out)]
+        able = [pair for pair in pairs if _has_both(pair, metric, left_out)]
         if isinstance(metric, SpeedMetric):
             speeds = TableSpeeds(metric, table) if table is not None else None
-            rows = compare_speed_pairs(metric, able, left_out, speeds, is_table=is_table)
-            yield from ({**row, _PAIR: _id_of(pair)} for pair, row in rows)
+            yield from compare_speed_pairs(metric, able, left_out, speeds, is_table=is_table)
         elif able:
-            yield from _compare_by(metric, able, left_out, table, is_table=is_table)
+            verdicts = TableVerdicts(metric, table) if table is not None else None
+            yield from _compare_by(metric, able, left_out, verdicts, is_table=is_table)
 
 
-def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> bool:
+def _has_both(pair: SidePair, metric: Metric, left_out: list[str]) -> bool:
     place = f"{metric.name} on {pair[0].results.dataset}"
     if not any(measures_anything_of(metric, side.results.cell) for side in pair):
         return False
@@ -173,208 +168,89 @@ def _has_both(pair: tuple[Side, Side], metric: Metric, left_out: list[str]) -> b
     return True
 
 
-@dataclass(frozen=True)
-class _Contest:
-    """One metric of several tokenizers on what they share."""
-
-    shared: SharedWindows
-    estimates: Sequence[Estimate | Unavailable]
-    """Of the members."""
-    family: Family | Unavailable
-    means: Sequence[dict[str, float]]
-    """The members' figures of each video alone."""
-
-
 def _compare_by(
     metric: Metric,
-    pairs: Sequence[tuple[Side, Side]],
+    pairs: Sequence[SidePair],
     left_out: list[str],
-    table: Sequence[CellResults] | None,
+    table: TableVerdicts | None,
     *,
     is_table: bool,
-) -> Iterator[dict[str, object]]:
+) -> Iterator[ComparedPair]:
     sides = list({id(side.results): side for pair in pairs for side in pair}.values())
-    index = {id(side.results): number for number, side in enumerate(sides)}
     contestants = [Contestant.of(side.results, metric) for side in sides]
     shared = share_for_ranks(contestants) if is_table else share_windows(contestants, range(len(sides)))
-    place = {member: number for number, member in enumerate(shared.members)}
-    asked: list[tuple[tuple[Side, Side], tuple[int, int]]] = []
+    members = {id(sides[index].results): number for number, index in enumerate(shared.members)}
+    asked: list[tuple[SidePair, tuple[int, int]]] = []
     for pair in pairs:
-        first, second = (index[id(side.results)] for side in pair)
-        if first in place and second in place and shared.num_windows:
-            asked.append((pair, (place[first], place[second])))
+        one, other = (members.get(id(side.results)) for side in pair)
+        if one is not None and other is not None and shared.num_windows:
+            asked.append((pair, (one, other)))
         else:
             why = "too few videos are shared" if shared.num_windows else "no measured window is shared"
-            left_out.append(f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}: {why}")
+            left_out.append(f"{named_pair(metric, pair)}: {why}")
     if not asked:
         return
-    asked_pairs = [pair for _, pair in asked]
-    family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows, asked_pairs))
+    contest = _contest(metric, sides, shared, [between for _, between in asked])
+    if isinstance(contest, Unavailable):
+        left_out.append(f"{metric.name} on {sides[0].results.dataset}: {contest.reason}")
+        return
+    for number, (pair, between) in enumerate(asked):
+        reasons = [e.reason for e in (contest.estimates[m] for m in between) if isinstance(e, Unavailable)]
+        if reasons:
+            left_out.append(f"{named_pair(metric, pair)}: {reasons[0]}")
+            continue
+        row = contest.row(pair, between, number)
+        yield pair, row if table is None else {**row, "table_verdict": table.verdict(pair)}
+
+
+def _contest(
+    metric: Metric, sides: Sequence[Side], shared: SharedWindows, pairs: Sequence[tuple[int, int]]
+) -> Contest | Unavailable:
+    """Judge pairs of members; what the metric's code raised, where it fails."""
+    family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows, pairs))
     means = guarded(metric, "source_means", lambda: [metric.source_means(windows) for windows in shared.windows])
     for outcome in (family, means):
         if isinstance(outcome, Unavailable) and outcome.is_broken:
-            left_out.append(f"{metric.name} on {sides[0].results.dataset}: {outcome.reason}")
-            return
-    contest = _Contest(
+            return outcome
+    return Contest(
+        metric,
         shared,
         [
             sides[member].results.evaluate_on(metric, windows)
             for member, windows in zip(shared.members, shared.windows, strict=True)
         ],
-        family,
+        None if isinstance(family, Unavailable) else family,
         [{} for _ in shared.windows] if isinstance(means, Unavailable) else means,
     )
-    columns: dict[str, _TableColumn] = {}
-    for number, (pair, members) in enumerate(asked):
-        if reasons := [e.reason for e in (contest.estimates[m] for m in members) if isinstance(e, Unavailable)]:
-            left_out.append(
-                f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}: {reasons[0]}"
-            )
-            continue
-        row = _row(metric, pair, members, number, contest)
-        yield {**row, "table_verdict": _table_verdict(metric, pair, table, columns), _PAIR: _id_of(pair)}
 
 
-def _row(
-    metric: Metric, pair: tuple[Side, Side], members: tuple[int, int], number: int, contest: _Contest
-) -> dict[str, object]:
-    one, other = pair
-    estimates = [estimate for estimate in (contest.estimates[m] for m in members) if isinstance(estimate, Estimate)]
-    family = contest.family
-    outcome = None if isinstance(family, Unavailable) else family.differences[number]
-    values = [estimate.value for estimate in estimates]
-    if not isinstance(family, Unavailable):
-        values = [family.values[member] for member in members]
-    notes = [estimate.note for estimate in estimates]
-    if not isinstance(family, Unavailable) and family.notes:
-        notes += [family.notes[member] for member in members]
-    if outcome is not None:
-        notes.append(outcome.interval.note)
-    wins = _wins(metric, [contest.means[member] for member in members])
-    verdict = _verdict(metric, outcome)
-    if wins is not None and wins.interval and verdict in "AB" and _disagree(verdict, wins.interval):
-        notes.append(f"{'A' if verdict == 'B' else 'B'} does better in most videos")
-    if not contest.shared.same_cut:
-        notes.append("windows differ in length and are paired by video")
-    interval = None if outcome is None else outcome.interval
-    return {
-        "dataset": one.results.dataset,
-        "metric": metric.name,
-        "title": metric.title,
-        "unit": metric.unit,
-        "direction": metric.direction,
-        "decimals": metric.decimals,
-        "a": one.name,
-        "b": other.name,
-        "value_a": values[0],
-        "value_b": values[1],
-        "difference": values[0] - values[1],
-        "low": math.nan if interval is None or interval.low is None else interval.low,
-        "high": math.nan if interval is None or interval.high is None else interval.high,
-        "windows_shared": contest.shared.num_windows,
-        "count": contest.shared.num_sources,
-        "num_pairs": 0 if isinstance(family, Unavailable) else len(family.differences),
-        "critical_value": math.nan if isinstance(family, Unavailable) else family.critical_value or math.nan,
-        "better": {"A": one.name, "B": other.name}.get(verdict, ""),
-        "verdict": verdict,
-        "detectable": _detectable(outcome, None if isinstance(family, Unavailable) else family.critical_value),
-        "wins": 0 if wins is None else wins.wins,
-        "ties": 0 if wins is None else wins.ties,
-        "losses": 0 if wins is None else wins.losses,
-        "wins_low": math.nan if wins is None or not wins.interval else wins.interval[0],
-        "wins_high": math.nan if wins is None or not wins.interval else wins.interval[1],
-        "furthest": _furthest(metric, members, contest),
-        "note": "; ".join(dict.fromkeys(filter(None, notes))),
-    }
+class TableVerdicts:
+    """What a run's table says of pairs by a metric, each group ranked once."""
 
+    def __init__(self, metric: Metric, table: Sequence[CellResults]):
+        """``table``: every cell of the table."""
+        self._metric = metric
+        self._table = table
+        self._columns: dict[tuple[str, ...], tuple[list[CellResults], RankedColumn]] = {}
 
-def _verdict(metric: Metric, outcome: Difference | None) -> str:
-    """``A``, ``B`` or ``not separable``; of metrics without direction ``differs`` or ``not shown``; ``no verdict``."""
-    if outcome is None or outcome.separable is None:
-        return "no verdict"
-    if metric.direction == "none":
-        return "differs" if outcome.separable else "not shown"
-    if not outcome.separable:
-        return "not separable"
-    return "A" if (outcome.statistic > 0) == (metric.direction == "higher") else "B"
-
-
-def _detectable(outcome: Difference | None, critical_value: float | None) -> float:
-    """About the difference that would have been found; NaN where one was found, or none could be."""
-    if outcome is None or outcome.separable is not False:
-        return math.nan
-    interval = outcome.interval
-    if not interval.standard_error or interval.freedom is None:
-        return math.nan
-    return detectable_difference(interval.standard_error, interval.freedom, critical_value)
-
-
-def _wins(metric: Metric, means: Sequence[dict[str, float]]) -> Wins | None:
-    if metric.direction == "none" or not means[0]:
-        return None
-    sources = sorted(means[0].keys() & means[1].keys())
-    first, second = (np.array([of[source] for source in sources]) for of in means)
-    return count_wins(first, second, higher_is_better=metric.direction == "higher")
-
-
-def _disagree(verdict: str, interval: tuple[float, float]) -> bool:
-    return interval[1] < 0.5 if verdict == "A" else interval[0] > 0.5
-
-
-def _furthest(metric: Metric, members: tuple[int, int], contest: _Contest) -> str:
-    """The videos that differ most, both ways: ``+2.10 a.mp4, +1.50 b.mp4; −0.30 c.mp4``."""
-    first, second = (contest.means[member] for member in members)
-    names = {source: files[-1] for source, files in source_files(contest.shared.windows[members[0]]).items()}
-    apart = sorted((first[source] - second[source], names[source]) for source in first.keys() & second.keys())
-    ends = (
-        [(value, name) for value, name in reversed(apart) if value > 0][:NUM_FURTHEST],
-        [(value, name) for value, name in apart if value < 0][:NUM_FURTHEST],
-    )
-    return "; ".join(", ".join(f"{value:+,.{metric.decimals}f} {name}" for value, name in end) for end in ends if end)
-
-
-def _table_verdict(
-    metric: Metric, pair: tuple[Side, Side], table: Sequence[CellResults] | None, columns: dict[str, _TableColumn]
-) -> str:
-    """What the run's table says of a pair; empty where it doesn't rank the two together."""
-    one, other = (side.results for side in pair)
-    group = one.group
-    if table is None or group != other.group or metric.direction == "none":
-        return ""
-    if group not in columns:
-        columns[group] = _TableColumn.of(metric, (group, *place_of(one)), table)
-    return columns[group].verdict(metric, one, other)
-
-
-@dataclass(frozen=True)
-class _TableColumn:
-    """A column of one group of the run's table."""
-
-    cells: Sequence[CellResults]
-    column: RankedColumn
-
-    @classmethod
-    def of(cls, metric: Metric, family: tuple[str, ...], table: Sequence[CellResults]) -> _TableColumn:
-        peers = {
-            result.label: result
-            for result in table
-            if (result.group, *place_of(result)) == family
-            and result.cell.status != "failed"
-            and metric.name in result.cell.metrics
-            and isinstance(result.evaluate(metric), Estimate)
-        }
-        return cls(list(peers.values()), rank_column(list(peers.values()), metric))
-
-    def verdict(self, metric: Metric, one: CellResults, other: CellResults) -> str:
-        places = [next((n for n, cell in enumerate(self.cells) if cell is side), -1) for side in (one, other)]
-        members = self.column.shared.members
-        if self.column.ranking is None or not all(place in members for place in places):
+    def verdict(self, pair: SidePair) -> str:
+        """As :func:`~.comparison_row.verdict_of`; empty where the table doesn't rank the two together."""
+        family = table_family(pair)
+        if family is None or self._metric.direction == "none":
             return ""
-        pair = (members.index(places[0]), members.index(places[1]))
-        family = self.column.ranking.family
-        for difference in family.differences:
-            if difference.pair == pair:
-                return _verdict(metric, difference)
-            if difference.pair == pair[::-1]:
-                return {"A": "B", "B": "A"}.get(found := _verdict(metric, difference), found)
+        if family not in self._columns:
+            cells = cells_of_column(self._table, family, self._metric)
+            self._columns[family] = (cells, rank_column(cells, self._metric))
+        cells, column = self._columns[family]
+        places = [place_among(cells, side) for side in pair]
+        members = column.shared.members
+        if column.ranking is None or not all(place in members for place in places):
+            return ""
+        wanted = (members.index(places[0]), members.index(places[1]))
+        for difference in column.ranking.family.differences:
+            if difference.pair == wanted:
+                return verdict_of(self._metric, difference)
+            if difference.pair == wanted[::-1]:
+                found = verdict_of(self._metric, difference)
+                return {"A": "B", "B": "A"}.get(found, found)
         return ""

@@ -9,6 +9,7 @@ from typing import Any
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import InferenceSettings
 from ..ledger.records import CellRecord
+from ..planning.cell import settings_without_effect
 from .conventions import FRAMES
 
 FIELD_SWITCHES: Mapping[str, str] = {
@@ -62,12 +63,13 @@ def difference(one: CellRecord, other: CellRecord) -> Difference:
             turned[switch] = switch
             words.append(f"{name}={in_words(after)}")
     defaults = InferenceSettings().as_dict()
+    without_effect = settings_without_effect(one.spec.get("regularizer", "kl"))
     for name in dict.fromkeys((*one.settings, *other.settings)):
         before, after = (cell.settings.get(name, defaults.get(name)) for cell in (one, other))
         # The seed of a posterior of which one cell takes the mean says nothing more.
         if name == "seed" and SETTING_SWITCHES["posterior"] in turned:
             continue
-        if before != after and not _has_no_effect(name, one):
+        if before != after and name not in without_effect:
             turned[SETTING_SWITCHES.get(name, name)] = name
             words.append(f"{name}={in_words(after)}")
     return Difference(tuple(turned), ", ".join(words))
@@ -89,8 +91,3 @@ def in_words(value: object) -> str:
     if isinstance(value, bool):
         return str(value).lower()
     return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def _has_no_effect(setting: str, cell: CellRecord) -> bool:
-    """Whether a setting of the noise means nothing for a tokenizer without noise."""
-    return setting in ("posterior", "seed") and cell.spec.get("regularizer", "kl") != "kl"

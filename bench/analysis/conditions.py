@@ -14,7 +14,7 @@ from ...tokenizers.spec import NETWORK_SETTINGS, InferenceSettings
 from ..metrics.interface import Metric
 from ..metrics.repetitions import MEASUREMENT, Repetitions
 from ..metrics.sources import sorted_windows
-from .results import CellResults
+from .cell_results import CellResults
 
 FigureKey = tuple[str, str, str, str]
 """Label, dataset, hash of the protocol and metric."""
@@ -38,7 +38,7 @@ def conditions_of(result: CellResults, metric: Metric) -> str:
     return ", ".join([repeated[0].conditions, settings["precision"], *executed])
 
 
-def part_conditions(
+def separate_conditions(
     chosen: Mapping[FigureKey, tuple[CellResults, Metric]], rows: Mapping[FigureKey, dict[str, Any]]
 ) -> None:
     """Give speeds under other conditions than most of their column a column of their own, with a note that says which.

@@ -13,12 +13,12 @@ from ...reports.schema import Figure
 from ...reports.tables.convention_audit import COLUMNS, condition_audit_table, convention_audit_table
 from ...reports.tables.named import NamedTable
 from ..catalog.broken_metric import find_metric
-from ..metrics.interface import Metric, Unavailable
+from ..metrics.interface import Metric
 from ..metrics.ratio import RatioMetric
+from .cell_results import CellResults
 from .condition_switches import difference
-from .conventions import FAMILIES, family_of, ratio_sums, readings
+from .conventions import FAMILIES, family_of, interval_of, ratio_sums, readings
 from .places import Place, places_of
-from .results import CellResults
 
 OPTIONS = {
     "float or 8 bits": "--set-protocol round_to_uint8=true",
@@ -110,8 +110,7 @@ def _of_set(metric: str, result: CellResults, values: Values | None) -> float:
     """The figure of a metric that is a distance of sets."""
     if values is not None:
         return values.get((result.label, result.dataset, result.cell.protocol_hash, metric), math.nan)
-    outcome = result.evaluate(find_metric(metric))
-    return math.nan if isinstance(outcome, Unavailable) else outcome.value
+    return interval_of(result.evaluate(find_metric(metric))).value
 
 
 def _row(

@@ -14,13 +14,13 @@ from typing import TypeVar
 import numpy as np
 
 from ..catalog.broken_metric import find_metric, guarded
-from ..metrics.interface import MeasuredWindow, Metric, Unavailable
+from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..metrics.ratio import RatioMetric
 from ..metrics.sources import source_names
 from ..metrics.window_columns import WindowColumns
 from ..statistics.intervals import Interval, ratio_interval
 from ..statistics.ratios import IDENTITY, Link
-from .results import CellResults
+from .cell_results import CellResults
 
 T = TypeVar("T")
 
@@ -106,10 +106,14 @@ class Reading:
         """The figure with its interval; NaN where it couldn't be computed."""
         if self.sums is not None:
             return self.sums.interval()
-        outcome = result.evaluate(find_metric(self.metric))
-        if isinstance(outcome, Unavailable):
-            return Interval(math.nan, 0)
-        return Interval(outcome.value, outcome.num_sources, outcome.low, outcome.high)
+        return interval_of(result.evaluate(find_metric(self.metric)))
+
+
+def interval_of(outcome: Estimate | Unavailable) -> Interval:
+    """A figure with its interval; NaN where there is none."""
+    if isinstance(outcome, Unavailable):
+        return Interval(math.nan, 0)
+    return Interval(outcome.value, outcome.num_sources, outcome.low, outcome.high)
 
 
 def family_of(metric: str) -> tuple[Convention, ...]:

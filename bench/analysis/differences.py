@@ -21,9 +21,9 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.psnr import FramePsnr, psnr_difference_by_position
 from ..statistics.intervals import Interval
+from .cell_results import CellResults
 from .places import Place
 from .rate_points import RATE, RatePoint, SystemCurve, find_curves, rate_of, rate_points, share_points
-from .results import CellResults
 from .shared_windows import Contestant, SharedWindows, share_windows
 
 EQUAL_RATE = 0.97
@@ -46,7 +46,6 @@ RATE_COLUMNS = (
     "note",
 )
 
-CUT_DIFFERENTLY = "windows differ in length and are paired by video"
 EACH_ALONE = "Bands, drawn where a panel has up to three systems, hold 95 % at each position alone, and need 5 videos."
 
 
@@ -119,15 +118,10 @@ def rate_differences(
     if curve is None or zero.label not in shown:
         left_out.append(f"No difference of {metric.title} at equal rate {place.words}: not measured for {zero.label}")
         return
-    rows, alone = [], []
-    for point in points:
-        if point.label not in shown or point in curve.points:
-            continue
-        if row := _rate_difference(point, curve, metric):
-            rows.append({"line": line_name(shown[point.label]), "label": point.label, **row})
-        else:
-            alone.append(point.label)
-    if alone:
+    others = [point for point in points if point.label in shown and point not in curve.points]
+    found = {point.label: _rate_difference(point, curve, metric) for point in others}
+    rows = [{"line": line_name(shown[label]), "label": label, **row} for label, row in found.items() if row]
+    if alone := [label for label, row in found.items() if not row]:
         left_out.append(
             f"No difference of {metric.title} to {curve.name} {place.words} of {', '.join(alone)}: no point of "
             f"{curve.name} has the same rate within {1 - EQUAL_RATE:.0%}, and windows in common"
@@ -136,6 +130,14 @@ def rate_differences(
         return
     frame = pd.DataFrame(rows, columns=list(RATE_COLUMNS))
     rate = next(figure for figure in figures if figure.metric == RATE.name)
+    own = identities[curve.points[0].label]
+    to = curve.name if len(curve.points) > 1 else own.short
+    drawing = draw_rate_differences(frame, identities, (to, own), rate, shown[zero.label])
+    title = f"{metric.title} at equal rate, paired differences"
+    yield make_chart(name, title, _rate_caption(place, metric, curve, frame), drawing, frame)
+
+
+def _rate_caption(place: Place, metric: Metric, curve: SystemCurve, frame: pd.DataFrame) -> str:
     caption = (
         f"Paired differences of {metric.title} to {curve.name} at equal bits per pixel (within {1 - EQUAL_RATE:.0%}), "
         f"{place.words}, on shared windows. Bands and bars hold 95 % at each rate alone, and need 5 videos."
@@ -143,10 +145,7 @@ def rate_differences(
     conventions = sorted({*frame["convention"], *frame["convention_of_to"]})
     if len(conventions) > 1:
         caption += f" Bits are counted in several ways: {', '.join(conventions)}."
-    own = identities[curve.points[0].label]
-    to = curve.name if len(curve.points) > 1 else own.short
-    drawing = draw_rate_differences(frame, identities, (to, own), rate, shown[zero.label])
-    yield make_chart(name, f"{metric.title} at equal rate, paired differences", caption, drawing, frame)
+    return caption
 
 
 def _rate_difference(point: RatePoint, curve: SystemCurve, metric: Metric) -> dict[str, Any] | None:
@@ -182,7 +181,7 @@ def _closeness(one: float, other: float) -> float:
 
 
 def _note(interval: Interval, shared: SharedWindows) -> str:
-    return "; ".join(filter(None, (interval.note, "" if shared.same_cut else CUT_DIFFERENTLY)))
+    return "; ".join(filter(None, (interval.note, shared.note)))
 
 
 def _numbers(interval: Interval) -> tuple[float, float, float]:

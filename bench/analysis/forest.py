@@ -13,10 +13,10 @@ from ...reports.identity import Identity
 from ...reports.schema import Figure
 from ...reports.tables.comparison import LEFT_OUT
 from ..catalog.broken_metric import find_metric
+from .cell_results import CellResults
 from .compared_pairs import ComparisonError, Pairs, Side, pairs_of_table
 from .comparison import compare_pairs
 from .places import Place
-from .results import CellResults
 from .sweep import QUALITY_NEEDS
 
 FOREST_COLUMNS = (*COLUMNS, "videos", "verdict", "note")
@@ -51,31 +51,9 @@ def paired_differences(
     names = quality_metrics(place)
     if not names:
         return
-    references = {} if zero is not None else _best_of_groups(place, figures, names[0])
-    others: list[CellResults] = []
-    if zero is not None:
-        others = [result for result in place.results if result is not zero and result.num_scored]
-        pairs = Pairs([(Side(other.label, other), Side(zero.label, zero)) for other in others])
-    else:
-        of_table = pairs_of_table([result for result in place.results if result.num_scored])
-        pairs = Pairs(of_table.sides)
-    try:
-        compared = compare_pairs(pairs, names, is_table=zero is None)
-    except ComparisonError:
-        if zero is not None and others:
-            left_out.append(f"No paired differences to {zero.label} {place.words}: nothing can be compared with it")
-        return
-    groups = {result.label: result.group for result in place.results}
-    rows = []
-    for row in cast(list[dict[str, Any]], compared.to_dict("records")):
-        group = "" if zero is not None else groups[row["a"]]
-        reference = zero.label if zero is not None else references.get(group, "")
-        if reference in (row["a"], row["b"]):
-            rows.append(_oriented(row, reference, group))
+    rows = _rows_to_best(place, names, figures) if zero is None else _rows_to(zero, place, names, left_out)
     if not rows:
         return
-    if zero is not None:
-        left_out += [f"No paired difference {place.words}: {why}" for why in compared.attrs[LEFT_OUT]]
     order = {label: number for number, label in enumerate(identities)}
     rows.sort(key=lambda row: (order[row["label"]], names.index(row["metric"])))
     frame = pd.DataFrame(rows, columns=list(FOREST_COLUMNS))
@@ -90,6 +68,37 @@ def paired_differences(
     yield make_chart(
         f"paired_differences{place.suffix}", "Paired differences", caption, draw_forest(frame, identities), frame
     )
+
+
+def _rows_to(zero: CellResults, place: Place, names: Sequence[str], left_out: list[str]) -> list[dict[str, Any]]:
+    """The differences of all others to ``zero``."""
+    others = [result for result in place.results if result is not zero and result.num_scored]
+    try:
+        compared = compare_pairs(Pairs([(Side(other.label, other), Side(zero.label, zero)) for other in others]), names)
+    except ComparisonError:
+        if others:
+            left_out.append(f"No paired differences to {zero.label} {place.words}: nothing can be compared with it")
+        return []
+    left_out += [f"No paired difference {place.words}: {why}" for why in compared.attrs[LEFT_OUT]]
+    return [_oriented(row, zero.label, "") for row in cast(list[dict[str, Any]], compared.to_dict("records"))]
+
+
+def _rows_to_best(place: Place, names: Sequence[str], figures: Sequence[Figure]) -> list[dict[str, Any]]:
+    """The differences within each group to its best system by the first of the metrics, as the table judges them."""
+    references = _best_of_groups(place, figures, names[0])
+    groups = {result.label: result.group for result in place.results}
+    try:
+        compared = compare_pairs(
+            pairs_of_table([result for result in place.results if result.num_scored]), names, is_table=True
+        )
+    except ComparisonError:
+        return []
+    rows = []
+    for row in cast(list[dict[str, Any]], compared.to_dict("records")):
+        group = groups[row["a"]]
+        if (reference := references.get(group, "")) in (row["a"], row["b"]):
+            rows.append(_oriented(row, reference, group))
+    return rows
 
 
 def _best_of_groups(place: Place, figures: Sequence[Figure], metric: str) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
+from ...reports.tables.comparison import LEFT_OUT
 from .compared_pairs import ComparisonError
 
 BEYOND, NO_INTERVAL = 3, 2
@@ -43,8 +44,8 @@ class Limit:
 def exit_code(frame: pd.DataFrame, limits: Sequence[Limit]) -> tuple[int, list[str]]:
     """The exit code for a comparison, and sentences that say why.
 
-    3 if a whole interval lies beyond a limit; else 2 if a limit has a difference without an interval, or none at all;
-    else 0.
+    3 if a whole interval lies beyond a limit; else 2 if a limit has a difference without an interval, a pair that
+    couldn't be compared by its metric, or none at all; else 0.
     """
     codes, sentences = {0}, []
     for limit in limits:
@@ -52,6 +53,10 @@ def exit_code(frame: pd.DataFrame, limits: Sequence[Limit]) -> tuple[int, list[s
         if rows.empty:
             codes.add(NO_INTERVAL)
             sentences.append(f"{limit}: {limit.metric} was not compared")
+        for sentence in frame.attrs.get(LEFT_OUT, ()):
+            if sentence.startswith(f"{limit.metric} on "):
+                codes.add(NO_INTERVAL)
+                sentences.append(f"{limit}: {sentence}")
         for row in cast(list[dict[str, Any]], rows.to_dict("records")):
             place = f"{limit}: {row['a']} and {row['b']} on {row['dataset']}"
             if pd.isna(row["low"]):

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from ...reports.record.reading import is_record
+from .cell_results import CellResults
 from .portable_text import portable_dataset
 from .record_reading import open_record
-from .results import CellResults, RunResults, name_datasets, name_versions
+from .results import RunResults, name_datasets, name_versions
 
 
 def open_results(paths: Sequence[Path]) -> RunResults:

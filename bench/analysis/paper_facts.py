@@ -8,7 +8,7 @@ from ...reports.paper.facts import RunFacts, SystemFacts, TrainingFacts
 from ...tokenizers.card_file import read_card
 from ...tokenizers.catalog import shipped_cards_folder
 from ..catalog.broken_metric import find_metric
-from .results import CellResults
+from .cell_results import CellResults
 
 MILLION, TRILLION = 1e6, 1e12
 

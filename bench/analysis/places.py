@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from .cell_results import CellResults
 from .compared_pairs import ComparisonError, cells_named
-from .results import CellResults
 
 
 @dataclass(frozen=True)
@@ -45,14 +46,17 @@ def places_of(results: Sequence[CellResults]) -> list[Place]:
     for result in results:
         groups.setdefault((result.dataset, result.cell.protocol_hash), []).append(result)
     places: list[Place] = []
-    suffixes: list[str] = []
     for (dataset, protocol_hash), group in groups.items():
         suffix = ""
         if len(groups) > 1:
             several = sum(name == dataset for name, _ in groups) > 1
-            suffix = re.sub(r"[^A-Za-z0-9]+", "-", f"-{dataset}-{protocol_hash if several else ''}").rstrip("-")
-            alike = suffixes.count(suffix)
-            suffixes.append(suffix)
-            suffix += f"-{alike + 1}" if alike else ""
+            suffix = _suffix(f"-{dataset}-{protocol_hash if several else ''}", {place.suffix for place in places})
         places.append(Place(dataset, group[0].cell.protocol["name"], protocol_hash, tuple(group), suffix))
     return places
+
+
+def _suffix(text: str, taken: Collection[str]) -> str:
+    """A text as the end of a file's name, with a number where others are called so already."""
+    plain = re.sub(r"[^A-Za-z0-9]+", "-", text).rstrip("-")
+    numbered = (f"{plain}-{number}" for number in itertools.count(2))
+    return next(name for name in itertools.chain([plain], numbered) if name not in taken)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,13 @@ from ...reports.schema import Figure
 from ...reports.tables.published_check import COLUMNS
 from ...tokenizers.interface import InferenceSettings
 from ..catalog.broken_metric import BrokenMetric, find_metric
-from ..metrics.interface import Unavailable
+from ..metrics.interface import Estimate, Unavailable
 from ..statistics.intervals import Interval
 from .agreement import Agreement, Basis, agreement
+from .cell_results import CellResults
 from .condition_switches import changed_fields, difference
-from .conventions import family_of, own_reading, readings
-from .results import CellResults, RunResults
+from .conventions import family_of, interval_of, own_reading, readings
+from .results import RunResults
 
 COMPLETE_SETS = {"mcl-jcv": len(SEQUENCE_FPS)}
 """Datasets that are one list of videos for everybody, and how many those are."""
@@ -69,7 +70,8 @@ def check_published(run: RunResults) -> list[Check]:
             found += _checks(published, here)
         elif wants_all and figure.dataset in datasets and figure.citation.endswith("Table 1"):
             reason = "the run has no such model" if published.tokenizer else "its weights aren't public"
-            found.append(_refused(published, None, reason))
+            refused = Agreement("not comparable", reason)
+            found.append(Check(published, "", "", Interval(math.nan, 0), figure.unit, refused))
     return found
 
 
@@ -122,44 +124,37 @@ def _checks(published: CardFigure, here: Sequence[CellResults]) -> Iterator[Chec
 
 def _check(published: CardFigure, result: CellResults, here: Sequence[CellResults]) -> Check:
     figure = published.figure
-    reasons = list(_not_the_model(published, result))
-    if reasons:
-        return _refused(published, result, "; ".join(reasons))
-    reasons += _other_conditions(figure, result)
-    metric = find_metric(figure.metric)
-    if isinstance(metric, BrokenMetric):
-        reasons.append(figure.note.partition(";")[0] or "the metric's convention isn't stated")
-        measured = Interval(math.nan, 0)
-    else:
-        outcome = result.evaluate(metric)
-        if isinstance(outcome, Unavailable):
-            hint = f"; {outcome.hint}" if outcome.hint else ""
-            reasons.append(
-                f"not measured: {outcome.reason}{hint}" if metric.name in result.cell.metrics else _add(metric.name)
-            )
-            measured = Interval(math.nan, 0)
-        else:
-            measured = Interval(outcome.value, outcome.num_sources, outcome.low, outcome.high)
-    if figure.metric == "params" and BINARY_UNIT in figure.note:
-        measured = Interval(measured.value / MEBI_PER_MILLION, 0)
-    judged = _agree(measured, figure, _basis(figure, result))
+    outcome = _measured(figure, result)
+    measured = interval_of(outcome)
+    reasons, switches = list(_not_the_model(published, result)), ()
     if reasons:
         judged = Agreement("not comparable", "; ".join(reasons))
-    switches = () if judged.verdict == "reproduced" else tuple(_explanations(figure, result, here))
+    else:
+        reasons += _other_conditions(figure, result)
+        reasons += [outcome.reason] if isinstance(outcome, Unavailable) else []
+        judged = _agree(measured, figure, _basis(figure, result))
+        if reasons:
+            judged = Agreement("not comparable", "; ".join(reasons))
+        if judged.verdict != "reproduced":
+            switches = tuple(_explanations(figure, result, here))
     protocol = "" if figure.metric in OF_MODELS else result.cell.protocol["name"]
     return Check(published, result.label, protocol, measured, figure.unit, judged, switches)
 
 
-def _refused(published: CardFigure, result: CellResults | None, reason: str) -> Check:
-    figure = published.figure
-    measured = Interval(math.nan, 0)
-    if result is not None and not isinstance(metric := find_metric(figure.metric), BrokenMetric):
-        outcome = result.evaluate(metric)
-        if not isinstance(outcome, Unavailable):
-            measured = Interval(outcome.value, outcome.num_sources, outcome.low, outcome.high)
-    label, protocol = ("", "") if result is None else (result.label, result.cell.protocol["name"])
-    protocol = "" if figure.metric in OF_MODELS else protocol
-    return Check(published, label, protocol, measured, figure.unit, Agreement("not comparable", reason))
+def _measured(figure: Figure, result: CellResults) -> Estimate | Unavailable:
+    """What a cell has by the metric of a published figure, in the figure's unit; or why it has nothing."""
+    metric = find_metric(figure.metric)
+    if isinstance(metric, BrokenMetric):
+        return Unavailable(figure.note.partition(";")[0] or "the metric's convention isn't stated", "")
+    outcome = result.evaluate(metric)
+    if isinstance(outcome, Unavailable):
+        if metric.name not in result.cell.metrics:
+            return Unavailable(f"not measured: give the command of the run once more with -m {metric.name}", "")
+        hint = f"; {outcome.hint}" if outcome.hint else ""
+        return Unavailable(f"not measured: {outcome.reason}{hint}", "")
+    if figure.metric == "params" and BINARY_UNIT in figure.note:
+        return replace(outcome, value=outcome.value / MEBI_PER_MILLION, low=None, high=None)
+    return outcome
 
 
 def _agree(measured: Interval, figure: Figure, basis: Basis) -> Agreement:
@@ -257,7 +252,3 @@ def _explanations(figure: Figure, result: CellResults, here: Sequence[CellResult
                 "" if is_published_protocol(cell) or cell is not result else f" under {cell.cell.protocol['name']}"
             )
             yield f"{words}{foreign} gives {interval.value:.{figure.decimals}f}"
-
-
-def _add(metric: str) -> str:
-    return f"not measured: give the command of the run once more with -m {metric}"

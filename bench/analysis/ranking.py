@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from ..catalog.broken_metric import guarded
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..statistics.ranks import Ranking, rank_family
-from .results import CellResults
+from .cell_results import CellResults
 from .shared_windows import Contestant, SharedWindows, share_for_ranks
 
 

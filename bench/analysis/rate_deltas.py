@@ -19,9 +19,9 @@ from ..catalog.broken_metric import find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.ratio import RatioMetric
 from ..statistics.rate_curves import Axis, BjontegaardDelta, RateCurveError, SourceCurves, delta_of_sources
+from .cell_results import CellResults
 from .places import Place, places_of
 from .rate_points import RATE, SharedPoints, SystemCurve, find_curves, rate_points, share_points
-from .results import CellResults
 from .shared_windows import Contestant
 from .sweep import QUALITY_NEEDS
 
@@ -193,7 +193,7 @@ def _delta(
         delta = delta.reason
     if isinstance(delta, str):
         return {**found, "note": f"none: {delta}"}
-    notes = [*delta.notes, "" if shared.shared.same_cut else "windows differ in length and are paired by video"]
+    notes = [*delta.notes, shared.shared.note]
     return {
         "value": delta.value,
         "low": math.nan if delta.low is None else delta.low,

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..metrics.bits import BitsPerPixel, bits_conventions
 from ..metrics.interface import MeasuredWindow, Metric
-from .results import CellResults
+from .cell_results import CellResults
 from .shared_windows import Contestant, SharedWindows, share_windows
 
 RATE = BitsPerPixel()

@@ -28,7 +28,8 @@ from ..ledger.ledger import pack_arrays
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, Unavailable
 from ..planning.cell import reference_identity
-from .results import CellResults, name_datasets, name_versions
+from .cell_results import CellResults
+from .results import name_datasets, name_versions
 
 MAX_CODEBOOK = 2**28
 """Entries of the largest codebook whose counts are laid out in memory."""

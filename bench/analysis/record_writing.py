@@ -27,8 +27,9 @@ from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
 from ..ledger.records import Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..metrics.ratio import RatioMetric
+from .cell_results import CellResults, measures_anything_of
 from .portable_text import local_roots, portable, portable_dataset, portable_values
-from .results import CellResults, RunResults, measures_anything_of
+from .results import RunResults
 
 CHARTED = ("psnr", "bpp", "codebook-utilization")
 """Metrics whose measurements charts read, whether a figure was asked for or not."""

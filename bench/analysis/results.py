@@ -1,258 +1,20 @@
-"""From the ledger to tables: every figure is aggregated anew from the rows that are kept."""
+"""A run as its cells, with names that tell them apart."""
 
 from __future__ import annotations
 
-import functools
-import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Self
-
-import numpy as np
-import pandas as pd
 
 from ...datasets.names import display_names
 from ...reports.text import one_line
-from ..catalog.broken_metric import BrokenMetric, figure, metric_code
 from ..catalog.catalog import datasets
-from ..ledger.columns import MeasurementColumns
-from ..ledger.joining import joined_columns
-from ..ledger.ledger import Ledger, unpack_arrays
-from ..ledger.plans import read_plan
-from ..ledger.records import CellRecord, Measurement, Row
-from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
-from ..metrics.window_columns import WindowColumns
-from ..planning.cell import reference_identity, versioned_reader
+from ..ledger.ledger import Ledger
+from ..ledger.records import CellRecord
 from ..planning.suite import Suite, read_suite
-
-TOGETHER = "all videos"
-"""Source of the one window that stands for all of a cell."""
-
-
-@dataclass(frozen=True)
-class CellResults:
-    """A cell with everything the ledger has of it, read once."""
-
-    cell: CellRecord
-    rows: Sequence[Row]
-    """Of the windows that the plan names; of all windows where an older ledger has no plan."""
-    measurements: Mapping[tuple[str, int], Mapping[str, Measurement]]
-    references: Mapping[tuple[str, str], bytes]
-    num_outside: int = 0
-    """Windows that the ledger holds beyond the plan, and that no figure counts."""
-    missing_shards: tuple[str, ...] = ()
-    """Shards of the plan that nobody has run, as ``2/4``."""
-    is_complete: bool = False
-    """Whether the plan is known to name every window of the dataset: no limit cut it, and every shard was run."""
-    dataset: str = ""
-    """What reports call the dataset; unique among the cells that were read together."""
-    qualifier: str = ""
-    """The weights, or the cell's identity, where only these tell it from another cell that was read with it."""
-    versions: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    """Versions of packages, by the identities of the ledger's runs."""
-    folder: Path | None = None
-    """The run folder that it was read from; ``None`` of a result record."""
-    totals: Mapping[str, Mapping[str, np.ndarray]] = field(default_factory=dict)
-    """Of a result record: arrays of all windows together, by measurement, in place of those of each."""
-    stated: Mapping[str, Estimate | Unavailable] = field(default_factory=dict)
-    """Of a result record: figures by metric that it holds no measurements for."""
-
-    @classmethod
-    def read(
-        cls,
-        ledger: Ledger,
-        cell: CellRecord,
-        references: Mapping[tuple[str, str], bytes],
-        versions: Mapping[str, Mapping[str, str]] = MappingProxyType({}),
-    ) -> CellResults:
-        """Read a cell's rows and measurements.
-
-        Args:
-            ledger: where it is.
-            cell: the cell.
-            references: from ``ledger.reference_measurements()``.
-            versions: of packages, by the identities of the ledger's runs.
-        """
-        read, plan = ledger.columns(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
-        inside = read if plan is None else read.take(np.flatnonzero(plan.names(read.rows)))
-        missing = () if plan is None else plan.missing_shards
-        return cls(
-            *(cell, inside.rows, inside, references, len(read.rows) - len(inside.rows), missing),
-            is_complete=plan is not None and not plan.limits and not missing,
-            versions=versions,
-            folder=ledger.folder,
-        )
-
-    @cached_property
-    def contents(self) -> MeasurementColumns:
-        """Rows and measurements as columns."""
-        if isinstance(self.measurements, MeasurementColumns) and self.measurements.rows is self.rows:
-            return self.measurements
-        rows = list(self.rows)
-        measured = [each for row in rows for each in self.measurements.get(row.key, {}).values()]
-        return joined_columns(self.cell.cell_id, None, {}, rows, measured)
-
-    @property
-    def label(self) -> str:
-        """What reports call the tokenizer; unique among the measured cells of a dataset and protocol."""
-        return f"{self.cell.label}, {self.qualifier}" if self.qualifier else self.cell.label
-
-    @property
-    def remarks(self) -> tuple[str, ...]:
-        """What a reader of the figures must know of the windows they rest on."""
-        place = f"{self.label} on {self.dataset}"
-        found = []
-        if self.num_outside:
-            counted = f"{self.num_outside:,} windows" if self.num_outside > 1 else "1 window"
-            found.append(f"{place}: {counted} outside the plan not counted")
-        if self.missing_shards:
-            found.append(f"{place}: shards {', '.join(self.missing_shards)} not run; the figures rest on the others")
-        rows = self.contents.rows
-        doubtful = np.flatnonzero(rows.is_scored & ~rows.texts["note"].are(""))
-        if len(doubtful):
-            counted = f"{len(doubtful):,} windows rest" if len(doubtful) > 1 else "1 window rests"
-            first = rows[int(doubtful[0])]
-            found.append(f"{place}: {counted} on damaged frames ({first.source}: {first.note})")
-        return (*found, *(f"{self.dataset}: {note}" for note in self.cell.dataset_notes))
-
-    def lacks_windows(self, metric: Metric) -> str:
-        """Why a metric can't be compared window by window; empty where it can."""
-        if metric.name in self.stated:
-            return "a result record holds its value, and no features"
-        if metric.measurement_key in self.totals:
-            return "a result record holds the counts of all windows together"
-        return ""
-
-    @property
-    def group(self) -> str:
-        """What it is ranked with."""
-        return str(self.cell.spec.get("comparison_group", "other"))
-
-    def scored(self) -> list[Row]:
-        """Rows of windows that were scored."""
-        return [row for row in self.rows if row.status == "scored"]
-
-    @property
-    def num_scored(self) -> int:
-        """Windows that were scored."""
-        return int(np.count_nonzero(self.contents.rows.is_scored))
-
-    def windows(self, metric: Metric) -> Sequence[MeasuredWindow]:
-        """Scored windows on which the metric has a measurement, or needs none.
-
-        All in one where a result record holds their totals alone; none where it states the figure.
-        """
-        if metric.name in self.stated:
-            return []
-        if metric.measurement_key in self.totals:
-            rows = self.contents.rows
-            frames = int(rows.num_frames[rows.is_scored].sum())
-            return [MeasuredWindow(TOGETHER, -1, frames, self.totals[metric.measurement_key])]
-        key = metric.measurement_key if metric.needs not in ("timing", "model") else ""
-        timed = metric.measurement_key if metric.needs == "timing" else ""
-        # What is kept holds this object's references, so that no others have their identity.
-        kept = ("windows", key, timed, id(self.references), self.cell.protocol_hash)
-        return self.contents.kept(kept, lambda: (self._windows(key or timed, is_needed=bool(key)), self.references))[0]
-
-    def _windows(self, key: str, *, is_needed: bool) -> Sequence[MeasuredWindow]:
-        """Scored windows by a measurement.
-
-        Args:
-            key: of the measurement.
-            is_needed: whether windows without it are left out.
-        """
-        contents = self.contents
-        column = contents.columns.get(key)
-        wanted = contents.rows.is_scored
-        if is_needed:
-            if column is None:
-                return []
-            wanted = wanted & column.is_good
-        index = np.flatnonzero(wanted)
-        reference = None
-        if any(measured == key for _, measured in self.references):
-            reference = functools.lru_cache(maxsize=None)(functools.partial(self._reference, key=key))
-        return WindowColumns(contents, index, column, reference)
-
-    def _reference(self, index: int, key: str) -> Mapping[str, np.ndarray]:
-        """What was measured on the reference of a row.
-
-        It is kept by the reader and its version, which are those of the row's run, or of a later one that measured the
-        metric. Earlier ledgers keep it by the reader's name alone, or without it.
-        """
-        rows = self.contents.rows
-        clip = (rows.texts["content_id"][index], rows.frame_ids(index), self.cell.protocol_hash)
-        run_id, reader = rows.texts["run"][index], rows.texts["reader"][index]
-        of_runs = [self.versions.get(run_id, {}), *reversed([*self.versions.values()])]
-        readers = dict.fromkeys([*(versioned_reader(reader, versions) for versions in of_runs), reader, ""])
-        kept = (self.references.get((reference_identity(*clip, name), key)) for name in readers)
-        return unpack_arrays(next(filter(None, kept), b""))
-
-    def reasons(self, metric: Metric) -> Counter[str]:
-        """Why the metric has nothing of windows that were scored otherwise."""
-        if metric.name in self.stated:
-            return Counter()
-        measures = metric.needs not in ("timing", "model")
-        absent = self.cell.unavailable[metric.name][0] if measures and metric.name in self.cell.unavailable else ""
-        scored = np.flatnonzero(self.contents.rows.is_scored)
-        column = self.contents.columns.get(metric.measurement_key)
-        if column is None:
-            return Counter({absent: len(scored)} if absent and len(scored) else {})
-        counted: Counter[str] = Counter()
-        for row in scored[~column.is_good[scored]].tolist():
-            reason = column.reason(row)
-            counted[absent if reason is None else reason] += 1
-        del counted[""]
-        return counted
-
-    def evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> Estimate | Unavailable:
-        """The metric's figure over the cell, or why there is none; ``windows`` are its own, where already read."""
-        if metric not in self._outcomes:
-            self._outcomes[metric] = self._evaluate(metric, windows)
-        return self._outcomes[metric]
-
-    def evaluate_on(self, metric: Metric, windows: Sequence[MeasuredWindow]) -> Estimate | Unavailable:
-        """The metric's figure over some of its windows."""
-        return self.evaluate(metric) if windows is self.windows(metric) else figure(metric, windows, self.cell.facts)
-
-    @cached_property
-    def _outcomes(self) -> dict[Metric, Estimate | Unavailable]:
-        """Figures that were asked for: those of sets take seconds."""
-        return {}
-
-    def _evaluate(self, metric: Metric, windows: Sequence[MeasuredWindow] | None) -> Estimate | Unavailable:
-        if isinstance(metric, BrokenMetric):
-            return metric.why
-        if metric.name in self.stated:
-            return self.stated[metric.name]
-        if metric.needs == "model" and self.cell.facts:
-            return figure(metric, [], self.cell.facts)
-        if self.cell.status == "failed":
-            return Unavailable(self.cell.reason, "" if self.cell.hint in self.cell.reason else self.cell.hint)
-        windows = self.windows(metric) if windows is None else windows
-        if not windows:
-            if metric.name in self.cell.unavailable:
-                return Unavailable(*self.cell.unavailable[metric.name])
-            if reasons := self.reasons(metric):
-                return Unavailable(reasons.most_common(1)[0][0], "")
-            if not self.num_scored:
-                return Unavailable("no window could be scored", "toklab report lists the reasons")
-            return Unavailable("not measured", "run the suite again: only what is missing is computed")
-        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
-        if metric.name in self.cell.unavailable and not _have_arrays(windows):
-            return Unavailable(*self.cell.unavailable[metric.name])
-        return figure(metric, windows, self.cell.facts)
-
-
-def _have_arrays(windows: Sequence[MeasuredWindow]) -> bool:
-    """Whether anything was measured on any of the windows."""
-    if isinstance(windows, WindowColumns):
-        return any(stack.arrays for stack in windows.stacks())
-    return any(window.arrays for window in windows)
+from .cell_results import CellResults
 
 
 @dataclass(frozen=True)
@@ -285,6 +47,11 @@ class RunResults:
         name = (suite.title or suite.name) if suite else folder.name
         return cls(name, tuple(results), tuple(run.provenance for run in runs), folder, suite)
 
+    @property
+    def all_remarks(self) -> list[str]:
+        """What a reader of the figures must know: of the run and of its cells, each remark once."""
+        return list(dict.fromkeys((*self.remarks, *(remark for result in self.results for remark in result.remarks))))
+
 
 def read_results(ledger: Ledger) -> list[CellResults]:
     """Every cell of a ledger."""
@@ -295,145 +62,33 @@ def read_results(ledger: Ledger) -> list[CellResults]:
 
 
 def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
-    """The same cells; those of one label, dataset and protocol are told apart by their weights or identities."""
-    versions: dict[tuple[str, str, str], dict[str, CellRecord]] = {}
-    for cell in (result.cell for result in results if result.cell.status != "failed"):
-        # Two runs may hold the same cell, which is one version.
-        versions.setdefault((cell.label, cell.dataset, cell.protocol_hash), {})[cell.cell_id] = cell
+    """The same cells; those of one label are told apart by their weights, and by their identities where these agree.
+
+    A label with several weights names them on every dataset, so that no row of a table holds figures of two models.
+    """
+    # Two runs may hold the same cell, which is one version.
+    cells = {result.cell.cell_id: result.cell for result in results if result.cell.status != "failed"}
+    weights = Counter(label for label, _ in {(cell.label, cell.weights) for cell in cells.values()})
+    alike = Counter(map(_version, cells.values()))
     qualifiers: dict[str, str] = {}
-    for alike in versions.values():
-        if len(alike) > 1:
-            different_weights = len({cell.weights for cell in alike.values()}) == len(alike)
-            for cell_id, cell in alike.items():
-                qualifiers[cell_id] = cell.weights[:19] if different_weights else f"cell {cell_id[:8]}"
+    for cell_id, cell in cells.items():
+        by_weights = [short_weights(cell.weights)] if weights[cell.label] > 1 else []
+        by_identity = [f"cell {cell_id[:8]}"] if alike[_version(cell)] > 1 else []
+        qualifiers[cell_id] = ", ".join(by_weights + by_identity)
     return [replace(result, qualifier=qualifiers.get(result.cell.cell_id, "")) for result in results]
+
+
+def _version(cell: CellRecord) -> tuple[str, str, str, str]:
+    return (cell.label, cell.weights, cell.dataset, cell.protocol_hash)
+
+
+def short_weights(weights: str) -> str:
+    """The identity of weights as labels have it: the kind of hash, and 12 digits for each file."""
+    kind, colon, digests = weights.partition(":")
+    return f"{kind}{colon}{'+'.join(digest[:12] for digest in digests.split('+'))}"
 
 
 def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
     names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
     return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
-
-
-def measures_anything_of(metric: Metric, cell: CellRecord) -> bool:
-    """Whether a metric means anything for a cell's tokenizer, as far as the ledger knows what that is."""
-    try:
-        with metric_code(metric.name, "applies_to"):
-            return "regularizer" not in cell.spec or metric.applies_to(_spec_of(cell))
-    except Exception:
-        # The metric's line says that it is unavailable, and why.
-        return True
-
-
-def _spec_of(cell: CellRecord) -> Any:
-    from ...tokenizers.interface import FrameRule, TokenizerSpec
-
-    known = set(TokenizerSpec.__dataclass_fields__)
-    values = {name: value for name, value in cell.spec.items() if name in known}
-    values["codebook_levels"] = tuple(values.get("codebook_levels", ()))
-    values.setdefault("frame_rule", FrameRule())
-    return TokenizerSpec(**values)
-
-
-def table_row(result: CellResults, metric: Metric, windows: Sequence[MeasuredWindow] | None = None) -> dict[str, Any]:
-    """A metric's figure over a cell as a row of the results table; the value is NaN where it is unavailable.
-
-    ``windows`` are the metric's, where they were already read. Ranks are left open: they take other cells as well.
-    """
-    return outcome_row(result, metric, result.evaluate(metric, windows), result.reasons(metric))
-
-
-def outcome_row(
-    result: CellResults, metric: Metric, outcome: Estimate | Unavailable, reasons: Mapping[str, int]
-) -> dict[str, Any]:
-    """What came of a metric as a row of the results table; ``reasons`` say why windows lack it, and of how many."""
-    cell = result.cell
-    row = {
-        "system": cell.spec.get("title", cell.tokenizer),
-        "tokenizer": cell.tokenizer,
-        "label": result.label,
-        "regularizer": cell.spec.get("regularizer_label", ""),
-        "group": result.group,
-        "weights": cell.spec.get("weights", "none"),
-        "dataset": result.dataset,
-        "protocol": cell.protocol["name"],
-        "protocol_hash": cell.protocol_hash,
-        "metric": metric.name,
-        "title": metric.title,
-        "direction": metric.direction,
-        "unit": metric.unit,
-        "decimals": metric.decimals,
-        "display_low": metric.display_range[0],
-        "display_high": metric.display_range[1],
-        "value": math.nan,
-        "low": math.nan,
-        "high": math.nan,
-        "num_sources": 0,
-        "interval_note": "",
-        "rank": "",
-        "rank_low": 0,
-        "rank_high": 0,
-        "family": "",
-        "count": 0,
-        "counted": "",
-        "note": "",
-        "hint": "",
-        "origin": "measured",
-        "citation": cell.spec.get("citation", ""),
-        "lowest": math.nan,
-        "highest": math.nan,
-        "correlation": math.nan,
-    }
-    if isinstance(outcome, Unavailable):
-        return {**row, "note": outcome.reason, "hint": outcome.hint}
-    notes = [outcome.note] if outcome.note else []
-    notes += [f"{count} windows without it: {reason}" for reason, count in sorted(reasons.items())]
-    return {
-        **row,
-        "value": outcome.value,
-        "low": math.nan if outcome.low is None else outcome.low,
-        "high": math.nan if outcome.high is None else outcome.high,
-        "num_sources": outcome.num_sources,
-        "interval_note": outcome.interval_note,
-        "count": outcome.count,
-        "counted": outcome.counted,
-        "note": "; ".join(notes),
-        **{name: outcome.details.get(name, math.nan) for name in ("lowest", "highest", "correlation")},
-    }
-
-
-def accounting_frame(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a cell: windows requested, scored, failed, not yet run, kept but not planned; videos missing."""
-    records = []
-    for result in results:
-        cell, rows, scored = result.cell, result.contents.rows, result.num_scored
-        failed = len(rows) - scored
-        records.append(
-            {
-                "label": result.label,
-                "dataset": result.dataset,
-                "protocol": cell.protocol["name"],
-                "requested": cell.planned,
-                "scored": scored,
-                "failed": failed,
-                "not_run": max(0, cell.planned - scored - failed),
-                "outside_plan": result.num_outside,
-                "missing_videos": len(cell.missing),
-                "readers": ", ".join(filter(None, rows.texts["reader"].present())),
-                "status": cell.status,
-                "reason": cell.reason,
-                "hint": cell.hint,
-            }
-        )
-    return pd.DataFrame(records)
-
-
-def failures_frame(results: Iterable[CellResults]) -> pd.DataFrame:
-    """One row a failed window: which, and why."""
-    columns = ["label", "dataset", "source", "window", "reader", "reason"]
-    records = [
-        (result.label, result.dataset, row.source, row.window, row.reader, row.reason)
-        for result in results
-        for row in map(result.contents.rows.__getitem__, np.flatnonzero(~result.contents.rows.is_scored).tolist())
-    ]
-    return pd.DataFrame(records, columns=columns)

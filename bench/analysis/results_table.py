@@ -11,11 +11,12 @@ import pandas as pd
 
 from ...reports.schema import results_frame
 from ..catalog.broken_metric import find_metric, guarded
-from ..metrics.interface import Metric, Unavailable
+from ..metrics.interface import Estimate, Metric, Unavailable
 from ..metrics.throughput import SpeedMetric
-from .conditions import FigureKey, part_conditions
+from .cell_results import CellResults, measures_anything_of
+from .conditions import FigureKey, separate_conditions
+from .figure_rows import outcome_row, table_row
 from .ranking import rank_column
-from .results import CellResults, measures_anything_of, outcome_row, table_row
 from .speed_ranking import rank_speed_column
 
 
@@ -37,7 +38,7 @@ def results_table(results: Iterable[CellResults], *, extrapolation_intervals: bo
         families.setdefault((result.group, *place[1:]), []).append(place)
     for family in families.values():
         _fill_family(family, chosen, rows)
-    part_conditions(chosen, rows)
+    separate_conditions(chosen, rows)
     extrapolated = _extrapolated(chosen, rows, with_intervals=extrapolation_intervals)
     return results_frame([*_without_repeats(rows, chosen), *_equal_sizes(chosen, rows), *extrapolated])
 
@@ -95,9 +96,7 @@ def _equal_sizes(
             continue
         note, values = found
         for place, value in zip(places, values, strict=True):
-            row = rows[place]
-            named = {"metric": f"{metric.name}-equal", "title": f"{metric.title} (equal)", "value": value, "note": note}
-            yield {**row, **named, "count": 0, "counted": "", "display_low": math.nan, "display_high": math.nan}
+            yield _row_beside(chosen[place][0], metric, Estimate(value, 0, "", note=note), "equal")
 
 
 def _extrapolated(
@@ -116,21 +115,37 @@ def _extrapolated(
         )
         if found is None or isinstance(found, Unavailable):
             continue
-        named = {"metric": f"{metric.name}-extrapolated", "title": f"{metric.title} (extrapolated)"}
-        yield {**outcome_row(result, metric, found, {}), **named, "display_low": math.nan, "display_high": math.nan}
+        yield _row_beside(result, metric, found, "extrapolated")
+
+
+def _row_beside(result: CellResults, metric: Metric, estimate: Estimate, kind: str) -> dict[str, Any]:
+    """A row of another figure by a metric, in a column of its own beside the metric's."""
+    return {
+        **outcome_row(result, metric, estimate, {}),
+        "metric": f"{metric.name}-{kind}",
+        "title": f"{metric.title} ({kind})",
+        "display_low": math.nan,
+        "display_high": math.nan,
+    }
 
 
 def _without_repeats(
     rows: dict[FigureKey, dict[str, Any]], chosen: dict[FigureKey, tuple[CellResults, Metric]]
 ) -> Iterable[dict[str, Any]]:
     """The rows; a tokenizer's own figures once, unless they differ."""
-    general: dict[tuple[str, str], float] = {}
+    own: dict[tuple[str, str], FigureKey] = {}
     for place, row in rows.items():
-        label, _, _, name = place
         if chosen[place][1].needs != "model":
+            continue
+        known = own.setdefault((place[0], place[3]), place)
+        # Where a cell that failed comes first, a later one may have the figure.
+        if math.isnan(rows[known]["value"]) and not math.isnan(row["value"]):
+            own[place[0], place[3]] = place
+    for place, row in rows.items():
+        general = own.get((place[0], place[3]))
+        if general is None:
             yield row
-        elif (label, name) not in general:
-            general[label, name] = row["value"]
+        elif general == place:
             yield {**row, "dataset": "", "protocol": "", "protocol_hash": ""}
-        elif general[label, name] != row["value"] and not math.isnan(row["value"]):
+        elif rows[general]["value"] != row["value"] and not math.isnan(row["value"]):
             yield row

@@ -9,8 +9,9 @@ import pandas as pd
 
 from ...reports.paper.layout import PaperLayout
 from ...reports.paper.venues import DEFAULT_VENUE
+from .accounting import accounting_frame, failures_frame
 from .comparison import compare_labels
-from .results import RunResults, accounting_frame, failures_frame
+from .results import RunResults
 from .results_table import results_table
 from .run_report import terminal_text, write_run_report
 from .window_table import window_table

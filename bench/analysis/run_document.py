@@ -43,7 +43,7 @@ def run_document(run: Run, folder: str, exit_code: int, table: pd.DataFrame) -> 
         "cells": cells,
         "figures": _records(table),
         "failures": _records(run.failures()),
-        "remarks": list(dict.fromkeys((*run.remarks, *(text for result in run.results for text in result.remarks)))),
+        "remarks": run.all_remarks,
     }
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console
 
+from ...reports.charts.pictures import Chart
 from ...reports.charts.scales import AxisScale
 from ...reports.files import write_files
 from ...reports.formats.interface import KeptClip
@@ -21,20 +22,24 @@ from ...reports.record.writing import record_files
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
+from ...reports.tables.named import NamedTable
 from ...reports.text import one_line
 from ..catalog.broken_metric import CODE_FAILS
-from ..execution.reconstructions import FOLDER, REFERENCE_FOLDER
+from ..ledger.records import CellRecord
+from .accounting import accounting_frame, failures_frame
+from .cell_results import CellResults
 from .charts import run_charts
 from .compared_pairs import known_cells
 from .convention_audit import audit_tables
+from .frame_values import FrameValues
 from .kept_frames import kept_rows
 from .paper_facts import run_facts
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
-from .results import CellResults, RunResults, accounting_frame, failures_frame
+from .results import RunResults
 from .results_table import results_table
 from .strips import run_strips
-from .video_table import FrameValues, keep_command, video_table
+from .video_table import keep_command, video_table
 
 RECORD = "json"
 """The format of a result record."""
@@ -61,36 +66,26 @@ def run_figures(
     return with_published(measured, printed)
 
 
-def kept_clips(folder: Path | None, results: Sequence[CellResults]) -> list[KeptClip]:
-    """The clips whose reconstructions were kept, each with those of all tokenizers, in the ledgers' order.
-
-    Args:
-        folder: run folder of the results that don't know theirs; ``None`` for none.
-        results: of one or several run folders.
-    """
+def kept_clips(results: Sequence[CellResults]) -> list[KeptClip]:
+    """The clips whose reconstructions were kept, each with those of all tokenizers, in the ledgers' order."""
     # Causal and non-causal tokenizers have windows of one number and different lengths.
-    clips: dict[tuple[str, str, str, int, str], tuple[Path, dict[str, Path]]] = {}
-    protocols: dict[str, str] = {}
-    values: dict[tuple[str, str, str, int, str], dict[str, dict[str, tuple[float, ...]]]] = {}
+    clips: dict[tuple[str, str, str, int, str], KeptClip] = {}
     for result in results:
-        cell, home = result.cell, result.folder or folder
-        if home is None:
-            continue
-        protocols[cell.protocol_hash] = cell.protocol["name"]
-        kept = kept_rows(result, home)
+        protocol, digest = result.cell.protocol["name"], result.cell.protocol_hash
+        kept = kept_rows(result)
         of_frames = FrameValues(result, list(kept))
-        for index, name in kept.items():
+        for index, files in kept.items():
             row = result.contents.rows[index]
-            reference = home / FOLDER / REFERENCE_FOLDER / cell.protocol_hash / name
-            reconstruction = home / FOLDER / cell.cell_id / name
-            if reference.is_file() and reconstruction.is_file():
-                key = (result.dataset, cell.protocol_hash, row.source, row.window, name)
-                clips.setdefault(key, (reference, {}))[1][result.label] = reconstruction
-                values.setdefault(key, {})[result.label] = of_frames.of(row)
-    return [
-        KeptClip(key[0], protocols[key[1]], key[1], key[2], key[3], reference, made, values[key])
-        for key, (reference, made) in clips.items()
-    ]
+            key = (result.dataset, digest, row.source, row.window, files.reference.name)
+            known = clips.get(key) or KeptClip(
+                result.dataset, protocol, digest, row.source, row.window, files.reference, {}, {}
+            )
+            clips[key] = replace(
+                known,
+                reconstructions={**known.reconstructions, result.label: files.reconstruction},
+                frame_values={**known.frame_values, result.label: of_frames.of(row)},
+            )
+    return list(clips.values())
 
 
 def _wants_published(run: RunResults, asked: bool | None) -> bool:
@@ -124,7 +119,7 @@ def terminal_report(run: RunResults, *, across_protocols: bool = False) -> bool:
                 f"{row['failed']} failed, {row['not_run']} not run; {row['missing_videos']} videos missing"
             )
             console.print(one_line(message), highlight=False, markup=False)
-    for remark in _remarks(run):
+    for remark in run.all_remarks:
         console.print(one_line(remark), highlight=False, markup=False)
     return any(figure.note.startswith(CODE_FAILS) for figure in figures)
 
@@ -173,38 +168,39 @@ def write_run_report(
     if measured is not None and set(chosen) == {RECORD}:
         # A record has no charts, which would take the most time.
         return write_files(folder, record_files(one_line(run.name), measured))
-    left_out: list[str] = []
-    without_curve: list[str] = []
-    tables = rate_delta_tables(run.results, difference_to, without_curve)
-    charts = run_charts(run.results, figures, difference_to, left_out, tables)
-    kept_in = run.folder or next((result.folder for result in run.results if result.folder), None)
-    charts += run_strips(run.results, figures, kept_in, left_out)
-    left_out += without_curve
-    tables = [*tables, *audit_tables(run.results, figures)]
+    charts, tables, left_out = _charts_and_tables(run, figures, difference_to)
+    remarks = [*run.all_remarks, *left_out]
     report = compose_report(
         figures,
         run.name,
         _provenance(run.results, run.provenance),
         accounting=accounting_frame(run.results),
         failures=failures_frame(run.results),
-        remarks=[*_remarks(run), *left_out],
+        remarks=remarks,
         charts=charts,
         tables=tables,
-        clips=kept_clips(run.folder, run.results),
+        clips=kept_clips(run.results),
         radar_metrics=list(run.suite.radar) if run.suite and run.suite.radar else None,
         radar_scales=_radar_scales(run),
         across_protocols=across_protocols,
         measured=measured,
-        facts=run_facts(run.results, remarks=[*_remarks(run), *left_out]),
+        facts=run_facts(run.results, remarks=remarks),
         layout=layout,
     )
     report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
     return write_report(report, folder, chosen)
 
 
-def _remarks(run: RunResults) -> list[str]:
-    """What a reader of the figures must know of the windows they rest on; once where it holds for several cells."""
-    return list(dict.fromkeys((*run.remarks, *(remark for result in run.results for remark in result.remarks))))
+def _charts_and_tables(
+    run: RunResults, figures: Sequence[Figure], difference_to: str
+) -> tuple[list[Chart], list[NamedTable], list[str]]:
+    """The charts of a run, its tables beside the main one, and sentences on what these leave out."""
+    left_out: list[str] = []
+    without_curve: list[str] = []
+    deltas = rate_delta_tables(run.results, difference_to, without_curve)
+    charts = run_charts(run.results, figures, difference_to, left_out, deltas)
+    charts += run_strips(run.results, figures, left_out)
+    return charts, [*deltas, *audit_tables(run.results, figures)], left_out + without_curve
 
 
 def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
@@ -215,6 +211,15 @@ def _radar_scales(run: RunResults) -> dict[str, AxisScale]:
     return {name: AxisScale(worst, best, f"suite {run.suite.name}") for name, (worst, best) in scales.items()}
 
 
+def _weights(cells: Sequence[CellRecord]) -> dict[str, str]:
+    """The hash of each tokenizer's weights; several where cells differ in them."""
+    found: dict[str, dict[str, None]] = {}
+    for cell in cells:
+        if cell.weights.startswith(("sha256:", "state:")):
+            found.setdefault(cell.tokenizer, {})[cell.weights] = None
+    return {tokenizer: ", ".join(weights) for tokenizer, weights in found.items()}
+
+
 def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """What stands below the methods paragraph: protocols, settings, machines, versions, weights."""
     last = runs[-1] if runs else {}
@@ -223,7 +228,7 @@ def _provenance(results: Sequence[CellResults], runs: Sequence[dict[str, Any]]) 
         "datasets": {r.dataset: r.cell.dataset for r in results if r.dataset != r.cell.dataset},
         "protocols": {cell.protocol_hash: cell.protocol for cell in cells},
         "settings": sorted({", ".join(f"{name}={value}" for name, value in cell.settings.items()) for cell in cells}),
-        "weights": {cell.tokenizer: cell.weights for cell in cells if cell.weights.startswith(("sha256:", "state:"))},
+        "weights": _weights(cells),
         "machines": sorted(
             {machine for result in results for machine in result.contents.rows.texts["machine"].present()}
         ),

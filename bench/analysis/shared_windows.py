@@ -12,7 +12,7 @@ from ..ledger.columns import RowColumns
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..metrics.window_columns import WindowColumns
 from ..statistics.ratios import MIN_SOURCES
-from .results import CellResults
+from .cell_results import CellResults
 
 MAX_LOSS = 0.1
 """Share of the videos that a single tokenizer may cost the others before it is left out."""
@@ -76,6 +76,11 @@ class SharedWindows:
     def windows(self) -> tuple[Sequence[MeasuredWindow], ...]:
         """The windows of each member."""
         return tuple(part.windows for part in self.parts)
+
+    @property
+    def note(self) -> str:
+        """What a reader must know of how the windows are paired; empty where all members see the same frames."""
+        return "" if self.same_cut else "windows differ in length and are paired by video"
 
     @property
     def num_windows(self) -> int:

@@ -8,18 +8,18 @@ from typing import Any
 
 import numpy as np
 
-from ...reports.tables.comparison import EMPTY_ROW
 from ..catalog.broken_metric import figure
 from ..metrics.interface import Estimate, Metric
 from ..metrics.repetitions import Repetitions
 from ..metrics.throughput import SpeedMetric
 from ..statistics.paired_speeds import SpeedRatio, compare_speeds
-from .compared_pairs import Side, place_of
+from .cell_results import CellResults
+from .compared_pairs import Side, SidePair, named_pair
+from .comparison_row import ComparedPair, described_pair
 from .conditions import cell_repetitions, conditions_of
-from .results import CellResults
 from .speed_ranking import RankedSpeedColumn, rank_speed_column
+from .table_columns import cells_of_column, place_among, table_family
 
-SidePair = tuple[Side, Side]
 NOT_IN_TABLE = "the table doesn't rank them together, because more of their group were timed in turn without them"
 
 
@@ -38,30 +38,20 @@ class TableSpeeds:
 
     def num_judged(self, pair: SidePair) -> int:
         """How many pairs the table judges together with this one; 0 where it doesn't rank the two together."""
-        one, other = (side.results for side in pair)
-        key = (one.group, *place_of(one))
-        if key != (other.group, *place_of(other)):
+        key = table_family(pair)
+        if key is None:
             return 0
         if key not in self._columns:
-            peers = {
-                result.label: result
-                for result in self._results
-                if (result.group, *place_of(result)) == key
-                and result.cell.status != "failed"
-                and self._metric.name in result.cell.metrics
-                and isinstance(result.evaluate(self._metric), Estimate)
-            }
-            cells = list(peers.values())
+            cells = cells_of_column(self._results, key, self._metric)
             self._columns[key] = (cells, rank_speed_column(cells, self._metric))
         cells, column = self._columns[key]
-        places = [next((n for n, cell in enumerate(cells) if cell is side), -1) for side in (one, other)]
-        family = column.family(places[0], places[1])
+        family = column.family(place_among(cells, pair[0]), place_among(cells, pair[1]))
         return family.num_judged if family is not None else 0
 
 
 def compare_speed_pairs(
     metric: SpeedMetric, pairs: Sequence[SidePair], left_out: list[str], table: TableSpeeds | None, *, is_table: bool
-) -> Iterator[tuple[SidePair, dict[str, Any]]]:
+) -> Iterator[ComparedPair]:
     """Compare tokenizers by the ratio of their median speeds, all pairs together.
 
     Args:
@@ -80,21 +70,17 @@ def compare_speed_pairs(
         try:
             able.append((pair, _paired_speeds(metric, pair)))
         except SpeedsNotComparable as error:
-            left_out.append(f"{_named(metric, pair)}: {error}")
+            left_out.append(f"{named_pair(metric, pair)}: {error}")
     for pair, speeds in able:
         in_table = table.num_judged(pair) if table is not None else 0
         if is_table and not in_table:
-            left_out.append(f"{_named(metric, pair)}: {NOT_IN_TABLE}")
+            left_out.append(f"{named_pair(metric, pair)}: {NOT_IN_TABLE}")
             continue
         num_pairs = in_table if is_table else len(able)
         row = _row(metric, pair, compare_speeds(speeds, num_judged=num_pairs).ratios[0], num_pairs)
         if in_table and not is_table:
             row["table_verdict"] = _verdict(metric, compare_speeds(speeds, num_judged=in_table).ratios[0])
         yield pair, row
-
-
-def _named(metric: Metric, pair: SidePair) -> str:
-    return f"{metric.name} on {pair[0].results.dataset} of {pair[0].name} and {pair[1].name}"
 
 
 def _paired_speeds(metric: SpeedMetric, pair: SidePair) -> np.ndarray:
@@ -133,24 +119,9 @@ def _figures(metric: Metric, pair: SidePair) -> list[float]:
 
 
 def _row(metric: Metric, pair: SidePair, ratio: SpeedRatio, num_pairs: int) -> dict[str, Any]:
-    values, names = _figures(metric, pair), [side.name for side in pair]
-    verdict = _verdict(metric, ratio)
     return {
-        **EMPTY_ROW,
-        "dataset": pair[0].results.dataset,
-        "metric": metric.name,
-        "title": metric.title,
-        "unit": metric.unit,
-        "direction": metric.direction,
-        "decimals": metric.decimals,
-        "a": names[0],
-        "b": names[1],
-        "value_a": values[0],
-        "value_b": values[1],
-        "difference": values[0] - values[1],
+        **described_pair(metric, pair, _figures(metric, pair), _verdict(metric, ratio)),
         "num_pairs": num_pairs,
-        "better": dict(zip("AB", names, strict=True)).get(verdict, ""),
-        "verdict": verdict,
         "note": _note(ratio, num_pairs),
     }
 

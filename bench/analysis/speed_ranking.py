@@ -14,9 +14,9 @@ import numpy as np
 from ..metrics.repetitions import Repetitions
 from ..metrics.throughput import SpeedMetric
 from ..statistics.paired_speeds import SpeedFamily, compare_speeds, rank_speeds
+from .cell_results import CellResults
 from .conditions import cell_repetitions, conditions_of
 from .ranking import FigureRank
-from .results import CellResults
 
 NOT_IN_TURN = "not ranked: not timed in turn with the others"
 CORRELATED = "not ranked: its ratios to the best one are correlated from one repetition to the next"

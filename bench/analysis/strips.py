@@ -6,7 +6,6 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,20 +15,11 @@ from ...reports.charts.pictures import Chart
 from ...reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip, error_map
 from ...reports.identity import Identities, Identity, identify
 from ...reports.schema import Figure, group_title
+from .cell_results import CellResults
+from .frame_pixels import Box, FramePixels, crop_box, read_frame, without_damaged
 from .frame_quality import frame_psnr, frame_ssim
-from .kept_frames import (
-    Box,
-    FramePixels,
-    KeptWindow,
-    choose_frames,
-    crop_box,
-    kept_windows,
-    read_frame,
-    sharing_systems,
-    without_damaged,
-)
+from .kept_frames import KeptWindow, choose_frames, kept_windows, sharing_systems
 from .places import Place, places_of
-from .results import CellResults
 
 NOTHING_KEPT = (
     "No frames are shown, as no reconstructions were kept; `toklab run SUITE --out NEW_FOLDER --keep-recon 4` keeps "
@@ -57,15 +47,12 @@ COLUMNS = (
 """Of a strip's points: one line a system and frame, the crop in pixels."""
 
 
-def run_strips(
-    results: Sequence[CellResults], figures: Sequence[Figure], folder: Path | None, left_out: list[str]
-) -> list[Chart]:
+def run_strips(results: Sequence[CellResults], figures: Sequence[Figure], left_out: list[str]) -> list[Chart]:
     """The strips of a run, apart for each dataset and protocol, with a few comparable systems each.
 
     Args:
         results: cells with their windows.
         figures: theirs; systems without any have no name in a report and aren't shown.
-        folder: the run folder; ``None`` where nothing is on disk.
         left_out: takes sentences on what isn't shown.
     """
     identities = identify(figures)
@@ -76,7 +63,7 @@ def run_strips(
     for place in places_of(results):
         windows = [
             replace(each, reconstructions={k: v for k, v in each.reconstructions.items() if k in identities})
-            for each in (kept_windows(folder, place) if folder else [])
+            for each in kept_windows(place)
         ]
         nothing_kept = nothing_kept and not windows
         sets = _readable_sets([each for each in windows if each.reconstructions], place, left_out)

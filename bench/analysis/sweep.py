@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -13,7 +14,9 @@ from ..catalog.broken_metric import find_metric
 from ..metrics.bits import BitsPerPixel
 from ..metrics.interface import Metric
 from ..metrics.throughput import Latency
-from .results import CellResults, table_row
+from .cell_results import CellResults
+from .figure_rows import table_row
+from .results import short_weights
 
 QUALITY_NEEDS = ("pairs", "features")
 """What metrics of quality compare: frames, or features of them."""
@@ -30,7 +33,7 @@ class Sweep:
 def find_sweeps(results: Sequence[CellResults], identities: Mapping[str, Identity]) -> Iterator[Sweep]:
     """Every sweep among the cells of one dataset and protocol, in the order of the settings.
 
-    A line of a sweep is what agrees in tokenizer and all other settings. Lines of one point are left out.
+    A line of a sweep is what agrees in tokenizer, weights and all other settings. Lines of one point are left out.
 
     Args:
         results: the cells.
@@ -40,17 +43,30 @@ def find_sweeps(results: Sequence[CellResults], identities: Mapping[str, Identit
     for setting, default in InferenceSettings().as_dict().items():
         if not isinstance(default, int | float) or isinstance(default, bool):
             continue
-        lines: dict[str, dict[float, CellResults]] = {}
-        for result in finished:
-            value = result.cell.settings.get(setting, default)
-            lines.setdefault(_series(result, setting), {})[value] = result
-        lines = {series: dict(sorted(line.items())) for series, line in lines.items() if len(line) > 1}
+        lines = {
+            series: dict(sorted(line.items()))
+            for series, line in _lines(finished, setting, default).items()
+            if len(line) > 1
+        }
         named = _identities({series: next(iter(line.values())) for series, line in lines.items()}, identities)
         points = [
             _point(named[series], value, result) for series, line in lines.items() for value, result in line.items()
         ]
         if points:
             yield Sweep(setting, tuple(points))
+
+
+def _lines(results: Sequence[CellResults], setting: str, default: float) -> dict[str, dict[float, CellResults]]:
+    """The cells by line and by value of the setting; weights are named where several share a name."""
+    lines: dict[tuple[str, str], dict[float, CellResults]] = {}
+    for result in results:
+        value = result.cell.settings.get(setting, default)
+        lines.setdefault((_series(result, setting), result.cell.weights), {})[value] = result
+    several = Counter(series for series, _ in lines)
+    return {
+        f"{series}, {short_weights(weights)}" if several[series] > 1 else series: line
+        for (series, weights), line in lines.items()
+    }
 
 
 def _series(result: CellResults, setting: str) -> str:

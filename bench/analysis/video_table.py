@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from ...reports.formats.interface import VIDEO_COLUMNS
 from ...reports.text import one_line
 from ..catalog.broken_metric import find_metric, guarded
-from ..ledger.records import Row
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
-from ..metrics.ratio import RatioMetric
 from ..metrics.sources import source_files
-from ..metrics.window_columns import WindowColumns
-from ..statistics.ratios import IDENTITY
-from .results import CellResults, RunResults, measures_anything_of
+from .cell_results import CellResults, measures_anything_of
+from .results import RunResults
 
 
 def video_table(results: Iterable[CellResults]) -> pd.DataFrame:
@@ -39,13 +35,9 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
         if not measures_anything_of(metric, result.cell):
             continue
         windows = result.windows(metric)
-        means = guarded(metric, "source_means", lambda m=metric, w=windows: _means(m, w))
-        if isinstance(means, Unavailable):
-            # The figure itself is unavailable then, and says why.
-            continue
         files = {source: {one_line(file) for file in files} for source, files in source_files(windows).items()}
-        for source, value in means.items():
-            if source in files and math.isfinite(value):
+        for source, value in video_values(metric, windows).items():
+            if source in files:
                 yield {
                     "label": result.label,
                     "dataset": result.dataset,
@@ -56,45 +48,20 @@ def _cell_lines(result: CellResults) -> Iterator[dict[str, Any]]:
                 }
 
 
-def _means(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
-    usable = metric.usable(windows)
-    return {source: float(value) for source, value in metric.source_means(usable).items()} if usable else {}
+def video_values(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[str, float]:
+    """The metric's figure of each video over its usable windows, where it is finite.
 
-
-class FrameValues:
-    """Values of single frames of some windows of a cell, read once.
-
-    Args:
-        result: the cell.
-        index: places of the windows among its rows.
+    Empty where it means nothing of a single video, or the metric's code fails: then its own figure says why.
     """
 
-    def __init__(self, result: CellResults, index: Sequence[int]):
-        self._windows: dict[str, Mapping[tuple[str, int], np.ndarray]] = {}
-        for name in result.cell.metrics:
-            metric = find_metric(name)
-            if measures_anything_of(metric, result.cell):
-                found = guarded(metric, "numerators", lambda m=metric: _by_window(m, _some(result.windows(m), index)))
-                self._windows[name] = {} if found is None or isinstance(found, Unavailable) else found
+    def means() -> dict[str, float]:
+        usable = metric.usable(windows)
+        return metric.source_means(usable) if usable else {}
 
-    def of(self, row: Row) -> dict[str, tuple[float, ...]]:
-        """Name of a metric → its value on each frame of a window; metrics without such values are left out."""
-        return {name: tuple(windows[row.key].tolist()) for name, windows in self._windows.items() if row.key in windows}
-
-
-def _some(windows: Sequence[MeasuredWindow], index: Sequence[int]) -> Sequence[MeasuredWindow]:
-    if not isinstance(windows, WindowColumns):
-        return windows
-    return list(windows.take(np.flatnonzero(np.isin(windows.row_places, index))))
-
-
-def _by_window(metric: Metric, windows: Sequence[MeasuredWindow]) -> dict[tuple[str, int], np.ndarray]:
-    """The values of the frames of each window, where the metric's figure is their mean."""
-    if not isinstance(metric, RatioMetric) or metric.link is not IDENTITY or metric.counted != "frames":
+    found = guarded(metric, "source_means", means)
+    if isinstance(found, Unavailable):
         return {}
-    whole = [window for window in windows if metric.denominator(window) == window.num_frames]
-    values = {window.key: np.asarray(metric.numerators(window), dtype=np.float64) for window in whole}
-    return {window.key: values[window.key] for window in whole if len(values[window.key]) == window.num_frames}
+    return {source: float(value) for source, value in found.items() if math.isfinite(value)}
 
 
 def keep_command(run: RunResults) -> str:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ..catalog.broken_metric import figure, find_metric
 from ..metrics.interface import Estimate, MeasuredWindow, Metric
-from .results import CellResults, measures_anything_of
+from .cell_results import CellResults, measures_anything_of
 
 WINDOW_COLUMNS = (
     "label",

@@ -18,8 +18,8 @@ from ...reports.charts.strips import MOST_SYSTEMS, Pane, StripFrame, draw_strip,
 from ...reports.files import write_bytes
 from ...reports.identity import Identity
 from ...tokenizers.interface import VideoTokenizer
+from ..analysis.frame_pixels import crop_box
 from ..analysis.frame_quality import frame_psnr, frame_ssim
-from ..analysis.kept_frames import crop_box
 from ..analysis.strips import ERROR_LIMITS, ERROR_SHARE
 from ..api import find_videos
 from ..execution.reconstructions import to_uint8

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from ..analysis.results import CellResults
+from ..analysis.cell_results import CellResults
 from ..analysis.run import Run
 
 _REFUSED = re.compile(r"[^\w.\- /]")
@@ -32,20 +32,34 @@ class LoggedRun:
 
 
 def logged_runs(run: Run) -> Iterator[LoggedRun]:
-    """Every cell that ran, with its figures; those of the tokenizer alone are in each of its entries."""
+    """Each tokenizer on a dataset under a protocol, with its figures; those of the tokenizer alone are in each of its
+    entries.
+    """
     table = run.table().to_dict("records")
-    for result in run.results:
+    for result in _cells_of_table(run):
+        rows = [row for row in table if row["label"] == result.label]
+        # Figures of the tokenizer alone differ between some protocols: then the protocol's own row counts.
+        general = {row["metric"]: row for row in rows if not row["dataset"]}
         place = (result.dataset, result.cell.protocol_hash)
+        own = {row["metric"]: row for row in rows if (row["dataset"], row["protocol_hash"]) == place}
         logged = LoggedRun(f"{result.label} on {result.dataset}", _parameters(result))
-        for row in table:
-            if row["label"] != result.label or (row["dataset"], row["protocol_hash"]) not in (place, ("", "")):
-                continue
-            name = _REFUSED.sub("_", str(row["metric"]))
+        for metric, row in (general | own).items():
+            name = _REFUSED.sub("_", str(metric))
             ends = (("", row["value"]), (".low", row["low"]), (".high", row["high"]))
             logged.figures.update({f"{name}{end}": float(value) for end, value in ends if math.isfinite(value)})
             if row["note"]:
                 logged.notes[name] = str(row["note"])
         yield logged
+
+
+def _cells_of_table(run: Run) -> Iterable[CellResults]:
+    """The cells of a run, without those that failed and whose place in the table another one took."""
+    found: dict[tuple[str, str, str], CellResults] = {}
+    for result in run.results:
+        place = (result.label, result.dataset, result.cell.protocol_hash)
+        if place not in found or result.cell.status != "failed":
+            found[place] = result
+    return found.values()
 
 
 def _parameters(result: CellResults) -> dict[str, str]:

@@ -14,7 +14,7 @@ import pytest
 import toklab.bench
 import torch
 from toklab.bench import EvaluationError, evaluate, open_run, run_suite
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.protocol import load_protocol
 from toklab.tokenizers.catalog import build_tokenizer, load_cards

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from toklab.bench.analysis.results import accounting_frame, read_results
+from toklab.bench.analysis.accounting import accounting_frame
+from toklab.bench.analysis.results import read_results
 from toklab.bench.ledger.ledger import Ledger
 
 pytestmark = pytest.mark.clips

@@ -11,8 +11,10 @@ import torch
 from metric_windows import make_batch
 from PIL import Image
 from skimage.metrics import structural_similarity
-from toklab.bench.analysis.charts import position_table
-from toklab.bench.analysis.results import CellResults, failures_frame, read_results
+from toklab.bench.analysis.accounting import failures_frame
+from toklab.bench.analysis.cell_results import CellResults
+from toklab.bench.analysis.chart_points import position_table
+from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.runner import Runner

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from made_cells import made_cell
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.execution.reconstructions import FOLDER, REFERENCE_FOLDER
 from toklab.bench.ledger.ledger import pack_arrays
 from toklab.bench.planning.cell import clip_identity

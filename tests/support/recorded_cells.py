@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.record_writing import measured_part
-from toklab.bench.analysis.results import CellResults, RunResults
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.planning.cell import reference_identity
 from toklab.datasets.protocol import Protocol, load_protocol

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from run_folders import CELL, ROW
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import pack_arrays
 from toklab.bench.ledger.records import Measurement

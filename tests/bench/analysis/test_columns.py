@@ -13,8 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from large_ledgers import LargeLedger
 from made_cells import random_cells
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.conventions import readings
-from toklab.bench.analysis.results import CellResults, RunResults, read_results
+from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import Ledger, pack_arrays
 from toklab.bench.ledger.records import Measurement

@@ -1,137 +1,120 @@
+"""What is compared with what, and what is left out with its reason."""
+
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+from made_cells import made_cell
+from recorded_cells import VIDTOK, under_protocol, write_record
+from run_folders import CELL, ROW
+from timed_cells import timed_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.comparison import compare_items, compare_labels
-from toklab.bench.analysis.results import CellResults, name_versions, read_results
-from toklab.bench.analysis.results_table import results_table
-from toklab.bench.ledger.ledger import Ledger, pack_arrays, unpack_arrays
-from toklab.bench.metrics.repetitions import MEASUREMENT, Repetitions
+from toklab.bench.analysis.results import RunResults, name_versions
+from toklab.bench.ledger.ledger import Ledger
 from toklab.reports.tables.comparison import render_comparison
 
-LARGER = {"height": 40, "width": 40}
+LARGER = VIDTOK.derive(height=40, width=40)
 
 
 def left_out(frame: pd.DataFrame) -> str:
     return "\n".join(frame.attrs["left_out"])
 
 
-@pytest.mark.slow
-def test_two_protocols_in_a_folder_are_compared_each_with_itself(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run", ("average", "signs"), ("psnr",))
-    run_suite(tmp_path / "run", ("average", "signs"), ("psnr",), protocol_changes=LARGER)
-    run_suite(tmp_path / "run", ("average",), ("psnr", "ssim"), protocol_changes={"height": 48, "width": 48})
-    frame = compare_items(["average", "signs"], tmp_path / "run", None)
-    assert len(frame) == 2
-    assert len(set(frame["difference"].tolist())) == 2
-    assert left_out(frame).count("average on videos under vidtok") == 1
-    assert left_out(frame).count("nothing of signs") == 1
+def under(digest: str, label: str, error: float) -> CellResults:
+    made = made_cell(label, {("a.mp4", 0): error})
+    return replace(made, cell=replace(made.cell, protocol_hash=digest))
+
+
+def test_two_protocols_of_a_run_are_compared_each_with_itself() -> None:
+    cells = [under("h1", "a", 0.1), under("h1", "b", 0.01), under("h2", "a", 0.1), under("h2", "b", 0.001)]
+    frame = compare_labels([*cells, under("h3", "a", 0.1)], ["a", "b"], None, "run")
+    assert frame["difference"].tolist() == pytest.approx([-10, -20], abs=1e-3)
+    assert left_out(frame) == "a on videos under p (h3): nothing of b to compare it with"
     for kind in ("terminal", "markdown"):
-        assert "left out: average on videos" in render_comparison(frame, kind)
+        assert "left out: a on videos" in render_comparison(frame, kind)
+    with pytest.raises(ComparisonError, match="figures under different protocols can't be compared"):
+        compare_labels([under("h1", "a", 0.1), under("h2", "b", 0.1)], ["a", "b"], None, "run")
 
 
-@pytest.mark.slow
-def test_between_runs_every_protocol_has_its_pair(tmp_path: Path, run_suite: Callable) -> None:
-    for name in ("before", "after"):
-        run_suite(tmp_path / name, ("average",), ("psnr",))
-        run_suite(
-            tmp_path / name, ("average",), ("psnr", "ssim") if name == "after" else ("psnr",), protocol_changes=LARGER
-        )
-    run_suite(tmp_path / "after", ("signs",), ("psnr",))
-    frame = compare_items([str(tmp_path / "before"), str(tmp_path / "after")], None, None)
+def test_between_runs_every_protocol_has_its_pair(tmp_path: Path) -> None:
+    def written(name: str, cells: Sequence[CellResults]) -> str:
+        return str(write_record(RunResults(name, tuple(cells), ()), tmp_path / name))
+
+    small, large = (under_protocol(made_cell("a", {("a.mp4", 0): e}), p) for e, p in ((0.1, VIDTOK), (0.2, LARGER)))
+    large = replace(large, cell=replace(large.cell, cell_id="large"))
+    more = replace(large, cell=replace(large.cell, metrics=("psnr", "ssim")))
+    before = written("before", [small, large])
+    after = written("after", [small, more, under_protocol(made_cell("b", {("a.mp4", 0): 0.1}))])
+    frame = compare_items([before, after], None, None)
     assert frame["difference"].tolist() == [0, 0]
     assert len(set(frame["value_a"].tolist())) == 2
-    assert "signs on videos under vidtok" in left_out(frame)
-    assert f"in {tmp_path / 'after'}, not in {tmp_path / 'before'}" in left_out(frame)
-    assert "ssim on videos: not measured for average" in left_out(frame)
+    assert frame.attrs["left_out"] == [
+        f"b on folder under vidtok ({VIDTOK.hash}): in {after}, not in {before}",
+        f"ssim on folder: not measured for a [{before}]",
+    ]
 
 
-@pytest.mark.slow
-def test_only_other_protocols_or_other_folders_are_refused(
-    tmp_path: Path, run_suite: Callable, make_video: Callable[[Path, int], Path]
-) -> None:
-    run_suite(tmp_path / "run", ("average",), ("psnr",))
-    run_suite(tmp_path / "run", ("signs",), ("psnr",), protocol_changes=LARGER)
-    with pytest.raises(ComparisonError, match="different protocols"):
-        compare_items(["average", "signs"], tmp_path / "run", None)
-    make_video(tmp_path / "elsewhere" / "videos" / "a.mp4", 20)
-    run_suite(tmp_path / "other", ("average",), ("psnr",), folder=tmp_path / "elsewhere" / "videos")
+def test_runs_on_other_folders_are_refused_with_what_makes_them_one_dataset(tmp_path: Path) -> None:
+    for name in ("one", "other"):
+        with Ledger(tmp_path / name, write=True) as ledger:
+            ledger.record(replace(CELL, dataset=f"folder:/{name}/videos"), ROW)
     with pytest.raises(ComparisonError, match=r"no dataset in common; .*NAME=folder:PATH"):
-        compare_items([str(tmp_path / "run"), str(tmp_path / "other")], None, None)
+        compare_items([str(tmp_path / "one"), str(tmp_path / "other")], None, None)
 
 
-@pytest.mark.slow
-def test_timings_of_two_machines_and_failed_cells_are_left_out(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run", ("average", "signs", "unbuildable"), ("psnr", "throughput-decode"))
-    with Ledger(tmp_path / "run") as ledger:
-        one, other, failed = read_results(ledger)
-    elsewhere = with_repetitions(other, lambda timed: replace(timed, machine="another machine"))
-    frame = compare_labels([one, elsewhere], ["average", "signs"], None, "run")
+SECONDS = np.array([1.0, 1.01, 0.99, 1.02, 0.98, 1.0])
+BOTH = ("psnr", "throughput-encode")
+
+
+def test_timings_of_two_machines_and_failed_cells_are_left_out() -> None:
+    one = timed_cell("one", SECONDS, 0, metrics=BOTH)
+    elsewhere = timed_cell("other", SECONDS, 1, metrics=BOTH, machine="another machine")
+    frame = compare_labels([one, elsewhere], ["one", "other"], None, "run")
     assert set(frame["metric"]) == {"psnr"}
-    assert "throughput-decode on videos: timings of several machines" in left_out(frame)
+    assert "throughput-encode on videos: timings of several machines" in left_out(frame)
     with pytest.raises(ComparisonError, match="another machine"):
-        compare_labels([one, elsewhere], ["average", "signs"], ["throughput-decode"], "run")
-    with pytest.raises(ComparisonError, match="lacks what it needs"):
-        compare_labels([one, failed], ["average", "unbuildable"], None, "run")
+        compare_labels([one, elsewhere], ["one", "other"], ["throughput-encode"], "run")
+    failed = replace(elsewhere, cell=replace(elsewhere.cell, status="failed", reason="it lacks what it needs"))
+    with pytest.raises(ComparisonError, match="it lacks what it needs"):
+        compare_labels([one, failed], ["one", "other"], None, "run")
 
 
-def with_repetitions(result: CellResults, change: Callable[[Repetitions], Repetitions | None]) -> CellResults:
-    """The same cell with changed repetitions, or with none."""
-    changed = {place: dict(found) for place, found in result.measurements.items()}
-    for found in changed.values():
-        for key in [key for key in found if key.startswith(MEASUREMENT)]:
-            timed = Repetitions.from_arrays(unpack_arrays(found[key].arrays))
-            assert timed is not None
-            if (new := change(timed)) is None:
-                del found[key]
-            else:
-                found[key] = replace(found[key], arrays=pack_arrays(new.to_arrays()))
-    return replace(result, measurements=changed)
+def test_speeds_that_cannot_be_compared_are_left_out_with_the_reason() -> None:
+    one, other = (timed_cell(label, SECONDS, place, metrics=BOTH) for place, label in enumerate(("one", "other")))
+    assert set(compare_labels([one, other], ["one", "other"], None, "run")["metric"]) == set(BOTH)
+    half = replace(other, cell=replace(other.cell, settings={"precision": "float16"}))
+    later = 1e6 + np.arange(6.0)
+    not_in_turn = "throughput-encode on videos of one and other: their repetitions weren't made in turn"
+    for reason, changed in (
+        (not_in_turn, timed_cell("other", SECONDS, 1, metrics=BOTH, started_s=later)),
+        (
+            "can't be told from theirs; other was timed alone",
+            timed_cell("other", SECONDS, 1, metrics=BOTH, started_s=later, why_alone="timed alone"),
+        ),
+        (not_in_turn, timed_cell("other", SECONDS, 1, metrics=BOTH, pass_id="another pass")),
+        (
+            "other has no repetitions: it was timed while its run went on",
+            made_cell("other", {("a.mp4", 0): 0.01}, metrics=BOTH),
+        ),
+        ("timed under different conditions: ", timed_cell("other", SECONDS, 1, metrics=BOTH, batch_size=2)),
+        ("32×32, float32; ", half),
+    ):
+        assert reason in left_out(compare_labels([one, changed], ["one", "other"], None, "run"))
 
 
-@pytest.mark.slow
-def test_speeds_are_compared_by_paired_ratios_or_left_out_with_the_reason(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run", ("average", "signs"), ("psnr", "throughput-decode"))
-    with Ledger(tmp_path / "run") as ledger:
-        one, other = read_results(ledger)
-
-    def why(*results: CellResults) -> str:
-        return left_out(compare_labels(results, ["average", "signs"], None, "run"))
-
-    frame = compare_labels([one, other], ["average", "signs"], None, "run")
-    assert "throughput-decode" in set(frame["metric"])
-    later = with_repetitions(other, lambda timed: replace(timed, started_s=timed.started_s + 100))
-    assert "throughput-decode on videos of average and signs: their repetitions weren't made in turn" in why(one, later)
-    slow = with_repetitions(
-        other, lambda timed: replace(timed, started_s=timed.started_s + 100, why_alone="timed alone")
-    )
-    assert "can't be told from theirs; signs was timed alone" in why(one, slow)
-    another = with_repetitions(other, lambda timed: replace(timed, pass_id="another pass"))
-    assert "weren't made in turn" in why(one, another)
-    earlier = with_repetitions(other, lambda timed: None)
-    assert "signs has no repetitions: it was timed while its run went on" in why(one, earlier)
-    batches = with_repetitions(other, lambda timed: replace(timed, batch_size=2))
-    assert "timed under different conditions: " in why(one, batches)
-    half = replace(other, cell=replace(other.cell, settings={**other.cell.settings, "precision": "float16"}))
-    assert "32×32, float32; " in why(one, half)
-
-    noise = np.array([1.0, 1.01, 0.99, 1.02, 0.98, 1.0])
-
-    def in_turn(start: float, decode_s: np.ndarray) -> Callable[[Repetitions], Repetitions]:
-        starts = start + np.arange(len(decode_s), dtype=float)
-        return lambda timed: replace(timed, encode_s=decode_s, decode_s=decode_s, started_s=starts)
-
-    pair = [with_repetitions(one, in_turn(0.0, noise)), with_repetitions(other, in_turn(0.5, 2 * noise[::-1]))]
-    frame = compare_labels(pair, ["average", "signs"], ["throughput-decode"], "run")
+def test_speeds_are_compared_by_paired_ratios() -> None:
+    pair = [timed_cell("quick", SECONDS, 0), timed_cell("slow", 2 * SECONDS[::-1], 1)]
+    frame = compare_labels(pair, ["quick", "slow"], None, "run")
     (row,) = frame.to_dict("records")
     assert (row["value_a"], row["value_b"]) == pytest.approx((17.0, 8.5))
-    assert (row["verdict"], row["better"], row["windows_shared"]) == ("A", "average", 0)
+    assert (row["verdict"], row["better"], row["windows_shared"]) == ("A", "quick", 0)
     low, high = np.floor(1000 * (2 * 0.98 / 1.02)) / 1000, np.ceil(1000 * (2 * 1.02 / 0.98)) / 1000
     assert "A has 2.000 times B's median; 6 paired repetitions" in row["note"]
     assert "median of paired ratios [" in row["note"]
@@ -140,23 +123,8 @@ def test_speeds_are_compared_by_paired_ratios_or_left_out_with_the_reason(tmp_pa
     assert "B's median" in render_comparison(frame)
 
 
-def test_speeds_under_other_conditions_have_a_column_of_their_own(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run", ("average", "signs"), ("psnr", "latency"))
-    with Ledger(tmp_path / "run") as ledger:
-        one, other = read_results(ledger)
-    assert set(results_table([one, other])["metric"]) == {"psnr", "latency"}
-    changed = with_repetitions(other, lambda timed: replace(timed, software="Python 2.7"))
-    rows = {(row["label"], row["metric"]): row for row in results_table([one, changed]).to_dict("records")}
-    assert set(rows) == {("average", "psnr"), ("signs", "psnr"), ("average", "latency"), ("signs", "latency@2")}
-    assert rows["signs", "latency@2"]["title"] == "Latency @2"
-    assert "measured under other conditions: " in rows["signs", "latency@2"]["note"]
-    assert "Python 2.7" in rows["signs", "latency@2"]["note"]
-
-
-def test_retrained_weights_have_lines_of_their_own(tmp_path: Path, run_suite: Callable) -> None:
-    run_suite(tmp_path / "run", ("average", "signs"), ("psnr",))
-    with Ledger(tmp_path / "run") as ledger:
-        one, other = read_results(ledger)
+def test_retrained_weights_have_lines_of_their_own() -> None:
+    one, other = (made_cell(label, {("a.mp4", 0): 0.1}) for label in ("one", "other"))
     retrained = replace(other, cell=replace(other.cell, cell_id="c2", weights="sha256:0123456789abcdef"))
-    frame = compare_labels(name_versions([one, other, retrained]), ["average", "signs"], None, "run")
-    assert frame["b"].tolist() == [f"signs, {other.cell.weights[:19]}", "signs, sha256:0123456789ab"]
+    frame = compare_labels(name_versions([one, other, retrained]), ["one", "other"], None, "run")
+    assert frame["b"].tolist() == ["other, none", "other, sha256:0123456789ab"]

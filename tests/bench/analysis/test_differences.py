@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 from made_cells import Key, made_cell, rated_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.charts import run_charts
 from toklab.bench.analysis.compared_pairs import ComparisonError
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.run_report import run_figures
 from toklab.bench.metrics.psnr import decibels
 from toklab.bench.statistics.families import paired_interval

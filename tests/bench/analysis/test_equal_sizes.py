@@ -7,8 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from made_cells import made_cell
-from toklab.bench.analysis.charts import growth_table
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
+from toklab.bench.analysis.chart_points import growth_table
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import pack_arrays
 from toklab.bench.ledger.records import Measurement

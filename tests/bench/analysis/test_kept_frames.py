@@ -11,15 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from kept_runs import write_kept_run
-from toklab.bench.analysis.kept_frames import (
-    FramePixels,
-    KeptWindow,
-    choose_frames,
-    crop_box,
-    kept_windows,
-    read_frame,
-    sharing_systems,
-)
+from toklab.bench.analysis.frame_pixels import FramePixels, crop_box, read_frame
+from toklab.bench.analysis.kept_frames import KeptWindow, choose_frames, kept_windows, sharing_systems
 from toklab.bench.analysis.places import places_of
 from toklab.bench.metrics.psnr import decibels
 
@@ -119,7 +112,7 @@ def test_each_system_is_in_one_set_that_shares_windows() -> None:
 @pytest.mark.slow
 def test_kept_frames_are_read_back_as_they_were_scored(tmp_path: Path) -> None:
     (place,) = places_of(write_kept_run(tmp_path, ["a", "b"], num_clips=2))
-    windows = kept_windows(tmp_path, place)
+    windows = kept_windows(place)
     assert [(each.source, list(each.reconstructions)) for each in windows] == [
         ("v0.mp4", ["a", "b"]),
         ("v1.mp4", ["a", "b"]),

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 from released_cells import MODEL, random_windows, released_cell, scaled
 from toklab.bench.analysis import published_check
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.conventions import family_of, own_reading, readings
 from toklab.bench.analysis.published_check import Check, check_frame, check_published, counts
-from toklab.bench.analysis.results import CellResults, RunResults
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.protocol import load_protocol
 from toklab.reports.published.by_card import CardFigure, figures_by_card

@@ -11,11 +11,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_cells import made_cell, random_cells
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.comparison import compare_labels
 from toklab.bench.analysis.limits import Limit, exit_code
 from toklab.bench.analysis.ranking import rank_column
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.shared_windows import Contestant, share_for_ranks, share_windows
 from toklab.bench.metrics.psnr import FramePsnr
@@ -115,7 +115,7 @@ def test_another_copy_of_a_video_is_not_shared() -> None:
 
 
 @pytest.mark.slow
-@settings(max_examples=40)
+@settings(max_examples=25)
 @given(st.integers(0, 10**6), st.integers(2, 5), st.integers(3, 24), st.sampled_from([0.0, 0.02, 0.2]))
 def test_compare_and_table_agree(seed: int, num_systems: int, num_sources: int, missing: float) -> None:
     cells = random_cells(np.random.default_rng(seed), num_systems, num_sources, missing)
@@ -175,6 +175,14 @@ def test_limits(limit: str, code: int) -> None:
     found, sentences = exit_code(frame, [Limit.parse(limit)])
     assert found == code
     assert bool(sentences) == bool(code)
+
+
+def test_a_pair_that_was_not_compared_passes_no_limit() -> None:
+    cells = [made_cell("a", errors_of(30, 1.0, 0.05, 1)), made_cell("b", errors_of(30, 1.5, 0.05, 2))]
+    lacking = made_cell("c", errors_of(30), metrics=("ssim",))
+    frame = compare_labels([*cells, lacking], ["a", "b", "c"], None, "run")
+    code, sentences = exit_code(frame, [Limit.parse("psnr < -9")])
+    assert (code, sentences) == (2, ["psnr < -9: psnr on videos: not measured for c"])
 
 
 @pytest.mark.parametrize("text", ["psnr", "psnr < x", "< 3", "psnr <= 3"])

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from made_cells import Key, rated_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.rate_deltas import quality_scale, rate_delta_tables
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.metrics.ssim import GaussianSsim
 from toklab.reports.tables.named import NamedTable

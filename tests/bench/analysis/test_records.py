@@ -93,6 +93,7 @@ def test_ranks_intervals_comparisons_and_reports_are_those_of_the_run(rated: Run
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_the_report_of_a_record_is_that_of_the_run(rated: RunResults, tmp_path: Path) -> None:
     record = open_results([write_record(rated, tmp_path)])
     written = [

@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_cells import rated_cell
+from made_cells import made_cell, rated_cell
 from run_folders import CELL, ROW
+from toklab.bench.analysis import run_report
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.analysis.run_report import kept_clips, write_run_report
@@ -24,7 +25,7 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
     run_suite(tmp_path / "run", ("average", "signs"), keep_reconstructions=2)
     with Ledger(tmp_path / "run") as ledger:
         results = read_results(ledger)
-    clips = kept_clips(tmp_path / "run", results)
+    clips = kept_clips(results)
     assert len(clips) == 2
     assert {(clip.dataset, clip.protocol_hash) for clip in clips} == {
         (result.dataset, result.cell.protocol_hash) for result in results
@@ -35,30 +36,36 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
         assert len({path.name for path in files}) == 1
         assert len(set(files)) == 3
     clips[0].reference.unlink()
-    assert kept_clips(tmp_path / "run", results) == clips[1:]
+    assert kept_clips(results) == clips[1:]
 
 
-def test_without_reconstructions_there_are_no_clips(run_suite: Callable[..., Any], tmp_path: Path) -> None:
-    run_suite(tmp_path / "run", keep_reconstructions=0)
-    with Ledger(tmp_path / "run") as ledger:
-        assert kept_clips(tmp_path / "run", read_results(ledger)) == []
+def test_without_reconstructions_there_are_no_clips(tmp_path: Path) -> None:
+    assert kept_clips([replace(made_cell("t", {("a.mp4", 0): 0.1}), folder=tmp_path)]) == []
 
 
-def test_reports_print_the_sha256_of_the_weights(tmp_path: Path) -> None:
-    sha256 = "0123456789abcdef" * 4
+def test_reports_print_the_sha256_of_all_weights(tmp_path: Path) -> None:
+    hashes = ("0123456789abcdef" * 4, "fedcba9876543210" * 4)
     sizes = {"temporal_compression": 4, "spatial_compression": 8, "latent_channels": 4}
     spec = {"name": "t", "family": "f", "title": "T", "regularizer": "kl", "causal": True, **sizes}
-    cell = replace(CELL, weights=f"sha256:{sha256}", metrics=("params",), facts={"params_total": 1e6}, spec=spec)
+    cell = replace(CELL, metrics=("params",), facts={"params_total": 1e6}, spec=spec)
     with Ledger(tmp_path / "run", write=True) as ledger:
-        ledger.record(cell, ROW)
+        for sha256 in hashes:
+            ledger.record(replace(cell, cell_id=sha256[:4], weights=f"sha256:{sha256}"))
+            ledger.record(replace(ROW, cell_id=sha256[:4]))
     written = write_run_report(RunResults.read(tmp_path / "run"), None, ("md", "latex"))
     for name in ("report.md", "main.tex"):
         text = next(path for path in written if path.name == name).read_text(encoding="utf-8")
-        assert sha256 in text.replace(r"\allowbreak{}", "")
+        for sha256 in hashes:
+            assert sha256 in text.replace(r"\allowbreak{}", "")
 
 
-@pytest.mark.slow
-def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path) -> None:
+@pytest.fixture
+def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out what takes the most time of a report."""
+    monkeypatch.setattr(run_report, "run_charts", lambda *arguments: [])
+
+
+def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path, without_charts: None) -> None:
     errors = {(f"v{source}.mp4", 0): 0.01 for source in range(2)}
     half, bits = dict.fromkeys(errors, 0.5), dict.fromkeys(errors, 100.0)
     cell = rated_cell("a", errors, bits, system="A", ssim=half, lpips_vgg=half)
@@ -99,21 +106,13 @@ def test_differences_to_a_tokenizer_are_in_every_format(codecs: RunResults, tmp_
     assert (tmp_path / "bd_rate.csv").read_text().count("\n") == 3
 
 
-@pytest.mark.slow
-def test_without_differences_the_first_curve_is_the_anchor(codecs: RunResults, tmp_path: Path) -> None:
-    written = {path.name for path in write_run_report(codecs, tmp_path, ("md",))}
-    assert {name.split(".")[0] for name in written if "difference" in name} == {"paired_differences"}
-    assert "| B | A | bd-quality(psnr) | +0.97 dB |" in (tmp_path / "report.md").read_text()
-
-
 def test_differences_to_an_unknown_tokenizer_are_refused(codecs: RunResults, tmp_path: Path) -> None:
     with pytest.raises(ComparisonError, match="codecs holds no 'C'; it holds A-100, A-300, B-100, B-300"):
         write_run_report(codecs, tmp_path / "report", ("md",), difference_to="C")
     assert not (tmp_path / "report").exists()
 
 
-@pytest.mark.slow
-def test_a_paper_has_the_chosen_venue_and_columns(codecs: RunResults, tmp_path: Path) -> None:
+def test_a_paper_has_the_chosen_venue_and_columns(codecs: RunResults, tmp_path: Path, without_charts: None) -> None:
     with pytest.raises(TableError, match="no column psnr-b in this report; there are: "):
         write_run_report(codecs, tmp_path / "none", ("latex",), layout=PaperLayout("cvpr", ("psnr-b",)))
     assert not (tmp_path / "none").exists()

@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from made_cells import made_cell
+from timed_cells import shaken, timed_cell
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.comparison import compare_labels
-from toklab.bench.analysis.results import CellResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.speed_ranking import CORRELATED, NOT_IN_TURN
-from toklab.bench.ledger.ledger import pack_arrays
-from toklab.bench.ledger.records import Measurement
-from toklab.bench.metrics.repetitions import Repetitions
 from toklab.reports.schema import read_figures
 from toklab.reports.tables.table import build_table
-
-KEY = "repetitions:v1"
-PLACE = ("a.mp4", 0)
-
-
-def timed_cell(label: str, seconds: np.ndarray, place: int, *, group: str = "g", **changes: Any) -> CellResults:
-    """A cell of one window whose encode took so many seconds; its repetitions come at its place in each round."""
-    starts = 100.0 * np.arange(len(seconds)) + place
-    timed = Repetitions(seconds, np.ones(len(seconds)), 1, 17, 9, 2, "m", "Python", (32, 32), starts, "a pass")
-    cell = made_cell(label, {PLACE: 0.01}, group=group, metrics=("throughput-encode",))
-    arrays = pack_arrays(replace(timed, **changes).to_arrays())
-    return replace(cell, measurements={PLACE: {KEY: Measurement(label, *PLACE, KEY, arrays)}})
-
-
-def shaken(seconds: float, seed: int, rounds: int = 12) -> np.ndarray:
-    load = np.resize([1.0, 2.0, 1.2], rounds)
-    return seconds * load * (1 + 0.002 * np.random.default_rng(seed).normal(size=rounds))
 
 
 def three() -> list[CellResults]:
@@ -80,7 +59,8 @@ def test_no_rank_goes_across_conditions_or_groups() -> None:
     ]
     rows = rows_of([*three(), *elsewhere, timed_cell("other", shaken(0.2, 7), 5, group="h")])
     assert rows["quick"]["family"] == "3 systems, 3 pairs, 12 repetitions in turn"
-    assert rows["elsewhere"]["metric"] == "throughput-encode@2"
+    assert (rows["elsewhere"]["metric"], rows["elsewhere"]["title"]) == ("throughput-encode@2", "Encode @2")
+    assert "measured under other conditions: n, Python, " in rows["elsewhere"]["note"]
     assert (rows["elsewhere"]["rank"], rows["elsewhere too"]["rank"]) == ("best", "second")
     assert rows["elsewhere"]["family"] == "2 systems, 1 pair, 12 repetitions in turn"
     assert (rows["other"]["rank"], rows["other"]["family"]) == ("", "")

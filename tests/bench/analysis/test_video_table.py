@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_cells import made_cell, rated_cell
+from toklab.bench.analysis.frame_values import FrameValues
 from toklab.bench.analysis.results import RunResults
-from toklab.bench.analysis.video_table import FrameValues, keep_command, video_table
+from toklab.bench.analysis.video_table import keep_command, video_table
 from toklab.reports.formats.interface import VIDEO_COLUMNS
 
 ERRORS = {("a.mp4", 0): 0.01, ("a.mp4", 1): 0.001, ("b.mp4", 0): 0.1}

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 import torch
 from first_pixel import FirstPixel
-from toklab.bench.analysis.results import accounting_frame, failures_frame, read_results
+from toklab.bench.analysis.accounting import accounting_frame, failures_frame
+from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.merging import merge_runs

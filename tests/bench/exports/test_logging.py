@@ -6,6 +6,7 @@ import ast
 import builtins
 import inspect
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -44,6 +45,18 @@ def test_what_is_unavailable_is_a_note_and_no_number() -> None:
     assert "ssim" in logged.notes
     (set_logged,) = logged_runs(Run(**vars(made_run([featured_cell("f", 2, 17, 0.3)]))))
     assert set_logged.figures.keys() == {"fvd-i3d", "fvd-i3d.low", "fvd-i3d.high"}
+
+
+def test_figures_are_those_of_the_entrys_own_cell() -> None:
+    made = made_cell("t", {("a.mp4", 0): 0.1}, metrics=("macs",))
+    small = replace(made, cell=replace(made.cell, facts={"macs_total": 1e12}))
+    large = replace(made, cell=replace(made.cell, protocol_hash="large", facts={"macs_total": 4e12}))
+    failed = replace(made, cell=replace(made.cell, status="failed", weights="sha256:01"))
+    logged = list(logged_runs(Run("run", (failed, small, large), ())))
+    assert [(one.parameters["protocol_hash"], one.parameters["weights"], one.figures) for one in logged] == [
+        (made.cell.protocol_hash, made.cell.weights, {"macs": 1.0}),
+        ("large", made.cell.weights, {"macs": 4.0}),
+    ]
 
 
 @pytest.mark.slow
@@ -101,6 +114,7 @@ def test_weights_and_biases_gets_the_figures(run: Run, monkeypatch: pytest.Monke
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_weights_and_biases_keeps_a_run_offline(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("wandb")
     monkeypatch.setenv("WANDB__SERVICE_WAIT", "600")

@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from toklab.bench.analysis.results import RunResults, accounting_frame
+from toklab.bench.analysis.accounting import accounting_frame
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.ledger import merging
 from toklab.bench.ledger.ledger import Ledger, LedgerError
 from toklab.bench.ledger.merging import merge_runs

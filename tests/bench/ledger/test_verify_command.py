@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from released_cells import random_windows, released_cell
 from run_folders import all_of, write_run
-from toklab.bench.analysis.results import CellResults
+from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
 from typer.testing import CliRunner
