@@ -13,7 +13,7 @@ import typer
 from ...reports.text import printable
 from ..catalog.plugin_code import PluginStopped, interrupt
 from ..execution.supervision import Supervision, supervision
-from . import data, exports, leaderboard, report, run, show, submit, train, verify, video, weights
+from . import data, exports, leaderboard, plan, report, run, shards, show, train, verify, video, weights
 from .output import fit_streams, say
 from .supervisor import INTERRUPTED, supervise
 from .usage_errors import CommandError, usage_message
@@ -26,7 +26,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     epilog="Start with `toklab run demo`, then `toklab report runs/demo`.",
 )
-for module in (run, submit, report, leaderboard, exports, verify, show, train, video):
+for module in (run, plan, shards, report, leaderboard, exports, verify, show, train, video):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

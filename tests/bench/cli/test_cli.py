@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import pytest
 from toklab.bench.cli.main import app, main
-from toklab.bench.cli.run import _suite
+from toklab.bench.cli.suite_options import choose_suite
 from toklab.bench.planning.suite import load_suite
 from typer.testing import CliRunner
 
@@ -112,11 +112,11 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
 
 def test_the_title_of_a_suite_heads_only_what_the_suite_says() -> None:
     """The demo's title names the built-in sample, which a run on other videos isn't about."""
-    unchanged = _suite("demo", None, None, None, None, ["psnr"], None)
+    unchanged = choose_suite("demo", metrics=["psnr"])
     assert unchanged.title == load_suite("demo").title
-    changed = _suite("demo", ["bicubic-4chn"], ["folder:clips"], None, None, None, None)
+    changed = choose_suite("demo", tokenizers=["bicubic-4chn"], datasets=["folder:clips"])
     assert changed.title == "Suite demo with other tokenizers, datasets"
-    assert _suite("demo", None, None, None, ["height=64"], None, None).title == "Suite demo with other protocol"
+    assert choose_suite("demo", protocol_changes=["height=64"]).title == "Suite demo with other protocol"
 
 
 def test_plan_names_the_limits(toklab: INVOKE) -> None:
