@@ -15,7 +15,7 @@ from ..catalog.plugin_code import PluginStopped, interrupt
 from ..execution.supervision import Supervision, supervision
 from . import data, exports, leaderboard, plan, report, run, shards, show, train, verify, video, weights
 from .output import fit_streams, say
-from .supervisor import INTERRUPTED, supervise
+from .supervisor import GO_ON, INTERRUPTED, supervise
 from .usage_errors import CommandError, usage_message
 
 app = typer.Typer(
@@ -30,6 +30,13 @@ for module in (run, plan, shards, report, leaderboard, exports, verify, show, tr
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+
+
+HOW_TO_GO_ON = {
+    "run": f"; {GO_ON}",
+    "train": "; give the same command again with --resume to go on from the last checkpoint",
+}
+"""What is said of a command that the user interrupts, where it can go on."""
 
 
 def main() -> None:
@@ -62,7 +69,7 @@ def _main() -> None:
         _fail(printable(str(error)))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
+            say(f"toklab: interrupted{HOW_TO_GO_ON.get(sys.argv[1] if sys.argv[1:] else '', '')}", err=True)
         raise
 
 

@@ -83,15 +83,26 @@ def test_the_exit_code_of_a_command_is_that_of_the_process(
     assert ended.value.code == ends
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("run", "interrupted; give the same command again to go on where it stopped"),
+        ("train", "interrupted; give the same command again with --resume to go on from the last checkpoint"),
+        ("report", "interrupted"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on_where_a_command_can(
+    name: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     app = type(command.app)()
-    app.command()(interrupted)
+    for word in (name, "another"):
+        app.command(word)(interrupted)
     monkeypatch.setattr(command, "app", app)
-    monkeypatch.setattr(sys, "argv", ["toklab"])
+    monkeypatch.setattr(sys, "argv", ["toklab", name])
     with pytest.raises(SystemExit) as ended:
         _main()
     assert ended.value.code == 130
-    assert "interrupted; give the same command again" in capsys.readouterr().err
+    assert capsys.readouterr().err.strip().splitlines()[-1] == f"toklab: {how}"
