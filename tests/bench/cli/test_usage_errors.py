@@ -35,6 +35,13 @@ def said(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["run", "demo", "--batch-size", "0"], "Invalid value for '--batch-size'"),
         (["report"], "Missing argument"),
         (["run", "demo", "--device"], "--device"),
+        (
+            ["run", "demo", "--batch-size", "few"],
+            "give a number, at least 1, or auto, not 'few'; see toklab run --help",
+        ),
+        (["plan", "demo", "--speed", "nan"], "a speed is a number above 0, not nan"),
+        (["train", "cdt", "--dry-run", "--clips-per-second", "inf"], "give a number, not inf"),
+        (["log", "run", "--to", "wandb", "--tracking-uri", "x"], "'--tracking-uri': goes with --to mlflow"),
         (["complexity", "--table", "9"], "tables with sizes are 1, 2, 5; see toklab complexity --help"),
     ],
 )
