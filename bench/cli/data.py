@@ -82,6 +82,6 @@ def lock(
     for change in changes:
         say(change)
     if changes and not update:
-        say(f"{path} says otherwise of {len(changes)} videos; --update writes it anew", err=True)
+        say(f"{len(changes)} videos differ from {path}; if that is right, --update writes it anew", err=True)
         raise typer.Exit(1)
     say(f"{len(videos)} videos in {path}")

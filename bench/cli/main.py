@@ -97,7 +97,7 @@ def _main_of_run(watched: Supervision) -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         if code == 0 and not watched.is_done:
-            say("toklab: something ended the run before it was done", err=True)
+            say(f"toklab: something ended the run before it was done; {GO_ON}", err=True)
             code = 1
         sys.exit(code)
     finally:

@@ -51,6 +51,8 @@ def test_without_checkpoints_every_row_says_what_is_missing(tmp_path: Path, monk
     for name in load_suite("table1").tokenizers:
         assert f"toklab weights pull {name}" in output_text
     assert "TencentARC/Open-MAGVIT2-Tokenizer-262144-Video" in output_text
+    # VidTok's parameters are known without its weights.
+    assert "157.5" in output
     assert "MAGVIT-v2 †" in output
     assert "published, not measured here: Tang et al." in output_text
     toklab("report", tmp_path / "run", "-f", "md")
