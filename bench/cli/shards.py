@@ -123,7 +123,7 @@ def _planned_suite(name: str, options: Sequence[str]) -> Suite:
         metrics=given["metric"],
         settings=given["set_"],
     )
-    plan_cells(chosen, given["cards"] or ())
+    plan_cells(chosen, [Path(folder) for folder in given["cards"] or ()])
     return chosen
 
 
