@@ -242,8 +242,11 @@ def _evaluate(
         summary = runner.run([cell])
     run = Run.read(folder)
     if summary.failed_cells:
-        failed = next(result.cell for result in run.results if result.cell.status == "failed")
-        raise EvaluationError(f"{failed.label} couldn't be measured: {failed.reason}")
+        asked = (cell.label, cell.dataset, cell.protocol.hash)
+        own = (r.cell for r in run.results if (r.cell.label, r.cell.dataset, r.cell.protocol_hash) == asked)
+        # The folder may hold other models that failed, and this one with earlier weights.
+        *_, reason = (record.reason for record in own if record.status == "failed")
+        raise EvaluationError(f"{cell.label} couldn't be measured: {reason}")
     if summary.failed_windows:
         warnings.warn(f"{summary.failed_windows} windows failed; failures() says why", stacklevel=3)
     return run

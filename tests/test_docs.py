@@ -60,6 +60,8 @@ THOROUGH = {
     "docs/use.md: Long videos and large frames",
     "docs/training.md: Train",
     "docs/scale.md: What a run costs",
+    "examples/README.md: A package that extends toklab",
+    "examples/README.md: A card of your own",
     "examples/README.md: Load a run",
 }
 """Sequences that take long, and whose commands other tests and sequences give, too."""

@@ -90,30 +90,21 @@ def test_wheel_puts_nothing_but_toklab_at_the_top_level(built: Built) -> None:
 
 
 @pytest.mark.slow
-def test_every_module_can_be_imported(
+def test_the_interface_loads_nothing_before_it_is_used_and_every_module_can_be_imported(
     installed_beside_others: ScratchEnvironment, tmp_path: Path, built: Built
 ) -> None:
     code = f"""
-import importlib, json
-modules = [importlib.import_module(name) for name in {modules_of_the_checkout()!r}]
-print(json.dumps([module.__file__ for module in modules]))
-"""
-    for file in json.loads(installed_beside_others.run(code, tmp_path)):
-        assert file.startswith((str(installed_beside_others.site_packages), str(built.source))), file
-
-
-@pytest.mark.slow
-def test_the_python_interface_is_there_and_loads_nothing_before_it_is_used(
-    installed_beside_others: ScratchEnvironment, tmp_path: Path
-) -> None:
-    code = """
-import sys
+import importlib, json, sys
 import toklab.bench
-before = "torch" in sys.modules
+loaded = "torch" in sys.modules
 from toklab.bench import evaluate, open_run, run_suite
-print(before, evaluate.__module__, toklab.bench.__version__)
+modules = [importlib.import_module(name) for name in {modules_of_the_checkout()!r}]
+print(json.dumps([loaded, evaluate.__module__, [module.__file__ for module in modules]]))
 """
-    assert installed_beside_others.run(code, tmp_path).split()[:2] == ["False", "toklab.bench.api"]
+    loaded, interface, files = json.loads(installed_beside_others.run(code, tmp_path))
+    assert (loaded, interface) == (False, "toklab.bench.api")
+    for file in files:
+        assert file.startswith((str(installed_beside_others.site_packages), str(built.source))), file
 
 
 @pytest.mark.slow

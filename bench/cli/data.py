@@ -29,12 +29,12 @@ def list_(dataset: DatasetArgument) -> None:
     from ..inventory.dataset_survey import open_dataset
 
     opened = open_dataset(escape_name(dataset))
-    for source in opened.sources():
+    sources, missing = opened.sources(), opened.missing()
+    for source in sources:
         say(f"{source.kind:7}{source.key}")
-    missing = opened.missing()
     for item in missing:
         say(f"missing {item.key}: {item.reason}")
-    say(f"{len(opened.sources())} videos, {len(missing)} missing")
+    say(f"{len(sources)} videos, {len(missing)} missing")
 
 
 @app.command()
@@ -75,12 +75,13 @@ def lock(
 
         toklab data lock folder:clips/
     """
+    from ...datasets.names import escape_name
     from ..inventory.dataset_survey import lock_dataset
 
-    path, videos, changes = lock_dataset(dataset, file, update=update)
+    path, videos, changes = lock_dataset(escape_name(dataset), file, update=update)
     for change in changes:
         say(change)
     if changes and not update:
-        say(f"{path} says otherwise of {len(changes)} videos; --update writes it anew", err=True)
+        say(f"{len(changes)} videos differ from {path}; if that is right, --update writes it anew", err=True)
         raise typer.Exit(1)
     say(f"{len(videos)} videos in {path}")

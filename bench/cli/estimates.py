@@ -12,22 +12,40 @@ if TYPE_CHECKING:
 
 RUNS = Path("runs")
 """Where `toklab run` puts its folders."""
-TERA = 1e12
 
 
-def estimate_lines(
+def estimate(
     cells: Sequence[Cell],
     folders: Sequence[Path] | None,
     card_folders: Sequence[Path],
     windows: int | None,
     limit: int | None,
-    workers: int,
     speed: float | None,
-) -> Iterator[str]:
-    """The estimate in lines; ``speed`` is in 10¹² multiply-adds a second."""
+) -> list[CellEstimate]:
+    """Time and disk of each cell, in their order; empty without anything to estimate from.
+
+    Args:
+        cells: what a run would measure.
+        folders: run folders to estimate from; ``None``: those below :data:`RUNS`.
+        card_folders: with cards of the user's own.
+        windows: of a dataset that no earlier run planned.
+        limit: at most so many windows of a dataset.
+        speed: 10¹² multiply-adds a second, in place of measured times.
+    """
+    from ..planning.estimate import TERA, Given, estimate_cells
+    from ..planning.experience import Experience, run_folders
+
+    chosen = run_folders(RUNS) if folders is None else folders
+    if not chosen and speed is None:
+        return []
+    given = Given(windows, limit, None if speed is None else speed * TERA)
+    return estimate_cells(cells, Experience.read(chosen), given, lambda cell: _count_macs(cell, card_folders))
+
+
+def estimate_lines(estimates: Sequence[CellEstimate], workers: int) -> Iterator[str]:
+    """The estimate in lines, with the time that so many workers take."""
     from ..planning.estimate import UNKNOWN, total_seconds
 
-    estimates = _estimates(cells, folders, card_folders, windows, limit, speed)
     if not estimates:
         yield "time and disk: no earlier run to estimate from; name one with --from, or a speed with --speed"
         return
@@ -39,32 +57,17 @@ def estimate_lines(
     disk = "unknown" if None in sizes else f"{sum(size or 0 for size in sizes) / 1e9:.3g} GB"
     by = "by one process" if workers == 1 else f"by {workers} as fast as the one that was measured, work shared evenly"
     yield f"in all {by}: {'unknown' if seconds is None else duration(seconds)}; ledger {disk}"
-    for heading, name in (
-        ("windows", "windows"),
-        ("encode and decode", "forward"),
-        ("all else", "rest"),
-        ("disk", "disk"),
-    ):
-        for source in dict.fromkeys(getattr(each, name).source for each in estimates):
+    headings = {"windows": "windows", "forward": "encode and decode", "rest": "all else", "disk": "disk"}
+    for part, heading in headings.items():
+        for source in dict.fromkeys(getattr(each, part).source for each in estimates):
             yield f"  {heading}: {source}"
     yield UNKNOWN
 
 
-def estimate_document(
-    cells: Sequence[Cell],
-    folders: Sequence[Path] | None,
-    card_folders: Sequence[Path],
-    windows: int | None,
-    limit: int | None,
-    workers: int,
-    speed: float | None,
-) -> dict[str, object] | None:
-    """The estimate for programs, one item a cell, in their order; ``None`` without anything to estimate from."""
+def estimate_document(estimates: Sequence[CellEstimate], workers: int) -> dict[str, object]:
+    """The estimate for programs, one item a cell, in their order."""
     from ..planning.estimate import total_seconds
 
-    estimates = _estimates(cells, folders, card_folders, windows, limit, speed)
-    if not estimates:
-        return None
     parts = {"windows": "windows", "forward_s": "forward", "rest_s": "rest", "bytes": "disk"}
     found = [
         {
@@ -74,24 +77,6 @@ def estimate_document(
         for each in estimates
     ]
     return {"workers": workers, "seconds": total_seconds(estimates, workers), "cells": found}
-
-
-def _estimates(
-    cells: Sequence[Cell],
-    folders: Sequence[Path] | None,
-    card_folders: Sequence[Path],
-    windows: int | None,
-    limit: int | None,
-    speed: float | None,
-) -> list[CellEstimate]:
-    from ..planning.estimate import Given, estimate_cells
-    from ..planning.experience import Experience, run_folders
-
-    chosen = run_folders(RUNS) if folders is None else folders
-    if not chosen and speed is None:
-        return []
-    given = Given(windows, limit, None if speed is None else speed * TERA)
-    return estimate_cells(cells, Experience.read(chosen), given, lambda cell: _count_macs(cell, card_folders))
 
 
 def duration(seconds: float) -> str:

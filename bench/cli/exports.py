@@ -68,6 +68,8 @@ def log(
 
         toklab log runs/demo --to mlflow --tracking-uri http://localhost:5000
     """
+    if tracking_uri and to is not Service.mlflow:
+        raise typer.BadParameter("goes with --to mlflow", param_hint="--tracking-uri")
     from ..api import open_run
     from ..exports.mlflow_logging import log_to_mlflow
     from ..exports.wandb_logging import log_to_wandb

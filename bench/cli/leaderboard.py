@@ -9,8 +9,8 @@ import typer
 
 from .output import say
 
-PAGE, ELSE = "html", ("md", "csv")
-"""Format of the page, and what is written where there is none."""
+PAGE = "html"
+"""Format of the page."""
 INDEX = "index.html"
 """What servers show of a folder."""
 
@@ -36,17 +36,13 @@ def leaderboard(
         toklab leaderboard runs/demo/report/record.json theirs.json --out site
     """
     from ...reports.files import write_bytes
-    from ...reports.registry import FORMATS
     from ..analysis.leaderboard import open_leaderboard
     from ..analysis.run_report import RECORD, write_run_report
 
     run = open_leaderboard(records, protocol, title)
-    pages = (PAGE,) if PAGE in FORMATS else ELSE
-    written = write_run_report(run, out, (*pages, RECORD))
-    page = next((path for path in written if path.suffix == ".html"), None)
-    if page is not None and INDEX not in (path.name for path in written):
-        written.append(write_bytes(out / INDEX, page.read_bytes()))
-    for path in written:
+    written = write_run_report(run, out, (PAGE, RECORD))
+    (page,) = (path for path in written if path.suffix == ".html")
+    for path in (*written, write_bytes(out / INDEX, page.read_bytes())):
         say(str(path))
 
 

@@ -13,9 +13,9 @@ import typer
 from ...reports.text import printable
 from ..catalog.plugin_code import PluginStopped, interrupt
 from ..execution.supervision import Supervision, supervision
-from . import data, exports, leaderboard, report, run, show, submit, train, verify, video, weights
+from . import data, exports, leaderboard, plan, report, run, shards, show, train, verify, video, weights
 from .output import fit_streams, say
-from .supervisor import INTERRUPTED, supervise
+from .supervisor import GO_ON, INTERRUPTED, supervise
 from .usage_errors import CommandError, usage_message
 
 app = typer.Typer(
@@ -45,10 +45,16 @@ def _options(
     """Take the options that stand before a command."""
 
 
-for module in (run, submit, report, leaderboard, exports, verify, show, train, video):
+for module in (run, plan, shards, report, leaderboard, exports, verify, show, train, video):
     module.register(app)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+
+HOW_TO_GO_ON = {
+    "run": f"; {GO_ON}",
+    "train": "; give the same command again with --resume to go on from the last checkpoint",
+}
+"""What is said of a command that the user interrupts, where it can go on."""
 
 
 def main() -> None:
@@ -81,7 +87,7 @@ def _main() -> None:
         _fail(printable(str(error)))
     except SystemExit as ended:
         if ended.code == INTERRUPTED:
-            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
+            say(f"toklab: interrupted{HOW_TO_GO_ON.get(sys.argv[1] if sys.argv[1:] else '', '')}", err=True)
         raise
 
 
@@ -109,7 +115,7 @@ def _main_of_run(watched: Supervision) -> None:
     except SystemExit as ended:
         code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         if code == 0 and not watched.is_done:
-            say("toklab: something ended the run before it was done", err=True)
+            say(f"toklab: something ended the run before it was done; {GO_ON}", err=True)
             code = 1
         sys.exit(code)
     finally:

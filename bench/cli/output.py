@@ -19,11 +19,12 @@ from ...reports.text import printable
 FALLBACK = "toklab-fallback"
 """Name of the error handler for characters that the terminal's encoding lacks."""
 STAND_INS = {
-    "×": "x", "−": "-", "–": "-", "—": "-", "─": "-", "━": "-", "│": "|", "…": "...", "±": "+/-", "·": ".", "µ": "u",
+    "×": "x", "−": "-", "–": "-", "—": "-", "─": "-", "━": "-", "│": "|", "…": "...", "±": "+/-", "·": "*", "µ": "u",
     "↑": "^", "↓": "v", "→": "->", "≤": "<=", "≥": ">=", "‘": "'", "’": "'", "“": '"', "”": '"', "†": "+", "‡": "++",
     "Δ": "d", "σ": "s",
 }  # fmt: skip
 """What is printed in the place of characters that toklab itself uses."""
+EXPONENT = frozenset("⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def say(text: object = "", *, err: bool = False) -> None:
@@ -71,13 +72,17 @@ def fit_streams() -> None:
 
 
 def _fall_back(error: UnicodeError) -> tuple[str, int]:
-    """ASCII in the place of what can't be encoded: a stand-in, the letter without its accent, or its number."""
+    """ASCII in the place of what can't be encoded: a stand-in, the letter without its accent, or its number.
+
+    An exponent keeps its place: 10¹² is printed as 10^12, never as 1012.
+    """
     if not isinstance(error, UnicodeEncodeError):
         raise error
-    lost = error.object[error.start : error.end]
-    return "".join(map(_in_ascii, lost)), error.end
+    return "".join(_in_ascii(error.object, place) for place in range(error.start, error.end)), error.end
 
 
-def _in_ascii(char: str) -> str:
-    plain = unicodedata.normalize("NFKD", char).encode("ascii", "ignore").decode()
-    return STAND_INS.get(char) or plain or char.encode("ascii", "backslashreplace").decode()
+def _in_ascii(text: str, place: int) -> str:
+    char = text[place]
+    caret = "^" if char in EXPONENT and text[place - 1 : place] not in EXPONENT else ""
+    plain = unicodedata.normalize("NFKD", char).replace("−", "-").encode("ascii", "ignore").decode()
+    return caret + (STAND_INS.get(char) or plain or char.encode("ascii", "backslashreplace").decode())

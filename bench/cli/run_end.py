@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -48,4 +49,4 @@ def say_failures(folder: Path, summary: RunSummary) -> None:
         counts = [f"{summary.failed_cells} tokenizers", f"{summary.failed_windows} windows"]
         counts += [f"{summary.broken_metrics} metrics"] if summary.broken_metrics else []
         counted = f"{', '.join(counts[:-1])} and {counts[-1]}"
-        say(f"{counted} failed; `toklab report {folder}` gives the reasons.", err=True)
+        say(f"{counted} failed; `{shlex.join(['toklab', 'report', str(folder)])}` gives the reasons.", err=True)

@@ -11,6 +11,7 @@ import typer
 
 from ...reports.tables.plain import TableFormat
 from .output import JsonOption, say, say_json
+from .suite_options import CardsOption, OneSettingOption
 from .trust import TrustCardsOption, TrustOption
 
 
@@ -22,8 +23,6 @@ class Kind(StrEnum):
     metrics = "metrics"
     suites = "suites"
 
-
-CardsOption = Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")]
 
 NARROWEST, WIDEST = 80, 160
 """Limits of the width of a list on the terminal."""
@@ -149,9 +148,7 @@ def check_adapter(
     size: Annotated[
         int | None, typer.Option(min=1, help="Height and width of the clips [default: the smallest legal from 32].")
     ] = None,
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
-    ] = None,
+    set_: OneSettingOption = None,
     trust_torchscript: TrustOption = False,
     trust_cards: TrustCardsOption = False,
 ) -> None:

@@ -28,6 +28,8 @@ GRACE_S = 10.0
 """How long a child may take to end after it said what the run came to: a plugin's thread could keep it for ever."""
 INTERRUPTED = 130
 """Exit code typer ends with when the user interrupts."""
+GO_ON = "give the same command again to go on where it stopped"
+"""What is said of a run that isn't done."""
 
 _START = "import json, sys; sys.argv[0], sys.path[:] = json.loads(sys.argv.pop(1)); from {module} import main; main()"
 
@@ -129,17 +131,15 @@ def supervise() -> int:
         if state.code is not None:
             return state.code
         if not reason:
-            say("toklab: interrupted; give the same command again to go on where it stopped", err=True)
+            say(f"toklab: interrupted; {GO_ON}", err=True)
             return INTERRUPTED
         said = state.blame(reason)
         if not said:
             when = "after the last tokenizer" if past.settled else "before the first tokenizer"
             if state.engine:
                 # Whatever ended it, no tokenizer ran in it.
-                reason, when = f"{reason}, while {state.engine} computed", "give the same command again to go on"
-                say(f"toklab: {reason}; the run isn't done: {when}", err=True)
-            else:
-                say(f"toklab: {reason}, {when}; the run isn't done", err=True)
+                when = f"while {state.engine} computed"
+            say(f"toklab: {reason}, {when}; the run isn't done: {GO_ON}", err=True)
             return 1
         say(f"toklab: {said}", err=True)
 
@@ -230,6 +230,6 @@ def _describe_end(code: int) -> str:
     if code >= 0:
         return f"the process ended early, with exit code {code}"
     if -code == signal.SIGKILL:
-        return "the process was ended by SIGKILL, perhaps for want of memory"
+        return "the process was ended by SIGKILL, perhaps because memory ran out"
     known = {each.value: each.name for each in signal.Signals}
     return f"the process was ended by {known.get(-code, f'signal {-code}')}"

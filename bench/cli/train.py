@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +12,7 @@ import typer
 
 from ...reports.text import printable
 from .output import say
+from .run_options import DeviceOption
 from .trust import TrustCardsOption
 
 if TYPE_CHECKING:
@@ -38,7 +40,7 @@ def train(
         Path | None, typer.Option(help="Weights to start from [default: what the recipe's `init` left beside --out].")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the checkpoint in --out.")] = False,
-    device: Annotated[str, typer.Option(help="`auto`, `cpu`, `cuda`, `cuda:1`, …")] = "auto",
+    device: DeviceOption = "auto",
     workers: Annotated[
         int | None,
         typer.Option(min=1, help="Processes that decode streamed clips [default: one less than the cores, at most 8]."),
@@ -74,6 +76,8 @@ def train(
 
         torchrun --nproc-per-node 2 --no-python toklab train vidtok-kl-16chn --data clips/ --device cuda
     """
+    if clips_per_second is not None and not math.isfinite(clips_per_second):
+        raise typer.BadParameter(f"give a number, not {clips_per_second:g}", param_hint="--clips-per-second")
     if dry:
         from ..training.dry_run import dry_run
 
@@ -92,13 +96,6 @@ def train(
     if threads:
         torch.set_num_threads(threads)
     folder = out or Path("trainings") / Path(recipe).stem
-    command = " ".join(
-        ["toklab train", recipe]
-        + ([f"--data {data.name}"] if data else [])
-        + ([f"--validate {Path(validate).name}"] if validate else [])
-        + ([f"--steps {steps}"] if steps else [])
-        + ([f"--init {init.name}"] if init else [])
-    )
     options = TrainingOptions(
         out=folder,
         data=data,
@@ -107,7 +104,7 @@ def train(
         device=resolve_device(device),
         tensorboard=tensorboard,
         num_workers=workers or max(1, default_decode_workers() // int(os.environ.get("LOCAL_WORLD_SIZE", "1"))),
-        command=command,
+        command=_recorded_command(recipe, data=data, validate=validate, steps=steps, init=init),
     )
     with _TrainingBar() as bar:
 
@@ -124,6 +121,20 @@ def train(
             on_message=bar.message,
         )
     say(str(card))
+
+
+def _recorded_command(
+    recipe: str, *, data: Path | None, validate: str | None, steps: int | None, init: Path | None
+) -> str:
+    """What the card says of the command: the options that decide the weights, places without their folders."""
+    words = {
+        "--data": data.name if data else None,
+        "--validate": Path(validate).name if validate else None,
+        "--steps": steps,
+        "--init": init.name if init else None,
+    }
+    given = [f"{option} {value}" for option, value in words.items() if value]
+    return " ".join(["toklab train", recipe, *given])
 
 
 class _TrainingBar:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .output import say
+from .suite_options import CardsOption, OneSettingOption
 from .trust import TrustCardsOption, TrustOption
 
 
@@ -15,10 +16,8 @@ def reconstruct(
     video: Annotated[Path, typer.Argument(help="A video file, an image, or a folder of frames.")],
     tokenizer: Annotated[list[str], typer.Option("--tokenizer", "-t", help="Tokenizer; repeat for several.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="Video file to write.")],
-    set_: Annotated[
-        list[str] | None, typer.Option("--set", help="Inference setting, such as `posterior=sample`.")
-    ] = None,
-    cards: Annotated[list[Path] | None, typer.Option("--cards", help="Folder with cards of your own.")] = None,
+    set_: OneSettingOption = None,
+    cards: CardsOption = None,
     height: Annotated[int, typer.Option(min=16, help="Height of a pane; the short side is scaled to it.")] = 256,
     width: Annotated[int, typer.Option(min=16, help="Width of a pane, cropped from the centre.")] = 256,
     windows: Annotated[int | None, typer.Option(min=1, help="Only so many windows of 17 frames.")] = None,

@@ -14,7 +14,8 @@ from ..catalog import catalog
 from ..catalog.plugin_code import describe, plugin_code
 from ..planning.suite import parse_assignments
 from .adapter_probe import Probe
-from .adapter_rules import RULES, Judgement, Verdict
+from .adapter_rules import RULES
+from .judgement import Judgement, Verdict
 
 SMALLEST_SIDE = 32
 """Pixels of a clip's side, at least, unless one is given."""

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -50,7 +51,7 @@ class Comparison:
 
 
 def find_goldens(folders: Iterable[Path]) -> list[Path]:
-    """Every folder at or below ``folders`` that holds a config.json beside a state or inputs.
+    """Every folder at or below ``folders`` that holds a config.json beside io*.safetensors.
 
     Raises:
         GoldenError: if a folder doesn't exist or holds none.
@@ -69,16 +70,15 @@ def find_goldens(folders: Iterable[Path]) -> list[Path]:
 
 
 def compare_golden(folder: Path) -> Iterator[Comparison]:
-    """Compute every tensor a golden stores and compare.
+    """Compute the tensors that a golden stores, and compare each.
 
     Raises:
         UnsupportedGolden: if toklab has no implementation of the model.
         GoldenError: if a file is missing or damaged.
     """
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    family = config.get("family", folder.parent.name)
-    name = f"{family}/{config.get('name', folder.name)}"
-    module = _family_module(family)
+    config = _config(folder)
+    name = _name(folder, config)
+    module = _family_module(name.split("/")[0])
     state = _load(folder / "state.safetensors") if (folder / "state.safetensors").is_file() else {}
     cases = {path.stem: _load(path) for path in sorted(folder.glob("io*.safetensors"))}
     for case, stored in cases.items():
@@ -93,6 +93,22 @@ def compare_golden(folder: Path) -> Iterator[Comparison]:
                 optional = any(fnmatch.fnmatchcase(tensor, pattern) for pattern in config.get("optional", []))
                 tolerance = _tolerance(config, tensor)
                 yield Comparison(name, f"{case}/{tensor}", _error(computed[tensor], reference), tolerance, optional)
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    path = folder / "config.json"
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise GoldenError(f"{path} can't be read ({error})") from error
+    if not isinstance(config, dict):
+        raise GoldenError(f"{path} holds no JSON object")
+    return config
+
+
+def _name(folder: Path, config: dict[str, Any]) -> str:
+    """FAMILY/NAME, those of the folders where the golden gives none."""
+    return f"{config.get('family', folder.parent.name)}/{config.get('name', folder.name)}"
 
 
 def _family_module(family: str) -> ModuleType:
@@ -113,7 +129,7 @@ def _load(path: Path) -> dict[str, Tensor]:
         raise GoldenError(f"{path} can't be read ({error})") from error
 
 
-def _tolerance(config: dict[str, dict[str, float]], tensor: str) -> float:
+def _tolerance(config: dict[str, Any], tensor: str) -> float:
     tolerances = config.get("tolerances", {})
     if tensor in tolerances:
         return tolerances[tensor]
@@ -143,8 +159,7 @@ def run_selftest(golden_folders: list[Path], say: Callable[[str], object]) -> bo
                 counts["compared"] += 1
                 counts["failed"] += not (comparison.passed or comparison.optional)
         except UnsupportedGolden:
-            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-            say(f"not supported: {config.get('family', folder.parent.name)}/{config.get('name', folder.name)}")
+            say(f"not supported: {_name(folder, _config(folder))}")
             counts["not supported"] += 1
     if golden_folders:
         say(", ".join(f"{count} {what}" for what, count in counts.items()))

@@ -23,12 +23,15 @@ def open_dataset(text: str) -> Dataset:
 
     Paths are as :func:`~toklab.datasets.names.escape_name` gives them.
     """
-    registry = datasets()
+    kind, root = _kind_and_root(text)
+    return datasets().get(kind)(root)
+
+
+def _kind_and_root(text: str) -> tuple[str, Path | None]:
     path = Path(unescape_name(text))
-    if text.partition(":")[0].rpartition("=")[2] not in registry and path.exists():
-        return registry.get("folder")(path)
-    kind, root, _ = parse_dataset(text)
-    return registry.get(kind)(root)
+    if text.partition(":")[0].rpartition("=")[2] not in datasets() and path.exists():
+        return "folder", path
+    return parse_dataset(text)[:2]
 
 
 def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]:
@@ -84,9 +87,7 @@ def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, d
 
 
 def _lock_place(text: str) -> Path:
-    path = Path(unescape_name(text))
-    is_path = text.partition(":")[0].rpartition("=")[2] not in datasets() and path.exists()
-    kind, root = ("folder", path) if is_path else parse_dataset(text)[:2]
+    kind, root = _kind_and_root(text)
     data = os.environ.get("TOKLAB_DATA")
     root = root or (Path(data) / kind if data else None)
     if root is None:

@@ -6,6 +6,7 @@ import importlib
 import importlib.util
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Literal
 
 import torch
 
+from ...tokenizers.adapters import install_command
 from ...tokenizers.baselines.codecs import CODECS
 from ...tokenizers.baselines.ffmpeg import OTHER_BINARY, FfmpegError, has_encoder, has_filter
 from ..catalog import catalog
@@ -21,6 +23,7 @@ from ..execution import provenance
 from ..execution.device import gpu_bytes, gpu_name, num_gpus
 from ..metrics import converted_weights, weights
 from ..metrics.published_pickles import CONVERTED_WEIGHTS
+from .tokenizer_listing import needs_of
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,14 @@ class Finding:
 
 
 def examine() -> list[Finding]:
-    """Examine versions, devices, readers, ffmpeg, metric weights, checkpoints, plugins and disk."""
+    """Examine versions, devices, readers, ffmpeg, metric weights, tokenizers, plugins and disk."""
     return [
         *_versions(),
         *_devices(),
         *_readers(),
         *_ffmpeg(),
         *_weights(),
-        *_checkpoints(),
+        *_tokenizers(),
         *_plugins(),
         _disk(),
     ]
@@ -109,17 +112,20 @@ def _weights() -> Iterator[Finding]:
         yield Finding(f"weights {converted.name}", "missing" if path is None else "ok", text, hint)
 
 
-def _checkpoints() -> Iterator[Finding]:
+def _tokenizers() -> Iterator[Finding]:
     entries = list(catalog.tokenizers())
+    num_ready = sum(not needs_of(entry) for entry in entries)
+    yield Finding("tokenizers", "ok", f"{num_ready} of {len(entries)} can run now")
+    extras = Counter(extra for entry in entries if (extra := entry.missing_extra()))
+    for extra, count in extras.items():
+        yield Finding(f"extra {extra}", "missing", f"{count} tokenizers need it", install_command(extra))
     needing = [e for e in entries if isinstance(e, CardTokenizer) and e.card.checkpoint.kind in ("repository", "path")]
-    absent = [entry for entry in needing if entry.hint()]
-    yield Finding("tokenizers", "ok", f"{len(entries) - len(absent)} of {len(entries)} can run now")
-    if absent:
-        names = ", ".join(entry.name for entry in absent[:3])
+    if absent := [entry.name for entry in needing if entry.hint()]:
         yield Finding(
             "checkpoints",
             "missing",
-            f"{len(absent)} of {len(needing)} are not on this machine ({names}{', …' if len(absent) > 3 else ''})",
+            f"{len(absent)} of {len(needing)} are not on this machine "
+            f"({', '.join(absent[:3])}{', …' if len(absent) > 3 else ''})",
             "toklab weights pull NAME, or set TOKLAB_CHECKPOINTS to the folder that holds them",
         )
 

@@ -24,7 +24,7 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class _Need:
+class Need:
     """Something that a tokenizer lacks."""
 
     word: str
@@ -44,7 +44,7 @@ def list_tokenizers(
         ValueError: if no tokenizer is of the family; with the nearest ones.
     """
     printed = published_rows()
-    entries = [(entry, entry.describe(), _needs(entry)) for entry in registry]
+    entries = [(entry, entry.describe(), needs_of(entry)) for entry in registry]
     families = sorted({str(facts["family"]).casefold() for _, facts, _ in entries})
     if family is not None and family.casefold() not in families:
         near = did_you_mean(family.casefold(), families) or "."
@@ -78,21 +78,21 @@ def _is_random(facts: dict[str, Any]) -> bool:
     return str(facts["weights"]).startswith("random")
 
 
-def _needs(entry: TokenizerEntry) -> list[_Need]:
+def needs_of(entry: TokenizerEntry) -> list[Need]:
     """What a tokenizer lacks; empty if it can run now."""
-    needs: list[_Need] = []
+    needs: list[Need] = []
     if extra := entry.missing_extra():
-        needs.append(_Need("extra", f"extra: {install_command(extra)}"))
+        needs.append(Need("extra", f"extra: {install_command(extra)}"))
     if (hint := entry.hint()).startswith(PULL):
-        needs.append(_Need("download", f"download: {PULL} NAME"))
+        needs.append(Need("download", f"download: {PULL} NAME"))
     elif hint:
-        needs.append(_Need("checkpoint", f"{entry.name}: {hint}", is_own=True))
+        needs.append(Need("checkpoint", f"{entry.name}: {hint}", is_own=True))
     if isinstance(entry, CardTokenizer) and (code := named_code(entry.card)) and not is_trusted(entry.card):
-        needs.append(_Need(OPTION, f"{OPTION}: {entry.name} names code that toklab doesn't ship, {code}"))
+        needs.append(Need(OPTION, f"{OPTION}: {entry.name} names code that toklab doesn't ship, {code}"))
     return needs
 
 
-def _hints(needs: Sequence[tuple[TokenizerEntry, _Need]]) -> list[str]:
+def _hints(needs: Sequence[tuple[TokenizerEntry, Need]]) -> list[str]:
     """What brings what is missing: of many checkpoints, how to ask; those of the user's own cards are always named."""
     of_toklab = [need for entry, need in needs if need.is_own and entry.origin == BUILT_IN]
     many = of_toklab if len(of_toklab) > FEW else []
@@ -103,7 +103,7 @@ def _hints(needs: Sequence[tuple[TokenizerEntry, _Need]]) -> list[str]:
 
 
 def _record(
-    entry: TokenizerEntry, facts: dict[str, Any], needs: Sequence[_Need], printed: Sequence[PublishedRow]
+    entry: TokenizerEntry, facts: dict[str, Any], needs: Sequence[Need], printed: Sequence[PublishedRow]
 ) -> dict[str, Any]:
     spatial = facts.get("spatial_compression")
     made = entry.card.training if isinstance(entry, CardTokenizer) else None

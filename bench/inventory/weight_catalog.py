@@ -14,7 +14,7 @@ from ...tokenizers.trust.weight_files import sha256_of
 from ..catalog.catalog import CardTokenizer, tokenizers
 from ..metrics import converted_weights, weights
 from ..metrics.converted_weights import PinnedFile
-from ..metrics.published_pickles import CONVERTED_WEIGHTS
+from ..metrics.published_pickles import CONVERTED_WEIGHTS, ConvertedWeights
 
 DIGITS = 12
 """Digits of a SHA-256 in a list."""
@@ -97,25 +97,44 @@ def lock_table(names: Sequence[str] = (), *, update: bool = False) -> tuple[str,
         ValueError: if nothing has one of the names, or the lock file can't be read.
         OSError: if it can't be written.
     """
-    chosen = [CONVERTED_WEIGHTS[name] for name in names if name in CONVERTED_WEIGHTS]
-    cards = [_card(name) for name in names if name not in CONVERTED_WEIGHTS]
-    if not names:
-        chosen = list(CONVERTED_WEIGHTS.values())
-        cards = [entry.card for entry in tokenizers() if isinstance(entry, CardTokenizer)]
     rows: list[tuple[str, ...]] = []
-    for converted in chosen:
-        for file in converted_weights.pinned_files(converted):
-            rows += _lock_rows(converted.name, file, update=update, is_named=bool(names))
-    for card in cards:
-        files = checkpoints.locked_files(card)
-        if not files and names:
-            rows.append((card.name, card.checkpoint.description, card.checkpoint.sha256, "the card's own", ""))
-        for file in files:
-            sha256 = sha256_of(file.path) if file.path is not None else ""
-            pinned = PinnedFile(file.source, sha256, file.path)
-            rows += _lock_rows(card.name, pinned, update=update, is_named=bool(names))
+    if names:
+        for name in names:
+            rows += _lock_rows_of_name(name, update=update)
+    else:
+        for converted in CONVERTED_WEIGHTS.values():
+            rows += _converted_lock_rows(converted, update=update, is_named=False)
+        for entry in tokenizers():
+            if isinstance(entry, CardTokenizer):
+                rows += _card_lock_rows(entry.card, update=update, is_named=False)
     table = PlainTable(("name", "download", "SHA-256", "state", "place"), rows, notes=[f"lock file: {lock_file()}"])
     return to_terminal(table), sum(row[3].startswith(CHANGED) for row in rows)
+
+
+def _lock_rows_of_name(name: str, *, update: bool) -> list[tuple[str, ...]]:
+    """The rows of a metric's or a tokenizer's downloads; one row where nothing has to be pinned."""
+    if weights.is_known(name):
+        file, path = weights.WEIGHT_FILES[name], weights.find(name)
+        return [(name, file.urls[0], file.sha256, "toklab's own", str(path or ""))]
+    if name in CONVERTED_WEIGHTS:
+        return _converted_lock_rows(CONVERTED_WEIGHTS[name], update=update, is_named=True)
+    card = _card(name)
+    rows = _card_lock_rows(card, update=update, is_named=True)
+    return rows or [(card.name, card.checkpoint.description, card.checkpoint.sha256, "the card's own", "")]
+
+
+def _converted_lock_rows(converted: ConvertedWeights, *, update: bool, is_named: bool) -> list[tuple[str, ...]]:
+    files = converted_weights.pinned_files(converted)
+    return [row for file in files for row in _lock_rows(converted.name, file, update=update, is_named=is_named)]
+
+
+def _card_lock_rows(card: Card, *, update: bool, is_named: bool) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+    for file in checkpoints.locked_files(card):
+        sha256 = sha256_of(file.path) if file.path is not None else ""
+        pinned = PinnedFile(file.source, sha256, file.path)
+        rows += _lock_rows(card.name, pinned, update=update, is_named=is_named)
+    return rows
 
 
 def _lock_rows(name: str, file: PinnedFile, *, update: bool, is_named: bool) -> list[tuple[str, ...]]:

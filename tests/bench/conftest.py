@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
 import pytest
 from fake_tokenizers import plugins_variable
+from striped_video import write_stripes
 from toklab.bench.execution.options import RunOptions
 from toklab.bench.execution.run_summary import RunSummary
 from toklab.bench.execution.runner import Runner
@@ -17,7 +17,6 @@ from toklab.bench.planning.cell import Cell
 from toklab.bench.planning.plan import plan_cells
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.readers.worker import DecodeWorker
-from toklab.datasets.video_writer import write_video
 
 
 class SilentProgress:
@@ -58,20 +57,8 @@ def fake_tokenizers(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def make_video() -> Callable[[Path, int], Path]:
-    """Write a short lossless video of moving stripes; the number of frames decides its phase."""
-
-    def make(path: Path, num_frames: int = 20) -> Path:
-        rows, columns = np.mgrid[:40, :56]
-        frames = [
-            np.stack(
-                [(columns * 5 + 7 * t + num_frames) % 256, (rows * 6 + 3 * t) % 256, (rows + columns) % 256], axis=-1
-            )
-            for t in range(num_frames)
-        ]
-        write_video(path, np.stack(frames).astype(np.uint8), 30.0)
-        return path
-
-    return make
+    """Write a short lossless video of moving stripes."""
+    return write_stripes
 
 
 @pytest.fixture

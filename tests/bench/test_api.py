@@ -149,6 +149,21 @@ class OutOfStock(Pool):
         return super().train(mode)
 
 
+class SoldOut(OutOfStock):
+    """Fails at the same place, for a reason of its own."""
+
+    def train(self, mode: bool = True) -> SoldOut:
+        if not mode:
+            raise RuntimeError("sold out")
+        return nn.Module.train(self, mode)
+
+
+def test_the_error_is_that_of_the_model_even_where_others_have_failed_before(tmp_path: Path) -> None:
+    for model, reason in ((OutOfStock(), "OutOfStock.*out of stock"), (SoldOut(), "SoldOut.*sold out")):
+        with pytest.raises(EvaluationError, match=reason):
+            evaluate(model, clips(1), metrics=["psnr"], out=tmp_path / "run", progress=False, **SPEC)
+
+
 def test_clips_in_memory_have_a_protocol_of_their_own() -> None:
     as_floats = clips()
     as_bytes = [((clip + 1) * 127.5).round().to(torch.uint8) for clip in as_floats]

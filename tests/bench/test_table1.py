@@ -6,25 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from commands import toklab
 from toklab.bench.analysis.published_check import check_published
 from toklab.bench.analysis.results import RunResults, read_results
 from toklab.bench.catalog.catalog import tokenizers
-from toklab.bench.cli.main import app
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.plan import plan_cells
 from toklab.bench.planning.suite import load_suite, shipped_suites
 from toklab.reports.published.by_card import published_rows
 from toklab.reports.published.literature import vidtok_table1
-from typer.testing import CliRunner
 
 SMALL = ("--set-protocol", "height=64", "--set-protocol", "width=64")
-
-
-def toklab(*arguments: object) -> tuple[int, str]:
-    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-    if result.exception is not None and not isinstance(result.exception, SystemExit):
-        raise result.exception
-    return result.exit_code, result.output
 
 
 @pytest.mark.parametrize("name", shipped_suites())
@@ -60,6 +52,8 @@ def test_without_checkpoints_every_row_says_what_is_missing(tmp_path: Path, monk
     for name in load_suite("table1").tokenizers:
         assert f"toklab weights pull {name}" in output_text
     assert "TencentARC/Open-MAGVIT2-Tokenizer-262144-Video" in output_text
+    # VidTok's parameters are known without its weights.
+    assert "157.5" in output
     assert "MAGVIT-v2 †" in output
     assert "published, not measured here: Tang et al." in output_text
     toklab("report", tmp_path / "run", "-f", "md")

@@ -119,8 +119,7 @@ def _prepare(kind: FaultKind, folder: Path) -> str:
     status, answer = child.wait_for_answer(PREPARE_S)
     if status == "hang":
         child.kill()
-    if status != "ended":
-        child.end()
+    child.end()
     return "" if status == "answer" else f"{status} {answer}"
 
 

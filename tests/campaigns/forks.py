@@ -24,6 +24,8 @@ class Forked:
 
     pid: int
     answers: IO[bytes]
+    exit_code: int | None = None
+    """Once it has ended and was waited for; negative for a signal."""
 
     def wait_for_answer(self, seconds: float) -> tuple[str, Any]:
         """The next answer; ``("hang", None)`` after so many seconds, ``("ended", status)`` if there is none left.
@@ -47,11 +49,12 @@ class Forked:
             os.kill(self.pid, signal.SIGKILL)
 
     def end(self) -> int:
-        """Wait for the end; the exit code, negative for a signal."""
-        if not self.answers.closed:
+        """Wait for the end, once; the exit code, negative for a signal."""
+        if self.exit_code is None:
             self.answers.close()
-        _, status = os.waitpid(self.pid, 0)
-        return os.waitstatus_to_exitcode(status)
+            _, status = os.waitpid(self.pid, 0)
+            self.exit_code = os.waitstatus_to_exitcode(status)
+        return self.exit_code
 
 
 def fork(task: Callable[[Callable[[Any], None]], None]) -> Forked:

@@ -107,7 +107,9 @@ def _lost(target: Path, committed: list[Any]) -> str:
 
     child = fork(check)
     kind, answer = child.wait_for_answer(LIMIT_S)
-    child.kill() if kind == "hang" else child.end()
+    if kind == "hang":
+        child.kill()
+    child.end()
     return answer if kind == "answer" else f"the ledger can't be read ({kind})"
 
 
@@ -132,11 +134,9 @@ def _to_the_end(finish: Callable[[], None], target: Path, truth: dict[str, Any],
     kind, answer = child.wait_for_answer(LIMIT_S)
     if kind == "hang":
         child.kill()
-        child.end()
-        return Outcome("hang", detail)
-    if kind == "ended":
-        return Outcome("crash", f"{detail}; exit code {answer}")
     child.end()
+    if kind != "answer":
+        return Outcome("hang", detail) if kind == "hang" else Outcome("crash", f"{detail}; exit code {answer}")
     differs, unsound = answer
     if unsound == ["error"]:
         return Outcome("traceback", f"{detail}; {differs}")

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from striped_video import write_stripes
 from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.execution.options import RunOptions
@@ -21,7 +21,6 @@ from toklab.bench.planning.suite import Suite, write_suite
 from toklab.datasets.interface import UnreadableVideo
 from toklab.datasets.readers.worker import DecodeWorker
 from toklab.datasets.readers.worker_process import OpenSource, answer
-from toklab.datasets.video_writer import write_video
 
 METRICS = ("psnr", "ssim", "bpp", "flicker", "params")
 LENGTHS = {"a.mp4": 20, "b.mp4": 37, "c.mp4": 5}
@@ -50,14 +49,9 @@ class InProcessDecoder(DecodeWorker):
 
 
 def write_videos(folder: Path) -> Path:
-    """Three short lossless videos of moving stripes."""
-    rows, columns = np.mgrid[:40, :56]
+    """Three short videos."""
     for name, num_frames in LENGTHS.items():
-        frames = [
-            np.stack([(columns * 5 + 7 * t + num_frames) % 256, (rows * 6 + 3 * t) % 256, (rows + columns) % 256], -1)
-            for t in range(num_frames)
-        ]
-        write_video(folder / name, np.stack(frames).astype(np.uint8), 30.0)
+        write_stripes(folder / name, num_frames)
     return folder
 
 

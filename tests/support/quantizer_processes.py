@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from peak_memory import peak_resident_bytes
 from toklab.tokenizers.networks.quantizers.entropy import product_entropies
 from toklab.tokenizers.networks.quantizers.factory import build_quantizer
 from torch import Tensor, distributed
@@ -64,13 +65,6 @@ def loss_memory_growth(name: str, parameters: dict[str, Any], shape: tuple[int, 
     quantizer = build_quantizer(name, **parameters).train()
     features = torch.randn(shape, generator=torch.Generator().manual_seed(0)).requires_grad_()
     quantization = quantizer(features)
-    before = _peak_resident_bytes()
+    before = peak_resident_bytes()
     quantizer.loss(features, quantization, 0).backward()
-    return _peak_resident_bytes() - before
-
-
-def _peak_resident_bytes() -> int:
-    # ru_maxrss would carry over the parent's peak; VmHWM is this process's own.
-    status = Path("/proc/self/status").read_text()
-    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(kilobytes)
+    return peak_resident_bytes() - before

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import torch
+from peak_memory import peak_resident_bytes
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings
 from toklab.tokenizers.streaming import StreamingTokenizer
@@ -31,7 +31,4 @@ def peak_resident_bytes_of_stream(card: str, num_frames: int, side: int, keep: b
         if keep:
             kept.append(piece.clone())
     assert num_given == num_frames
-    # ru_maxrss would carry over the parent's peak; VmHWM is this process's own.
-    status = Path("/proc/self/status").read_text()
-    (kilobytes,) = (line.split()[1] for line in status.splitlines() if line.startswith("VmHWM"))
-    return 1024 * int(kilobytes)
+    return peak_resident_bytes()

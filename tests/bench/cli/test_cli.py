@@ -9,29 +9,10 @@ from pathlib import Path
 
 import av
 import pytest
-from toklab.bench.cli.main import app, main
-from toklab.bench.cli.run import _suite
+from commands import command_names, toklab
+from toklab.bench.cli.main import main
+from toklab.bench.cli.suite_options import choose_suite
 from toklab.bench.planning.suite import load_suite
-from typer.testing import CliRunner
-
-INVOKE = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def toklab() -> INVOKE:
-    """Run a command in this process: exit code and output; errors that the entry point would print are raised."""
-
-    def invoke(*arguments: object) -> tuple[int, str]:
-        result = CliRunner().invoke(app, [str(argument) for argument in arguments])
-        if result.exception is not None and not isinstance(result.exception, SystemExit):
-            raise result.exception
-        return result.exit_code, result.output
-
-    return invoke
-
-
-def test_the_version_is_that_of_the_package(toklab: INVOKE) -> None:
-    assert toklab("--version") == (0, f"toklab {version('toklab')}\n")
 
 
 @pytest.fixture
@@ -41,28 +22,12 @@ def run_folder(tmp_path: Path, run_suite: Callable) -> Path:
     return tmp_path / "run"
 
 
-def commands() -> list[str]:
-    return [
-        *(
-            "run",
-            "plan",
-            "merge",
-            "report",
-            "verify",
-            "compare",
-            "list",
-            "complexity",
-            "doctor",
-            "selftest",
-            "reconstruct",
-        ),
-        *("data list", "data check", "data lock"),
-        *("weights list", "weights pull", "weights path", "weights lock"),
-    ]
+def test_the_version_is_that_of_the_package() -> None:
+    assert toklab("--version") == (0, f"toklab {version('toklab')}\n")
 
 
-@pytest.mark.parametrize("command", commands())
-def test_every_command_has_help_with_an_example(toklab: INVOKE, command: str) -> None:
+@pytest.mark.parametrize("command", command_names())
+def test_every_command_has_help_with_an_example(command: str) -> None:
     code, output = toklab(*command.split(), "--help")
     assert code == 0
     assert "Example" in output
@@ -94,7 +59,7 @@ def test_the_installed_command_prints_errors_in_one_line_and_exits_with_2() -> N
     ],
 )
 def test_mistakes_are_named(
-    toklab: INVOKE, arguments: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    arguments: tuple[str, ...], named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ValueError, match=named):
@@ -102,7 +67,7 @@ def test_mistakes_are_named(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plan_shows_cells_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     chosen = ("-t", "vidtok-small-kl-4chn", "-t", "vidtok-small-fsq-4096", "-t", "bicubic-4chn")
     code, output = toklab("plan", "demo", *chosen, "--set", "seed=0,1")
@@ -117,41 +82,30 @@ def test_plan_shows_cells_and_runs_nothing(toklab: INVOKE, tmp_path: Path, monke
 
 def test_the_title_of_a_suite_heads_only_what_the_suite_says() -> None:
     """The demo's title names the built-in sample, which a run on other videos isn't about."""
-    unchanged = _suite("demo", None, None, None, None, ["psnr"], None)
+    unchanged = choose_suite("demo", metrics=["psnr"])
     assert unchanged.title == load_suite("demo").title
-    changed = _suite("demo", ["bicubic-4chn"], ["folder:clips"], None, None, None, None)
+    changed = choose_suite("demo", tokenizers=["bicubic-4chn"], datasets=["folder:clips"])
     assert changed.title == "Suite demo with other tokenizers, datasets"
-    assert _suite("demo", None, None, None, ["height=64"], None, None).title == "Suite demo with other protocol"
+    assert choose_suite("demo", protocol_changes=["height=64"]).title == "Suite demo with other protocol"
 
 
-def test_plan_names_the_limits(toklab: INVOKE) -> None:
+def test_plan_names_the_limits() -> None:
     _, output = toklab("plan", "demo", "-t", "bicubic-4chn", "--limit", "4", "--limit-videos", "2")
     assert "of each dataset: the first 2 videos; at most 4 windows, spread over the videos" in output
 
 
 @pytest.mark.slow
-def test_run_prints_the_table_and_remembers_the_suite(
-    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
-) -> None:
-    code, output = toklab(
-        *("run", "-t", "average", "-d", f"folder:{video_folder}", "-m", "psnr", "-m", "bpp", "--limit", "2"),
-        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
-    )
-    assert code == 0
-    assert "PSNR" in output
-    assert (tmp_path / "run" / "suite.json").is_file()
-
-
-@pytest.mark.slow
 def test_runs_without_a_suite_have_folders_of_their_own_and_name_them(
-    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    fake_tokenizers: None, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     arguments = ("-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1", "--set-protocol", "height=32")
     outputs = [toklab("run", "-t", "average", "-t", name, *arguments)[1] for name in ("signs", "average")]
     stem = f"videos-{date.today().isoformat()}"
     assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == [f"{stem}-1", f"{stem}-2"]
+    assert (tmp_path / "runs" / f"{stem}-1" / "suite.json").is_file()
     for number, output in enumerate(outputs, start=1):
+        assert "PSNR" in output
         assert f"run folder: runs/{stem}-{number}" in output
         assert f"next: toklab report runs/{stem}-{number}" in output
     assert f"toklab compare average signs --run runs/{stem}-1" in outputs[0]
@@ -164,32 +118,7 @@ def test_runs_without_a_suite_have_folders_of_their_own_and_name_them(
 
 
 @pytest.mark.slow
-def test_failures_set_the_exit_code(toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path) -> None:
-    code, output = toklab(
-        *("run", "-t", "nan", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "1"),
-        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
-    )
-    assert code == 1
-    assert "1 windows failed" in output
-
-
-@pytest.mark.slow
-def test_a_tokenizer_without_its_checkpoint_is_reported_with_the_command_that_mends_it(
-    toklab: INVOKE, video_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HF_HOME", str(tmp_path / "empty"))
-    name = "vidtok_kl_causal_488_4chn"
-    code, output = toklab(
-        *("run", "-t", name, "-t", "bicubic-4chn", "-d", f"folder:{video_folder}", "-m", "psnr", "-m", "params"),
-        *("--set-protocol", "height=32", "--set-protocol", "width=32", "--out", tmp_path / "run"),
-    )
-    assert code == 1
-    assert f"toklab weights pull {name}" in output
-    assert "157.5" in output  # its parameters are known without it
-
-
-@pytest.mark.slow
-def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
+def test_report_writes_every_format(run_folder: Path) -> None:
     code, _ = toklab("report", run_folder)
     assert code == 0
     written = {path.name for path in (run_folder / "report").rglob("*")}
@@ -209,7 +138,7 @@ def test_report_writes_every_format(toklab: INVOKE, run_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_compare_on_shared_windows(toklab: INVOKE, run_folder: Path) -> None:
+def test_compare_on_shared_windows(run_folder: Path) -> None:
     code, output = toklab("compare", "average", "signs", "--run", run_folder)
     assert code == 0
     assert "PSNR" in output
@@ -219,7 +148,7 @@ def test_compare_on_shared_windows(toklab: INVOKE, run_folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_compare_runs_with_themselves_gives_no_difference(toklab: INVOKE, run_folder: Path) -> None:
+def test_compare_runs_with_themselves_gives_no_difference(run_folder: Path) -> None:
     _, output = toklab("compare", run_folder, run_folder, "-m", "psnr", "-f", "csv")
     header, *rows = output.strip().splitlines()
     position = header.split(",").index("difference")
@@ -227,21 +156,8 @@ def test_compare_runs_with_themselves_gives_no_difference(toklab: INVOKE, run_fo
     assert all(float(row.split(",")[position]) == 0 for row in rows)
 
 
-@pytest.mark.slow
-def test_compare_refuses_two_protocols(
-    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
-) -> None:
-    for size in ("32", "64"):
-        toklab(
-            *("run", "-t", "average", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", "2"),
-            *("--set-protocol", f"height={size}", "--set-protocol", f"width={size}", "--out", tmp_path / size),
-        )
-    with pytest.raises(ValueError, match="different protocols"):
-        toklab("compare", tmp_path / "32", tmp_path / "64")
-
-
 @pytest.mark.parametrize("kind", ["tokenizers", "datasets", "metrics", "suites"])
-def test_list(toklab: INVOKE, kind: str) -> None:
+def test_list(kind: str) -> None:
     expected = {
         "tokenizers": "vidtok_kl_causal_488_4chn",
         "datasets": "mcl-jcv",
@@ -253,7 +169,7 @@ def test_list(toklab: INVOKE, kind: str) -> None:
     assert expected[kind] in output
 
 
-def test_a_broken_metric_plugin_doesnt_break_the_list(toklab: INVOKE, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_metric_plugin_doesnt_break_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOKLAB_PLUGINS", "metrics.odd=no_such_module:Odd")
     code, output = toklab("list", "metrics")
     assert code == 0
@@ -262,7 +178,7 @@ def test_a_broken_metric_plugin_doesnt_break_the_list(toklab: INVOKE, monkeypatc
 
 
 @pytest.mark.slow
-def test_complexity_as_csv_has_the_documented_columns(toklab: INVOKE) -> None:
+def test_complexity_as_csv_has_the_documented_columns() -> None:
     code, output = toklab("complexity", "vidtok_kl_causal_488_4chn", "--format", "csv")
     assert code == 0
     header, row = output.strip().splitlines()
@@ -272,7 +188,7 @@ def test_complexity_as_csv_has_the_documented_columns(toklab: INVOKE) -> None:
     assert values["macs_total"] == "10345345187840"
 
 
-def test_doctor_names_what_is_missing_and_the_cure(toklab: INVOKE) -> None:
+def test_doctor_names_what_is_missing_and_the_hint() -> None:
     code, output = toklab("doctor")
     assert code == 0
     assert "[ok]      reader av" in output
@@ -280,7 +196,7 @@ def test_doctor_names_what_is_missing_and_the_cure(toklab: INVOKE) -> None:
 
 
 @pytest.mark.slow
-def test_data_list_and_check(toklab: INVOKE, video_folder: Path) -> None:
+def test_data_list_and_check(video_folder: Path) -> None:
     (video_folder / "zero.mp4").write_bytes(b"")
     code, output = toklab("data", "list", video_folder)
     assert (code, "a.mp4" in output, "4 videos" in output) == (0, True, True)
@@ -289,16 +205,14 @@ def test_data_list_and_check(toklab: INVOKE, video_folder: Path) -> None:
     assert "unreadable" in output
 
 
-def test_weights_path_exits_with_1_and_the_cure(toklab: INVOKE) -> None:
+def test_weights_path_exits_with_1_and_the_hint() -> None:
     code, output = toklab("weights", "path", "lpips-vgg")
     assert code == 1
     assert "toklab weights pull lpips-vgg" in output
 
 
 @pytest.mark.slow
-def test_reconstruct_writes_a_side_by_side_video(
-    toklab: INVOKE, fake_tokenizers: None, video_folder: Path, tmp_path: Path
-) -> None:
+def test_reconstruct_writes_a_side_by_side_video(fake_tokenizers: None, video_folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "side.mp4"
     arguments = ("reconstruct", video_folder / "a.mp4", "-t", "average", "-t", "signs", "-o", out)
     code, output = toklab(*arguments, "--height", "64", "--width", "64")

@@ -35,6 +35,13 @@ def said(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         (["run", "demo", "--batch-size", "0"], "Invalid value for '--batch-size'"),
         (["report"], "Missing argument"),
         (["run", "demo", "--device"], "--device"),
+        (
+            ["run", "demo", "--batch-size", "few"],
+            "give a number, at least 1, or auto, not 'few'; see toklab run --help",
+        ),
+        (["plan", "demo", "--speed", "nan"], "a speed is a number above 0, not nan"),
+        (["train", "cdt", "--dry-run", "--clips-per-second", "inf"], "give a number, not inf"),
+        (["log", "run", "--to", "wandb", "--tracking-uri", "x"], "'--tracking-uri': goes with --to mlflow"),
         (["complexity", "--table", "9"], "tables with sizes are 1, 2, 5; see toklab complexity --help"),
     ],
 )
@@ -83,15 +90,26 @@ def test_the_exit_code_of_a_command_is_that_of_the_process(
     assert ended.value.code == ends
 
 
-def test_ctrl_c_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("name", "how"),
+    [
+        ("run", "interrupted; give the same command again to go on where it stopped"),
+        ("train", "interrupted; give the same command again with --resume to go on from the last checkpoint"),
+        ("report", "interrupted"),
+    ],
+)
+def test_ctrl_c_says_how_to_go_on_where_a_command_can(
+    name: str, how: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def interrupted() -> None:
         raise KeyboardInterrupt
 
     app = type(command.app)()
-    app.command()(interrupted)
+    for word in (name, "another"):
+        app.command(word)(interrupted)
     monkeypatch.setattr(command, "app", app)
-    monkeypatch.setattr(sys, "argv", ["toklab"])
+    monkeypatch.setattr(sys, "argv", ["toklab", name])
     with pytest.raises(SystemExit) as ended:
         _main()
     assert ended.value.code == 130
-    assert "interrupted; give the same command again" in capsys.readouterr().err
+    assert capsys.readouterr().err.strip().splitlines()[-1] == f"toklab: {how}"

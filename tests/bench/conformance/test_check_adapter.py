@@ -8,8 +8,9 @@ import pytest
 import torch
 from rule_breakers import BROKEN, SOUND, WARNED
 from toklab.bench.cli.main import app
-from toklab.bench.conformance.adapter_rules import RULES, Verdict
+from toklab.bench.conformance.adapter_rules import RULES
 from toklab.bench.conformance.check_adapter import check_adapter, check_named
+from toklab.bench.conformance.judgement import Verdict
 from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import InferenceSettings, TokenizerError, VideoTokenizer
 from typer.testing import CliRunner

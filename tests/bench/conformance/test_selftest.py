@@ -8,14 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 from toklab.bench.cli.main import app
+from toklab.bench.conformance import selftest
 from toklab.bench.conformance.selftest import GoldenError, find_goldens, run_selftest
 from typer.testing import CliRunner
 
 
-def test_the_metric_checks_pass() -> None:
+@pytest.mark.parametrize("passed", [True, False])
+def test_a_metric_check_that_fails_fails_the_test(monkeypatch: pytest.MonkeyPatch, passed: bool) -> None:
+    """That those of toklab pass is for test_metrics.py to show."""
+    monkeypatch.setattr(selftest, "run_checks", lambda: iter([("psnr: ok", True), ("ssim: measured", passed)]))
     lines: list[str] = []
-    assert run_selftest([], lines.append)
-    assert any("psnr" in line and line.endswith("ok") for line in lines)
+    assert run_selftest([], lines.append) == passed
+    assert lines == ["psnr: ok", "ssim: measured"]
 
 
 @pytest.fixture
@@ -64,6 +68,14 @@ def test_an_unknown_family_is_said_to_be_not_supported(tmp_path: Path) -> None:
     lines: list[str] = []
     assert run_selftest([tmp_path], lines.append)
     assert "not supported: no_such_family/tiny" in lines
+
+
+@pytest.mark.parametrize("content", ["", "[1]"])
+def test_a_damaged_config_is_named(tmp_path: Path, content: str) -> None:
+    (tmp_path / "config.json").write_text(content)
+    save_file({"x": torch.zeros(1)}, tmp_path / "io.safetensors")
+    with pytest.raises(GoldenError, match=r"config\.json"):
+        run_selftest([tmp_path], print)
 
 
 def test_a_folder_without_goldens_is_named(tmp_path: Path) -> None:

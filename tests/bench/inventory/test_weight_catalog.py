@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from toklab.bench.cli.main import app
 from toklab.bench.inventory import weight_catalog
+from toklab.bench.metrics import weights
 from toklab.tokenizers.trust.lock import LockError, read_pins
 from typer.testing import CliRunner
 
@@ -60,3 +61,12 @@ def test_a_misspelt_name_gets_the_nearest(name: str, near: str) -> None:
         ValueError, match=rf"no metric weights and no tokenizer are called '{name}'; did you mean.*{near}"
     ):
         weight_catalog.pull_weights(name)
+
+
+def test_a_metrics_file_whose_hash_toklab_knows_needs_no_pin() -> None:
+    text, changed = weight_catalog.lock_table(["lpips-vgg"])
+    assert changed == 0
+    (line,) = (line for line in text.splitlines() if line.startswith("lpips-vgg"))
+    assert weights.LPIPS_VGG.sha256 in line
+    assert "toklab's own" in line
+    assert read_pins() == {}

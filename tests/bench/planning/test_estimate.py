@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from run_folders import CELL, ROW
-from toklab.bench.cli.estimates import duration, estimate_document, estimate_lines
+from toklab.bench.cli.estimates import duration, estimate, estimate_document, estimate_lines
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.plans import Plan, write_plan
 from toklab.bench.ledger.records import RunRecord
@@ -114,17 +114,17 @@ def total_of(document: dict[str, Any]) -> float:
 
 
 def test_the_command_says_where_each_part_comes_from(earlier: Path) -> None:
-    lines = list(estimate_lines([cell("small"), cell("large")], [earlier], [], None, None, 2, None))
+    estimates = estimate([cell("small"), cell("large")], [earlier], [], None, None, None)
+    lines = list(estimate_lines(estimates, 2))
     text = "\n".join(lines)
     assert "small on clips: 10 windows, each 0.5 s to encode and decode, 3.65 s for all else: 41.5 s" in text
     assert f"encode and decode: the median of a window in {earlier} on this machine" in text
     assert f"all else: wall time less encode and decode of 20 windows in {earlier}" in text
     assert "by 2 as fast as the one" in text
     assert "Not in the estimate" in lines[-1]
-    document = estimate_document([cell("small")], [earlier], [], None, None, 2, None)
-    assert document is not None
+    document = estimate_document(estimates[:1], 2)
     assert document["seconds"] == pytest.approx(total_of(document) / 2)
-    (nothing,) = estimate_lines([cell("small")], [], [], None, None, 1, None)
+    (nothing,) = estimate_lines(estimate([cell("small")], [], [], None, None, None), 1)
     assert "--from" in nothing
 
 

@@ -1,4 +1,4 @@
-"""`toklab submit`: the scripts of a Slurm array that runs the shards of a suite, and of the job that merges them."""
+"""`toklab merge`, and `toklab submit`: the scripts of a Slurm array that runs the shards of a suite and merges them."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import run
 from .output import say
+from .suite_options import choose_suite
+
+if TYPE_CHECKING:
+    from ..planning.suite import Suite
 
 TEMPLATE = """\
 #!/bin/bash
@@ -24,14 +29,31 @@ set -euo pipefail
 """What jobs are made of where nobody gives a template."""
 PLACES = ("DIRECTIVES", "COMMAND")
 """What a template must name once: lines of `#SBATCH` that toklab adds, and the command."""
-OWN_OPTIONS = ("--shard", "--out", "-o")
-"""Options of `toklab run` that the jobs set themselves."""
+PLACE = re.compile(r"@([A-Z_]+)@")
+
+
+def merge(
+    runs: Annotated[list[Path], typer.Argument(help="Run folders to join.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="New run folder.")],
+) -> None:
+    """Join run folders, such as the shards of one suite, into a new one.
+
+    Example:
+
+        toklab merge runs/part1 runs/part2 --out runs/whole
+    """
+    from ..ledger.merging import merge_runs
+    from .report import print_next, print_run
+
+    merge_runs(runs, out)
+    print_run(out)
+    print_next(out)
 
 
 def submit(
     context: typer.Context,
     suite: Annotated[str, typer.Argument(metavar="SUITE", help="A shipped suite or a TOML file.")],
-    shards: Annotated[int, typer.Option(min=1, help="Jobs of the array; each runs so many parts of the videos.")],
+    shards: Annotated[int, typer.Option(min=1, help="Jobs of the array; each runs an equal part of the videos.")],
     slurm_template: Annotated[
         Path | None,
         typer.Option(help="Script with your cluster's options, and @DIRECTIVES@ and @COMMAND@ [default: see above]."),
@@ -64,22 +86,45 @@ def submit(
         toklab submit table1 --shards 64 --slurm-template gpu.sh -- --device cuda --batch-size 4
     """
     from ..execution.supervision import absolute
-    from ..planning.plan import plan_cells
-    from ..planning.suite import load_suite
 
     options = list(context.args)
-    for option in options:
-        if option.partition("=")[0] in OWN_OPTIONS:
-            raise ValueError(f"the jobs set {option.partition('=')[0]} themselves: leave it out")
-    chosen = load_suite(suite)
-    plan_cells(chosen)
-    template = _read(slurm_template)
-    merging = _read(merge_template) if merge_template else template
+    chosen = _planned_suite(suite, options)
+    template = _read_template("--slurm-template", slurm_template)
+    merging = _read_template("--merge-template", merge_template) if merge_template else template
     folder = absolute(out or Path("runs") / f"{chosen.name}-slurm")
     name = str(absolute(Path(suite))) if suite.endswith(".toml") else suite
     paths = write_scripts(folder, name, chosen.name, shards, template, merging, options)
     say(f"{shards} jobs and a merge: {', '.join(path.name for path in paths)} in {folder}")
     say(f"next: bash {shlex.quote(str(folder / 'submit.sh'))}")
+
+
+def _planned_suite(name: str, options: Sequence[str]) -> Suite:
+    """The suite that the jobs run with these options of `toklab run`; a mistake shows here, not in every job.
+
+    Raises:
+        ValueError: (a subclass) if the suite can't be planned, or the jobs set an option themselves.
+    """
+    from ..planning.plan import plan_cells
+
+    app = typer.Typer(add_completion=False)
+    run.register(app)
+    # Some versions of typer have a click of their own.
+    command: Any = typer.main.get_command(app)
+    given = command.make_context("toklab run", [name, *options]).params
+    for option in ("shard", "out"):
+        if given[option] is not None:
+            raise ValueError(f"the jobs set --{option} themselves: leave it out")
+    chosen = choose_suite(
+        given["suite"],
+        tokenizers=given["tokenizer"],
+        datasets=given["dataset"],
+        protocol=given["protocol"],
+        protocol_changes=given["set_protocol"],
+        metrics=given["metric"],
+        settings=given["set_"],
+    )
+    plan_cells(chosen, [Path(folder) for folder in given["cards"] or ()])
+    return chosen
 
 
 def write_scripts(
@@ -101,9 +146,6 @@ def write_scripts(
         template: of the array.
         merging: template of the merge job.
         options: for `toklab run`.
-
-    Raises:
-        ValueError: if a template lacks a place, has it twice, or names another one.
     """
     logs = folder / "logs"
     logs.mkdir(parents=True, exist_ok=True)
@@ -139,17 +181,32 @@ def _directives(*options: str) -> str:
 
 def _filled(template: str, values: Mapping[str, str]) -> str:
     """A template with its places filled."""
-    named = re.findall(r"@([A-Z_]+)@", template)
+    return PLACE.sub(lambda found: values[found[1]], template)
+
+
+def _read_template(option: str, path: Path | None) -> str:
+    """The template that an option names, :data:`TEMPLATE` if it names none.
+
+    Raises:
+        ValueError: if it can't be read, lacks a place, has it twice, or names another one.
+    """
+    if path is None:
+        return TEMPLATE
+    if not path.is_file():
+        raise ValueError(f"{option} {path}: there is no such file")
+    try:
+        template = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{option} {path}: this isn't text in UTF-8; give a script of bash") from None
+    named = PLACE.findall(template)
     if sorted(named) != sorted(PLACES):
         places = " and ".join(f"@{place}@" for place in PLACES)
-        raise ValueError(f"a Slurm template names {places}, each once; this one names {', '.join(named) or 'none'}")
-    return re.sub(r"@([A-Z_]+)@", lambda found: values[found[1]], template)
-
-
-def _read(path: Path | None) -> str:
-    return TEMPLATE if path is None else path.read_text(encoding="utf-8")
+        found = ", ".join(f"@{place}@" for place in named) or "none"
+        raise ValueError(f"{option} {path}: a Slurm template names {places}, each once; this one names {found}")
+    return template
 
 
 def register(app: typer.Typer) -> None:
-    """Add the command of this module."""
+    """Add the commands of this module."""
+    app.command()(merge)
     app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": False})(submit)

@@ -20,6 +20,7 @@ protocol_changes = {{ height = 32, width = 32 }}
 tokenizers = ["bicubic-4chn"]
 metrics = ["psnr"]
 """
+SHIPPED = Path(__file__).parents[3] / "tokenizers" / "cards"
 SBATCH = """#!/bin/bash
 # Takes what sbatch takes, and does what Slurm would: every job of an array, one after the other.
 echo "$@" >> "$CALLS"
@@ -74,11 +75,44 @@ def test_the_jobs_run_the_shards_and_merge_them(tmp_path: Path, suite: Path) -> 
         assert {row.source for row in ledger.rows(ledger.cells()[0].cell_id)} == {"a.mp4"}
 
 
-def test_mistakes_are_found_before_anything_is_written(tmp_path: Path, suite: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--shard", "1/2"), "the jobs set --shard themselves: leave it out"),
+        (("-oelsewhere",), "the jobs set --out themselves: leave it out"),
+        (("--tokenizer", "bicubic-4ch"), "did you mean bicubic-4chn"),
+        (("--bacth-size", "2"), "--bacth-size"),
+    ],
+)
+def test_options_of_the_runs_are_checked_before_anything_is_written(
+    tmp_path: Path, suite: Path, options: tuple[str, ...], message: str
+) -> None:
     out = tmp_path / "jobs"
-    assert "leave it out" in invoke(suite, "--shards", 2, "--out", out, "--", "--shard", "1/2")[1]
+    assert message in invoke(suite, "--shards", 2, "--out", out, "--", *options)[1]
+    assert not out.exists()
+
+
+def test_so_are_the_suite_and_the_templates(tmp_path: Path, suite: Path) -> None:
+    out, template = tmp_path / "jobs", tmp_path / "template.sh"
     assert "there is no suite" in invoke("dmeo", "--shards", 2, "--out", out)[1]
-    template = tmp_path / "template.sh"
+    given = (suite, "--shards", 2, "--out", out, "--merge-template", template)
+    assert f"--merge-template {template}: there is no such file" in invoke(*given)[1]
     template.write_text("@COMMAND@ @COMAND@")
-    assert "each once" in invoke(suite, "--shards", 2, "--out", out, "--slurm-template", template)[1]
-    assert not list(out.glob("*.sh"))
+    expected = f"--merge-template {template}: a Slurm template names @DIRECTIVES@ and @COMMAND@, each once"
+    assert f"{expected}; this one names @COMMAND@, @COMAND@" in invoke(*given)[1]
+    template.write_bytes(b"\xff")
+    assert f"--merge-template {template}: this isn't text in UTF-8" in invoke(*given)[1]
+    assert not out.exists()
+
+
+def test_a_suite_may_name_cards_of_ones_own(tmp_path: Path, suite: Path) -> None:
+    card = (SHIPPED / "bicubic-4chn.toml").read_text().replace('name = "bicubic-4chn"', 'name = "mine"')
+    (tmp_path / "cards").mkdir()
+    (tmp_path / "cards" / "mine.toml").write_text(card)
+    suite.write_text(suite.read_text().replace("bicubic-4chn", "mine"))
+    given = (suite, "--shards", 2, "--out", tmp_path / "jobs")
+    assert "mine" in invoke(*given)[1]
+    assert not (tmp_path / "jobs").exists()
+    code, said = invoke(*given, "--", "--cards", tmp_path / "cards")
+    assert code == 0, said
+    assert f"--cards {tmp_path / 'cards'}" in (tmp_path / "jobs" / "array.sh").read_text()
