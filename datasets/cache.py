@@ -11,20 +11,22 @@ import time
 import warnings
 import zipfile
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from .atomic_files import replacing
 from .interface import VideoSource
 
 SUFFIX = ".npz"
 SPARE_BYTES = 1 << 30
-"""So much of the disk is left to others."""
+"""Free bytes of the disk that are left to others."""
 COUNTED_SHARE = 0.05
-"""After writing this share of the limit, a process counts anew: others may write into the same folder."""
+"""Share of the limit after whose writing a process counts anew: others may write into the same folder."""
 TRIALS = 8
-"""So many windows tell whether keeping them pays."""
+"""Windows that are timed before the cache decides whether keeping them pays."""
 
 
 def clip_key(source: VideoSource, content_id: str, protocol_hash: str, frame_ids: Sequence[int], reader: str) -> str:
@@ -64,7 +66,13 @@ class ClipCache:
     """
 
     def __init__(self, folder: Path, max_bytes: int, shelf: str = "clips"):
-        """Args: ``folder`` is made if it isn't there; ``max_bytes`` limits the sum of its files; name of a shelf."""
+        """Open a shelf.
+
+        Args:
+            folder: made if it isn't there.
+            max_bytes: limit of the sum of its files, on all shelves.
+            shelf: name of the shelf.
+        """
         self.folder = folder / shelf
         self.max_bytes = max_bytes
         self.enabled = True
@@ -86,15 +94,19 @@ class ClipCache:
         path = self.folder / f"{key}{SUFFIX}"
         began = time.perf_counter()
         try:
-            # The zip format's checksums tell a damaged file from a whole one.
-            with np.load(path) as archive:
-                video = archive["video"]
-            os.utime(path)
+            with zipfile.ZipFile(path) as archive, archive.open("video.npy") as member:
+                video = np.lib.format.read_array(member)
+                # The zip format's checksum is compared at the end alone, where a damaged shape may not lead.
+                if member.read(1):
+                    raise ValueError("there is more than the array")
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-            path.unlink(missing_ok=True)
+        except Exception:
+            # What is raised of damaged bytes depends on which ones they are.
+            self._drop(path)
             return None
+        with suppress(OSError):  # another user's file can be read, and not be marked as used
+            os.utime(path)
         with self._turn:
             self._read.add(time.perf_counter() - began)
         return video
@@ -106,18 +118,17 @@ class ClipCache:
             pays = not self._written.exceeds(self._made) and not self._read.exceeds(self._made)
         if not self.enabled or self._is_full or not pays:
             return
-        unfinished = self.folder / f"{key}.{os.getpid()}-{threading.get_ident()}.tmp"
+        path = self.folder / f"{key}{SUFFIX}"
         began = time.perf_counter()
         try:
             with self._turn:
                 if not self._has_room(video.nbytes):
                     return
-            with unfinished.open("wb") as file:
-                np.savez(file, video=video)
-            size = unfinished.stat().st_size
-            unfinished.replace(self.folder / f"{key}{SUFFIX}")
+            with replacing(path) as unfinished:
+                with unfinished.open("wb") as file:
+                    np.savez(file, video=video)
+                size = unfinished.stat().st_size
         except OSError as error:
-            unfinished.unlink(missing_ok=True)
             self._switch_off(error)
             return
         with self._turn:
@@ -150,7 +161,7 @@ class ClipCache:
                 status = path.stat()
             except FileNotFoundError:
                 continue
-            if path.suffix in (SUFFIX, ".tmp"):
+            if path.suffix == SUFFIX:
                 files.append((status.st_mtime, status.st_size, path))
         return files
 
@@ -163,6 +174,12 @@ class ClipCache:
             if path.parent != self.folder:
                 path.unlink(missing_ok=True)
                 self._num_bytes -= size
+
+    def _drop(self, path: Path) -> None:
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            self._switch_off(error)
 
     def _switch_off(self, error: OSError) -> None:
         self.enabled = False

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .atomic_files import write_text
 from .identity import content_id
 from .interface import Dataset, UnreadableVideo, VideoSource
 from .names import unescape_name
@@ -83,13 +83,8 @@ def differences(locked: Mapping[str, str], found: Mapping[str, str]) -> list[str
 
 def write_lock(path: Path, videos: Mapping[str, str]) -> None:
     """Write a lock, whole or not at all."""
-    unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
-        text = json.dumps({"format": LOCK_FORMAT, "videos": dict(sorted(videos.items()))}, indent=1, ensure_ascii=False)
-        unfinished.write_text(text + "\n", encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    content = {"format": LOCK_FORMAT, "videos": dict(sorted(videos.items()))}
+    write_text(path, json.dumps(content, indent=1, ensure_ascii=False) + "\n")
 
 
 def read_lock(path: Path) -> Lock:

@@ -14,7 +14,7 @@ Result = TypeVar("Result")
 MOST_RESULTS = 128
 """Results that may be under way at once however small they are: each may hold a file descriptor."""
 PATIENCE_S = 0.5
-"""So long a lane may take to end by itself: what is interrupted may be slow to start again."""
+"""Seconds that a lane may take to end by itself: what is interrupted may be slow to start again."""
 INTERRUPT_INTERVAL_S = 0.1
 
 

@@ -131,7 +131,8 @@ class Protocol(BaseModel):
         """
         if self.height is not None and self.width is not None:
             return self.height, self.width
-        multiple = self.size_multiple or 1
+        multiple = self.size_multiple
+        assert multiple is not None
         if min(height, width) < multiple:
             raise ValueError(f"frames of {height}×{width} pixels are smaller than size_multiple = {multiple}")
         return height // multiple * multiple, width // multiple * multiple
@@ -213,7 +214,10 @@ def load_protocol(name_or_path: str | Path) -> Protocol:
         path = Path(name_or_path)
         if not path.is_file():
             raise ProtocolError(f"there is no protocol file {path}")
-        return _parse(path.read_text(encoding="utf-8"), str(path))
+        try:
+            return _parse(path.read_text(encoding="utf-8"), str(path))
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProtocolError(f"{path} can't be read as TOML ({error})") from error
     names = protocol_names()
     if name_or_path not in names:
         known = ", ".join(names)

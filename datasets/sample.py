@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from . import sample_scenes as scenes
+from .atomic_files import write_text
 from .interface import Dataset, DatasetUnavailable, VideoSource
 from .locations import cache_folder
 from .video_writer import write_video
@@ -124,7 +124,8 @@ def _make_missing(folder: Path, progress: Callable[[int, int], None] | None) -> 
         if progress:
             progress(number, len(CLIPS))
     if missing:
-        _write_manifest(folder / _MANIFEST, {clip.file_name: _sha256(folder / clip.file_name) for clip in CLIPS})
+        hashes = {clip.file_name: _sha256(folder / clip.file_name) for clip in CLIPS}
+        write_text(folder / _MANIFEST, json.dumps(hashes, indent=1, sort_keys=True) + "\n")
 
 
 def _sha256(file: Path) -> str:
@@ -139,9 +140,3 @@ def _read_manifest(file: Path) -> dict[str, str]:
     except (FileNotFoundError, ValueError):
         return {}
     return read if isinstance(read, dict) else {}
-
-
-def _write_manifest(file: Path, hashes: dict[str, str]) -> None:
-    unfinished = file.with_name(f".{os.getpid()}.{file.name}")
-    unfinished.write_text(json.dumps(hashes, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    unfinished.replace(file)

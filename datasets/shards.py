@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tarfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from .atomic_files import write_text
 from .folder import VIDEO_SUFFIXES
 from .interface import DatasetUnavailable
 
@@ -34,7 +35,7 @@ def shard_members(shard: Path, cache: Path) -> list[ShardMember]:
     """The videos of a shard, in its order; other members (captions, JSON) and hidden ones are passed over.
 
     The headers are read once, which takes a moment for large shards; then their list in ``cache`` is enough, as long as
-    the shard's size and time of change stay the same.
+    the shard's size and time of change stay the same. Where the list is damaged or can't be kept, they are read again.
 
     Raises:
         DatasetUnavailable: if the shard isn't there, is compressed or damaged, or is no tar file.
@@ -45,14 +46,13 @@ def shard_members(shard: Path, cache: Path) -> list[ShardMember]:
         raise DatasetUnavailable(f"{shard} can't be read ({error.strerror})", "Give shards that are there") from None
     identity = f"{shard.resolve()}:{status.st_size}:{status.st_mtime_ns}"
     index = cache / "shards" / f"{hashlib.sha256(identity.encode()).hexdigest()[:32]}.json"
-    if index.is_file():
+    with suppress(OSError, ValueError, TypeError):
         return [ShardMember(*entry) for entry in json.loads(index.read_text(encoding="utf-8"))]
     members = _read_headers(shard)
-    index.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = index.with_name(f".{os.getpid()}.{index.name}")
     entries = [(member.name, member.offset, member.num_bytes) for member in members]
-    unfinished.write_text(json.dumps(entries), encoding="utf-8")
-    os.replace(unfinished, index)
+    with suppress(OSError):
+        index.parent.mkdir(parents=True, exist_ok=True)
+        write_text(index, json.dumps(entries))
     return members
 
 
@@ -72,7 +72,8 @@ def _read_headers(shard: Path) -> list[ShardMember]:
         ) from None
     with shard.open("rb") as file:
         file.seek(end)
-        # A damaged header ends a tar file for Python's reader just as its last, empty block does.
-        if any(file.read(tarfile.BLOCKSIZE)):
+        last = file.read(tarfile.BLOCKSIZE)
+        # A damaged header, or none at all, ends a tar file for Python's reader just as its last, empty block does.
+        if any(last) or len(last) < tarfile.BLOCKSIZE:
             raise DatasetUnavailable(f"{shard} is damaged from byte {end} on", "Bring it anew, or remove it")
     return members

@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import threading
-import time
+import itertools
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import replace
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-import torch
-
-from .cache import ClipCache, clip_key
-from .interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, VideoSource, Window
+from .cache import ClipCache
+from .interface import Clip, ColourMatrix, FailedClip, OnCorrupt, UnreadableVideo, VideoSource, Window
 from .lock import Lock
 from .ordered_work import Bound, OrderedWork, Reserve
 from .protocol import Protocol
 from .readers.choice import ReaderChoice
-from .readers.interface import ReaderName
 from .readers.worker import DecodeWorker, WorkerLost
 from .source_plan import KnownFacts, SourcePlan, SourcePlanner
+from .window_decoder import WindowDecoder
 
 Item = TypeVar("Item")
-BYTES_PER_PIXEL = 12
-"""Three channels, float32."""
 
 SkipRule = Callable[[str, str, Window], bool]
 """(source key, content id, window) → whether the window is left out."""
 
 BYTES_AHEAD = 128 << 20
-"""Decoded clips of so many bytes wait for each worker: ten windows of 17×256×256."""
+"""Bytes of decoded clips that may wait for each worker: ten windows of 17×256×256."""
 CLIPS_AHEAD = 4
-"""So many clips may wait however large they are."""
+"""Clips that may wait however large they are."""
 MAX_LOST_WORKERS = 2
-"""After so many time-outs or crashes in a row, the rest of a source is given up."""
+"""Time-outs or crashes in a row after which the rest of a source is given up."""
 
 
 class ClipStream:
@@ -98,40 +93,18 @@ class ClipStream:
             raise ValueError(f"prefetch must be at least 1, not {prefetch}")
         if num_workers < 1:
             raise ValueError(f"num_workers must be at least 1, not {num_workers}")
-        matrix = protocol.colour_matrix
-        converted = (replace(source, colour_matrix=matrix) if matrix else source for source in sources)
-        self._sources = sorted(converted, key=lambda source: source.key)
-        for one, next_one in zip(self._sources, self._sources[1:], strict=False):
-            if one.key == next_one.key:
-                raise ValueError(f"two sources have the key {one.key!r}")
-        self._protocol = protocol
-        self._reader: ReaderChoice = reader
-        self._cache = cache
-        self._fills_cache = fills_cache
+        self._sources = _in_order(sources, protocol.colour_matrix)
         self._max_clips = max_clips
         self._skip = skip
         self._workers = list(workers) or [DecodeWorker(timeout_s) for _ in range(num_workers)]
         self._owns_workers = not workers
         self._bound = Bound(CLIPS_AHEAD, BYTES_AHEAD * len(self._workers)) if prefetch is None else Bound(prefetch)
-        self._piece_frames = piece_frames
-        self._on_corrupt: OnCorrupt = on_corrupt
         self._planner = SourcePlanner(protocol, reader, {} if known_facts is None else known_facts, lock, causal=causal)
+        self._decoder = WindowDecoder(
+            protocol, reader, cache=cache, fills_cache=fills_cache, piece_frames=piece_frames, on_corrupt=on_corrupt
+        )
         self._plans: dict[str, SourcePlan | FailedClip] = {}
         self._iteration: Generator[Clip | FailedClip, None, None] | None = None
-        self._counting = threading.Lock()
-        self.num_given = 0
-        """Clips given in this iteration."""
-        self.num_failed = 0
-        """Failed clips given in this iteration; a source that can't be opened counts once."""
-        self.num_skipped = 0
-        """Windows that ``skip`` left out in this iteration."""
-
-    @property
-    def num_windows_total(self) -> int:
-        """Windows of the sources planned so far, at most ``max_clips``; all after :meth:`plan`."""
-        plans = list(self._plans.values())
-        planned = sum(len(plan.windows) for plan in plans if isinstance(plan, SourcePlan))
-        return planned if self._max_clips is None else min(planned, self._max_clips)
 
     def plans(self) -> Iterator[SourcePlan | FailedClip]:
         """Every source in turn with its windows, whatever ``max_clips`` is; opened a few ahead of what is asked for."""
@@ -165,7 +138,6 @@ class ClipStream:
 
     def __iter__(self) -> Iterator[Clip | FailedClip]:
         self.close()
-        self.num_given = self.num_failed = self.num_skipped = 0
         self._iteration = self._iterate()
         return self._iteration
 
@@ -198,12 +170,7 @@ class ClipStream:
         ordered = self._ordered(work, len(limits), self._bound)
         results = ordered.results()
         try:
-            for item in results:
-                if isinstance(item, FailedClip):
-                    self.num_failed += 1
-                elif item.ends_window:
-                    self.num_given += 1
-                yield item
+            yield from results
         finally:
             results.close()
             self._close_workers()
@@ -242,24 +209,22 @@ class ClipStream:
         num_lost = 0
         for window in windows:
             if self._skip is not None and self._skip(plan.source.key, plan.content_id, window):
-                with self._counting:
-                    self.num_skipped += 1
                 continue
             if num_lost >= MAX_LOST_WORKERS:
                 if not reserve(0):
                     return
                 reason = f"not tried, because decoding the {num_lost} windows before it timed out or crashed"
-                yield self._failed(plan, window, reason)
+                yield _failed(plan, window, reason)
                 continue
             try:
-                for start in self._piece_starts(window):
-                    if not reserve(self._num_bytes(plan, window, start)):
+                for start in self._decoder.starts(window):
+                    if not reserve(self._decoder.num_bytes(plan, window, start)):
                         return
-                    yield self._decode(plan, window, start, worker)
+                    yield self._decoder.decode(plan, window, start, worker)
                 num_lost = 0
             except UnreadableVideo as error:
                 num_lost = num_lost + 1 if isinstance(error, WorkerLost) else 0
-                yield self._failed(plan, window, str(error))
+                yield _failed(plan, window, str(error))
 
     def _plan_alone(self, source: VideoSource) -> SourcePlan | FailedClip:
         if source.key not in self._plans:
@@ -278,52 +243,16 @@ class ClipStream:
             self._plans[source.key] = plan
         return self._plans[source.key]
 
-    def _piece_starts(self, window: Window) -> range:
-        num_frames = len(window.frame_ids)
-        return range(0, num_frames, self._piece_frames or num_frames)
 
-    def _piece(self, window: Window, start: int) -> tuple[int, ...]:
-        return window.frame_ids[start : start + (self._piece_frames or len(window.frame_ids))]
+def _in_order(sources: Sequence[VideoSource], matrix: ColourMatrix | None) -> list[VideoSource]:
+    """Sources sorted by key, to be converted by a matrix if one is given."""
+    converted = (replace(source, colour_matrix=matrix) if matrix else source for source in sources)
+    found = sorted(converted, key=lambda source: source.key)
+    for one, next_one in itertools.pairwise(found):
+        if one.key == next_one.key:
+            raise ValueError(f"two sources have the key {one.key!r}")
+    return found
 
-    def _num_bytes(self, plan: SourcePlan, window: Window, start: int) -> int:
-        """Of a decoded piece."""
-        try:
-            height, width = self._protocol.clip_size(plan.facts.height, plan.facts.width)
-        except ValueError:
-            # Frames too small for the protocol: decoding says so.
-            return 0
-        return len(self._piece(window, start)) * height * width * BYTES_PER_PIXEL
 
-    def _decode(self, plan: SourcePlan, window: Window, start: int, worker: DecodeWorker) -> Clip:
-        frame_ids = self._piece(window, start)
-
-        def key(reader: ReaderName) -> str:
-            return clip_key(plan.source, plan.content_id, self._protocol.hash, frame_ids, reader)
-
-        reader = plan.facts.reader
-        damage = ""
-        video = self._cache.get(key(reader)) if self._cache is not None else None
-        if video is None:
-            began = time.perf_counter()
-            video, reader, damage = worker.decode(plan.source, frame_ids, self._protocol, self._reader)
-            spent_s = time.perf_counter() - began
-            if damage and self._on_corrupt == "fail":
-                hint = "bring the file anew, or score such windows with --on-corrupt note"
-                raise UnreadableVideo(f"{plan.source.path}: {damage}; {hint}")
-            if self._cache is not None and self._fills_cache and not damage:
-                self._cache.put(key(reader), video, made_in_s=spent_s)
-        return Clip(
-            source=plan.source.key,
-            content_id=plan.content_id,
-            window=window,
-            num_windows=len(plan.windows),
-            fps=plan.facts.fps,
-            reader=reader,
-            video=torch.from_numpy(video),
-            start=start,
-            sampled_fps=self._protocol.sampled_fps(plan.facts.fps),
-            note=damage,
-        )
-
-    def _failed(self, plan: SourcePlan, window: Window, reason: str) -> FailedClip:
-        return FailedClip(plan.source.key, plan.content_id, window, plan.facts.reader, reason)
+def _failed(plan: SourcePlan, window: Window, reason: str) -> FailedClip:
+    return FailedClip(plan.source.key, plan.content_id, window, plan.facts.reader, reason)

@@ -20,15 +20,15 @@ from .interface import UnreadableVideo
 from .ordered_work import Bound, OrderedWork, Reserve
 from .readers.clip_cutter import ClipRequest, CutClip
 from .readers.worker import DecodeWorker, WorkerLost
-from .stream import BYTES_PER_PIXEL
 from .training_clips import described, synthetic_clip
 from .training_data import TrainingData
 from .training_videos import TrainingVideo
+from .window_decoder import BYTES_PER_PIXEL
 
 MOST_ATTEMPTS = 64
 """Videos that are tried for one clip; if none of them can be used, the training ends."""
 BYTES_AHEAD = 512 << 20
-"""Decoded clips of so many bytes wait at most, unless the next batch takes more."""
+"""Bytes of decoded clips that may wait, unless the next batch takes more."""
 
 
 @dataclass(frozen=True)

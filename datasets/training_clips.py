@@ -124,10 +124,11 @@ def described(num_videos: int, num_synthetic: int, share: float) -> str:
 
 
 def _random_clip(video: np.ndarray, interval: int, data: TrainingData, rng: np.random.Generator) -> Tensor:
+    """A clip (3, T, size, size) in [-1, 1] out of (T, H, W, 3) uint8, every ``interval``-th frame of it."""
     height, width = video.shape[1:3]
     scale = int(rng.choice(data.fitting_scales(height, width)))
     side = data.size * scale
-    start = int(rng.integers(len(video) - (data.num_frames - 1) * interval))
+    start = int(rng.integers(len(video) - data.span(interval) + 1))
     top, left = int(rng.integers(height - side + 1)), int(rng.integers(width - side + 1))
     stop = start + data.span(interval)
     cut = np.array(video[start:stop:interval, top : top + side, left : left + side])

@@ -72,14 +72,18 @@ def training_sources(place: Path) -> list[VideoSource]:
     """The videos of a folder, or of a text file (``.txt``) that names one a line, relative to the file.
 
     Raises:
-        DatasetUnavailable: if there is nothing at ``place``, or a video that the list names isn't there.
+        DatasetUnavailable: if there is nothing at ``place``, it can't be read, or a video that it names isn't there.
     """
     if place.suffix != LIST_SUFFIX:
         return FolderDataset(place).sources()
     if not place.is_file():
         raise DatasetUnavailable(f"there is no file {place}", "Give a folder of videos, or a text file that lists them")
+    try:
+        lines = place.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise DatasetUnavailable(f"{place} can't be read as a list ({error})", "Give one in UTF-8") from None
     sources = []
-    for line in place.read_text(encoding="utf-8").splitlines():
+    for line in lines:
         if name := line.strip():
             sources += FolderDataset(place.parent / name).sources()
     return sources

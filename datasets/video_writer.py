@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+from contextlib import ExitStack
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -10,6 +10,8 @@ from typing import Literal, Self
 
 import av
 import numpy as np
+
+from .atomic_files import replacing
 
 Quality = Literal["lossless", "view", "source"]
 
@@ -29,16 +31,15 @@ class VideoWriter:
         self._path = path
         self._quality: Quality = quality
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._unfinished = path.with_name(f".{os.getpid()}.{path.name}")
         self._rate = Fraction(fps if fps > 0 else 30.0).limit_denominator(1001)
         self._stream: av.VideoStream | None = None
 
     def __enter__(self) -> Self:
-        try:
-            self._container = av.open(str(self._unfinished), "w")
-        except BaseException:
-            self._unfinished.unlink(missing_ok=True)
-            raise
+        with ExitStack() as opened:
+            unfinished = opened.enter_context(replacing(self._path))
+            self._container = av.open(str(unfinished), "w")
+            opened.push(self._finish)
+            self._opened = opened.pop_all()
         return self
 
     def write(self, frames: np.ndarray) -> None:
@@ -66,14 +67,13 @@ class VideoWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        try:
-            if kind is None and self._stream is not None:
-                self._container.mux(self._stream.encode())
-            self._container.close()
-            if kind is None:
-                self._unfinished.replace(self._path)
-        finally:
-            self._unfinished.unlink(missing_ok=True)
+        self._opened.__exit__(kind, error, trace)
+
+    def _finish(self, kind: type[BaseException] | None, _error: object, _trace: object) -> None:
+        """Write what the encoder holds back, if all went well, and close the file."""
+        if kind is None and self._stream is not None:
+            self._container.mux(self._stream.encode())
+        self._container.close()
 
 
 def write_video(path: Path, frames: np.ndarray, fps: float, quality: Quality = "lossless") -> None:

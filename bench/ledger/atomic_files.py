@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from .errors import writing
+
 TEMPORARY = ".tmp"
 
 
@@ -35,22 +37,24 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all.
 
     Raises:
-        OSError: if it can't be written; what was there before stays.
+        LedgerError: if the disk is full; what was there before stays, here and below.
+        OSError: if it can't be written for another reason.
     """
     unfinished = temporary_path(path)
     try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        replace_file(unfinished, path)
+        with writing(path):
+            with unfinished.open("w", encoding="utf-8") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            replace_file(unfinished, path)
     finally:
         with suppress(OSError):
             unfinished.unlink(missing_ok=True)
 
 
 def remove_temporary_files(folders: Iterable[Path]) -> None:
-    """Remove what killed processes left; only for who holds the lock of the run folder."""
+    """Remove what killed processes left. The caller holds the lock of the run folder."""
     for folder in folders:
         for left in folder.glob(f"*.[0-9]*{TEMPORARY}"):
             with suppress(OSError):

@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-import functools
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from .atomic_files import replace_file, temporary_path
 from .checksums import file_digest
 from .columns import Blobs
 from .errors import Damage
-from .joining import ROW_SCHEMA
-from .records import CellFile, Measurement, Row, column_types, from_named_columns, to_columns
+from .joining import RowContents
+from .records import CellFile, Measurement, Row, column_types, from_named_columns
+from .row_groups import PARQUET_SCHEMA, UNREADABLE, RowGroups, measured, row_groups
 
 CELLS_FOLDER = "cells"
-
-PARQUET_SCHEMA = pa.schema(
-    [
-        *ROW_SCHEMA,
-        pa.field(
-            "measurements",
-            pa.list_(pa.struct([("measurement", pa.string()), ("arrays", pa.binary()), ("reason", pa.string())])),
-        ),
-    ]
-)
-"""Columns of a compacted cell: those of :class:`Row`, and the row's measurements as a list."""
-
-GROUP_ROWS = 2**14
-"""Rows that are written together at most."""
-GROUP_BYTES = 2**25
-"""Bytes of arrays from which on a group of rows is written."""
-
-HELD_BYTES = 2**26
-"""Bytes of a file from which on its large arrays aren't held in memory."""
-LARGE_BYTES = 2**11
-"""Bytes of a window's arrays by one measurement, on average, from which on they are large."""
-
-RowContents = tuple[Row, Iterable[Measurement]]
-"""A row and what was measured of it."""
 
 
 class CellFiles:
@@ -64,7 +37,7 @@ class CellFiles:
         return sorted(path.stem for path in self.folder.glob("*.parquet"))
 
     def write(self, cell_id: str, contents: Iterable[RowContents]) -> tuple[Path, str]:
-        """Write what a cell's file shall be beside it, onto the disk; gives its path and its digest.
+        """Write a cell's new file beside its present one; gives its path and digest once it is on the disk.
 
         Memory holds one group of rows at a time.
 
@@ -79,7 +52,7 @@ class CellFiles:
         self.folder.mkdir(parents=True, exist_ok=True)
         try:
             with pq.ParquetWriter(unfinished, PARQUET_SCHEMA, compression="zstd") as writer:
-                for group in _row_groups(contents):
+                for group in row_groups(contents):
                     writer.write_table(group, row_group_size=max(1, group.num_rows))
             with unfinished.open("r+b") as file:
                 os.fsync(file.fileno())
@@ -100,14 +73,15 @@ class CellFiles:
     def contents(self, cell_id: str, registered: CellFile | None, *, checked: bool) -> Iterator[RowContents]:
         """Every row of a cell's file with its measurements, sorted by key, a group of rows in memory at a time.
 
-        Arguments and errors as :meth:`measurements`. Only for who holds the lock of the run folder: the file must
-        stay as it is meanwhile.
+        Arguments and errors as :meth:`measurements`. The caller holds the lock of the run folder, so that the file
+        stays as it is meanwhile.
         """
         with self._opened(cell_id, registered, checked) as opened:
             if opened is None:
                 return
             parquet = opened[0]
-            decode = from_named_columns(Row, parquet.schema_arrow.names)
+            names = parquet.schema_arrow.names
+            decode, place = from_named_columns(Row, names), names.index("measurements")
             last: tuple[str, int] | None = None
             for group in range(parquet.num_row_groups):
                 table = parquet.read_row_group(group, use_threads=False)
@@ -116,11 +90,7 @@ class CellFiles:
                     if last is not None and row.key <= last:
                         raise Damage(self.path(cell_id), f"its rows aren't in order at {row.key}", cell_id)
                     last = row.key
-                    kept = values[table.column_names.index("measurements")]
-                    yield (
-                        row,
-                        [Measurement(cell_id, *row.key, m["measurement"], m["arrays"], m["reason"]) for m in kept],
-                    )
+                    yield row, [_measurement(cell_id, *row.key, kept) for kept in values[place]]
 
     def columns(
         self, cell_id: str, registered: CellFile | None, *, checked: bool
@@ -135,24 +105,22 @@ class CellFiles:
             parquet = opened[0]
             names = [name for name in column_types(Row) if name in parquet.schema_arrow.names]
             rows = parquet.read(columns=names, use_threads=False)
-            return rows, _measured(_Groups(parquet, opened[2], self.path(cell_id), cell_id))
+            return rows, measured(RowGroups(parquet, opened[2], self.path(cell_id), cell_id))
 
-    def rows(self, cell_id: str, registered: CellFile | None, *, checked: bool) -> tuple[list[Row], str]:
-        """The rows in a cell's file, and its digest; see :meth:`measurements`."""
-        table, digest = self._read(cell_id, list(column_types(Row)), registered, checked)
+    def rows(self, cell_id: str, registered: CellFile | None, *, checked: bool) -> list[Row]:
+        """The rows in a cell's file; see :meth:`measurements`."""
+        table = self._read(cell_id, list(column_types(Row)), registered, checked)
         if table is None:
-            return [], digest
+            return []
         decode = from_named_columns(Row, table.column_names)
         try:
             found = zip(*(column.to_pylist() for column in table.columns), strict=True)
-            return [decode(values) for values in found], digest
+            return [decode(values) for values in found]
         except (ValueError, TypeError) as error:
             raise Damage(self.path(cell_id), f"a row can't be understood ({error})", cell_id) from error
 
-    def measurements(
-        self, cell_id: str, registered: CellFile | None, *, checked: bool
-    ) -> tuple[list[Measurement], str]:
-        """The measurements in a cell's file, and its digest.
+    def measurements(self, cell_id: str, registered: CellFile | None, *, checked: bool) -> list[Measurement]:
+        """The measurements in a cell's file.
 
         Args:
             cell_id: the cell.
@@ -162,15 +130,14 @@ class CellFiles:
         Raises:
             Damage: if the file is missing, or isn't the one that was written.
         """
-        table, digest = self._read(cell_id, ["source", "window", "measurements"], registered, checked)
+        table = self._read(cell_id, ["source", "window", "measurements"], registered, checked)
         if table is None:
-            return [], digest
-        found = [
-            Measurement(cell_id, row["source"], row["window"], kept["measurement"], kept["arrays"], kept["reason"])
+            return []
+        return [
+            _measurement(cell_id, row["source"], row["window"], kept)
             for row in table.to_pylist()
             for kept in row["measurements"]
         ]
-        return found, digest
 
     def current_digest(self, cell_id: str, registered: CellFile | None, *, checked: bool) -> str:
         """Digest of the file that a cell has now; empty where it has none. Arguments as :meth:`measurements`."""
@@ -184,17 +151,17 @@ class CellFiles:
             Damage: if it can't be read.
         """
         self.rows(cell_id, None, checked=False)
-        return self.measurements(cell_id, None, checked=False)[1]
+        self.measurements(cell_id, None, checked=False)
+        return self.current_digest(cell_id, None, checked=False)
 
     def _read(
         self, cell_id: str, columns: Sequence[str], registered: CellFile | None, checked: bool
-    ) -> tuple[pa.Table | None, str]:
+    ) -> pa.Table | None:
         with self._opened(cell_id, registered, checked) as opened:
             if opened is None:
-                return None, ""
-            parquet, digest, _ = opened
-            present = parquet.schema_arrow.names
-            return parquet.read(columns=[name for name in columns if name in present], use_threads=False), digest
+                return None
+            present = opened[0].schema_arrow.names
+            return opened[0].read(columns=[name for name in columns if name in present], use_threads=False)
 
     @contextmanager
     def _opened(
@@ -223,106 +190,10 @@ class CellFiles:
             try:
                 # In this thread alone: one of Arrow's that still held Python's file at the end would abort the process.
                 yield pq.ParquetFile(file, pre_buffer=False), digest, file
-            except (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError) as error:
+            except UNREADABLE as error:
                 raise Damage(path, str(error), cell_id) from error
 
 
-class _Groups:
-    """The measurements of a Parquet file, a group of rows at a time; the group that was read last is held."""
-
-    def __init__(self, parquet: pq.ParquetFile, file: IO[bytes], path: Path, cell_id: str):
-        self.count = parquet.num_row_groups
-        self.num_bytes = sum(parquet.metadata.row_group(group).total_byte_size for group in range(self.count))
-        self._parquet = parquet
-        self._file, self._path, self._cell_id = file, path, cell_id
-        self._held: tuple[int, dict[str, Blobs]] = (-1, {})
-        self.first_rows = [0]
-        for group in range(self.count):
-            self.first_rows.append(self.first_rows[-1] + parquet.metadata.row_group(group).num_rows)
-
-    def keep_open(self) -> None:
-        """Read from now on through a handle of its own, of the same file even where another one took its place."""
-        self._file = os.fdopen(os.dup(self._file.fileno()), "rb")
-        self._parquet = pq.ParquetFile(self._file, pre_buffer=False)
-
-    def read(self, group: int) -> dict[str, Blobs]:
-        """What was measured on the rows of a group, by its name."""
-        if self._held[0] != group:
-            try:
-                table = self._parquet.read_row_group(group, columns=["measurements"], use_threads=False)
-            except (pa.ArrowException, ValueError, OSError, MemoryError, OverflowError) as error:
-                raise Damage(self._path, str(error), self._cell_id) from error
-            self._held = (group, _by_name(table["measurements"], self.first_rows[group]))
-        return self._held[1]
-
-    def load(self, group: int, name: str) -> pa.BinaryArray:
-        """The arrays of a group by one name."""
-        return self.read(group)[name].load()
-
-
-def _measured(groups: _Groups) -> dict[str, list[Blobs]]:
-    """Measurements by their names: in memory in one part, and by groups of rows where they are large."""
-    found: dict[str, list[Blobs]] = {}
-    large: set[str] = set()
-    for group in range(groups.count):
-        for name, blobs in groups.read(group).items():
-            loaded = blobs.load()
-            if name not in found and groups.num_bytes > HELD_BYTES and loaded.nbytes > LARGE_BYTES * len(loaded):
-                large.add(name)
-            if name in large:
-                blobs = replace(blobs, load=functools.partial(groups.load, group, name))
-            found.setdefault(name, []).append(blobs)
-    if large:
-        groups.keep_open()
-    return {name: parts if name in large or len(parts) == 1 else [_joined(parts)] for name, parts in found.items()}
-
-
-def _by_name(column: pa.ChunkedArray, first_row: int) -> dict[str, Blobs]:
-    parts: dict[str, list[Blobs]] = {}
-    for chunk in column.chunks:
-        structs = chunk.flatten()
-        names, arrays, reasons = (structs.field(name) for name in ("measurement", "arrays", "reason"))
-        rows = np.repeat(np.arange(len(chunk)), np.diff(np.asarray(chunk.offsets, np.int64))) + first_row
-        first_row += len(chunk)
-        coded = names.dictionary_encode()
-        codes = np.asarray(coded.indices)
-        for code, name in enumerate(coded.dictionary.to_pylist()):
-            places = np.flatnonzero(codes == code)
-            chosen = pa.array(places, pa.int64())
-            failed = np.flatnonzero(
-                np.asarray(pc.call_function("not_equal", [reasons.take(chosen), pa.scalar("")]), bool)
-            )
-            why = {int(place): reasons[int(places[place])].as_py() for place in failed}
-            parts.setdefault(name, []).append(Blobs(rows[places], functools.partial(_itself, arrays.take(chosen)), why))
-    return {name: each[0] if len(each) == 1 else _joined(each) for name, each in parts.items()}
-
-
-def _joined(parts: Sequence[Blobs]) -> Blobs:
-    reasons: dict[int, str] = {}
-    for part, before in zip(parts, np.cumsum([0, *(len(part.rows) for part in parts)]), strict=False):
-        reasons |= {int(before) + place: why for place, why in part.reasons.items()}
-    arrays = pa.concat_arrays([part.load() for part in parts])
-    return Blobs(np.concatenate([part.rows for part in parts]), functools.partial(_itself, arrays), reasons)
-
-
-def _itself(arrays: pa.BinaryArray) -> pa.BinaryArray:
-    return arrays
-
-
-def _row_groups(contents: Iterable[RowContents]) -> Iterator[pa.Table]:
-    """Tables of rows that are written together; at least one, which may be empty."""
-    names = list(column_types(Row))
-    columns: dict[str, list[Any]] = {name: [] for name in PARQUET_SCHEMA.names}
-    num_bytes, is_first = 0, True
-    for row, measurements in contents:
-        for name, value in zip(names, to_columns(row), strict=True):
-            columns[name].append(value)
-        kept = [{"measurement": m.measurement_key, "arrays": m.arrays, "reason": m.reason} for m in measurements]
-        columns["measurements"].append(kept)
-        num_bytes += sum(len(each["arrays"]) for each in kept)
-        if len(columns["measurements"]) >= GROUP_ROWS or num_bytes >= GROUP_BYTES:
-            yield pa.table(columns, schema=PARQUET_SCHEMA)
-            columns = {name: [] for name in PARQUET_SCHEMA.names}
-            num_bytes, is_first = 0, False
-    if is_first or columns["measurements"]:
-        yield pa.table(columns, schema=PARQUET_SCHEMA)
+def _measurement(cell_id: str, source: str, window: int, kept: Mapping[str, Any]) -> Measurement:
+    """A measurement from its entry in the file's list."""
+    return Measurement(cell_id, source, window, kept["measurement"], kept["arrays"], kept["reason"])

@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from .records import Measurement, Row, column_name, column_types, default_column
+from .texts import Texts
 
 TEXTS = tuple(name for name, kind in column_types(Row).items() if kind == "TEXT" and name not in ("cell", "timing"))
 """Columns of rows that hold few different texts."""
@@ -24,49 +25,6 @@ _FIELDS = {column_name(described): described.name for described in fields(Row)}
 T = TypeVar("T")
 
 Loader = Callable[[], pa.BinaryArray]
-
-
-@dataclass(frozen=True, eq=False)
-class Texts:
-    """A column of texts, each different one kept once."""
-
-    codes: np.ndarray
-    """(rows,) int32, which of ``values`` each row has."""
-    values: tuple[str, ...]
-
-    @classmethod
-    def of(cls, column: pa.Array | pa.ChunkedArray) -> Texts:
-        """An Arrow column of text."""
-        chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
-        encoded = chunked.dictionary_encode().unify_dictionaries().combine_chunks()
-        if isinstance(encoded, pa.ChunkedArray):  # nothing in it
-            return cls(np.zeros(0, np.int32), ())
-        return cls(np.asarray(encoded.indices, np.int32), tuple(encoded.dictionary.to_pylist()))
-
-    def __len__(self) -> int:
-        return len(self.codes)
-
-    def __getitem__(self, row: int) -> str:
-        return self.values[self.codes[row]]
-
-    def take(self, rows: np.ndarray) -> Texts:
-        """Some of the rows."""
-        return Texts(self.codes[rows], self.values)
-
-    def are(self, value: str) -> np.ndarray:
-        """(rows,) bool, where the text is ``value``."""
-        return self.codes == (self.values.index(value) if value in self.values else -1)
-
-    def present(self) -> list[str]:
-        """The texts that rows have, sorted."""
-        return sorted(self.values[code] for code in np.unique(self.codes))
-
-    def ranks(self) -> np.ndarray:
-        """(rows,) int64, the place of each row's text among all texts, sorted."""
-        order = sorted(range(len(self.values)), key=self.values.__getitem__)
-        places = np.empty(len(self.values), np.int64)
-        places[order] = np.arange(len(order))
-        return places[self.codes] if len(order) else np.zeros(0, np.int64)
 
 
 class RowColumns(Sequence[Row]):
@@ -190,6 +148,11 @@ class Blobs:
     reasons: Mapping[int, str]
     """Place in ``rows`` → why the metric couldn't measure that window; places without one are left out."""
 
+    @classmethod
+    def in_memory(cls, rows: np.ndarray, arrays: pa.BinaryArray, reasons: Mapping[int, str]) -> Blobs:
+        """Of arrays that are held in memory."""
+        return cls(rows, lambda: arrays, reasons)
+
 
 class MeasurementColumn:
     """What one metric measured on the rows of a cell.
@@ -197,7 +160,7 @@ class MeasurementColumn:
     Args:
         name: of the measurement.
         num_rows: rows of the cell.
-        blobs: what is kept; where several have a row, the last one holds.
+        blobs: what is kept; where several have a row, the last one counts.
     """
 
     def __init__(self, name: str, num_rows: int, blobs: Sequence[Blobs]):
@@ -277,7 +240,7 @@ class MeasurementColumns(Mapping[tuple[str, int], Mapping[str, Measurement]]):
         return MeasurementColumns(chosen, {name: column.take(rows) for name, column in self.columns.items()})
 
     def kept(self, name: Any, make: Callable[[], T]) -> T:
-        """What ``make`` gives, computed once; ``name`` says what it is."""
+        """What ``make`` gives, computed once under ``name``."""
         if name not in self._cache:
             self._cache[name] = make()
         return self._cache[name]

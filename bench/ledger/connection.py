@@ -9,14 +9,14 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from .errors import LedgerError
+from .errors import LedgerError, primary_code
 
 WRITER_WAIT_S = 60.0
-"""How long a writer waits for readers, who read for seconds at most."""
+"""Seconds that a writer waits for readers, who read for a few at most."""
 SIDE_FILES = ("-wal", "-journal")
 """What SQLite keeps beside its file while it writes, and after a kill until the next writer opens it."""
 COPIES = 10
-"""How often a copy is tried again because the file was written meanwhile."""
+"""How often a copy is tried, as the file may be written meanwhile."""
 WAL_VERSION = 2
 VERSION_OFFSET = 18
 """Where the file's header says whether it is in WAL mode."""
@@ -76,7 +76,7 @@ class Connection:
                 return connection
             except BaseException as error:
                 connection.close()
-                if getattr(error, "sqlite_errorcode", 0) & 0xFF not in UNREADABLE_IN_PLACE:
+                if primary_code(error) not in UNREADABLE_IN_PLACE:
                     raise
         self._copy = tempfile.TemporaryDirectory(prefix="toklab-ledger-")
         try:

@@ -50,6 +50,8 @@ STORAGE_ERRORS = (
     *(sqlite3.Error, pa.ArrowException, OSError, MemoryError, OverflowError),
     *(UnicodeError, SystemError),  # SQLite's messages quote a damaged file, which Python can't always decode
 )
+CLOSED_ERRORS = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOENT, errno.ENOTDIR, errno.EEXIST, errno.EISDIR)
+"""What stands in the way to a file, whose content may be sound."""
 FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -60,12 +62,22 @@ def is_full(error: BaseException) -> bool:
     return isinstance(error, OSError) and error.errno in FULL_ERRORS
 
 
-def full_disk(path: Path) -> LedgerError:
-    """The error to raise for :func:`is_full`."""
+def _full_disk(path: Path) -> LedgerError:
     return LedgerError(
         f"the disk of {path} is full; everything committed before is kept. Free some space, then give the same "
         f"command again to go on"
     )
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Make :class:`LedgerError` of what is raised inside if it means that the disk of ``path`` is full."""
+    try:
+        yield
+    except OSError as error:
+        if is_full(error):
+            raise _full_disk(path) from error
+        raise
 
 
 @contextmanager
@@ -86,16 +98,18 @@ def storage_errors(path: Path, cell_id: str = "") -> Iterator[None]:
         raise  # a mistake of ours, not the file's
     except STORAGE_ERRORS as error:
         if is_full(error):
-            raise full_disk(path) from error
+            raise _full_disk(path) from error
         if isinstance(error, sqlite3.Error) and primary_code(error) in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             raise LedgerError(f"{path} is locked by another process ({error}); try again when it is done") from error
         if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_CANTOPEN:
             raise LedgerError(f"{path} can't be opened ({error}); try again when no other process uses it") from error
-        if isinstance(error, (PermissionError, FileNotFoundError)):
+        if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_READONLY:
+            raise LedgerError(f"{path} can't be written ({error}); ask for the right to write it") from error
+        if isinstance(error, OSError) and error.errno in CLOSED_ERRORS:
             raise LedgerError(f"{path} can't be opened ({error})") from error
         raise Damage(path, f"{type(error).__name__}: {error}", cell_id) from error
 
 
-def primary_code(error: sqlite3.Error) -> int:
+def primary_code(error: BaseException) -> int:
     """SQLite's own code of an error, without its details; 0 where it has none."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .atomic_files import temporary_path
-from .errors import LedgerError, full_disk, is_full
+from .errors import LedgerError, writing
 from .records import Row
 
 FILE = "in-flight.json"
@@ -40,13 +40,9 @@ def write_in_flight(folder: Path, cell_id: str, rows: Sequence[Row] = ()) -> Non
     """
     path = folder / FILE
     unfinished = temporary_path(path)
-    try:
+    with writing(path):
         unfinished.write_text(json.dumps({"cell_id": cell_id, "rows": [asdict(row) for row in rows]}), encoding="utf-8")
         os.replace(unfinished, path)
-    except OSError as error:
-        if is_full(error):
-            raise full_disk(path) from error
-        raise
 
 
 def read_in_flight(folder: Path) -> InFlight | None:

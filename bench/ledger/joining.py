@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping, Sequence
+import heapq
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -14,6 +15,9 @@ from .records import Measurement, Row, column_types, to_columns
 PARQUET_TYPES = {"TEXT": pa.string(), "INTEGER": pa.int64(), "REAL": pa.float64(), "BLOB": pa.binary()}
 """Arrow types of the ledger's columns."""
 ROW_SCHEMA = pa.schema([pa.field(name, PARQUET_TYPES[kind]) for name, kind in column_types(Row).items()])
+
+RowContents = tuple[Row, Iterable[Measurement]]
+"""A row and what was measured of it."""
 
 
 def joined_columns(
@@ -48,9 +52,40 @@ def joined_columns(
         places = np.array([held.places[each.source, each.window] for each in some], np.int64)
         arrays = pa.array([each.arrays for each in some], pa.binary())
         reasons = {place: each.reason for place, each in enumerate(some) if each.reason}
-        found.setdefault(name, []).append(Blobs(places, functools.partial(_itself, arrays), reasons))
+        found.setdefault(name, []).append(Blobs.in_memory(places, arrays, reasons))
     columns = {name: MeasurementColumn(name, len(held), parts) for name, parts in found.items()}
     return MeasurementColumns(held, columns)
+
+
+def joined_contents(
+    compacted: Iterable[RowContents], rows: Iterable[Row], measurements: Iterable[Measurement]
+) -> Iterator[RowContents]:
+    """Every row of a cell with its measurements, one in memory at a time.
+
+    What SQLite holds takes the place of what the file has under the same key; measurements without a row are left out.
+
+    Args:
+        compacted: of the file, sorted by key, as all of these are.
+        rows: of SQLite.
+        measurements: of SQLite.
+    """
+    pending: Iterator[Row | Measurement] = heapq.merge(rows, measurements, key=_key)
+    merged = heapq.merge(compacted, ((record, None) for record in pending), key=lambda one: _key(one[0]))
+    for _, alike in itertools.groupby(merged, key=lambda one: _key(one[0])):
+        row: Row | None = None
+        measured: dict[str, Measurement] = {}
+        for record, kept in alike:
+            if isinstance(record, Row):
+                row = record
+            else:
+                measured[record.measurement_key] = record
+            measured |= {m.measurement_key: m for m in kept or ()}
+        if row is not None:
+            yield row, measured.values()
+
+
+def _key(record: Row | Measurement) -> tuple[str, int]:
+    return (record.source, record.window)
 
 
 def _table(rows: Sequence[Row]) -> pa.Table:
@@ -76,7 +111,7 @@ def _is_sorted(rows: RowColumns) -> bool:
 
 
 def _sorted_places(rows: RowColumns) -> tuple[np.ndarray, np.ndarray]:
-    """The rows that hold, sorted by key, the last of equal ones; and the place of each row's key among them."""
+    """Places of the rows that count, sorted by key: of equal keys, the last. And the place of each row's key there."""
     sources, windows = rows.texts["source"].ranks(), rows.window
     order = np.lexsort((np.arange(len(rows)), windows, sources))
     last = np.ones(len(order), bool)
@@ -84,7 +119,3 @@ def _sorted_places(rows: RowColumns) -> tuple[np.ndarray, np.ndarray]:
     places = np.empty(len(order), np.int64)
     places[order] = np.cumsum(last) - last
     return order[last], places
-
-
-def _itself(arrays: pa.BinaryArray) -> pa.BinaryArray:
-    return arrays

@@ -8,8 +8,6 @@ of SQLite has a CRC, what belongs together has a count and a digest, and every P
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import shlex
 import sqlite3
 import warnings
@@ -25,13 +23,13 @@ from filelock import FileLock, Timeout
 
 from .arrays import pack_arrays, unpack_arrays
 from .atomic_files import remove_temporary_files
-from .cell_files import CellFiles, RowContents
+from .cell_files import CellFiles
 from .columns import Blobs, MeasurementColumns
 from .connection import Connection
 from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
-from .joining import joined_columns
+from .joining import joined_columns, joined_contents
 from .records import CellFile, CellRecord, Measurement, ReferenceMeasurement, Row, RunRecord
-from .tables import PER_CELL, Tables
+from .tables import Tables
 from .upgrading import needs_upgrade, upgrade
 
 __all__ = ["FILE_NAME", "Ledger", "LedgerError", "pack_arrays", "unpack_arrays"]
@@ -41,7 +39,8 @@ LOCK_NAME = ".lock"
 ATTEMPTS = 10
 """How often a cell is read again because a writer replaced its file meanwhile."""
 
-FoundT = TypeVar("FoundT", Row, Measurement)
+HeldT = TypeVar("HeldT")
+ReadT = TypeVar("ReadT")
 
 
 class Ledger:
@@ -105,7 +104,7 @@ class Ledger:
     def _compute_again(self, registered: CellFile) -> None:
         """Go on without a cell's file that was deleted: its windows are open again."""
         with self._tables.transaction(durable=True):
-            self._tables.delete(CellFile, "WHERE cell = ?", (registered.cell_id,))
+            self._tables.delete(CellFile, registered.cell_id)
             if registered.digest:
                 path = self._files.path(registered.cell_id)
                 warnings.warn(f"{path} is missing; its windows are to be computed again", stacklevel=4)
@@ -174,25 +173,6 @@ class Ledger:
 
     # Records
 
-    def _by_key(self, tables: Tables, cell_id: str, registered: CellFile | None) -> Iterator[RowContents]:
-        """Every row of a cell with its measurements, sorted by key; what SQLite holds takes the place of the file's."""
-        compacted = self._files.contents(cell_id, registered, checked=tables.is_checked)
-        pending: Iterator[Row | Measurement] = heapq.merge(
-            tables.by_key(Row, cell_id), tables.by_key(Measurement, cell_id), key=_key
-        )
-        merged = heapq.merge(compacted, ((record, None) for record in pending), key=lambda one: _key(one[0]))
-        for _, alike in itertools.groupby(merged, key=lambda one: _key(one[0])):
-            row: Row | None = None
-            measured: dict[str, Measurement] = {}
-            for record, kept in alike:
-                if isinstance(record, Row):
-                    row = record
-                else:
-                    measured[record.measurement_key] = record
-                measured |= {m.measurement_key: m for m in kept or ()}
-            if row is not None:
-                yield row, measured.values()
-
     def record(self, *records: RunRecord | CellRecord | Row | Measurement | ReferenceMeasurement | CellFile) -> None:
         """Commit records in one transaction, replacing those of the same key."""
         with self._writing() as tables:
@@ -223,11 +203,15 @@ class Ledger:
 
     def rows(self, cell_id: str) -> list[Row]:
         """All rows of a cell, compacted or not, sorted by source and window."""
-        return self._rows(cell_id)[0]
+        pending, compacted = self._of_one_moment(cell_id, lambda tables: tables.all(Row, cell_id), self._files.rows)
+        rows = {row.key: row for row in (*compacted, *pending)}
+        return [rows[key] for key in sorted(rows)]
 
     def measurements(self, cell_id: str) -> dict[tuple[str, int], dict[str, Measurement]]:
         """Measurements of a cell by row key, then by measurement."""
-        compacted, pending, _ = self._contents(cell_id, Measurement, self._files.measurements)
+        pending, compacted = self._of_one_moment(
+            cell_id, lambda tables: tables.all(Measurement, cell_id), self._files.measurements
+        )
         found: dict[tuple[str, int], dict[str, Measurement]] = {}
         for measurement in (*compacted, *pending):
             found.setdefault((measurement.source, measurement.window), {})[measurement.measurement_key] = measurement
@@ -235,20 +219,13 @@ class Ledger:
 
     def columns(self, cell_id: str) -> MeasurementColumns:
         """Rows and measurements of a cell as columns, of one moment; the rows are in ``rows``."""
-        for attempt in range(ATTEMPTS):
-            with self._reading() as tables:
-                registered = self._file_of(cell_id)
-                rows, measurements = tables.all(Row, cell_id), tables.all(Measurement, cell_id)
-            with self._explained():
-                try:
-                    table, measured = self._files.columns(cell_id, registered, checked=tables.is_checked)
-                    return self._joined(cell_id, table, measured, rows, measurements)
-                except Damage:
-                    # Beside a writer, the file may be newer than what was read of SQLite.
-                    with tables.reading():
-                        if attempt == ATTEMPTS - 1 or self._file_of(cell_id) == registered:
-                            raise
-        raise AssertionError("the last attempt returns or raises")
+        (rows, measurements), (table, measured) = self._of_one_moment(
+            cell_id,
+            lambda tables: (tables.all(Row, cell_id), tables.all(Measurement, cell_id)),
+            self._files.columns,
+        )
+        with self._explained():
+            return self._joined(cell_id, table, measured, rows, measurements)
 
     def _joined(
         self,
@@ -295,30 +272,22 @@ class Ledger:
         with self._reading() as tables:
             return tables.cell_ids()
 
-    def _rows(self, cell_id: str) -> tuple[list[Row], str]:
-        """Rows of a cell, and the digest of its file."""
-        compacted, pending, digest = self._contents(cell_id, Row, self._files.rows)
-        rows = {row.key: row for row in (*compacted, *pending)}
-        return [rows[key] for key in sorted(rows)], digest
-
-    def _contents(
-        self, cell_id: str, record: type[FoundT], read: Callable[..., tuple[list[FoundT], str]]
-    ) -> tuple[list[FoundT], list[FoundT], str]:
-        """What a cell's file holds, what SQLite holds of it, and the file's digest, all of one moment."""
+    def _of_one_moment(
+        self, cell_id: str, held: Callable[[Tables], HeldT], read: Callable[..., ReadT]
+    ) -> tuple[HeldT, ReadT]:
+        """What SQLite holds of a cell, and what ``read`` gives of its file, both of one moment."""
         for attempt in range(ATTEMPTS):
             with self._reading() as tables:
                 registered = self._file_of(cell_id)
-                pending = tables.all(record, cell_id)
+                pending = held(tables)
             with self._explained():
                 try:
-                    compacted, digest = read(cell_id, registered, checked=tables.is_checked)
+                    return pending, read(cell_id, registered, checked=tables.is_checked)
                 except Damage:
                     # Beside a writer, the file may be newer than what was read of SQLite.
                     with tables.reading():
                         if attempt == ATTEMPTS - 1 or self._file_of(cell_id) == registered:
                             raise
-                    continue
-                return compacted, pending, digest
         raise AssertionError("the last attempt returns or raises")
 
     def _file_of(self, cell_id: str) -> CellFile | None:
@@ -331,9 +300,8 @@ class Ledger:
         """Drop a cell with everything that belongs to it."""
         with self._writing(durable=True) as tables:
             for record in (CellRecord, CellFile):
-                tables.delete(record, "WHERE cell = ?", (cell_id,))
-            for record in PER_CELL:
-                tables.delete_all_of(record, cell_id)
+                tables.delete(record, cell_id)
+            tables.delete_contents(cell_id)
         # Only now: a file that isn't registered is never read, but a registered one must be there.
         self._files.remove(self._files.path(cell_id))
 
@@ -345,17 +313,15 @@ class Ledger:
         kept_rows = [row for row in self.rows(cell_id) if row.key not in keys]
         kept = [m for key, found in self.measurements(cell_id).items() if key not in keys for m in found.values()]
         with self._writing(durable=True) as tables:
-            for record in PER_CELL:
-                tables.delete_all_of(record, cell_id)
+            tables.delete_contents(cell_id)
             tables.put([*kept_rows, *kept])
-            tables.delete(CellFile, "WHERE cell = ?", (cell_id,))
+            tables.delete(CellFile, cell_id)
         self._files.remove(self._files.path(cell_id))
 
     def forget_pending(self, cell_id: str) -> None:
         """Drop what SQLite holds of a cell, damaged or not: its windows are open again, and its file stays."""
         with self._writing() as tables:
-            for record in PER_CELL:
-                tables.delete_all_of(record, cell_id)
+            tables.delete_contents(cell_id)
             tables.put(replace(cell, status="open") for cell in tables.all(CellRecord) if cell.cell_id == cell_id)
 
     def compact(self, cell_id: str) -> None:
@@ -367,7 +333,9 @@ class Ledger:
             registered = self._file_of(cell_id)
             with storage_errors(self._files.path(cell_id)):
                 current = self._files.current_digest(cell_id, registered, checked=tables.is_checked)
-                unfinished, digest = self._files.write(cell_id, self._by_key(tables, cell_id, registered))
+                compacted = self._files.contents(cell_id, registered, checked=tables.is_checked)
+                rows, measurements = tables.by_key(Row, cell_id), tables.by_key(Measurement, cell_id)
+                unfinished, digest = self._files.write(cell_id, joined_contents(compacted, rows, measurements))
         try:
             with self._writing(durable=True) as tables:
                 tables.put([CellFile(cell_id, current, digest)])
@@ -377,9 +345,4 @@ class Ledger:
             self._files.remove(unfinished)
         with self._writing(durable=True) as tables:
             tables.put([CellFile(cell_id, digest)])
-            for record in PER_CELL:
-                tables.delete_all_of(record, cell_id)
-
-
-def _key(record: Row | Measurement) -> tuple[str, int]:
-    return (record.source, record.window)
+            tables.delete_contents(cell_id)

@@ -1,7 +1,7 @@
 """Merging run folders: shards of one run into one whole.
 
-The order of the folders decides nothing: a window that one of them scored beats its failure in another, and so does a
-measurement, and a cell. Where two scored the same window, the first one's row is kept.
+The order of the folders decides no outcome: a window that one of them scored beats its failure in another, and so does
+a measurement, and a cell. Where two scored the same window, the row of the first one is kept.
 """
 
 from __future__ import annotations

@@ -10,16 +10,15 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from .atomic_files import write_text
 from .columns import RowColumns, frames_of
-from .ledger import LedgerError
-from .records import Row
+from .errors import LedgerError
 
 FORMAT = 2
 UNCHECKED_FORMAT = 1
@@ -82,16 +81,6 @@ class Plan:
         """(rows,) bool, which rows are of the plan's windows."""
         return np.fromiter(_named(self.windows, rows), bool, len(rows))
 
-    def split(self, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
-        """Rows of the plan's windows, and the others, both in the order they come in."""
-        planned = self.windows
-        inside: list[Row] = []
-        outside: list[Row] = []
-        for row in rows:
-            window = (row.source, row.window, clip_digest(row.content_id, row.frame_ids))
-            (inside if window in planned else outside).append(row)
-        return inside, outside
-
 
 def _named(planned: frozenset[PlannedWindow], rows: RowColumns) -> Iterator[bool]:
     sources, contents, frames = (rows.texts[name] for name in ("source", "content_id", "frame_ids"))
@@ -112,33 +101,29 @@ def planned_cells(folder: Path) -> list[str]:
 
 
 def write_plan(folder: Path, cell_id: str, plan: Plan) -> None:
-    """Replace the plan of a cell, whole or not at all."""
+    """Replace the plan of a cell, whole or not at all.
+
+    Raises:
+        LedgerError: if the disk is full.
+    """
     parts = {str(index): [list(window) for window in sorted(windows)] for index, windows in sorted(plan.parts.items())}
     content = {"format": FORMAT, "shards": plan.count, "limits": dict(plan.limits), "parts": parts}
-    text = json.dumps({**content, "digest": _digest(content)})
-    path = plan_file(folder, cell_id)
-    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
-    try:
-        with unfinished.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    write_text(plan_file(folder, cell_id), json.dumps({**content, "digest": _digest(content)}))
 
 
 def read_plan(folder: Path, cell_id: str) -> Plan | None:
     """The plan of a cell; ``None`` where none was written.
 
     Raises:
-        LedgerError: if the file is damaged.
+        LedgerError: if the file is damaged, or can't be read.
     """
     path = plan_file(folder, cell_id)
     if not path.is_file():
         return None
     try:
         return _parsed(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise LedgerError(f"{path} can't be read ({error})") from error
     except _OtherFormat as error:
         raise LedgerError(f"{path} was written with plan format {error}, this is {FORMAT}") from error
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
@@ -173,13 +158,3 @@ def _digest(content: Mapping[str, object]) -> str:
 
 def _windows(listed: Sequence[Sequence[str | int]]) -> frozenset[PlannedWindow]:
     return frozenset((str(source), int(window), str(clip)) for source, window, clip in listed)
-
-
-def planned_rows(folder: Path, cell_id: str, rows: Iterable[Row]) -> tuple[list[Row], list[Row]]:
-    """Rows that the cell's plan names, and those outside it; without a plan all are named.
-
-    Raises:
-        LedgerError: if the plan is damaged.
-    """
-    plan = read_plan(folder, cell_id)
-    return (list(rows), []) if plan is None else plan.split(rows)

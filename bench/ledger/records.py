@@ -182,11 +182,6 @@ def to_columns(record: Any) -> tuple[Any, ...]:
     return tuple(_to_column(getattr(record, f.name)) for f in fields(record))
 
 
-def from_columns(record: type[RecordT], values: tuple[Any, ...]) -> RecordT:
-    """The record that :func:`to_columns` made these values from."""
-    return from_named_columns(record, tuple(column_types(record)))(values)
-
-
 def default_column(record: type, name: str) -> Any:
     """What a column holds in records that were written before it was there.
 

@@ -17,13 +17,12 @@ from .records import (
     PRIMARY_KEYS,
     TABLES,
     CellRecord,
-    Measurement,
     RecordT,
-    Row,
     column_types,
     from_named_columns,
     to_columns,
 )
+from .totals import PER_CELL, Totals
 
 SCHEMA_VERSION = 2
 UNCHECKED_VERSION = 1
@@ -31,12 +30,6 @@ UNCHECKED_VERSION = 1
 
 ATTEMPTS, PAUSE_S = 50, 0.1
 """How often, and after how many seconds, a reader looks again at a file that a writer is just opening or closing."""
-
-PER_CELL: tuple[type, ...] = (Row, Measurement)
-"""Records with a total for each cell; the others have one for the whole table."""
-
-CREATE_TOTALS = "CREATE TABLE totals (scope TEXT PRIMARY KEY, count INTEGER, digest TEXT, crc INTEGER)"
-TOTALS_HEADER = b"totals"
 
 
 class Tables:
@@ -47,7 +40,7 @@ class Tables:
         self._sqlite = connection.sqlite
         self._path = path
         self._stored: dict[type, tuple[str, ...]] = {}
-        self._changes: defaultdict[str, Total] = defaultdict(Total)
+        self._totals = Totals(self._sqlite, path)
         self.version: int = self._sqlite.execute("PRAGMA user_version").fetchone()[0]
 
     @property
@@ -68,10 +61,10 @@ class Tables:
             self._connection.set_durable(True)
         try:
             self._sqlite.execute("BEGIN IMMEDIATE")
-            self._changes.clear()
+            self._totals.forget_changes()
             try:
                 yield
-                self._write_totals()
+                self._totals.write_changes()
                 self._sqlite.execute("COMMIT")
             except BaseException:
                 # A full disk has rolled back already.
@@ -144,7 +137,7 @@ class Tables:
                 ) from error
             yield found
         if self.is_checked:
-            self._compare(record, cell_id, Total() + Total(count, digest))
+            self._totals.compare(record, cell_id, Total() + Total(count, digest))
 
     def put(self, records: Iterable[Any]) -> None:
         """Add records inside a transaction, in place of those of the same key."""
@@ -157,33 +150,33 @@ class Tables:
         by_name = dict(zip(column_types(kind), to_columns(record), strict=True))
         values = [by_name.get(name) for name in names]
         keys = [by_name[name] for name in PRIMARY_KEYS[kind]]
-        scope = _scope(kind, by_name.get("cell", ""))
+        cell_id = by_name.get("cell", "")
         condition = "WHERE " + " AND ".join(f"{name} = ?" for name in PRIMARY_KEYS[kind])
-        known = list(self._select(kind, condition, keys, by_name.get("cell", "")))
+        known = list(self._select(kind, condition, keys, cell_id))
         if known:
             rowid, _, total = known[0]
-            self._changes[scope] -= total
+            self._totals.subtract(kind, cell_id, total)
         else:
             rowid = self._next_rowid(table) if kind is CellRecord else None
         encoded = encode(_header(names), [*values, rowid] if kind is CellRecord else values)
-        self._changes[scope] += Total.of(encoded)
+        self._totals.add(kind, cell_id, Total.of(encoded))
         marks = ", ".join("?" for _ in range(len(names) + 2))
         self._sqlite.execute(
             f"INSERT OR REPLACE INTO {table} (rowid, {', '.join(names)}, crc) VALUES ({marks})",
             (rowid, *values, crc(encoded)),
         )
 
-    def delete(self, record: type, condition: str, values: Sequence[Any], cell_id: str = "") -> None:
-        """Delete records inside a transaction."""
-        for rowid, _, total in list(self._select(record, condition, values, cell_id)):
+    def delete(self, record: type, cell_id: str) -> None:
+        """Delete the record that a cell has in a table of one record a cell, inside a transaction."""
+        for rowid, _, total in list(self._select(record, "WHERE cell = ?", (cell_id,), "")):
             self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE rowid = ?", (rowid,))
-            self._changes[_scope(record, cell_id)] -= total
+            self._totals.subtract(record, "", total)
 
-    def delete_all_of(self, record: type, cell_id: str) -> None:
-        """Delete a cell's rows or measurements inside a transaction, damaged ones too."""
-        self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE cell = ?", (cell_id,))
-        self._sqlite.execute("DELETE FROM totals WHERE scope = ?", (_scope(record, cell_id),))
-        self._changes.pop(_scope(record, cell_id), None)
+    def delete_contents(self, cell_id: str) -> None:
+        """Delete a cell's rows and measurements inside a transaction, damaged ones too."""
+        for record in PER_CELL:
+            self._sqlite.execute(f"DELETE FROM {TABLES[record]} WHERE cell = ?", (cell_id,))
+            self._totals.delete(record, cell_id)
 
     def has(self, record: type, keys: Sequence[Any]) -> bool:
         """Whether there is a record of a key."""
@@ -242,41 +235,6 @@ class Tables:
                 )
             yield rowid, tuple(row), Total.of(encoded)
 
-    # Totals
-
-    def _compare(self, record: type, cell_id: str, found: Total) -> None:
-        kept = self._total(_scope(record, cell_id))
-        if kept is None and record not in PER_CELL:
-            raise Damage(self._path, f"the total of the table {TABLES[record]} is missing")
-        written = kept or Total()
-        if found != written:
-            what = f"the table {TABLES[record]} holds {found.count} records where {written.count} were written"
-            if found.count == written.count:
-                what = f"the table {TABLES[record]} holds other records than those that were written"
-            raise Damage(self._path, what, cell_id)
-
-    def _total(self, scope: str) -> Total | None:
-        found = self._sqlite.execute(
-            "SELECT scope, count, digest, crc FROM totals WHERE scope = ?", (scope,)
-        ).fetchall()
-        if not found:
-            return None
-        *values, kept = found[0]
-        if len(found) > 1 or crc(encode(TOTALS_HEADER, values)) != kept:
-            raise Damage(self._path, f"the total {scope!r} has a wrong checksum", scope.partition(" ")[2])
-        return Total(values[1], int(values[2], 16))
-
-    def _write_totals(self) -> None:
-        for scope, change in self._changes.items():
-            self._write_total(scope, (self._total(scope) or Total()) + change)
-        self._changes.clear()
-
-    def _write_total(self, scope: str, total: Total) -> None:
-        values = (scope, total.count, f"{total.digest:032x}")
-        self._sqlite.execute(
-            "INSERT OR REPLACE INTO totals VALUES (?, ?, ?, ?)", (*values, crc(encode(TOTALS_HEADER, values)))
-        )
-
     # Formats
 
     def table_names(self) -> set[str]:
@@ -305,18 +263,14 @@ class Tables:
         table, names = TABLES[record], self.columns(record)
         totals: defaultdict[str, Total] = defaultdict(Total)
         if record not in PER_CELL:
-            totals[_scope(record, "")] = Total()
+            totals[""] = Total()
         for rowid, *values in self._sqlite.execute(f"SELECT rowid, {', '.join(names)} FROM {table}").fetchall():
             encoded = encode(_header(names), [*values, rowid] if record is CellRecord else values)
             cell_id = str(values[names.index("cell")]) if record in PER_CELL else ""
-            totals[_scope(record, cell_id)] += Total.of(encoded)
+            totals[cell_id] += Total.of(encoded)
             self._sqlite.execute(f"UPDATE {table} SET crc = ? WHERE rowid = ?", (crc(encoded), rowid))
-        for scope, total in totals.items():
-            self._write_total(scope, total)
-
-
-def _scope(record: type, cell_id: str) -> str:
-    return f"{TABLES[record]} {cell_id}" if record in PER_CELL else TABLES[record]
+        for cell_id, total in totals.items():
+            self._totals.write(record, cell_id, total)
 
 
 def _header(names: Sequence[str]) -> bytes:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 
 from .records import PRIMARY_KEYS, TABLES, column_types, default_column
-from .tables import CREATE_TOTALS, PER_CELL, SCHEMA_VERSION, Tables
+from .tables import SCHEMA_VERSION, Tables
+from .totals import CREATE_TOTALS, PER_CELL
 
 
 def needs_upgrade(tables: Tables) -> bool:

@@ -15,7 +15,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from ...reports.text import one_line
 from ...tokenizers.errors import did_you_mean
 from ..ledger.atomic_files import write_text
-from ..ledger.errors import full_disk, is_full
 
 Scalar = str | int | float | bool
 
@@ -180,12 +179,7 @@ def write_suite(folder: Path, suite: Suite) -> None:
     Raises:
         LedgerError: if the disk is full; the earlier file stays.
     """
-    try:
-        write_text(folder / SUITE_FILE, suite.model_dump_json(indent=1))
-    except OSError as error:
-        if is_full(error):
-            raise full_disk(folder / SUITE_FILE) from error
-        raise
+    write_text(folder / SUITE_FILE, suite.model_dump_json(indent=1))
 
 
 def parse_assignments(assignments: list[str]) -> dict[str, Any]:

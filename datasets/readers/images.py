@@ -69,7 +69,8 @@ def _read_image(path: Path) -> np.ndarray:
     """(H, W, 3) uint8 RGB."""
     try:
         with Image.open(path) as image:
-            if image.mode.startswith(("I", "F")):
+            # Pillow takes colours of 16 bits for colours of 8, and drops the rest: only the raw mode tells.
+            if image.mode.startswith(("I", "F")) or ";16" in str(getattr(image, "tile", "")):
                 raise UnreadableVideo(f"{path}: images of more than 8 bits a channel aren't read; convert it to 8 bits")
             return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
     except (OSError, UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:

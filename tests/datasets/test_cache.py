@@ -6,8 +6,10 @@ import os
 import shutil
 import time
 import warnings
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
+from typing import IO
 
 import numpy as np
 import pytest
@@ -84,17 +86,17 @@ def test_a_cache_that_is_slower_than_decoding_is_left_alone(
 ) -> None:
     clock = [0.0]
     monkeypatch.setattr(time, "perf_counter", lambda: clock[0])
-    load, save = np.load, np.savez
+    load, save = np.lib.format.read_array, np.savez
 
-    def slow_load(path: Path) -> object:
+    def slow_load(file: IO[bytes]) -> object:
         clock[0] += 2.0 if slow == "reading" else 0.5
-        return load(path)
+        return load(file)
 
     def slow_save(file: object, video: np.ndarray) -> None:
         clock[0] += 2.0 if slow == "writing" else 0.5
         save(file, video=video)  # pyright: ignore[reportArgumentType]
 
-    monkeypatch.setattr(np, "load", slow_load)
+    monkeypatch.setattr(np.lib.format, "read_array", slow_load)
     monkeypatch.setattr(np, "savez", slow_save)
     cache = ClipCache(tmp_path, 10**7)
     for number in range(TRIALS + 2):
@@ -122,6 +124,43 @@ def test_a_damaged_file_is_dropped(tmp_path: Path, video: np.ndarray, damage: st
     path.write_bytes({"empty": b"", "cut": content[:5000], "changed": content, "foreign": b"text"}[damage])
     assert cache.get("k") is None
     assert not path.exists()
+
+
+def test_no_flipped_bit_of_a_files_headers_gives_another_array(tmp_path: Path) -> None:
+    cache = ClipCache(tmp_path, 10**6)
+    video = np.arange(17, dtype=np.float32)
+    cache.put("k", video, 1.0)
+    path = cache.folder / "k.npz"
+    content = path.read_bytes()
+    num_seen = 0
+    for bit in range(8 * len(content)):
+        damaged = bytearray(content)
+        damaged[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(damaged)
+        found = cache.get("k")
+        num_seen += found is None
+        assert found is None or (found.shape == video.shape and np.array_equal(found, video)), bit
+    assert num_seen > 4 * len(content)
+
+
+def test_a_file_that_can_be_neither_read_nor_removed_switches_the_cache_off(
+    tmp_path: Path, video: np.ndarray, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a folder of another user."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    cache = ClipCache(tmp_path, 10**6)
+    cache.put("k", video, 1.0)
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "utime", refuse)
+        assert cache.get("k") is not None
+    monkeypatch.setattr(zipfile, "ZipFile", refuse)
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.warns(UserWarning, match="switched off.*denied"):
+        assert cache.get("k") is None
+    assert not cache.enabled
 
 
 def test_a_failing_disk_switches_the_cache_off_with_one_warning(

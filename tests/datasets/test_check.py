@@ -7,11 +7,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 from natural_video import write_natural
+from toklab.datasets import check
 from toklab.datasets.check import check_dataset
 from toklab.datasets.folder import FolderDataset
 from toklab.datasets.mcl_jcv import MclJcvDataset
 from toklab.datasets.protocol import load_protocol
+from toklab.datasets.readers.worker import DecodeWorker
 from toklab.datasets.video_writer import write_video
+
+
+@pytest.fixture(autouse=True)
+def _shared_worker(worker: DecodeWorker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker, "close", lambda: None)
+    monkeypatch.setattr(check, "DecodeWorker", lambda timeout_s: worker)
 
 
 def _frames(num_frames: int) -> np.ndarray:

@@ -21,11 +21,6 @@ RED = {"bt709": (63, 102, 240), "bt601": (81, 90, 240)}
 """Y, Cb and Cr of pure red, limited range, by ITU-R BT.709 and BT.601."""
 
 
-@pytest.fixture(scope="module")
-def worker() -> DecodeWorker:
-    return DecodeWorker(600.0)
-
-
 def _write(folder: Path, colour: tuple[int, int, int], *tags: str) -> None:
     """The same planes raw, in ``raw``, and as lossless H.264, in ``coded``, under an official name."""
     luma, chroma = WIDTH * HEIGHT, WIDTH * HEIGHT // 4

@@ -74,6 +74,7 @@ def test_subsampling_keeps_frames_of_the_same_windows(name: str, subsampling: in
 def test_derived_names_tell_what_changed() -> None:
     assert VIDTOK.derive(height="32", width=32).name == "vidtok[height=32,width=32]"
     assert VIDTOK.derive(sample_fps=8, antialias="false").name == "vidtok[sample_fps=8,antialias=false]"
+    assert VIDTOK.derive(sample_fps="29.97", max_frames=9).name == "vidtok[sample_fps=29.97,max_frames=9]"
     assert VIDTOK.derive(height=256) is VIDTOK
     assert VIDTOK.derive(height="32").hash == VIDTOK.derive(height=32).hash
 
@@ -81,15 +82,21 @@ def test_derived_names_tell_what_changed() -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"hight": 32}, "did you mean height"),
+        ({"hight": 32}, r"no field 'hight' \(did you mean height\?\)"),
+        ({"xyzzy": 1}, "no field 'xyzzy'$"),
+        ({"chunk_size": -1}, "chunk_size: .*greater than or equal to 0"),
         ({"name": "mine"}, "no field 'name'"),
         ({"height": "tall"}, "height: .*integer"),
         ({"height": 0}, "height: .*greater than 0"),
         ({"tail": "reflect"}, "'repeat' or 'drop'"),
         ({"long_video": True}, "long_video takes tail"),
+        ({"long_video": True, "tail": "drop", "stride": 4}, "long_video takes tail"),
         ({"long_video": True, "tail": "drop", "chunk_size": 0}, "chunk_size of at least 1"),
         ({"height": None}, "give height and width, or size_multiple"),
+        ({"width": None}, "give height and width, or size_multiple"),
         ({"size_multiple": 8}, "neither height nor width"),
+        ({"size_multiple": 8, "height": None, "width": None}, 'takes resize = "none"'),
+        ({"size_multiple": 8, "height": None, "resize": "none"}, "neither height nor width"),
         ({"resize_filter": "lanczos", "antialias": False}, "antialias = true"),
         ({"sample_fps": "slow"}, "'native'"),
         ({"sample_fps": float("inf")}, "sample_fps: .*finite"),
@@ -101,8 +108,14 @@ def test_wrong_changes_are_named(changes: dict[str, object], message: str) -> No
 
 
 def test_an_unknown_name_suggests_a_near_one() -> None:
-    with pytest.raises(ProtocolError, match="did you mean vidtok"):
+    with pytest.raises(
+        ProtocolError, match=r"no protocol 'vidtock' \(did you mean vidtok or vidtok-long\?\); toklab ships"
+    ):
         load_protocol("vidtock")
+    with pytest.raises(ProtocolError, match=r"no protocol 'vidxx' \(did you mean vidtok\?\)"):
+        load_protocol("vidxx")
+    with pytest.raises(ProtocolError, match=r"no protocol 'vidxxxx'; toklab ships cdt, .*path of a \.toml file"):
+        load_protocol("vidxxxx")
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -114,6 +127,12 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     ]
     file.write_text("\n".join(lines))
     assert load_protocol(file) == load_protocol(str(file)) == VIDTOK
+    file.write_text("\n".join([*lines[1:], "xyzzy = 1"]))
+    with pytest.raises(
+        ProtocolError,
+        match=r"the field name is missing; 'xyzzy' is no field of a protocol; there are: name, sample_fps, ",
+    ):
+        load_protocol(file)
     file.write_text("\n".join([*lines, "colour = 1"]))
     with pytest.raises(
         ProtocolError, match=r"mine\.toml: 'colour' is no field of a protocol \(did you mean colour_matrix"
@@ -121,6 +140,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
         load_protocol(file)
     file.write_text("not toml")
     with pytest.raises(ProtocolError, match=r"mine\.toml is not valid TOML"):
+        load_protocol(file)
+    file.write_bytes(b"name = '\xe9'")
+    with pytest.raises(ProtocolError, match=r"mine\.toml can't be read as TOML"):
         load_protocol(file)
     with pytest.raises(ProtocolError, match="no protocol file"):
         load_protocol(tmp_path / "absent.toml")
@@ -145,3 +167,4 @@ def test_a_datasets_colour_matrix_joins_the_protocol_unless_it_has_its_own() -> 
 @pytest.mark.parametrize(("fps", "subsampling", "expected"), [(25, 1, 25), (60, 1, 30), (60, 2, 15), (24, 2, 12)])
 def test_clips_have_the_rate_of_the_frames_that_are_taken(fps: float, subsampling: int, expected: float) -> None:
     assert VIDTOK.derive(subsampling=subsampling).sampled_fps(fps) == expected
+    assert VIDTOK.derive(subsampling=subsampling, sample_fps="native").sampled_fps(fps) == fps / subsampling

@@ -36,6 +36,11 @@ def test_headers_are_read_once_until_the_shard_changes(tmp_path: Path, monkeypat
     with monkeypatch.context() as patch:
         patch.setattr(tarfile, "open", None)
         assert shard_members(shard, tmp_path / "cache") == first
+    for index in (tmp_path / "cache" / "shards").iterdir():
+        index.write_text('[["a.mp4"]]')
+    assert shard_members(shard, tmp_path / "cache") == first
+    (tmp_path / "file").touch()
+    assert shard_members(shard, tmp_path / "file") == first, "a cache that can't be written"
     write_shard(shard, {"b.mp4": b"1"})
     os.utime(shard, ns=(1, 1))
     assert [member.name for member in shard_members(shard, tmp_path / "cache")] == ["b.mp4"]
@@ -45,7 +50,8 @@ def test_a_damaged_shard_is_refused_and_never_taken_for_a_shorter_one(tmp_path: 
     shard = write_shard(tmp_path / "0.tar", {"a.mp4": b"1" * 600, "b.mp4": b"2" * 6000, "c.mp4": b"3"})
     whole = shard.read_bytes()
     second = shard_members(shard, tmp_path / "cache")[1].offset - tarfile.BLOCKSIZE
-    for damaged in (whole[:4000], whole[:second] + b"?" * tarfile.BLOCKSIZE + whole[second + tarfile.BLOCKSIZE :]):
+    without_header = whole[:second] + b"?" * tarfile.BLOCKSIZE + whole[second + tarfile.BLOCKSIZE :]
+    for damaged in (whole[:4000], whole[:second], without_header):
         shard.write_bytes(damaged)
         with pytest.raises(DatasetUnavailable, match=r"0\.tar is (compressed, cut off|damaged from byte)"):
             shard_members(shard, tmp_path / "cache")

@@ -73,6 +73,9 @@ def test_short_videos_are_passed_over_and_said_so(videos: Path, tmp_path: Path) 
 
 def test_decoded_frames_are_kept(videos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = clips(SMALL, videos, tmp_path)(0)
+    for kept in (tmp_path / "cache").iterdir():
+        kept.write_bytes(kept.read_bytes()[:-10])
+    assert torch.equal(clips(SMALL, videos, tmp_path)(0), before), "what was cut off is decoded again"
 
     def refuse(*_: object) -> None:
         raise AssertionError("decoded again")
@@ -87,6 +90,9 @@ def test_a_list_names_videos_relative_to_itself(videos: Path) -> None:
     assert [source.key for source in training_sources(listed)] == ["b.mp4"]
     listed.write_text("c.mp4\n")
     with pytest.raises(DatasetUnavailable, match=r"c\.mp4"):
+        training_sources(listed)
+    listed.write_bytes(b"caf\xe9.mp4\n")
+    with pytest.raises(DatasetUnavailable, match=r"some\.txt can't be read as a list"):
         training_sources(listed)
     with pytest.raises(DatasetUnavailable, match="no file"):
         training_sources(videos / "none.txt")

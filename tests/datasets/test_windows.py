@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from toklab.datasets.interface import Window
 from toklab.datasets.protocol import Protocol, load_protocol
 from toklab.datasets.windows import FrameRateError, TooFewFramesError, sampling_interval
 
@@ -123,13 +124,29 @@ def test_halves_round_to_the_even_interval() -> None:
     assert [sampling_interval(fps, 30) for fps in (24, 25, 29.97, 45, 75, 105)] == [1, 1, 1, 2, 2, 4]
 
 
-@pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), float("inf"), 15.0])
-def test_a_frame_rate_without_an_interval_is_named(fps: float) -> None:
-    with pytest.raises(FrameRateError, match=f"{fps:g}"):
+@pytest.mark.parametrize("fps", [0.0, -30.0, float("nan"), float("inf")])
+def test_a_frame_rate_that_is_no_positive_number_is_named(fps: float) -> None:
+    with pytest.raises(FrameRateError, match=f"frame rate is {fps}, which is not a positive number"):
         VIDTOK.windows(100, fps, causal=True)
+
+
+def test_a_frame_rate_that_is_too_low_is_named() -> None:
+    with pytest.raises(FrameRateError, match=r"15 frames/s are at most half of the protocol's sample_fps = 30"):
+        VIDTOK.windows(100, 15.0, causal=True)
+    assert sampling_interval(15.001, 30) == 1
+    assert sampling_interval(1e-9, 1e-9) == 1
+
+
+@pytest.mark.parametrize(("causal", "shortest"), [(True, 17), (False, 16)])
+def test_the_shortest_video_of_a_long_window(causal: bool, shortest: int) -> None:
+    (window,) = VIDTOK_LONG.windows(shortest, 30, causal=causal)
+    assert window == Window(0, tuple(range(shortest)))
+    message = f"{shortest - 1} sampled frames give no whole-video window, which takes at least {shortest}"
+    with pytest.raises(TooFewFramesError, match=message):
+        VIDTOK_LONG.windows(shortest - 1, 30, causal=causal)
 
 
 @pytest.mark.parametrize("protocol", [VIDTOK, VIDTOK_LONG])
 def test_a_video_without_frames_gives_a_reason(protocol: Protocol) -> None:
-    with pytest.raises(TooFewFramesError, match="0 sampled frames"):
+    with pytest.raises(TooFewFramesError, match="0 sampled frames give no"):
         protocol.windows(0, 30, causal=False)

@@ -180,10 +180,10 @@ def test_windows_come_in_the_order_of_the_ledger(tmp_path: Path) -> None:
 
 
 def test_large_arrays_stay_on_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toklab.bench.ledger.cell_files.GROUP_ROWS", 3)
+    monkeypatch.setattr("toklab.bench.ledger.row_groups.GROUP_ROWS", 3)
     LargeLedger(1, num_videos=8, windows_per_video=2, num_discrete=1, num_with_features=2).write(tmp_path)
     whole = RunResults.read(tmp_path).results[0]
-    monkeypatch.setattr("toklab.bench.ledger.cell_files.HELD_BYTES", 0)
+    monkeypatch.setattr("toklab.bench.ledger.row_groups.HELD_BYTES", 0)
     result = RunResults.read(tmp_path).results[0]
     path = tmp_path / "cells" / f"{result.cell.cell_id}.parquet"
     (tmp_path / "newer").write_bytes(b"another file")

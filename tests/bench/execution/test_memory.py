@@ -82,7 +82,7 @@ def test_known_windows_take_a_few_bytes_each(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_compacting_holds_a_group_of_windows_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("toklab.bench.ledger.cell_files.GROUP_ROWS", 50)
+    monkeypatch.setattr("toklab.bench.ledger.row_groups.GROUP_ROWS", 50)
     peaks = []
     for num_videos in (10, 150):
         folder = tmp_path / str(num_videos)

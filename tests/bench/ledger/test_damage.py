@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from run_folders import CELL, all_of, measured_row, other_cell, write_run
+from run_folders import CELL, RUN, all_of, measured_row, other_cell, write_run
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
 from toklab.bench.ledger.verification import forget_damaged, verify_run
 
@@ -107,6 +109,46 @@ def test_damage_names_file_cell_and_command(run: Path) -> None:
         "toklab run -t t -t other",
     ):
         assert part in str(caught.value)
+
+
+def test_the_command_is_the_last_one_that_ran_the_cell(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    commands = ["toklab run -t other", "toklab run -t 'other one'", "toklab run -t t", "toklab report t other"]
+    with Ledger(folder, write=True) as ledger:
+        ledger.record(other_cell("c2"), *measured_row("c2", 0), replace(CELL, cell_id="c4", label="third"))
+        for number, command in enumerate(commands):
+            ledger.record(replace(RUN, run_id=str(number), provenance={"command": shlex.split(command)}))
+        ledger.record(replace(RUN, run_id="9", provenance={}))
+    _execute(folder, "UPDATE rows SET fps = 1")
+    (damaged,) = [finding for finding in verify_run(folder) if not finding.is_sound]
+    dropped = f"`toklab verify {folder} --forget-damaged` drops it"
+    assert damaged.fix == f"{dropped}, then `toklab run -t other` computes it again"
+    assert damaged.subject == f"{folder / FILE_NAME}: cell other (id=c2) (c2, open)"
+    assert "wrong checksum" in damaged.text
+    _execute(folder, "UPDATE cells SET label = 'x'")
+    (damaged, *_) = [finding for finding in verify_run(folder) if not finding.is_sound]
+    assert damaged.fix == f"move {folder} away, then `toklab run -t t` computes everything again"
+    _execute(folder, "DELETE FROM runs")
+    (damaged, *_) = [finding for finding in verify_run(folder) if not finding.is_sound]
+    assert f"`toklab run … --out {folder}` computes everything again" in damaged.fix
+
+
+def test_a_file_that_a_killed_run_left_is_named_and_not_read(run: Path) -> None:
+    (run / "cells" / "c9.parquet").write_bytes(b"half")
+    findings = {finding.subject: finding for finding in verify_run(run)}
+    assert "may be deleted" in findings[str(run / "cells" / "c9.parquet")].text
+    assert all(finding.is_sound for finding in findings.values())
+    assert findings[f"{run / FILE_NAME}: Parquet files"].text == "1 registered"
+    assert findings[f"{run / FILE_NAME}: references"].text == "6 measurements"
+    assert findings[f"cell {CELL.label} (c1, finished)"].text == "6 windows, 12 measurements"
+
+
+def test_a_suite_that_cannot_be_read_is_named(run: Path) -> None:
+    (run / "suite.json").write_text("{")
+    (damaged,) = [finding for finding in verify_run(run) if not finding.is_sound]
+    assert (damaged.path, damaged.fix) == (run / "suite.json", "delete it; the next `toklab run` writes it")
+    (run / "suite.json").write_text("{}")
+    assert "has no checksum" in verify_run(run)[-1].text
 
 
 def test_a_damaged_cell_file_is_dropped_and_computed_again(run: Path) -> None:

@@ -7,12 +7,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from run_folders import CELL, ROW
+from toklab.bench.ledger.errors import Damage
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError, pack_arrays, unpack_arrays
 from toklab.bench.ledger.records import (
     Measurement,
     ReferenceMeasurement,
     RunRecord,
-    from_columns,
+    column_types,
+    from_named_columns,
     to_columns,
 )
 
@@ -32,7 +34,8 @@ def measurement(window: int, name: str = "frame-mse:v1") -> Measurement:
     ],
 )
 def test_a_record_survives_its_columns(record: object) -> None:
-    assert from_columns(type(record), to_columns(record)) == record
+    kind = type(record)
+    assert from_named_columns(kind, tuple(column_types(kind)))(to_columns(record)) == record
 
 
 def test_arrays_survive_bit_for_bit() -> None:
@@ -82,6 +85,58 @@ def test_two_writers_are_refused(tmp_path: Path) -> None:
     with Ledger(tmp_path, write=True), pytest.raises(LedgerError, match="in use"):
         Ledger(tmp_path, write=True)
     Ledger(tmp_path, write=True).close()
+
+
+def test_runs_are_in_order_of_time_and_cells_in_that_of_their_appearance(tmp_path: Path) -> None:
+    runs = [RunRecord(name, started, "", {}) for name, started in (("b", "2"), ("a", "2"), ("c", "1"))]
+    with Ledger(tmp_path, write=True) as ledger:
+        ledger.record(*runs, *(replace(CELL, cell_id=name) for name in ("z", "y", "x")))
+        ledger.record(replace(CELL, cell_id="z", status="finished"))
+        assert [run.run_id for run in ledger.runs()] == ["c", "a", "b"]
+        assert [cell.cell_id for cell in ledger.cells()] == ["z", "y", "x"]
+        ledger.forget_cell("y")
+        ledger.record(replace(CELL, cell_id="y"))
+        assert [cell.cell_id for cell in ledger.cells()] == ["z", "x", "y"]
+        assert ledger.cell_ids() == ["x", "y", "z"]
+        with pytest.raises(LedgerError, match="holds no cell w"):
+            ledger.update_cell("w", status="open")
+
+
+def test_references_are_found_by_clip_and_measurement(tmp_path: Path) -> None:
+    with Ledger(tmp_path, write=True) as ledger:
+        ledger.record(ReferenceMeasurement("clip", "i3d:v1", b"arrays"))
+        found = [ledger.has_reference(*key) for key in (("clip", "i3d:v1"), ("clip", "i3d:v2"), ("other", "i3d:v1"))]
+        assert found == [True, False, False]
+        assert ledger.reference_measurements() == {("clip", "i3d:v1"): b"arrays"}
+
+
+@pytest.mark.parametrize(("num_changes", "num_readings"), [(0, 1), (1, 2), (9, 10), (99, 10)])
+def test_a_file_that_a_writer_replaces_meanwhile_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_changes: int, num_readings: int
+) -> None:
+    readings: list[str] = []
+    with Ledger(tmp_path, write=True) as writer:
+        writer.record(CELL, ROW)
+        writer.compact("c1")
+        with Ledger(tmp_path) as reader:
+            read = reader._files.rows
+
+            def replaced_meanwhile(cell_id: str, *arguments: object, **named: object) -> object:
+                readings.append(cell_id)
+                if len(readings) <= num_changes:
+                    writer.record(replace(ROW, window=len(readings)))
+                    writer.compact("c1")
+                if num_changes == 0:
+                    raise Damage(tmp_path / "cells", "broken", cell_id)
+                return read(cell_id, *arguments, **named)  # type: ignore[arg-type]
+
+            monkeypatch.setattr(reader._files, "rows", replaced_meanwhile)
+            if num_changes in (1, 9):
+                assert len(reader.rows("c1")) == num_changes + 1
+            else:
+                with pytest.raises(LedgerError, match="is damaged"):
+                    reader.rows("c1")
+    assert len(readings) == num_readings
 
 
 def test_a_failed_transaction_leaves_nothing(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from toklab.bench.analysis.results import RunResults
 from toklab.bench.ledger import merging
 from toklab.bench.ledger.ledger import Ledger, LedgerError
 from toklab.bench.ledger.merging import merge_runs
-from toklab.bench.ledger.plans import Plan, clip_digest, write_plan
+from toklab.bench.ledger.plans import Plan, clip_digest, plan_file, read_plan, write_plan
 from toklab.bench.ledger.records import CellRecord, Measurement, Row
 
 CELL = CellRecord(
@@ -64,7 +64,9 @@ def test_scored_beats_failed_in_any_order(tmp_path: Path) -> None:
         make(tmp_path / "good", CELL, SCORED, GOOD),
         make(tmp_path / "unreadable", CELL, UNREADABLE),
     ]
-    for number, order in enumerate(itertools.permutations(folders)):
+    # Of any two folders, each comes before the other in some of these orders.
+    rotations = [folders[first:] + folders[:first] for first in range(len(folders))]
+    for number, order in enumerate(rotations):
         ((_, rows, measurements),) = merged(order, tmp_path / f"merged{number}")
         assert rows == [SCORED]
         assert measurements == {SCORED.key: {GOOD.measurement_key: GOOD}}
@@ -109,6 +111,76 @@ def test_a_merge_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
     (tmp_path / "merged").mkdir()
     merge_runs(folders, tmp_path / "merged")
     with pytest.raises(LedgerError, match="not empty"):
+        merge_runs(folders, tmp_path / "merged")
+
+
+def test_without_plans_what_both_planned_counts_once(tmp_path: Path) -> None:
+    """As of folders of earlier versions."""
+    other = replace(SCORED, window=1)
+    folders = [
+        make(tmp_path / "one", replace(CELL, planned=3), SCORED, GOOD),
+        make(tmp_path / "two", replace(CELL, planned=4), SCORED, other),
+    ]
+    plan_file(folders[1], CELL.cell_id).unlink()
+    ((cell, rows, _),) = merged(folders, tmp_path / "merged")
+    assert (cell.planned, rows) == (6, [SCORED, other])
+    assert read_plan(tmp_path / "merged", CELL.cell_id) is None
+
+
+def test_what_either_folder_knows_of_a_cell_is_kept(tmp_path: Path) -> None:
+    first = replace(
+        CELL,
+        metrics=("ssim", "psnr"),
+        missing=("b: gone",),
+        dataset_notes=("n: one",),
+        unavailable={"fvd": ("no weights", "pull")},
+        facts={"params": 1.0},
+        status="open",
+    )
+    second = replace(
+        CELL,
+        metrics=("psnr", "lpips"),
+        missing=("a: gone",),
+        dataset_notes=("m: two",),
+        unavailable={"fvd": ("other", "other"), "vmaf": ("no ffmpeg", "")},
+        facts={"params": 2.0, "macs": 3.0},
+    )
+    folders = [make(tmp_path / "one", first, SCORED), make(tmp_path / "two", second, SCORED)]
+    ((cell, _, _),) = merged(folders, tmp_path / "merged")
+    assert cell.metrics == ("ssim", "psnr", "lpips")
+    assert cell.missing == ("a: gone", "b: gone")
+    assert cell.dataset_notes == ("m: two", "n: one")
+    unavailable = {name: tuple(why) for name, why in cell.unavailable.items()}
+    assert unavailable == {"fvd": ("no weights", "pull"), "vmaf": ("no ffmpeg", "")}
+    assert cell.facts == {"params": 1.0, "macs": 3.0}
+    assert (cell.status, cell.planned) == ("open", 1)
+
+
+def test_of_two_rows_that_were_scored_the_first_folders_is_kept(tmp_path: Path) -> None:
+    folders = [
+        make(tmp_path / "one", CELL, replace(SCORED, machine="one")),
+        make(tmp_path / "two", CELL, replace(SCORED, machine="two"), GOOD),
+    ]
+    ((_, rows, measurements),) = merged(folders, tmp_path / "merged")
+    assert [row.machine for row in rows] == ["one"]
+    assert measurements == {SCORED.key: {GOOD.measurement_key: GOOD}}
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "message"),
+    [
+        ("folder:/a", "folder:/b", "folder:/a and folder:/b are two datasets"),
+        ("folder:/a", "folder:/a", ""),
+        ("folder:/a", "sample", ""),
+        ("clips", "other", ""),
+    ],
+)
+def test_unnamed_folders_at_two_places_may_be_one_dataset(tmp_path: Path, one: str, other: str, message: str) -> None:
+    folders = [
+        make(tmp_path / "one", replace(CELL, dataset=one), SCORED),
+        make(tmp_path / "other", replace(CELL, cell_id="c2", dataset=other), replace(SCORED, cell_id="c2")),
+    ]
+    with pytest.raises(LedgerError, match=message) if message else nullcontext():
         merge_runs(folders, tmp_path / "merged")
 
 

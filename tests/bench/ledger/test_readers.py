@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import sqlite3
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +18,7 @@ from typing import cast
 import pytest
 from kills import while_writing
 from run_folders import CELL, all_of, measured_row, write_run
-from toklab.bench.ledger import tables
+from toklab.bench.ledger import connection, tables
 from toklab.bench.ledger.connection import Connection
 from toklab.bench.ledger.errors import Damage, storage_errors
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
@@ -201,9 +203,69 @@ def test_a_reader_waits_for_the_files_of_a_writer_that_is_just_starting(
     sqlite.close()
 
 
-def test_a_file_that_cannot_be_opened_is_no_damage(tmp_path: Path) -> None:
-    error = sqlite3.OperationalError("unable to open database file")
-    error.sqlite_errorcode = sqlite3.SQLITE_CANTOPEN
-    with pytest.raises(LedgerError, match="can't be opened") as raised, storage_errors(tmp_path / "some.sqlite"):
+def test_a_reader_gives_up_after_five_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    sqlite = sqlite3.connect(tmp_path / "some.sqlite", isolation_level=None)
+    starting = StartingWriter(sqlite, sqlite3.SQLITE_CANTOPEN, 1000)
+    reader = tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
+    with pytest.raises(sqlite3.OperationalError), reader.reading():
+        pass
+    assert pauses == [0.1] * 49
+    sqlite.close()
+
+
+def test_a_file_that_is_written_all_the_time_is_not_copied(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / FILE_NAME).write_bytes(b"some")
+    (tmp_path / "copy").mkdir()
+    states = iter(range(1000))
+    monkeypatch.setattr(connection, "_state", lambda path: next(states))
+    monkeypatch.setattr(time, "sleep", lambda seconds: None)
+    with pytest.raises(LedgerError, match="written all the time"):
+        connection._copy(tmp_path / FILE_NAME, tmp_path / "copy")
+    assert next(states) == 20
+
+
+def _sqlite_error(code: int) -> sqlite3.Error:
+    error = sqlite3.OperationalError("no")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (_sqlite_error(sqlite3.SQLITE_CANTOPEN), "can't be opened"),
+        (_sqlite_error(sqlite3.SQLITE_READONLY_DIRECTORY), "can't be written"),
+        (_sqlite_error(sqlite3.SQLITE_BUSY), "is locked by another process"),
+        (_sqlite_error(sqlite3.SQLITE_LOCKED), "is locked by another process"),
+        (OSError(errno.EROFS, "Read-only file system"), "can't be opened .*Read-only"),
+        (NotADirectoryError(errno.ENOTDIR, "Not a directory"), "can't be opened"),
+        (PermissionError(errno.EACCES, "Permission denied"), "can't be opened"),
+    ],
+)
+def test_what_stands_in_the_way_to_a_file_is_no_damage(tmp_path: Path, error: Exception, words: str) -> None:
+    with pytest.raises(LedgerError, match=rf"some\.sqlite {words}"), storage_errors(tmp_path / "some.sqlite"):
         raise error
-    assert not isinstance(raised.value, Damage)
+
+
+@pytest.mark.parametrize(
+    "error", [_sqlite_error(sqlite3.SQLITE_CORRUPT), OSError(errno.EIO, "I/O error"), UnicodeError("no text")]
+)
+def test_what_a_file_itself_does_is_damage(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "some.sqlite"
+    with pytest.raises(Damage, match=r"some\.sqlite: .*Error: ") as raised, storage_errors(path, "c1"):
+        raise error
+    assert raised.value.cell_id == "c1"
+
+
+def test_our_own_mistakes_stay_what_they_are(tmp_path: Path) -> None:
+    with pytest.raises(sqlite3.ProgrammingError), storage_errors(tmp_path):
+        raise sqlite3.ProgrammingError("wrong number of bindings")
+
+
+def test_a_file_in_the_place_of_a_run_folder_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "run").touch()
+    for folder in (tmp_path / "run", tmp_path / "run" / "deeper"):
+        with pytest.raises(LedgerError, match="can't be opened"):
+            Ledger(folder, write=True)

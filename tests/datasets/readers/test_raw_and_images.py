@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from numbered_video import write_numbered
+from numbered_video import run_ffmpeg, write_numbered
 from PIL import Image
 from toklab.datasets.interface import UnreadableVideo, VideoSource
 from toklab.datasets.readers.choice import open_reader
@@ -99,8 +99,10 @@ def test_images_of_another_size_or_depth_are_named(sequence: Path) -> None:
     Image.new("L", (10, 20), 0).save(sequence / "5.png")
     Image.new("I;16", (20, 10), 0).save(sequence / "6.png")
     (sequence / "7.png").write_text("no image")
+    (sequence / "8.png").unlink()
+    run_ffmpeg("-i", sequence / "1.png", "-pix_fmt", "rgb48be", "-update", "1", sequence / "8.png")
     reader = open_reader(VideoSource("s", sequence, "images"))
-    for number, reason in ((5, "one size"), (6, "8 bits"), (7, "can't be read")):
+    for number, reason in ((5, "one size"), (6, "8 bits"), (7, "can't be read"), (8, "8 bits")):
         with pytest.raises(UnreadableVideo, match=rf"{number}\.png.*{reason}"):
             reader.frames([number])
 

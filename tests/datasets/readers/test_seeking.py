@@ -73,9 +73,7 @@ def test_a_part_of_a_file_is_read_as_a_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_video_that_announces_more_frames_than_it_has_gives_its_last_ones(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_video_that_announces_more_frames_than_it_has_gives_its_last_ones(tmp_path: Path) -> None:
     video = write_numbered(tmp_path / "a.mp4", 30, *ENCODINGS["closed.mp4"])
     reader = SeekingReader(video, "a")
     assert numbers(reader.frames(40, 2, 3)) == [25, 27, 29]
