@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import hashlib
-import random
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,19 +41,32 @@ class Mutant:
 def draw(root: Path, paths: Iterable[str], number: int, seed: int) -> list[Mutant]:
     """Draw places without replacement, all modules' together, then one change for each place.
 
-    Places come first, for operators differ widely in how many changes they know: 11 of a sum, one of a loop. A draw of
-    fewer mutants with the same seed is the beginning of a draw of more.
+    Places come first, for operators differ widely in how many changes they know: 11 of a sum, one of a loop. A place's
+    turn follows from the seed and the text of its line, so that most of a draw stays while the code changes, and a draw
+    of fewer mutants is the beginning of a draw of more.
     """
-    rng = random.Random(seed)
-    places = [place for path in paths for place in _places(path, (root / path).read_text(encoding="utf-8"))]
-    rng.shuffle(places)
-    return [rng.choice(place) for place in places[:number]]
+    turns: dict[str, list[Mutant]] = {}
+    for path in paths:
+        source = (root / path).read_text(encoding="utf-8")
+        lines = source.splitlines()
+        for place in _places(path, source):
+            text = f"{seed} {path} {lines[place[0].line - 1]}"
+            number_alike = 0
+            while (turn := _digest(f"{text} {number_alike}")) in turns:
+                number_alike += 1
+            turns[turn] = place
+    chosen = sorted(turns)[:number]
+    return [turns[turn][int(turn, 16) % len(turns[turn])] for turn in chosen]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _places(path: str, source: str) -> list[list[Mutant]]:
     """The changes of a module, by the place where they are made."""
     tree = get_ast(source)
-    source_hash = hashlib.sha256(source.encode()).hexdigest()[:12]
+    source_hash = _digest(source)[:12]
     without_effect = list(_annotations(source))
     found: dict[tuple[Position, Position], list[Mutant]] = {}
     for name in operator_names():

@@ -70,6 +70,11 @@ class Result:
     """Test functions that run the line and were chosen."""
     seconds: float
 
+    @property
+    def is_unnoticed(self) -> bool:
+        """Whether no test noticed the change."""
+        return self.verdict in ("survived", "untested")
+
 
 class Journal:
     """The results so far, one line each."""
@@ -77,17 +82,19 @@ class Journal:
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / "mutants.jsonl"
-        self.results: list[Result] = []
+        self.results: dict[Mutant, Result] = {}
+        """The last of each mutant."""
         if self._path.is_file():
             for line in self._path.read_text(encoding="utf-8").splitlines():
                 values = json.loads(line)
-                self.results.append(Result(Mutant(**values.pop("mutant")), **values))
+                mutant = Mutant(**values.pop("mutant"))
+                self.results[mutant] = Result(mutant, **values)
 
     def add(self, result: Result) -> None:
         """Keep a result."""
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(asdict(result)) + "\n")
-        self.results.append(result)
+        self.results[result.mutant] = result
 
 
 def judge(root: Path, mutant: Mutant, tests: Sequence[str], scratch: Path) -> Result:
@@ -157,7 +164,7 @@ def report(root: Path, results: Sequence[Result]) -> str:
     """The survivors with their changes, then how many each folder's tests noticed."""
     lines = []
     for result in sorted(results, key=lambda result: (result.mutant.path, result.mutant.line)):
-        if result.verdict in ("survived", "untested"):
+        if result.is_unnoticed:
             lines += [f"{result.mutant.path}:{result.mutant.line} {result.verdict}", change(root, result.mutant), ""]
     lines += ["| code | mutants | noticed | survived | untested |", "| :-- | --: | --: | --: | --: |"]
     folders = sorted({os.path.dirname(result.mutant.path) for result in results})
@@ -175,6 +182,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1, help="processes at once")
     parser.add_argument("--code", action="append", metavar="PATTERN", help="only these modules; repeat for several")
+    parser.add_argument("--retry", action="store_true", help="judge again what survived before, as after new tests")
     parser.add_argument("--root", type=Path, default=Path(), help="of the repository; by default the working directory")
     parser.add_argument("--coverage", type=Path, default=Path(".coverage"), help="what tox -e coverage wrote")
     parser.add_argument("--times", type=Path, default=Path("coverage-junit.xml"), help="what tox -e coverage wrote")
@@ -189,7 +197,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     paths = sorted(str(path.relative_to(root)) for pattern in chosen.code or SCOPE for path in root.glob(pattern))
     mutants = draw(root, paths, chosen.mutants, chosen.seed)
     journal = Journal(chosen.out)
-    known = {result.mutant for result in journal.results}
+    known = {mutant for mutant, result in journal.results.items() if not (chosen.retry and result.is_unnoticed)}
     left = [mutant for mutant in mutants if mutant not in known]
     tests = CoveringTests(root, chosen.coverage, chosen.times)
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch, Progress(transient=True) as progress:
@@ -197,8 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for result in judge_all(root, left, tests, chosen.jobs, Path(scratch)):
             journal.add(result)
             progress.advance(task)
-    drawn = set(mutants)
-    print(report(root, [result for result in journal.results if result.mutant in drawn]))
+    print(report(root, [journal.results[mutant] for mutant in mutants]))
     return 0
 
 
