@@ -17,20 +17,24 @@ class CoveringTests:
     """The tests of each line, those that mirror the module first, then the fastest."""
 
     def __init__(self, root: Path, coverage_file: Path, junit_file: Path):
-        self._root = root
         self._data = CoverageData(str(coverage_file))
         self._data.read()
+        self._measured = {(root / name).resolve().relative_to(root).as_posix(): name for name in self._files(root)}
         self._seconds: dict[str, float] = {}
         for case in ElementTree.parse(junit_file).getroot().iter("testcase"):
             name = f"{case.get('file')}::{_function(case.get('name', ''))}"
             self._seconds[name] = self._seconds.get(name, 0.0) + float(case.get("time", 0.0))
+
+    def _files(self, root: Path) -> list[str]:
+        """Names of measured files of the repository, which may be relative to it or not."""
+        return [name for name in self._data.measured_files() if (root / name).resolve().is_relative_to(root)]
 
     def of(self, path: str, line: int) -> list[str]:
         """Test functions to run for a change of this line; those of the whole module where no test's own time runs it.
 
         The latter are lines that run when the module is imported: constants, definitions, decorators.
         """
-        contexts = self._data.contexts_by_lineno(str(self._root / path))
+        contexts = self._data.contexts_by_lineno(self._measured[path]) if path in self._measured else {}
         names = _functions(contexts.get(line, [])) or _functions(chain(*contexts.values()))
         mirrored = f"test_{Path(path).stem}.py"
         known = sorted(

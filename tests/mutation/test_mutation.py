@@ -41,7 +41,7 @@ def repository(tmp_path: Path) -> Path:
     (tmp_path / "area" / "clip.py").write_text(MODULE)
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_clip.py").write_text(TESTS)
-    (tmp_path / "pyproject.toml").write_text("[tool.pytest.ini_options]\nmarkers = ['thorough']\npythonpath = ['.']\n")
+    (tmp_path / "pyproject.toml").write_text(SETTINGS)
     return tmp_path
 
 
