@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterable
 from itertools import chain
@@ -17,6 +18,7 @@ class CoveringTests:
     """The tests of each line, those that mirror the module first, then the fastest."""
 
     def __init__(self, root: Path, coverage_file: Path, junit_file: Path):
+        self._root = root
         self._data = CoverageData(str(coverage_file))
         self._data.read()
         self._measured = {(root / name).resolve().relative_to(root).as_posix(): name for name in self._files(root)}
@@ -25,17 +27,31 @@ class CoveringTests:
             name = f"{case.get('file')}::{_function(case.get('name', ''))}"
             self._seconds[name] = self._seconds.get(name, 0.0) + float(case.get("time", 0.0))
 
+    def _statement(self, path: str, line: int) -> range:
+        """The lines of the statement that a line belongs to, without the statements inside it."""
+        tree = ast.parse((self._root / path).read_text(encoding="utf-8"))
+        statements = [node for node in ast.walk(tree) if isinstance(node, ast.stmt)]
+        around = [node for node in statements if node.lineno <= line <= (node.end_lineno or node.lineno)]
+        if not around:
+            return range(line, line + 1)
+        inner = max(around, key=lambda node: node.lineno)
+        inside = [node.lineno for node in ast.walk(inner) if isinstance(node, ast.stmt) and node is not inner]
+        return range(inner.lineno, max(line, min(inside, default=(inner.end_lineno or line) + 1) - 1) + 1)
+
     def _files(self, root: Path) -> list[str]:
         """Names of measured files of the repository, which may be relative to it or not."""
         return [name for name in self._data.measured_files() if (root / name).resolve().is_relative_to(root)]
 
     def of(self, path: str, line: int) -> list[str]:
-        """Test functions to run for a change of this line; those of the whole module where no test's own time runs it.
+        """Test functions to run for a change of this line; none if no test runs it.
 
-        The latter are lines that run when the module is imported: constants, definitions, decorators.
+        A line that runs when its module is imported, such as a constant, has all tests of the module.
         """
         contexts = self._data.contexts_by_lineno(self._measured[path]) if path in self._measured else {}
-        names = _functions(contexts.get(line, [])) or _functions(chain(*contexts.values()))
+        own = [name for number in self._statement(path, line) for name in contexts.get(number, [])]
+        names = _functions(own)
+        if own and not names:
+            names = _functions(chain(*contexts.values()))
         mirrored = f"test_{Path(path).stem}.py"
         known = sorted(
             (name for name in names if name in self._seconds),

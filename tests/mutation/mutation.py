@@ -56,6 +56,8 @@ HANG_S = 600.0
 """Seconds after which a mutant counts as one that never ends, which its tests have noticed."""
 
 Say = Callable[[Any], None]
+Task = tuple[Mutant, Sequence[str]]
+"""A mutant, and the test functions to run."""
 Verdict = Literal["killed", "survived", "hung", "untested"]
 
 
@@ -127,20 +129,18 @@ def _test(root: Path, mutant: Mutant, tests: Sequence[str], scratch: Path, say: 
     say(int(pytest.main([*options, *tests])))
 
 
-def _work(root: Path, mutants: Sequence[Mutant], tests: CoveringTests, scratch: Path, say: Say) -> None:
-    for number, mutant in enumerate(mutants):
-        say(judge(root, mutant, tests.of(mutant.path, mutant.line), scratch / str(number)))
+def _work(root: Path, tasks: Sequence[Task], scratch: Path, say: Say) -> None:
+    for number, (mutant, tests) in enumerate(tasks):
+        say(judge(root, mutant, tests, scratch / str(number)))
 
 
-def judge_all(
-    root: Path, mutants: Sequence[Mutant], tests: CoveringTests, jobs: int, scratch: Path
-) -> Iterator[Result]:
+def judge_all(root: Path, tasks: Sequence[Task], jobs: int, scratch: Path) -> Iterator[Result]:
     """The results of several processes, as they come."""
     workers: list[Forked] = []
     for number in range(jobs):
         own = scratch / str(number)
         own.mkdir()
-        workers.append(fork(lambda say, number=number, own=own: _work(root, mutants[number::jobs], tests, own, say)))
+        workers.append(fork(lambda say, number=number, own=own: _work(root, tasks[number::jobs], own, say)))
     while workers:
         ready, _, _ = select.select([worker.answers for worker in workers], [], [])
         for worker in [worker for worker in workers if worker.answers in ready]:
@@ -199,10 +199,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     journal = Journal(chosen.out)
     known = {mutant for mutant, result in journal.results.items() if not (chosen.retry and result.is_unnoticed)}
     left = [mutant for mutant in mutants if mutant not in known]
+    # Here and not in the child processes, where coverage would begin its file anew.
     tests = CoveringTests(root, chosen.coverage, chosen.times)
+    tasks = [(mutant, tests.of(mutant.path, mutant.line)) for mutant in left]
     with tempfile.TemporaryDirectory(prefix="mutation-") as scratch, Progress(transient=True) as progress:
         task = progress.add_task("mutants", total=len(mutants), completed=len(mutants) - len(left))
-        for result in judge_all(root, left, tests, chosen.jobs, Path(scratch)):
+        for result in judge_all(root, tasks, chosen.jobs, Path(scratch)):
             journal.add(result)
             progress.advance(task)
     print(report(root, [journal.results[mutant] for mutant in mutants]))
