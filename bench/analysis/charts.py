@@ -21,7 +21,8 @@ from ...reports.schema import Figure
 from ...reports.tables.columns import ARROWS
 from ...reports.tables.named import NamedTable
 from ..catalog.broken_metric import find_metric, guarded
-from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve, marginals, total_counts
+from ..metrics.code_counts import common_tokens, growth_curve, marginals, total_counts
+from ..metrics.codebook import CodebookUtilization
 from ..metrics.interface import Unavailable
 from ..metrics.psnr import FramePsnr, psnr_by_position
 from ..metrics.sources import source_files
