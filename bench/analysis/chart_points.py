@@ -8,7 +8,8 @@ from typing import Any
 import pandas as pd
 
 from ..catalog.broken_metric import find_metric
-from ..metrics.codebook import CodebookUtilization, common_tokens, growth_curve, marginals, total_counts
+from ..metrics.code_counts import common_tokens, growth_curve, marginals, total_counts
+from ..metrics.codebook import CodebookUtilization
 from ..metrics.psnr import FramePsnr, psnr_by_position
 from ..metrics.sources import source_files
 from .cell_results import CellResults

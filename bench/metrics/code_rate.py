@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ..statistics.codes import adaptive_code_bits, entropy_bits
-from .codebook import CodebookMetric, total_counts
+from .code_counts import count_tokens, total_counts
+from .codebook import CodebookMetric
 from .interface import Arrays, Estimate, MeasuredWindow, Unavailable, WindowBatch
 from .ratio import NOTHING_MEASURED
 
@@ -43,7 +44,7 @@ class _CodeRate(CodebookMetric):
         if not windows:
             return NOTHING_MEASURED
         totals = total_counts(windows)
-        tokens = sum(int(total.sum()) for total in totals)
+        tokens = count_tokens(totals)
         bits = math.fsum(map(self.bits, totals))
         fixed = math.fsum(int(total.sum()) * math.log2(len(total)) for total in totals)
         pixels = math.fsum(float(window.arrays["pixels"][0]) for window in windows)

@@ -48,22 +48,22 @@ class FeatureSet:
     @classmethod
     def _of(cls, windows: Sequence[MeasuredWindow], distance_rule: SetDistance) -> FeatureSet:
         made: list[np.ndarray] = []
-        references: list[np.ndarray] = []
+        wanted: list[np.ndarray] = []
         sources: list[str] = []
         keys: list[tuple[str, int, int]] = []
         for window in sorted_windows(windows):
-            rows, wanted = (np.atleast_2d(arrays["features"]) for arrays in (window.arrays, window.reference_arrays))
-            if rows.shape != wanted.shape:
-                raise ValueError(f"{window.key}: features {rows.shape} of a reference with {wanted.shape}")
-            made.append(rows)
-            references.append(wanted)
-            sources += [window.source] * len(rows)
-            keys += [(*window.key, clip) for clip in range(len(rows))]
-        wanted = Features(np.concatenate(references))
+            one, other = (np.atleast_2d(arrays["features"]) for arrays in (window.arrays, window.reference_arrays))
+            if one.shape != other.shape:
+                raise ValueError(f"{window.key}: features {one.shape} of a reference with {other.shape}")
+            made.append(one)
+            wanted.append(other)
+            sources += [window.source] * len(one)
+            keys += [(*window.key, clip) for clip in range(len(one))]
+        references = Features(np.concatenate(wanted))
         return cls(
             Features(np.concatenate(made)),
             # All tokenizers of a dataset have the same ones.
-            _REFERENCES.get(wanted.digest, lambda: wanted),
+            _REFERENCES.get(references.digest, lambda: references),
             tuple(sources),
             tuple(keys),
             distance_rule,
@@ -85,8 +85,8 @@ class FeatureSet:
     @property
     def identity(self) -> bytes:
         """Of the features and what they are of."""
-        of = hashlib.sha256(repr((self.sources, self.keys)).encode())
-        return self.reconstructions.digest + self.references.digest + of.digest()
+        origin = hashlib.sha256(repr((self.sources, self.keys)).encode()).digest()
+        return self.reconstructions.digest + self.references.digest + origin
 
     def part(self, indices: Sequence[int]) -> FeatureSet:
         """Some of the features."""

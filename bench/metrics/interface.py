@@ -135,6 +135,12 @@ class Metric(ABC):
     """Whether what infinitely many windows would give can be told, by ``extrapolated``."""
     piecewise: bool = False
     """Whether the successive pieces of a window may be measured one by one and put together by ``join``."""
+    clip_frames: int | None = None
+    """Frames of the clips that windows are cut into for it; ``None``: it takes windows as they are.
+
+    Clips follow each other without overlap, and what is left at a window's end belongs to none. ``measure`` and
+    ``measure_reference`` then take one clip at a time, with an empty encoding, and ``join`` puts a window together.
+    """
 
     @property
     def measurement_key(self) -> str:
@@ -160,13 +166,6 @@ class Metric(ABC):
             MetricError: if a window can't be measured.
         """
         return [{} for _ in range(batch.reference.shape[0])]
-
-    clip_frames: int | None = None
-    """Frames of the clips that windows are cut into for it; ``None``: it takes windows as they are.
-
-    Clips follow each other without overlap, and what is left at a window's end belongs to none. ``measure`` and
-    ``measure_reference`` then take one clip at a time, with an empty encoding, and ``join`` puts a window together.
-    """
 
     def join(self, pieces: Sequence[Arrays]) -> Arrays:
         """The arrays of a window from those of its successive pieces, for piecewise metrics; associative.

@@ -135,7 +135,7 @@ def _refuse_out_of_range(reference: Tensor, reconstruction: Tensor) -> None:
 
 
 _FAST_FORMS: WeakKeyDictionary[nn.Module, VggLpips] = WeakKeyDictionary()
-"""By model, whose parameters they read: they hold kernels that are brought into another form."""
+"""By model. They read its parameters, and hold kernels that they made from them."""
 
 
 def _fast_form(model: Any, device: torch.device) -> Callable[[Tensor, Tensor], Tensor] | None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from ..statistics.extrapolation import sample_sizes
 from ..statistics.families import Family, Pair
 from ..statistics.intervals import Interval
 from ..statistics.jackknife import compare_sets, jackknife_interval
@@ -113,7 +114,7 @@ class SetMetric(Metric):
             counted=features.counted,
             low=interval.low,
             high=interval.high,
-            note=f"extrapolated to infinitely many {features.counted} from N = {count // 2:,} to {count:,}",
+            note=f"extrapolated to infinitely many {features.counted} from N = {sample_sizes(count)[0]:,} to {count:,}",
             num_sources=len(sources),
             interval_note=interval_note,
         )

@@ -12,14 +12,14 @@ from dataclasses import replace
 
 import numpy as np
 
-from ..statistics.order_statistics import MAX_CORRELATION, median_interval
+from ..statistics.order_statistics import MAX_CORRELATION, median_interval, min_repetitions
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
 from .repetitions import MEASUREMENT, Repetitions
 from .sources import sorted_windows
 
 REPETITIONS = "repetitions"
 """What a repeated timing counts."""
-MIN_REPETITIONS = 6
+MIN_REPETITIONS = min_repetitions()
 """Repetitions from which on a median has an interval."""
 TOO_FEW = f"no interval with fewer than {MIN_REPETITIONS} repetitions; behind the figure: the smallest and the largest"
 CORRELATED = (

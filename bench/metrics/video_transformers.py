@@ -229,26 +229,12 @@ class VideoMae(nn.Module):
             self.register_buffer("positions", sinusoids(size.num_tokens, size.width), persistent=False)
 
     def forward(self, video: Tensor) -> Tensor:
-        """Features (B, width) of clips (B, 3, T, side, side); positions are stretched in time for other T."""
+        """Features (B, width) of clips (B, 3, T, side, side)."""
         tokens = self.patch_embed(video)
-        tokens = tokens + self._positions(video.shape[2]).to(tokens)
+        tokens = tokens + self.get_buffer("positions").to(tokens)
         for block in self.blocks:
             tokens = block(tokens)
         return self.fc_norm(tokens.mean(dim=1))
-
-    def _positions(self, num_frames: int) -> Tensor:
-        positions = self.get_buffer("positions")
-        if num_frames == self.size.num_frames:
-            return positions
-        grid, num_steps = self.size.grid, num_frames // self.size.tubelet
-        # The official factor carries a tenth of a step, so that rounding never loses one; it shifts the samples too.
-        stretched = F.interpolate(
-            positions.unflatten(1, grid).permute(0, 4, 1, 2, 3),
-            scale_factor=((num_steps + 0.1) / grid[0], 1.0, 1.0),
-            mode="trilinear",
-            align_corners=False,
-        )
-        return stretched.permute(0, 2, 3, 4, 1).flatten(1, 3)
 
 
 def sinusoids(num_positions: int, width: int) -> Tensor:

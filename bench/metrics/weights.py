@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
@@ -156,7 +156,7 @@ def unavailable(weight: WeightFile) -> Unavailable | None:
     if path is None:
         return Unavailable(f"{weight.purpose} is not on this machine", weight.hint)
     if (size := path.stat().st_size) != weight.size:
-        return Unavailable(f"{path} has {size:,} bytes instead of {weight.size:,}", f"remove it and {weight.hint}")
+        return Unavailable(f"{path} has {size:,} bytes instead of {weight.size:,}", f"remove it and run {weight.hint}")
     return None
 
 
@@ -172,7 +172,7 @@ def verified(weight: WeightFile) -> Path:
     assert path is not None
     if (found := sha256_of(path)) != weight.sha256:
         raise WeightsUnavailableError(
-            f"{path} has SHA-256 {found} instead of {weight.sha256}", f"Remove it and {weight.hint}"
+            f"{path} has SHA-256 {found} instead of {weight.sha256}", f"Remove it and run {weight.hint}"
         )
     return path
 
@@ -216,7 +216,7 @@ def fetch(
     for url in urls:
         try:
             _download(url, target, size, sha256, progress)
-        except (OSError, urllib.error.URLError, _WrongFileError) as error:
+        except (OSError, HTTPException, _WrongFileError) as error:
             failures.append(f"{url}: {error}")
         else:
             return target

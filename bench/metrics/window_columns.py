@@ -173,14 +173,14 @@ class WindowColumns(Sequence[MeasuredWindow]):
         if self.column is None:
             return
         there = np.flatnonzero(~self._lacking())
-        for chosen, packed in self.column.parts(self.row_places[there]):
-            places = there[chosen]
+        for part, packed in self.column.parts(self.row_places[there]):
+            places = there[part]
             frames = self.num_frames[places]
             for some, arrays in _stacked(packed):
                 for count in np.unique(frames[some]):
-                    chosen = frames[some] == count
-                    part = arrays if chosen.all() else {name: array[chosen] for name, array in arrays.items()}
-                    yield Stack(places[some[chosen]], int(count), part)
+                    alike = frames[some] == count
+                    of_them = arrays if alike.all() else {name: array[alike] for name, array in arrays.items()}
+                    yield Stack(places[some[alike]], int(count), of_them)
 
 
 def _stacked(packed: pa.BinaryArray) -> Iterator[tuple[np.ndarray, Mapping[str, np.ndarray]]]:

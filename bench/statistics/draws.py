@@ -16,7 +16,7 @@ _CHUNK = 256
 _CHUNK_COUNTS = 2**17
 """Counts that are handed out at once: 1 MiB, which stays in a processor's cache."""
 _CACHED_COUNTS = 2**26
-"""Sets of draws up to so many counts are kept; together they take at most twice as many bytes."""
+"""Sets of draws up to so many counts are kept, two at most, of one or two bytes a count."""
 
 
 def draw_counts(num_sources: int, num_draws: int = NUM_DRAWS, seed: int = SEED) -> Iterator[np.ndarray]:

@@ -11,6 +11,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -24,6 +25,7 @@ from .intervals import (
     quantile,
     student_quantile,
 )
+from .order_statistics import LEVEL, sidak_level
 from .pairs import PairedRatios, pair_statistics
 from .ratios import IDENTITY, MIN_SOURCES, Freedom, Link
 
@@ -34,6 +36,8 @@ EXACT = "exact: the difference is the same in every video"
 
 Pair = tuple[int, int]
 """Indices of two systems."""
+Kind = Literal["varies", "exact", "tied"]
+"""How a difference behaves: it varies between videos, is the same and not zero in all, or is zero in all."""
 
 
 @dataclass(frozen=True)
@@ -96,10 +100,9 @@ def compare_ratios(
     values = tuple(systems.values.tolist())
     num_sources = systems.num_sources
     if num_sources < 2 or not pairs:
-        unknown = [Difference(pair, Interval(_difference(values, pair), num_sources), math.nan, None) for pair in pairs]
-        return Family(values, tuple(unknown), num_sources)
+        return unjudged(values, pairs, num_sources)
     errors = systems.standard_errors(pairs)
-    kinds = [_kind(values, pair, error) for pair, error in zip(pairs, errors, strict=True)]
+    kinds = [kind_of(values, pair, error) for pair, error in zip(pairs, errors, strict=True)]
     varying = [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == "varies"]
     if len(pairs) == 1:
         outcome = _single(systems, pairs[0], errors[0], kinds[0], draws, seed)
@@ -107,7 +110,7 @@ def compare_ratios(
     critical = None
     if num_sources >= MIN_JOINT_BOOTSTRAP_SOURCES and varying:
         maxima = np.abs(pair_statistics(systems, varying, draws, seed)).max(axis=1)
-        critical = quantile(maxima, 0.95)
+        critical = quantile(maxima, LEVEL)
     freedoms = [systems.freedom(pair) for pair in pairs]
     if num_sources >= MIN_SOURCES and (critical is None or not math.isfinite(critical)):
         # With weights that differ between systems each pair has a value of its own; the largest one holds for all.
@@ -123,6 +126,12 @@ def compare_ratios(
         for outcome, kind in zip(outcomes, kinds, strict=True)
     ]
     return Family(values, tuple(noted), num_sources, critical)
+
+
+def unjudged(values: Sequence[float], pairs: Sequence[Pair], num_sources: int) -> Family:
+    """Pairs of figures on too few videos to say how precise a difference is."""
+    unknown = (Difference(pair, Interval(_difference(values, pair), num_sources), math.nan, None) for pair in pairs)
+    return Family(tuple(values), tuple(unknown), num_sources)
 
 
 def paired_interval(
@@ -142,7 +151,7 @@ def paired_interval(
 
 def sidak_critical_value(num_pairs: int, freedom: Freedom) -> float:
     """Student's t for so many pairs, times the scale of the standard error."""
-    tail = (1 - 0.95 ** (1 / num_pairs)) / 2
+    tail = (1 - sidak_level(num_pairs)) / 2
     return freedom.scale * student_quantile(1 - tail, freedom.degrees)
 
 
@@ -150,7 +159,7 @@ def judge(
     pair: Pair,
     difference: float,
     error: float,
-    kind: str,
+    kind: Kind,
     num_sources: int,
     freedom: Freedom,
     critical_value: float | None,
@@ -161,7 +170,7 @@ def judge(
         pair: indices of the systems.
         difference: first minus second.
         error: its standard error.
-        kind: ``varies``, ``exact`` or ``tied``.
+        kind: see :func:`kind_of`.
         num_sources: videos; with fewer than five there is no verdict.
         freedom: of the standard error.
         critical_value: of the family; ``None`` where there is no verdict.
@@ -176,7 +185,7 @@ def judge(
     return Difference(pair, interval, difference / error, abs(difference / error) > critical_value)
 
 
-def _single(systems: PairedRatios, pair: Pair, error: float, kind: str, draws: int, seed: int) -> Difference:
+def _single(systems: PairedRatios, pair: Pair, error: float, kind: Kind, draws: int, seed: int) -> Difference:
     """One pair alone: its own interval decides."""
     difference, freedom, num_sources = systems.difference(pair), systems.freedom(pair), systems.num_sources
     if num_sources < MIN_SOURCES:
@@ -192,17 +201,18 @@ def _single(systems: PairedRatios, pair: Pair, error: float, kind: str, draws: i
     return Difference(pair, interval, difference / error, interval.excludes_zero)
 
 
-def _constant(pair: Pair, difference: float, kind: str, num_sources: int, freedom: Freedom) -> Difference:
+def _constant(pair: Pair, difference: float, kind: Kind, num_sources: int, freedom: Freedom) -> Difference:
     exact = kind == "exact"
     interval = Interval(difference, num_sources, difference, difference, 0.0, freedom, EXACT if exact else "")
     return Difference(pair, interval, _constant_statistic(difference, kind), exact)
 
 
-def _constant_statistic(difference: float, kind: str) -> float:
+def _constant_statistic(difference: float, kind: Kind) -> float:
     return math.copysign(math.inf, difference) if kind == "exact" else 0.0
 
 
-def _kind(values: Sequence[float], pair: Pair, error: float) -> str:
+def kind_of(values: Sequence[float], pair: Pair, error: float) -> Kind:
+    """Whether a pair's difference varies between videos; if not, whether there is one at all, but for rounding."""
     smallest = 1e-12 * max(abs(values[pair[0]]), abs(values[pair[1]]))
     if error > smallest:
         return "varies"

@@ -37,7 +37,7 @@ class Interval:
     """Ends of the interval; ``None`` where there is none."""
     high: float | None = None
     standard_error: float | None = None
-    """Of ``value``, before ``freedom.scale``; ``None`` with fewer than two videos."""
+    """Of ``value``, to first order, before ``freedom.scale``; ``None`` with fewer than two videos."""
     freedom: Freedom | None = None
     note: str = ""
     """What the reader must know of the interval."""
@@ -71,13 +71,13 @@ def _interval_of(ratio: Ratio, link: Link, statistics: np.ndarray | None) -> Int
     value = float(link.value(np.asarray(ratio.value)))
     if ratio.num_sources < 2:
         return Interval(value, ratio.num_sources)
-    error = ratio.standard_error
+    error = ratio.standard_error * abs(float(link.slope(np.asarray(ratio.value))))
     if ratio.num_sources < MIN_SOURCES:
         return Interval(value, ratio.num_sources, standard_error=error, freedom=ratio.freedom)
     if not _varies(ratio):
         return Interval(value, ratio.num_sources, value, value, error, ratio.freedom, NO_VARIATION)
     low, high, few = interval_ends(
-        ratio.value, error, ratio.freedom, ratio.effective_sources, statistics, ratio.num_sources
+        ratio.value, ratio.standard_error, ratio.freedom, ratio.effective_sources, statistics, ratio.num_sources
     )
     few = few or carried_by_few(ratio.residuals)
     low, high = sorted(float(link.value(np.asarray(max(end, link.lowest)))) for end in (low, high))

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from .families import Difference, Family, Pair, all_pairs, judge, sidak_critical_value
+from .families import Family, Pair, all_pairs, judge, kind_of, sidak_critical_value, unjudged
 from .intervals import TAIL, Interval, student_quantile
 from .ratios import MIN_SOURCES, Freedom
 
@@ -63,18 +63,15 @@ def compare_sets(
         num_sources: with fewer than five there is no verdict.
         pairs: those that are asked about; ``None`` for all.
     """
-    pairs = all_pairs(len(values)) if pairs is None else list(pairs)
+    figures = values.tolist()
+    pairs = all_pairs(len(figures)) if pairs is None else list(pairs)
     if num_sources < MIN_SOURCES or not pairs:
-        unknown = [
-            Difference(p, Interval(float(values[p[0]] - values[p[1]]), num_sources), math.nan, None) for p in pairs
-        ]
-        return Family(tuple(map(float, values)), tuple(unknown), num_sources)
+        return unjudged(figures, pairs, num_sources)
     freedom = Freedom(1.0, float(left_out.shape[1] - 1))
     critical = sidak_critical_value(len(pairs), freedom)
     outcomes = []
     for first, second in pairs:
-        difference, smallest = float(values[first] - values[second]), 1e-12 * float(np.abs(values).max())
-        error = jackknife_error(left_out[first] - left_out[second])
-        kind = "varies" if error > smallest else "exact" if abs(difference) > smallest else "tied"
+        difference, error = figures[first] - figures[second], jackknife_error(left_out[first] - left_out[second])
+        kind = kind_of(figures, (first, second), error)
         outcomes.append(judge((first, second), difference, error, kind, num_sources, freedom, critical))
-    return Family(tuple(map(float, values)), tuple(outcomes), num_sources, critical)
+    return Family(tuple(figures), tuple(outcomes), num_sources, critical)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy.special import bdtr
@@ -34,7 +34,7 @@ class MedianInterval:
 def median_ranks(num_repetitions: int, level: float = LEVEL) -> tuple[int, int] | None:
     """Ranks from 1 of the values between which the median lies; ``None`` where there are too few values."""
     lower = 0
-    while lower < num_repetitions // 2 and 1 - 2 * float(bdtr(lower, num_repetitions, 0.5)) >= level:
+    while 1 - 2 * float(bdtr(lower, num_repetitions, 0.5)) >= level:
         lower += 1
     return (lower, num_repetitions + 1 - lower) if lower else None
 
@@ -85,10 +85,7 @@ def ratio_of_medians(values_a: np.ndarray, values_b: np.ndarray, level: float = 
     if values_a.shape != values_b.shape or not (values_a > 0).all() or not (values_b > 0).all():
         raise ValueError("paired repetitions need the same number of values, all of them above zero")
     paired = median_interval(values_a / values_b, level)
-    value = float(np.median(values_a) / np.median(values_b))
-    return MedianInterval(
-        value, paired.num_repetitions, paired.lowest, paired.highest, paired.low, paired.high, paired.correlation
-    )
+    return replace(paired, value=float(np.median(values_a) / np.median(values_b)))
 
 
 def neighbour_correlation(values: np.ndarray) -> float:

@@ -47,26 +47,27 @@ class Freedom:
 def freedom(weights: np.ndarray) -> Freedom:
     """Scale and degrees of freedom for videos whose means vary alike and whose weights are ``weights``, (sources,).
 
+    Residuals w (y − θ) of means y of equal variance have a covariance proportional to M. The degrees of freedom are
+    Satterthwaite's, (tr M)² / tr M²; both traces are sums of powers of the weights here.
+
     Raises:
         ValueError: with fewer than two videos.
     """
     num_sources = len(weights)
     if num_sources < 2:
         raise ValueError(f"a standard error takes at least 2 videos, not {num_sources}")
-    shares = weights / math.fsum(weights)
     # Weights as shares of the whole: the formula doesn't depend on their unit.
-    squares = shares**2
-    moments = [math.fsum(squares * shares**power) for power in range(3)]
-    ratio = moments[0]
-    trace = moments[0] - 2 * moments[1] + ratio * moments[0]
+    shares = weights / math.fsum(weights)
+    second, third, fourth = (math.fsum(shares**power) for power in (2, 3, 4))
+    trace = second - 2 * third + second**2
     trace_of_square = (
-        ratio**2 * moments[0] ** 2
-        + 2 * moments[0] * moments[2]
-        - 4 * ratio * moments[0] * moments[1]
-        + 2 * moments[1] ** 2
-        + math.fsum(squares**2 * (1 + 2 * ratio - 4 * shares))
+        second**4
+        + 2 * second * fourth
+        - 4 * second**2 * third
+        + 2 * third**2
+        + math.fsum(shares**4 * (1 + 2 * second - 4 * shares))
     )
-    scale = math.sqrt(moments[0] / (num_sources / (num_sources - 1) * trace))
+    scale = math.sqrt(second / (num_sources / (num_sources - 1) * trace))
     return Freedom(scale, trace**2 / trace_of_square)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from itertools import pairwise
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from columns_of_windows import columns_of
+from hypothesis import given
 from hypothesis import strategies as st
 from metric_windows import SPEC, estimate, make_batch, make_metric, random_video, refusal, window_of
-from toklab.bench.metrics.codebook import growth_curve, level_marginals, marginals
+from toklab.bench.metrics.code_counts import marginals, total_counts
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError, WindowBatch
 from toklab.bench.statistics.codes import entropy_bits, expected_distinct
 from toklab.tokenizers.interface import Encoded, TokenizerSpec
@@ -65,14 +67,6 @@ def test_marginals_take_the_first_dimension_as_least_significant() -> None:
     assert [details[f"marginal[1][{level}]"] for level in range(4)] == [0.75, 0.25, 0, 0]
 
 
-@given(st.lists(st.integers(0, 2 * 3 * 5 - 1), min_size=1, max_size=50))
-def test_marginals_equal_digits(codes: list[int]) -> None:
-    counts = np.bincount(codes, minlength=30)
-    digits = [[c % 2 for c in codes], [c // 2 % 3 for c in codes], [c // 6 for c in codes]]
-    for shares, digit, levels in zip(level_marginals(counts, (2, 3, 5)), digits, (2, 3, 5), strict=True):
-        np.testing.assert_allclose(shares, np.bincount(digit, minlength=levels) / len(codes))
-
-
 @given(st.integers(1, 64))
 def test_entropy_of_uniform_codes(size: int) -> None:
     assert entropy_bits(np.full(size, 7)) == pytest.approx(np.log2(size), abs=1e-12)
@@ -90,6 +84,28 @@ def test_a_tokenizer_without_codes_is_refused() -> None:
         make_metric("codebook-utilization").measure(make_batch(video, video))
 
 
+def test_codebooks_of_different_sizes_are_not_added_up() -> None:
+    one, other = _windows([[0, 1]], sizes=(4,))[0], replace(_windows([[0, 1]], sizes=(5,))[0], window=1)
+    for windows in ([one, other], columns_of([one, other])):
+        with pytest.raises(MetricError, match=r"different sizes: \[\(4,\), \(5,\)\]"):
+            make_metric("codebook-utilization").aggregate(windows, {})
+    with pytest.raises(MetricError, match="no window has codes"):
+        total_counts(columns_of([replace(one, arrays={})]))
+
+
+def test_shares_of_the_windows_are_chosen_by_a_hash_and_hold_the_smaller_ones() -> None:
+    windows = _windows(*([[code, code + 1]] for code in range(17)), sizes=(40,))
+    order = sorted(windows, key=lambda window: hashlib.sha256(repr(window.key).encode()).digest())
+    for kind in (windows, columns_of(windows)):
+        details = estimate(make_metric("codebook-utilization"), kind).details
+        for share, number in (("1/8", 2), ("1/4", 4), ("1/2", 8)):
+            used = {code for window in order[:number] for code in window.arrays["codes_0"].tolist()}
+            assert details[f"tokens_at_{share}"] == 2 * number
+            assert details[f"utilization_at_{share}"] == pytest.approx(100 * len(used) / 40)
+    few = estimate(make_metric("codebook-utilization"), windows[:4]).details
+    assert ("tokens_at_1/8" in few, "tokens_at_1/4" in few) == (False, True)
+
+
 def test_no_windows() -> None:
     assert "no window" in refusal(make_metric("codebook-utilization"), []).reason
 
@@ -103,48 +119,6 @@ def test_several_codebooks_have_marginals_and_perplexity_each() -> None:
     assert details["perplexity[0]"] == pytest.approx(4)
     assert details["perplexity[1]"] == pytest.approx(1)
     assert marginals(_windows([[0], [0]], sizes=(6, 7), levels=(2, 3)))[1] == []
-
-
-@settings(max_examples=30)
-@given(st.lists(st.lists(st.integers(0, 30), min_size=4, max_size=20).filter(any), min_size=1, max_size=3), st.data())
-def test_growth_is_the_rarefaction_curve_up_to_all_tokens(books: list[list[int]], data: st.DataObject) -> None:
-    totals = [np.array(book) for book in books]
-    whole, entries = sum(map(sum, books)), sum(map(len, books))
-    compared = data.draw(st.integers(1, whole))
-    curve = growth_curve(totals, [compared])
-    tokens = [point.tokens for point in curve]
-    assert tokens == sorted(set(tokens))
-    assert (tokens[0], tokens[-1]) == (min(compared, len(books), whole), whole)
-    assert compared in tokens
-    for point in curve:
-        parts = [expected_distinct(total, point.tokens * int(total.sum()) // whole) for total in totals]
-        assert point.utilization == pytest.approx(sum(parts) / entries, rel=1e-12)
-        assert point.utilization <= point.bound + 1e-12
-        assert point.bound <= min(1, point.tokens / entries)
-    assert curve[-1].utilization == sum(map(np.count_nonzero, totals)) / entries
-    for before, after in pairwise(curve):
-        assert before.utilization <= after.utilization + 1e-12
-
-
-def test_growth_of_one_codebook_lies_below_its_tokens_over_its_entries() -> None:
-    curve = growth_curve([np.array([6, 3, 1, 0])])
-    assert [point.tokens for point in curve] == [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]
-    assert [point.bound for point in curve] == [0.25, 0.5, 0.75, 1, 1, 1, 1, 1, 1, 1]
-    # Among one token there is one code. Among two: two, but for both of one entry, 15 + 3 of 45 pairs.
-    assert [4 * point.utilization for point in curve[:2]] == pytest.approx([1, 2 - 18 / 45])
-
-
-def test_growth_begins_where_codes_begin_to_repeat() -> None:
-    counts = np.full(64, 500)
-    curve = growth_curve([counts, counts])
-    # Tokens are spread evenly over both codebooks; the last point is all of them.
-    assert (curve[0].tokens, curve[-1].tokens) == (64, 64_000)
-    assert all(point.tokens % 2 == 0 for point in curve)
-
-
-def test_growth_never_goes_beyond_what_was_counted() -> None:
-    with pytest.raises(ValueError, match="11 of 10 tokens can't be drawn"):
-        growth_curve([np.array([6, 3, 1, 0])], [11])
 
 
 def _counted(counts: list[int], *, source: str = "a", pixels: int = 1000) -> MeasuredWindow:

@@ -88,9 +88,19 @@ def test_value_and_interval_are_those_of_the_whole_procedure(monkeypatch: pytest
     expected = max(0.0, outcome.value - half), outcome.value + half
     assert (outcome.low, outcome.high) == pytest.approx(expected, rel=1e-6)
     assert outcome.note == "extrapolated to infinitely many windows from N = 42 to 84"
+    assert outcome.interval_note == "the interval is of the extrapolation from N = 84"
     plain = metric.extrapolated(windows, with_interval=False)
     assert plain is not None
     assert (plain.value, plain.low, plain.high) == (outcome.value, None, None)
+
+
+def test_the_note_names_the_smallest_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extrapolation, "MIN_FEATURES", 60)
+    outcome = make_metric("fvd-i3d").extrapolated(normal_windows(63, 3, 0.5), with_interval=False)
+    assert outcome is not None
+    # Half of 63, rounded to even.
+    assert outcome.note == "extrapolated to infinitely many windows from N = 32 to 63"
+    assert (outcome.interval_note, outcome.num_sources) == ("", 50)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from metric_windows import estimate, feature_window, make_batch, make_metric, ra
 from toklab.bench.metrics.feature_set import FeatureSet
 from toklab.bench.metrics.frechet import frechet_distance
 from toklab.bench.metrics.fvd import FvdCrop, FvdSquash, crop_to_input
-from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.bench.metrics.interface import MeasuredWindow, MetricError, Unavailable
 from toklab.bench.metrics.set_distance import FrechetDistance
 from toklab.bench.metrics.weights import FVD_I3D, WeightsUnavailableError
 from toklab.bench.statistics.families import Family
@@ -213,6 +213,34 @@ def test_what_the_size_does_to_the_value_is_said_beyond_the_dimensions_too(monke
     # Where the shift outweighs the sampling, there is nothing to say.
     shifted = [replace(w, arrays={"features": w.reference_arrays["features"] + 10}) for w in windows]
     assert estimate(metric, shifted).note == ""
+
+
+@pytest.mark.parametrize(("count", "is_small"), [(6, True), (7, False)])
+def test_a_sample_no_larger_than_a_feature_is_noted(
+    count: int, is_small: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    metric = make_metric("fvd-i3d")
+    monkeypatch.setattr(type(metric), "feature_size", 6)
+    windows = [replace(w, arrays={"features": w.reference_arrays["features"] + 10}) for w in _windows(count, 1, size=6)]
+    note = estimate(metric, windows).note
+    assert note.startswith(f"N = {count} ≤ 6: ") == is_small
+    assert bool(note) == is_small
+
+
+def test_halves_take_four_windows_and_have_equally_many() -> None:
+    found = [estimate(make_metric("fvd-i3d"), _windows(count, 1, size=6)).details for count in (2, 3, 4, 5)]
+    assert [details.get("half_count") for details in found] == [None, None, 2, 2]
+
+
+def test_distances_are_told_apart_from_five_videos_on() -> None:
+    metric = make_metric("fvd-i3d")
+    five = [_windows(5, 1, seed, size=6) for seed in range(2)]
+    family = metric.compare_systems(five)
+    assert isinstance(family, Family)
+    assert family.differences[0].separable is not None
+    assert estimate(metric, five[0]).low is not None
+    refused = metric.compare_systems([windows[:4] for windows in five])
+    assert refused == Unavailable("4 videos are too few to tell distances apart", "measure more videos")
 
 
 def test_parts_of_a_set_are_chosen_by_hash() -> None:

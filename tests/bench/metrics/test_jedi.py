@@ -11,11 +11,7 @@ from metric_windows import estimate, feature_window, make_batch, make_metric, ra
 from tiny_video_transformers import tiny_vjepa
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
 from toklab.bench.metrics.jedi import Jedi, PairedJedi
-from toklab.bench.metrics.polynomial_distance import (
-    PairedMoments,
-    paired_polynomial_distance,
-    polynomial_distance,
-)
+from toklab.bench.metrics.polynomial_distance import PairedMoments
 from toklab.bench.metrics.weights import WeightsUnavailableError
 from toklab.bench.statistics.families import Family
 from toklab.bench.statistics.intervals import student_quantile
@@ -32,11 +28,6 @@ def _windows(num_sources: int, size: int = 6, seed: int = 0) -> list[MeasuredWin
                 feature_window(f"v{source:02}", index, reference + 0.2 * generator.normal(size=size), reference)
             )
     return made
-
-
-def _stacked(windows: list[MeasuredWindow]) -> tuple[np.ndarray, np.ndarray]:
-    made = np.stack([window.arrays["features"] for window in windows])
-    return made, np.stack([window.reference_arrays["features"] for window in windows])
 
 
 def test_the_network_sees_squashed_and_normalised_clips() -> None:
@@ -65,9 +56,9 @@ def test_from_clips_to_the_figure() -> None:
         with torch.no_grad():
             features["x"].append(network(metrics[0].prepared(made))[0].numpy())
             features["y"].append(network(metrics[0].prepared(video))[0].numpy())
-    x, y = np.stack(features["x"]), np.stack(features["y"])
-    assert estimate(metrics[0], windows).value == pytest.approx(polynomial_distance(x, y), rel=1e-6)
-    assert estimate(metrics[1], windows).value == pytest.approx(paired_polynomial_distance(x, y), rel=1e-4)
+    moments = PairedMoments.of(np.stack(features["x"]), np.stack(features["y"]))
+    assert estimate(metrics[0], windows).value == pytest.approx(moments.distance(), rel=1e-6)
+    assert estimate(metrics[1], windows).value == pytest.approx(moments.paired_distance(), rel=1e-4)
 
 
 def test_clips_of_other_lengths_are_refused() -> None:
@@ -84,17 +75,6 @@ def test_without_weights_it_is_unavailable_with_the_command() -> None:
         assert unavailable.hint == "toklab weights pull jedi --accept-licence"
         with pytest.raises(WeightsUnavailableError, match="not on this machine"):
             make_metric(name).prepare(torch.device("cpu"))
-
-
-def test_halves_merge_to_the_whole() -> None:
-    x, y = _stacked(_windows(9))
-    whole = PairedMoments.of(x, y)
-    parts = [PairedMoments.of(x[part], y[part]) for part in (slice(0, 5), slice(5, 18))]
-    for joined in (parts[0] + parts[1], parts[1] + parts[0]):
-        assert joined.distance() == pytest.approx(polynomial_distance(x, y), rel=1e-9)
-        assert joined.paired_distance() == pytest.approx(paired_polynomial_distance(x, y), rel=1e-9)
-    assert (whole - parts[0]).distance() == pytest.approx(polynomial_distance(x[5:], y[5:]), rel=1e-9)
-    assert (whole - parts[0]).paired_distance() == pytest.approx(paired_polynomial_distance(x[5:], y[5:]), rel=1e-9)
 
 
 @pytest.mark.parametrize("name", ["jedi", "jedi-paired"])

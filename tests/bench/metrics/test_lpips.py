@@ -24,7 +24,7 @@ def vgg_backbone() -> dict[str, Tensor]:
 
 @pytest.mark.slow
 @pytest.mark.goldens
-def test_equals_vidtok_with_arandom_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
+def test_equals_vidtok_with_a_random_backbone(shared: Path, vgg_backbone: dict[str, Tensor]) -> None:
     tensors = load_file(shared / "goldens/metrics/vidtok_lpips_randvgg.safetensors")
     cases = json.loads((shared / "goldens/metrics/vidtok_lpips_randvgg.json").read_text())["cases"]
     model = build_lpips("vgg", vgg_backbone)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
+from columns_of_windows import columns_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_windows import feature_window, make_metric, window_of
@@ -37,6 +39,21 @@ def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
 
 
 MEASURING = [name for name in METRICS if make_metric(name).needs not in ("timing", "model")]
+
+
+@pytest.mark.parametrize("name", MEASURING)
+@settings(max_examples=10)
+@given(values=WINDOWS)
+def test_columns_give_the_figures_of_the_objects(name: str, values: list[list[float]]) -> None:
+    metric, windows = make_metric(name), _windows(name, values)
+    found, expected = metric.aggregate(columns_of(windows), {}), metric.aggregate(windows, {})
+    if not isinstance(found, Estimate) or not isinstance(expected, Estimate):
+        assert found == expected
+        return
+    one, other = (np.array([each.value, each.low, each.high], np.float64) for each in (found, expected))
+    np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-12)
+    assert found.details == pytest.approx(expected.details, rel=1e-12)
+    assert replace(found, value=0, low=0, high=0, details={}) == replace(expected, value=0, low=0, high=0, details={})
 
 
 @pytest.mark.parametrize("name", MEASURING)

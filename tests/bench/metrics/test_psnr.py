@@ -9,7 +9,15 @@ import numpy as np
 import pytest
 from metric_windows import estimate, make_batch, make_metric, random_video, window_of
 from safetensors.torch import load_file
-from toklab.bench.metrics.psnr import capped_decibels, decibels, frame_mse, psnr_by_position
+from toklab.bench.metrics.psnr import (
+    capped_decibels,
+    decibels,
+    decibels_slope,
+    frame_mse,
+    psnr_by_position,
+    psnr_difference_by_position,
+)
+from toklab.bench.statistics.families import paired_interval
 from toklab.bench.statistics.intervals import ratio_interval
 
 NAMES = ("psnr", "psnr-cap100", "psnr-clip", "psnr-pooled")
@@ -83,6 +91,38 @@ def test_by_position_has_the_interval_of_the_videos_that_reach_it() -> None:
     assert np.isnan(curve.high[2])
 
 
-def test_by_position_of_one_source_has_no_interval() -> None:
-    curve = psnr_by_position([window_of("a", 0, mse=[0.1, 0.01])])
-    assert np.isnan(curve.low).all()
+def test_differences_by_position_are_of_the_videos_that_both_reach() -> None:
+    generator = np.random.default_rng(0)
+    # The first system's windows of one video and the second's of two others are shorter.
+    lengths = {f"v{source}": (2 if source == 0 else 3, 2 if source in (1, 2) else 3) for source in range(8)}
+    one, other = (
+        [
+            window_of(source, index, mse=generator.uniform(0.001, 0.1, both[system]))
+            for source, both in lengths.items()
+            for index in range(2)
+        ]
+        for system in range(2)
+    )
+    found = psnr_difference_by_position(one, other)
+    assert [(difference.position, difference.count) for difference in found] == [(0, 16), (1, 16), (2, 10)]
+    for position, sources in ((1, list(lengths)), (2, list(lengths)[3:])):
+        values = [
+            decibels(np.array([window.arrays["mse"][position] for window in windows if window.source in sources]))
+            for windows in (one, other)
+        ]
+        # Two windows of each source, one after the other.
+        sums, weights = [part.reshape(-1, 2).sum(axis=1) for part in values], np.full(len(sources), 2.0)
+        expected, interval = paired_interval(sums[0], weights, sums[1], weights), found[position].interval
+        ends = pytest.approx((expected.value, expected.low, expected.high))
+        assert (interval.value, interval.low, interval.high) == ends
+    apart = psnr_difference_by_position([window_of("a", 0, mse=[0.1, 0.1])], [window_of("a", 0, mse=[0.01])])
+    assert [(difference.interval.value, difference.interval.low) for difference in apart] == [
+        (pytest.approx(-10, abs=1e-5), None)
+    ]
+
+
+def test_a_scale_has_its_own_slope() -> None:
+    mse = np.array([1e-9, 1e-4, 0.3])
+    step = 1e-6 * (mse + 1e-8)
+    numerical = (decibels(mse + step) - decibels(mse - step)) / (2 * step)
+    np.testing.assert_allclose(decibels_slope(mse), numerical, rtol=1e-6)

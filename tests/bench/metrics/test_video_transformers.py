@@ -99,12 +99,18 @@ def test_positions_of_videomae_are_sines_and_cosines() -> None:
     assert table[0, 5, 3].item() == pytest.approx(math.cos(5 / 10_000 ** (2 / 6)), abs=1e-6)
 
 
-def test_other_numbers_of_frames_stretch_the_positions_in_time() -> None:
-    network = VideoMae(TINY)
+@pytest.mark.parametrize("kind", [VJepaEncoder, VideoMae])
+def test_tokens_get_their_positions_and_are_normalised_in_the_end(kind: type[VJepaEncoder] | type[VideoMae]) -> None:
+    network = kind(TINY)
     randomise(network)
-    features = {frames: network(torch.zeros(1, 3, frames, 8, 8)) for frames in (2, 4, 8)}
-    assert {tuple(value.shape) for value in features.values()} == {(1, 12)}
-    assert not torch.equal(features[4], features[8])
+    network.blocks = nn.ModuleList()
+    video = torch.randn(2, 3, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+    tokens = network.patch_embed(video)
+    if isinstance(network, VJepaEncoder):
+        expected = network.norm(tokens + network.pos_embed)
+    else:
+        expected = network.fc_norm((tokens + sinusoids(8, 12)).mean(dim=1))
+    torch.testing.assert_close(network(video), expected, atol=1e-6, rtol=1e-6)
 
 
 def num_block_parameters(size: VideoTransformerSize, num_biases: int) -> int:

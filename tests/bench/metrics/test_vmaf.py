@@ -86,7 +86,7 @@ def test_frames_too_small_are_refused(clip: Tensor) -> None:
         frame_vmaf(clip[:, :, :31], clip[:, :, :31])
 
 
-def test_an_ffmpeg_without_libvmaf_names_the_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_ffmpeg_without_libvmaf_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     assert make_metric("vmaf").unavailable() is None
     monkeypatch.setattr("toklab.bench.metrics.vmaf.has_filter", lambda name: False)
     missing = make_metric("vmaf").unavailable()

@@ -8,8 +8,11 @@ import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from http.client import BadStatusLine
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 from toklab.bench.metrics import weights
@@ -97,6 +100,22 @@ def test_the_next_source_is_tried(weight: WeightFile, monkeypatch: pytest.Monkey
     assert weights.pull("net").read_bytes() == CONTENT
 
 
+def test_a_server_that_talks_nonsense_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TOKLAB_WEIGHTS", str(tmp_path))
+
+    class Response(BytesIO):
+        headers: ClassVar = {"Content-Length": "5"}
+
+    def answer(url: str, timeout: float) -> Response:
+        if "first" in url:
+            raise BadStatusLine("nonsense")
+        return Response(b"right")
+
+    monkeypatch.setattr(weights.urllib.request, "urlopen", answer)
+    path = weights.fetch("net.pth", ("http://first/net.pth", "http://second/net.pth"))
+    assert path.read_bytes() == b"right"
+
+
 @pytest.mark.slow
 def test_without_a_network_the_error_says_what_to_do(weight: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(weights.WEIGHT_FILES, "net", replace(weight, urls=("http://127.0.0.1:9/net.pth",)))
@@ -131,7 +150,7 @@ def test_a_damaged_file_is_named(weight: WeightFile) -> None:
     path = weights.pull("net")
     path.write_bytes(b"x" + CONTENT[1:])
     assert weights.unavailable(weight) is None
-    with pytest.raises(WeightsUnavailableError, match=r"net\.pth has SHA-256 .* Remove it and toklab weights pull net"):
+    with pytest.raises(WeightsUnavailableError, match=r"SHA-256 .* Remove it and run toklab weights pull net"):
         weights.verified(weight)
     path.write_bytes(b"short")
     problem = weights.unavailable(weight)

@@ -15,6 +15,7 @@ from toklab.bench.statistics.families import (
     EXACT,
     Family,
     compare_ratios,
+    kind_of,
     paired_interval,
     sidak_critical_value,
 )
@@ -97,12 +98,59 @@ def test_the_critical_value_is_a_quantile_of_the_largest_difference() -> None:
         assert outcome.separable == interval.excludes_zero
 
 
-def test_fewer_videos_have_sidaks_critical_value() -> None:
-    weights = free_window_counts(np.random.default_rng(1), 12)
+@pytest.mark.parametrize("num_sources", [5, 12, 19, 20])
+def test_fewer_than_twenty_videos_have_sidaks_critical_value(num_sources: int) -> None:
+    weights = free_window_counts(np.random.default_rng(1), num_sources)
     found = freedom(weights)
     expected = found.scale * student_quantile(1 - (1 - 0.95 ** (1 / 6)) / 2, found.degrees)
-    assert family_of(equal_systems(np.random.default_rng(1), 12, 4), weights).critical_value == pytest.approx(expected)
+    family = family_of(equal_systems(np.random.default_rng(1), num_sources, 4), weights)
+    assert (family.critical_value == pytest.approx(expected)) == (num_sources < 20)
     assert sidak_critical_value(6, found) == pytest.approx(expected)
+    assert all(difference.separable is not None for difference in family.differences)
+
+
+def test_the_largest_of_the_pairs_own_critical_values_holds_for_all() -> None:
+    generator = np.random.default_rng(0)
+    weights = np.stack([np.full(12, 2.0), free_window_counts(generator, 12), np.full(12, 3.0)], axis=1)
+    sums = weights * equal_systems(generator, 12, 3)
+    uneven = freedom(weights[:, 1])
+    assert compare_ratios(sums, weights).critical_value == pytest.approx(sidak_critical_value(3, uneven))
+    systems = PairedRatios.of(sums, weights)
+    # That of the system with the fewer degrees of freedom, and with the less even weights.
+    assert (systems.freedom((0, 1)), systems.freedom((2, 0)).degrees) == (systems.ratios[1].freedom, pytest.approx(11))
+    assert systems.effective_sources((1, 2)) == systems.ratios[1].effective_sources < 11
+    even = compare_ratios(sums, weights, [(0, 2), (2, 0)])
+    assert even.critical_value == pytest.approx(sidak_critical_value(2, freedom(weights[:, 0])))
+
+
+def test_where_draws_miss_all_variation_sidaks_critical_value_stands_in() -> None:
+    means = np.repeat(np.random.default_rng(0).normal(30, 3, (25, 1)), 3, axis=1)
+    # One video in which the systems differ: a third of the draws miss it.
+    means[3] += [0, 1, 3]
+    family = family_of(means)
+    assert family.critical_value == pytest.approx(sidak_critical_value(3, freedom(np.ones(25))))
+    assert all(math.isfinite(difference.interval.low or math.inf) for difference in family.differences)
+
+
+def test_differences_in_two_videos_are_noted_for_their_pairs() -> None:
+    generator = np.random.default_rng(0)
+    means = np.repeat(generator.normal(30, 3, (12, 1)), 3, axis=1)
+    means[[3, 7], 1] += [1, -1]
+    means[:, 2] += generator.normal(0, 1, 12)
+    assert [difference.interval.note for difference in family_of(means).differences] == [FEW_CARRY, "", ""]
+
+
+def test_rounding_is_no_difference() -> None:
+    values = (30.0, 30.0 + 2e-11, 30.0 + 4e-11, 0.0)
+    assert [kind_of(values, pair, 0.0) for pair in ((0, 1), (0, 2), (2, 0), (3, 3))] == [
+        "tied",
+        "exact",
+        "exact",
+        "tied",
+    ]
+    assert [kind_of(values, (0, 2), error) for error in (2e-11, 4e-11)] == ["exact", "varies"]
+    # Beside the larger of the two, whatever its sign.
+    assert [kind_of((1e-3, -30.0), pair, 2e-11) for pair in ((0, 1), (1, 0))] == ["exact", "exact"]
 
 
 def test_identical_systems_tie_and_constant_offsets_separate() -> None:
@@ -128,9 +176,15 @@ def test_a_difference_in_one_video_is_finite_and_noted() -> None:
 @pytest.mark.parametrize("num_sources", [1, 2, 4])
 def test_too_few_videos_have_no_verdict(num_sources: int) -> None:
     for num_systems in (2, 3):
-        family = family_of(equal_systems(np.random.default_rng(0), num_sources, num_systems))
+        means = equal_systems(np.random.default_rng(0), num_sources, num_systems)
+        family = family_of(means)
         assert family.critical_value is None
         assert all((d.separable, d.interval.low, d.interval.high) == (None, None, None) for d in family.differences)
+        for difference in family.differences:
+            apart = means[:, difference.pair[0]] - means[:, difference.pair[1]]
+            expected = apart.mean() / (apart.std(ddof=1) / math.sqrt(num_sources)) if num_sources > 1 else math.nan
+            assert difference.statistic == pytest.approx(expected, nan_ok=True)
+            assert difference.interval.value == pytest.approx(apart.mean())
 
 
 @given(st.integers(0, 10**6), st.integers(5, 30), st.integers(2, 4))

@@ -9,8 +9,20 @@ import numpy as np
 import pytest
 from simulated_videos import LINKED_TRUTH, dominated_videos, linked_videos, normal_videos, skewed_videos
 from toklab.bench.statistics.draws import draw_counts
-from toklab.bench.statistics.intervals import FEW_CARRY, NO_VARIATION, ratio_interval, student_quantile
-from toklab.bench.statistics.ratios import Link, Ratio
+from toklab.bench.statistics.intervals import (
+    FEW_CARRY,
+    NO_VARIATION,
+    Interval,
+    carried_by_few,
+    clear_of_rounding,
+    interval_ends,
+    quantile,
+    ratio_interval,
+    ratio_intervals,
+    student_quantile,
+    studentised,
+)
+from toklab.bench.statistics.ratios import Freedom, Link, Ratio
 
 Videos = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]
 
@@ -50,6 +62,8 @@ def test_draws_are_multinomial_and_shared() -> None:
     assert counts.mean(axis=0) == pytest.approx(np.ones(7), abs=0.06)
     assert counts.var() == pytest.approx(6 / 7, abs=0.05)
     assert np.array_equal(counts[:300], all_counts(7, 300))
+    # Of 256 at a time: other draws would change the ends of every interval.
+    assert [all_counts(6, 257)[draw].tolist() for draw in (0, 256)] == [[0, 1, 2, 1, 1, 1], [0, 2, 0, 1, 1, 2]]
 
 
 def test_more_draws_than_are_kept_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -62,6 +76,68 @@ def test_more_draws_than_are_kept_are_the_same(monkeypatch: pytest.MonkeyPatch) 
 def test_equals_a_loop_over_the_draws(num_sources: int) -> None:
     sums, weights = skewed_videos(np.random.default_rng(num_sources), num_sources)
     assert ends(sums, weights, 399) == pytest.approx(looped_interval(sums, weights, 399), rel=1e-9)
+
+
+def test_every_column_has_the_interval_that_it_has_alone() -> None:
+    generator = np.random.default_rng(0)
+    sums, weights = generator.normal(30, 3, (12, 5)), generator.uniform(1, 3, (12, 5))
+    # Two columns of 12 videos, two of 9 and one of 6; videos without weight play no part.
+    weights[9:, 1:3], weights[6:, 3] = 0, 0
+    sums[9:, 1] = np.nan
+    sums[:, 4] = 2 * weights[:, 4]
+    for column, found in enumerate(ratio_intervals(sums, weights, draws=199)):
+        own = weights[:, column] > 0
+        alone = ratio_interval(sums[own, column], weights[own, column], draws=199)
+        one, other = ((each.value, each.low, each.high, each.standard_error) for each in (found, alone))
+        assert one == pytest.approx(other, rel=1e-9)
+        assert (found.num_sources, found.note) == (alone.num_sources, alone.note)
+
+
+def test_by_default_there_are_9999_draws_of_a_fixed_seed() -> None:
+    sums, weights = skewed_videos(np.random.default_rng(8), 9)
+    plain = ratio_interval(sums, weights)
+    assert plain == ratio_interval(sums, weights, draws=9_999, seed=0)
+    assert plain != ratio_interval(sums, weights, draws=9_999, seed=1)
+    assert plain != ratio_interval(sums, weights, draws=999, seed=0)
+
+
+@pytest.mark.parametrize(("heaviest", "is_outer"), [(2.64, False), (2.67, True)])
+def test_ends_are_the_outer_ones_where_videos_tell_as_much_as_nine_tenths_of_them(
+    heaviest: float, is_outer: bool
+) -> None:
+    weights, statistics = np.array([heaviest, *np.ones(19)]), np.linspace(-1, 1, 999)
+    ratio = Ratio.of(np.arange(20.0) * weights, weights)
+    assert (ratio.effective_sources < 18) == is_outer
+    low, high, few = interval_ends(10, 1, Freedom(1, 19), ratio.effective_sources, statistics, 20)
+    half = student_quantile(0.975, 19) if is_outer else 0.95
+    assert (low, high, few) == (pytest.approx(10 - half, abs=2e-3), pytest.approx(10 + half, abs=2e-3), False)
+
+
+def test_a_rank_is_a_share_of_one_more_than_there_are() -> None:
+    values = np.random.default_rng(0).permutation(np.arange(1.0, 100))
+    assert [quantile(values, share) for share in (0.0, 0.02, 0.5, 0.95, 1.0)] == [1, 2, 50, 95, 99]
+    assert quantile(np.array([np.inf, 1.0, -np.inf]), 0.5) == 1
+
+
+def test_draws_that_do_not_vary_lie_infinitely_far_off_if_at_all() -> None:
+    deviations, errors = np.array([3.0, -3, 1e-12, 3, 3]), np.array([0.0, 0, 0, 2e-9, 6])
+    assert studentised(deviations, errors, 2.0).tolist() == [math.inf, -math.inf, 0, math.inf, 0.5]
+    assert clear_of_rounding(np.array([1e-15, 3e-14, -1.0]), np.ones(3)).tolist() == [0, 3e-14, 0]
+
+
+@pytest.mark.parametrize(
+    ("influences", "expected"), [([1, -1, 0, 0], True), ([1, 1, -2, 0], False), ([1, -1, 1e-10], True)]
+)
+def test_few_are_fewer_than_three_that_vary(influences: list[float], expected: bool) -> None:
+    assert carried_by_few(np.array(influences)) == expected
+
+
+def test_zero_at_an_end_is_not_excluded() -> None:
+    found = [
+        Interval(1, 9, *both).excludes_zero for both in ((0.0, 1.0), (0.1, 1.0), (-1.0, 0.0), (-1.0, -0.1), (-1, 1))
+    ]
+    assert found == [False, True, False, True, False]
+    assert not Interval(1, 4).excludes_zero
 
 
 def test_unequal_weights_take_the_outer_ends() -> None:
@@ -82,10 +158,14 @@ def test_errors_are_those_of_each_draw() -> None:
     assert high > percentiles[1]
 
 
-def test_five_to_seven_videos_have_students_interval() -> None:
-    means = np.array([30.0, 28, 33, 31, 29])
-    half = student_quantile(0.975, 4) * means.std(ddof=1) / math.sqrt(5)
-    assert ends(means, np.ones(5)) == pytest.approx((means.mean() - half, means.mean() + half), rel=1e-12)
+@pytest.mark.parametrize("num_sources", [5, 7])
+def test_five_to_seven_videos_have_students_interval(num_sources: int) -> None:
+    means = np.array([30.0, 28, 33, 31, 29, 35, 20])[:num_sources]
+    error = means.std(ddof=1) / math.sqrt(num_sources)
+    half = student_quantile(0.975, num_sources - 1) * error
+    interval = ratio_interval(means, np.ones(num_sources))
+    assert (interval.low, interval.high) == pytest.approx((means.mean() - half, means.mean() + half), rel=1e-12)
+    assert (interval.note, interval.standard_error) == ("", pytest.approx(error))
 
 
 @pytest.mark.parametrize("num_sources", [1, 4])
@@ -120,6 +200,9 @@ def test_a_link_transforms_the_ends() -> None:
     assert (plain.low, plain.high) != (None, None)
     expected = [float(link.value(np.array(end))) for end in (plain.high, plain.low)]
     assert [decibels.low, decibels.high] == pytest.approx(expected)
+    # To first order, errors scale with the slope, which is negative here.
+    slope = 10 / math.log(10) / (errors.mean() + 1e-8)
+    assert decibels.standard_error == pytest.approx(slope * errors.std(ddof=1) / math.sqrt(15))
 
 
 def test_a_link_is_never_left() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 
 import numpy as np
@@ -20,6 +21,7 @@ def test_of_a_mean_it_is_students_interval() -> None:
 
 def test_never_below_the_least_value() -> None:
     assert jackknife_interval(0.1, np.array([0.0, 1.0, 2.0, 3.0, 4.0]), 5, lowest=0.0).low == 0
+    assert jackknife_interval(-9.0, np.array([-9.0, -9.1, -9.0, -9.2, -9.1]), 5, lowest=0.0).high == 0
     assert jackknife_interval(0.1, np.array([0.0, 1.0, 2.0, 3.0]), 4).low is None
 
 
@@ -31,6 +33,9 @@ def test_groups() -> None:
     assert len(set(groups.tolist())) == 50
     backward = source_groups(names[::-1])[::-1]
     assert np.array_equal(groups, backward)
+    assert len(set(source_groups(names[:51]).tolist())) == 50
+    ranked = sorted(names, key=lambda name: hashlib.sha256(name.encode()).digest())
+    assert [groups[names.index(ranked[rank])] for rank in (0, 49, 50, 119)] == [0, 49, 0, 19]
 
 
 def test_pairs_are_judged_by_their_difference() -> None:
@@ -41,5 +46,12 @@ def test_pairs_are_judged_by_their_difference() -> None:
     apart, same, _ = family.differences
     assert apart.separable is True
     assert (same.separable, same.statistic) == (False, 0)
+    error = math.sqrt(19 / 20) * (left_out[0] - left_out[1]).std() * math.sqrt(20)
+    critical = student_quantile(1 - (1 - 0.95 ** (1 / 3)) / 2, 19)
+    assert family.critical_value == pytest.approx(critical)
+    assert (apart.interval.low, apart.interval.high) == pytest.approx((10 - critical * error, 10 + critical * error))
+    assert (family.num_sources, family.values) == (20, (100, 90, 100))
     few = compare_sets(np.array([100.0, 90.0]), left_out[:2, :4], 4)
-    assert few.differences[0].separable is None
+    assert (few.differences[0].separable, few.differences[0].interval.value) == (None, 10)
+    assert compare_sets(np.array([100.0, 90.0]), left_out[:2, :5], 5).differences[0].separable is not None
+    assert compare_sets(np.array([100.0, 90.0]), left_out[:2], 20, [(1, 0)]).differences[0].interval.value == -10

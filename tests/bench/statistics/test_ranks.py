@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -39,6 +41,18 @@ def test_second_is_told_from_all_that_are_best() -> None:
     apart = {(0, 1): True, (0, 2): True, (1, 2): False}
     ranking = rank_family(hand_made([1.0, 2.0, 3.0], apart), higher_is_better=False)
     assert (ranking.best, ranking.second) == ((0,), (1, 2))
+
+
+def test_a_pair_without_a_verdict_leaves_no_ranks() -> None:
+    family = hand_made([3.0, 2.0], {(0, 1): True})
+    assert rank_family(family, higher_is_better=True).ranks_low == (1, 2)
+    open_pair = replace(family.differences[0], separable=None)
+    assert rank_family(replace(family, differences=(open_pair,)), higher_is_better=True).best == ()
+    assert rank_family(replace(family, num_sources=5), higher_is_better=True).best == (0,)
+    assert rank_family(replace(family, num_sources=4), higher_is_better=True).best == ()
+    assert rank_family(Family((1.0,), (), 10), higher_is_better=True).best == ()
+    ranking = rank_family(family, higher_is_better=True)
+    assert (ranking.critical_value, ranking.num_sources) == (3, 10)
 
 
 @pytest.mark.parametrize("num_sources", [0, 1, 4])

@@ -91,6 +91,18 @@ def test_curves_without_a_meaning_are_refused(rates: list[float], qualities: lis
         bd_rate(ANCHOR, RateCurve.of(np.array(rates), np.array(qualities)))
 
 
+def test_rates_and_qualities_come_in_pairs() -> None:
+    with pytest.raises(ValueError, match="one quality for each rate"):
+        RateCurve.of(RATES, QUALITIES[:3])
+    with pytest.raises(ValueError, match="one quality for each rate"):
+        RateCurve.of(RATES[None], QUALITIES[None])
+
+
+def test_two_points_make_a_curve() -> None:
+    found = bd_quality(RateCurve.of(RATES[:2], QUALITIES[:2]), RateCurve.of(RATES[:2], QUALITIES[:2] + 1))
+    assert (found.value, found.notes) == (pytest.approx(1), ("a curve has only 2 points",))
+
+
 def test_points_that_make_no_curve_are_named() -> None:
     with pytest.raises(RateCurveError, match=r"from large \(800, 33\) to huge \(1600, 32.5\)"):
         RateCurve.of(np.array([1600.0, 400, 800]), np.array([32.5, 30, 33]), ("huge", "small", "large"))
@@ -184,6 +196,18 @@ def test_intervals_cover_the_true_delta() -> None:
         covered += found.low <= 0.4 <= found.high
     # 95 % of 400, within three standard errors.
     assert 367 <= covered <= 393
+
+
+def test_from_five_videos_on_there_is_an_interval() -> None:
+    generator = np.random.default_rng(2)
+    one, other = source_curves(generator, 5, 0), source_curves(generator, 5, 0.5)
+    found = delta_of_sources("quality", one, other)
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.value < found.high
+    assert found.notes == ()
+    with pytest.raises(ValueError, match="rest on 5 and 4 videos"):
+        delta_of_sources("quality", one, source_curves(generator, 4, 0))
 
 
 def test_few_videos_or_a_video_that_carries_the_curve_give_no_interval() -> None:

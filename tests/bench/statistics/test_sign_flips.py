@@ -28,7 +28,7 @@ def by_hand(sums: np.ndarray, weights: np.ndarray) -> list[float]:
     return [float(np.mean([largest >= statistic(pair, unflipped) - 1e-9 for largest in maxima])) for pair in pairs]
 
 
-@pytest.mark.parametrize("num_sources", [5, 7])
+@pytest.mark.parametrize("num_sources", [5, 7, 12])
 def test_equals_a_plain_loop_over_all_signs(num_sources: int) -> None:
     rng = np.random.default_rng(num_sources)
     weights = rng.integers(1, 6, num_sources).astype(float)
