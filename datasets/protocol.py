@@ -129,10 +129,11 @@ class Protocol(BaseModel):
         Raises:
             ValueError: if the frames are smaller than ``size_multiple``.
         """
-        if self.height is not None and self.width is not None:
-            return self.height, self.width
         multiple = self.size_multiple
-        assert multiple is not None
+        if multiple is None:
+            assert self.height is not None
+            assert self.width is not None
+            return self.height, self.width
         if min(height, width) < multiple:
             raise ValueError(f"frames of {height}×{width} pixels are smaller than size_multiple = {multiple}")
         return height // multiple * multiple, width // multiple * multiple

@@ -164,6 +164,17 @@ def test_a_datasets_colour_matrix_joins_the_protocol_unless_it_has_its_own() -> 
     assert VIDTOK.on(FolderDataset) == VIDTOK
 
 
+def test_clips_have_the_protocols_size_or_that_of_their_frames_but_for_a_rest() -> None:
+    assert VIDTOK.derive(height=32, width=64).clip_size(7, 9) == (32, 64)
+    pictures = load_protocol("cdt-image")
+    assert [pictures.clip_size(*size) for size in ((17, 30), (8, 16), (33, 9))] == [(16, 24), (8, 16), (32, 8)]
+    for size in ((7, 30), (30, 7)):
+        with pytest.raises(
+            ValueError, match=f"frames of {size[0]}×{size[1]} pixels are smaller than size_multiple = 8"
+        ):
+            pictures.clip_size(*size)
+
+
 @pytest.mark.parametrize(("fps", "subsampling", "expected"), [(25, 1, 25), (60, 1, 30), (60, 2, 15), (24, 2, 12)])
 def test_clips_have_the_rate_of_the_frames_that_are_taken(fps: float, subsampling: int, expected: float) -> None:
     assert VIDTOK.derive(subsampling=subsampling).sampled_fps(fps) == expected

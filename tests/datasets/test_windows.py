@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -90,6 +91,10 @@ def test_stride_places_the_starts(num_frames: int, chunk_size: int, stride: int,
     protocol = VIDTOK.derive(chunk_size=chunk_size, stride=stride)
     windows = protocol.windows(num_frames, 30, causal=causal)
     assert [window.frame_ids[0] for window in windows] == [index * stride for index in range(len(windows))]
+    # The first window that reaches the last frame is the last one; with gaps, none may reach it.
+    length = protocol.window_length(causal=causal)
+    reaching = max(0, math.ceil((num_frames - length) / stride)) + 1
+    assert len(windows) == min(reaching, math.ceil(num_frames / stride))
     if stride <= protocol.window_length(causal=causal):
         assert {frame for window in windows for frame in window.frame_ids} == set(range(num_frames))
 
