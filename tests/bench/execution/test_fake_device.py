@@ -145,7 +145,7 @@ def test_a_run_with_every_metric_waits_for_the_gpu_only_where_it_is_named(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("num_frames", [17, 65])
+@pytest.mark.parametrize("num_frames", [pytest.param(17, marks=pytest.mark.thorough), 65])
 def test_codes_and_long_windows_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, num_frames: int) -> None:
     monkeypatch.setattr(torch.UntypedStorage, "data_ptr", lambda storage: storage._cdata)
     gpu = FakeGpu(may_wait=None)

@@ -58,7 +58,7 @@ def test_pieces_give_the_figures_of_the_whole(
         summary, _ = run_suite(
             out,
             (name,),
-            ("psnr", "ssim", "bpp", "bpp-kl", "codebook-utilization", "throughput-decode"),
+            ("psnr", "ssim", "bpp", "bpp-kl", "codebook-utilization"),
             {"posterior": "sample", "chunk_frames": 8},
             tmp_path / "whole-videos",
             protocol="vidtok-long",
@@ -68,11 +68,10 @@ def test_pieces_give_the_figures_of_the_whole(
         with Ledger(out) as ledger:
             tables[piece_frames] = results_table(read_results(ledger)).set_index("metric")
         kept[piece_frames] = {path.name: path.read_bytes() for path in (out / "reconstructions").rglob("*.mkv")}
-    pieced, whole = tables[10].drop("throughput-decode"), tables[1000].drop("throughput-decode")
+    pieced, whole = tables[10], tables[1000]
     assert len(pieced) == 4
     pd.testing.assert_series_equal(pieced["value"], whole["value"], rtol=1e-5)
     pd.testing.assert_series_equal(pieced["count"], whole["count"])
-    assert tables[10].loc["throughput-decode", "value"] > 0
     assert kept[10].keys() == kept[1000].keys()
     assert len(kept[10]) == 2
 
@@ -84,15 +83,15 @@ def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
     """Growth after the first pieces, with frames that weigh far more than the model's state; a leak is seen."""
     tokenizer = tokenizers().entry(DISCRETE).build(InferenceSettings(chunk_frames=8))
     assert isinstance(tokenizer, StreamingTokenizer)
-    num_frames, side = 10, 32
+    num_frames, side, of = 10, 32, 100
     piece_bytes = 4 * 3 * num_frames * side**2
 
     def stream() -> Iterator[Clip]:
-        return (piece("a", start, num_frames, 150, side) for start in range(num_frames, 150, num_frames))
+        return (piece("a", start, num_frames, of, side) for start in range(num_frames, of, num_frames))
 
     held: list[int] = []
     kept: list[torch.Tensor] = []
-    long = LongClip(piece("a", 0, num_frames, 150, side), stream())
+    long = LongClip(piece("a", 0, num_frames, of, side), stream())
     num_given = 0
     for result in forward_pieces(tokenizer, long, CPU):
         num_given += result.reference.shape[2]
@@ -101,10 +100,10 @@ def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
             kept.append(result.reconstruction)
         del result
         held.append(live_tensor_bytes())
-    assert num_given == 150
+    assert num_given == of
     growth = max(held[5:]) - max(held[:5])
     # Between two readings, at most one piece more may wait for its other half.
-    assert (growth > 6 * piece_bytes) if leaks else (growth <= piece_bytes)
+    assert (growth > 5 * piece_bytes) if leaks else (growth <= piece_bytes)
 
 
 def streamed(tokenizer: StreamingTokenizer, video: torch.Tensor, piece_frames: int) -> Iterator[ForwardResult]:

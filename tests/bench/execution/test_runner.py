@@ -218,11 +218,12 @@ def test_unavailable_metrics_are_reported_with_a_hint(tmp_path: Path, run_suite:
     assert "toklab weights pull" in row["hint"]
 
 
-def test_provenance_names_versions_device_and_settings(
-    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(torch.backends.cuda.matmul, "allow_tf32", True)
-    run_suite(tmp_path / "run", limit=1)
+def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite: Callable) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        run_suite(tmp_path / "run", limit=1)
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
     with Ledger(tmp_path / "run") as ledger:
         (record,) = ledger.runs()
         (cell,) = ledger.cells()
