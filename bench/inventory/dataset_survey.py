@@ -78,8 +78,8 @@ def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, d
     Raises:
         LockError: if no file was given and the dataset has no folder, or the file isn't a lock.
     """
-    videos = hash_videos(open_dataset(text))
     path = file or _lock_place(text)
+    videos = hash_videos(open_dataset(text))
     changes = differences(read_lock(path).videos, videos) if path.exists() else []
     if update or not path.exists():
         write_lock(path, videos)

@@ -32,7 +32,6 @@ def test_a_folder_is_known_by_its_name_even_where_that_looks_escaped(tmp_path: P
     assert (folder / LOCK_NAME).is_file()
 
 
-@pytest.mark.slow
 def test_a_dataset_without_a_folder_needs_a_place_for_its_lock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TOKLAB_DATA", raising=False)
     with pytest.raises(LockError, match="--lock FILE"):

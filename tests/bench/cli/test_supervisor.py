@@ -135,13 +135,13 @@ def test_every_hostile_plugin_fails_alone_and_the_run_is_no_success(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("hostile")
-def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on(
+def test_code_that_hangs_or_ends_the_process_outside_a_forward_pass_is_given_up_and_the_rest_goes_on(
     tmp_path: Path, make_video: Callable[[Path, int], Path]
 ) -> None:
     make_video(tmp_path / "videos" / "a.mp4", 17)
     endless = [cls.name for cls in hostile_plugins.ENDLESS_METRICS]
-    words = [word for name in ("hangs-in-construction", "average") for word in ("-t", name)]
-    words += [word for name in ("psnr", "frames", *endless) for word in ("-m", name)]
+    words = [word for name in ("hangs-in-construction", "dies-in-timing", "average") for word in ("-t", name)]
+    words += [word for name in ("psnr", "frames", "latency", *endless) for word in ("-m", name)]
     finished = run_hostile(tmp_path, *words, "--plugin-timeout", "10")
 
     run = open_run(tmp_path / "run")
@@ -156,16 +156,9 @@ def test_code_that_hangs_outside_a_forward_pass_is_given_up_and_the_rest_goes_on
         assert f"(--plugin-timeout); going on without the metric hangs-in-{step}" in finished.stderr
         assert fails.format(step) in " ".join(finished.stdout.split())
 
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("hostile")
-def test_what_ends_the_process_while_it_is_timed_lacks_its_speed_alone(
-    tmp_path: Path, make_video: Callable[[Path, int], Path]
-) -> None:
-    make_video(tmp_path / "videos" / "a.mp4", 17)
-    finished = run_hostile(tmp_path, "-t", "dies-in-timing", "-t", "average", "-m", "psnr", "-m", "latency")
+    # What ends the process while it is timed lacks its speed alone.
     assert "exit code 0; going on without this tokenizer's speed" in finished.stderr
-    table = {(line["label"], line["metric"]): line for line in open_run(tmp_path / "run").table().to_dict("records")}
+    table = {(line["label"], line["metric"]): line for line in run.table().to_dict("records")}
     assert table["dies-in-timing", "psnr"]["n"] == table["average", "psnr"]["n"] == 17
     assert table["average", "latency"]["value"] > 0
     assert math.isnan(table["dies-in-timing", "latency"]["value"])

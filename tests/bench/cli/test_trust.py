@@ -34,13 +34,15 @@ also = { path = "decoder.jit" }
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-def test_a_run_with_unknown_archives_needs_the_users_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_with_unknown_archives_needs_the_users_word(
+    tmp_path: Path, video_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv(TRUST_VARIABLE, "")
     encoder, video = ToyContinuousEncoder(), torch.zeros(1, 3, 5, 16, 16)
     torch.jit.save(torch.jit.trace(encoder, video), tmp_path / "encoder.jit")
     torch.jit.save(torch.jit.trace(ToyContinuousDecoder(), encoder(video)[0]), tmp_path / "decoder.jit")
     (tmp_path / "toy.toml").write_text(CARD)
-    run = ["run", "--cards", tmp_path, "-t", "toy-archives", "-d", "sample", "-m", "psnr", "--limit", 1]
+    run = ["run", "--cards", tmp_path, "-t", "toy-archives", "-d", f"folder:{video_folder}", "-m", "psnr", "--limit", 1]
     small = ["--set-protocol", "height=32", "--set-protocol", "width=32", "--device", "cpu", "-o", tmp_path / "run"]
     command = [str(argument) for argument in (*run, *small)]
     refused = CliRunner().invoke(app, command)

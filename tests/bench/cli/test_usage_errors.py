@@ -41,7 +41,10 @@ def said(arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
         ),
         (["plan", "demo", "--speed", "nan"], "a speed is a number above 0, not nan"),
         (["train", "cdt", "--dry-run", "--clips-per-second", "inf"], "give a number, not inf"),
-        (["log", "run", "--to", "wandb", "--tracking-uri", "x"], "'--tracking-uri': goes with --to mlflow"),
+        (
+            ["log", "run", "--to", "wandb", "--tracking-uri", "x"],
+            "--tracking-uri: goes with --to mlflow; see toklab log",
+        ),
         (["complexity", "--table", "9"], "tables with sizes are 1, 2, 5; see toklab complexity --help"),
     ],
 )
