@@ -151,6 +151,7 @@ def test_a_family_encodes_and_decodes_on_the_gpu(name: str, compiled: list[objec
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", OF_DIFFUSERS)
 def test_an_autoencoder_of_diffusers_does_so(name: str, tmp_path: Path, compiled: list[object]) -> None:
     pytest.importorskip("diffusers", reason="the extra diffusers")
@@ -174,10 +175,10 @@ def test_a_family_streams_on_the_gpu(name: str, settings: dict[str, object]) -> 
     assert tokenizer.can_stream
     with FakeGpu(MAY_WAIT) as gpu:
         tokenizer.to(GPU)
-        pieces = (gpu.empty(1, 3, num_frames, SIDE, SIDE) for num_frames in (9, 8, 16))
+        pieces = (gpu.empty(1, 3, num_frames, SIDE, SIDE) for num_frames in (9, 9))
         made = list(tokenizer.reconstruct_stream(pieces, [torch.Generator()]))
         assert {piece.device for piece in made} == {GPU}
-        assert sum(piece.shape[2] for piece in made) == 33
+        assert sum(piece.shape[2] for piece in made) == 18
     assert not gpu.waits
 
 

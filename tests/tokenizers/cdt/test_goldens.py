@@ -41,6 +41,7 @@ def test_outputs_equal_the_official_ones(shared: Path, name: str) -> None:
     assert {comparison.tensor.removeprefix("io/") for comparison in comparisons} == stored
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["full_base_recipe", "full_small_recipe"])
 def test_regenerated_weights_have_the_stored_checksum(shared: Path, name: str) -> None:

@@ -83,6 +83,7 @@ def test_weightings_that_do_not_exist_are_refused(tiny_model, options, message) 
         CDTObjective(tiny_model("small"), kl_weight=0.0, **options)
 
 
+@pytest.mark.thorough
 @pytest.mark.slow
 def test_a_few_steps_reduce_the_loss(tiny_model, clip) -> None:
     objective = CDTObjective(tiny_model("small"), kl_weight=1e-6)

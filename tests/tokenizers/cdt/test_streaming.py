@@ -13,7 +13,7 @@ from torch import Tensor
 
 TOLERANCE = 2e-5
 
-anything = settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture])
+anything = settings(max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def seeded(seed: int = 3) -> list[torch.Generator]:

@@ -18,38 +18,37 @@ def quality(model: LevelledModel, clips: torch.Tensor) -> float:
         return psnr(model.reconstruct(clips), clips)
 
 
-def fitted_base(clips: torch.Tensor) -> ProgressiveModel:
+@pytest.fixture(scope="module")
+def fitted() -> tuple[ProgressiveModel, torch.Tensor]:
+    """A base of 4×, and the clips that it is fitted to."""
     torch.manual_seed(0)
-    model = build_model(SMALL)
+    model, clips = build_model(SMALL), smooth_clips(8, num_frames=17)
     linear_start(model, clips)
     assert isinstance(model, ProgressiveModel)
-    return model
+    return model, clips
 
 
 @pytest.mark.slow
-def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_below() -> None:
-    clips = smooth_clips(16, num_frames=17)
-    model = fitted_base(clips)
+def test_a_grown_level_starts_better_than_with_repeated_frames_and_leaves_those_below(fitted) -> None:
+    model, clips = fitted
     for _ in range(2):
         repeated = grow(model)
-        fitted = build_model(repeated.config)
-        assert isinstance(fitted, ProgressiveModel)
-        grow_into(model, fitted, clips)
-        assert quality(fitted, clips) > quality(repeated, clips) + 0.5
+        grown = build_model(repeated.config)
+        assert isinstance(grown, ProgressiveModel)
+        grow_into(model, grown, clips)
+        assert quality(grown, clips) > quality(repeated, clips) + 0.5
         for name, value in model.state_dict().items():
-            assert torch.equal(fitted.state_dict()[name], value), name
-        model = fitted
+            assert torch.equal(grown.state_dict()[name], value), name
+        model = grown
 
 
 @pytest.mark.slow
-def test_an_extension_starts_with_the_base_and_near_its_quality() -> None:
-    clips = smooth_clips(16, num_frames=17)
-    base = fitted_base(clips)
-    for ratio in (8, 16):
-        model = build_model(ProgressiveConfig(ratio=ratio, architecture="direct", ch=12, num_res_blocks=1))
-        assert isinstance(model, DirectModel)
-        before = quality(model, clips)
-        extend_into(base, model, clips)
-        assert quality(model, clips) > before + 6
-        for name, value in base.base.state_dict().items():
-            assert torch.equal(model.base.state_dict()[name], value), name
+def test_extensions_start_with_the_base_and_near_its_quality(fitted) -> None:
+    base, clips = fitted
+    model = build_model(ProgressiveConfig(ratio=16, architecture="direct", ch=12, num_res_blocks=1))
+    assert isinstance(model, DirectModel)
+    before = quality(model, clips)
+    extend_into(base, model, clips)
+    assert quality(model, clips) > before + 6
+    for name, value in base.base.state_dict().items():
+        assert torch.equal(model.base.state_dict()[name], value), name

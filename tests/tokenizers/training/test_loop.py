@@ -57,7 +57,7 @@ def test_a_killed_and_resumed_training_gives_what_an_uninterrupted_one_gives(
 
 @pytest.mark.slow
 def test_training_lowers_the_loss(tmp_path: Path) -> None:
-    plan = {"steps": 30, "learning_rate": 3e-3, "warmup_steps": 2}
+    plan = {"steps": 20, "learning_rate": 3e-3, "warmup_steps": 2}
     training = TinyTraining(tmp_path, "vidtok-ae", plan, WITHOUT_ADVERSARY, repeats=True)
     training.run()
     rows = training.logged()

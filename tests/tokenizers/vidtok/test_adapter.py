@@ -74,7 +74,7 @@ def test_chunks_give_what_the_whole_clip_gives_for_any_length(name: str) -> None
     whole = narrow(name)
     chunked = narrow(name, InferenceSettings(chunk_frames=16))
     side = whole.spec.spatial_compression
-    for num_frames in (1, 2, 16, 17, 18, 33, 34, 49, 161):
+    for num_frames in (1, 2, 17, 18, 34, 49):
         video = torch.rand(1, 3, num_frames, side, side) * 2 - 1
         expected, encoded = whole.encode(video), chunked.encode(video)
         assert encoded.latents is not None
@@ -116,11 +116,11 @@ def test_a_stream_gives_what_encode_and_decode_give() -> None:
 @pytest.mark.slow
 def test_the_state_of_a_stream_does_not_grow() -> None:
     tokenizer = narrow("vidtok_kl_causal_488_4chn_v1_1", InferenceSettings(chunk_frames=8, tile_size=16))
-    frames = (torch.zeros(1, 3, 8, 24, 24) for _ in range(20))
+    frames = (torch.zeros(1, 3, 8, 24, 24) for _ in range(12))
     held = {}
     for index, piece in enumerate(tokenizer.reconstruct_stream(frames)):
         del piece
-        if index in (3, 10, 18):
+        if index in (3, 6, 10):
             held[index] = live_tensor_bytes()
     assert held[3] == max(held.values())
 

@@ -33,12 +33,21 @@ def quality(model: VidTokModel, clips: torch.Tensor) -> float:
     return measured
 
 
+@pytest.fixture(scope="module")
+def fitted() -> tuple[VidTokModel, torch.Tensor]:
+    """A model of 8 channels, and the clips that it is fitted to."""
+    torch.manual_seed(0)
+    model, clips = model_of({"kind": "kl"}, 8).train(), smooth_clips(8)
+    linear_start(model, clips)
+    return model, clips
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
 def test_a_model_starts_far_better_than_from_random_weights(regularizer: dict[str, Any], z_channels: int) -> None:
     torch.manual_seed(0)
     model = model_of(regularizer, z_channels).train()
-    clips = smooth_clips(16)
+    clips = smooth_clips(8)
     before = quality(model, clips)
     linear_start(model, clips)
     assert quality(model, clips) > before + 4
@@ -63,11 +72,11 @@ def test_other_variants_are_refused() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("regularizer", "z_channels"), REGULARIZERS, ids=lambda value: str(value))
-def test_another_bottleneck_keeps_the_trunk_and_the_picture(regularizer: dict[str, Any], z_channels: int) -> None:
+def test_another_bottleneck_keeps_the_trunk_and_the_picture(
+    fitted, regularizer: dict[str, Any], z_channels: int
+) -> None:
+    base, clips = fitted
     torch.manual_seed(0)
-    clips = smooth_clips(16)
-    base = model_of({"kind": "kl"}, 8).train()
-    linear_start(base, clips)
     model = model_of(regularizer, z_channels).train()
     before = quality(model, clips)
     replace_bottleneck(base, model, clips)
