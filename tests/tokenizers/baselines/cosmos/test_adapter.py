@@ -89,6 +89,7 @@ def test_without_diffusers_the_hint_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_a_network_built_without_memory_leaves_the_module_of_diffusers_usable() -> None:
     code = """
 from toklab.tokenizers.catalog import build_on_meta, load_cards
