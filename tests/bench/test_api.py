@@ -155,7 +155,8 @@ class SoldOut(OutOfStock):
     def train(self, mode: bool = True) -> SoldOut:
         if not mode:
             raise RuntimeError("sold out")
-        return nn.Module.train(self, mode)
+        nn.Module.train(self, mode)
+        return self
 
 
 def test_the_error_is_that_of_the_model_even_where_others_have_failed_before(tmp_path: Path) -> None:

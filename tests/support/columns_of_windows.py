@@ -7,8 +7,9 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
-from toklab.bench.ledger.columns import Blobs, MeasurementColumn, MeasurementColumns, RowColumns, Texts
+from toklab.bench.ledger.columns import Blobs, MeasurementColumn, MeasurementColumns, RowColumns
 from toklab.bench.ledger.ledger import pack_arrays
+from toklab.bench.ledger.texts import Texts
 from toklab.bench.metrics.interface import MeasuredWindow
 from toklab.bench.metrics.window_columns import WindowColumns
 

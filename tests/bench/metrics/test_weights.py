@@ -111,7 +111,7 @@ def test_a_server_that_talks_nonsense_is_passed_over(monkeypatch: pytest.MonkeyP
             raise BadStatusLine("nonsense")
         return Response(b"right")
 
-    monkeypatch.setattr(weights.urllib.request, "urlopen", answer)
+    monkeypatch.setattr("urllib.request.urlopen", answer)
     path = weights.fetch("net.pth", ("http://first/net.pth", "http://second/net.pth"))
     assert path.read_bytes() == b"right"
 

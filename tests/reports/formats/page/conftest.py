@@ -13,6 +13,7 @@ from toklab.reports.formats.interface import Report
 from toklab.reports.formats.page import media
 
 SYSTEMS = 6
+VIEWPORT = {"width": 1400, "height": 900}
 
 
 @pytest.fixture(scope="session")
@@ -22,19 +23,25 @@ def browser() -> Iterator[Any]:
         yield launched
 
 
+@pytest.fixture(scope="session")
+def usual_context(browser: Any) -> Any:
+    """The context of pages that need no options of their own: a new one takes longer than the page."""
+    return browser.new_context(viewport=VIEWPORT)
+
+
 @pytest.fixture
-def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
+def open_page(browser: Any, usual_context: Any) -> Iterator[Callable[..., Any]]:
     """Open a page from disk; the test fails if it logs an error or asks for anything but its own files.
 
     ``script`` runs before the page's own; other options are those of a browser's context.
     """
     wrong: list[str] = []
-    contexts = []
+    opened = []
 
     def open_it(path: Path, script: str = "", **options: Any) -> Any:
-        context = browser.new_context(**{"viewport": {"width": 1400, "height": 900}, **options})
-        contexts.append(context)
+        context = browser.new_context(**{"viewport": VIEWPORT, **options}) if options else usual_context
         page = context.new_page()
+        opened.append(context if options else page)
         page.set_default_timeout(60_000)
         own = path.parent.as_uri()
 
@@ -51,8 +58,8 @@ def open_page(browser: Any) -> Iterator[Callable[..., Any]]:
         return page
 
     yield open_it
-    for context in contexts:
-        context.close()
+    for each in opened:
+        each.close()
     assert wrong == []
 
 

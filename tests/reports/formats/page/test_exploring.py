@@ -236,7 +236,7 @@ def test_the_table_never_sticks_out_of_its_frame(open_page: Callable[..., Any], 
     page = open_page(page_file)
     settled = "() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))"
     fits = set()
-    for width in range(300, 800, 20):
+    for width in range(300, 800, 40):
         page.set_viewport_size({"width": width, "height": 900})
         page.evaluate(settled)
         fits.add(page.locator(".results .scroller.fits").count())
@@ -264,7 +264,7 @@ def test_a_bundle_opens_from_disk_with_its_pictures(
     page.locator("canvas[data-frame='0']").first.wait_for()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("scheme", ["light", pytest.param("dark", marks=pytest.mark.thorough)])
 def test_axe_finds_nothing_serious(open_page: Callable[..., Any], page_file: Path, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     page = open_page(page_file, color_scheme=scheme)

@@ -12,6 +12,7 @@ from PIL import Image
 
 
 @pytest.mark.slow
+@pytest.mark.thorough
 def test_pictures_show_the_page_and_its_viewer(browser: Any, page_file: Path, tmp_path: Path) -> None:
     front_page.take_pictures(
         browser, page_file, tmp_path, watched="Alpha system 0", beside="Beta system 1", frame=front_page.FRAME

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from toklab.reports.formats.tex.text import BREAK, LONG_WORD, breakable_latex, escape_latex, prose_latex
@@ -29,6 +30,7 @@ def test_two_hyphens_are_no_dash() -> None:
     assert escape_latex("toklab run --out a---b") == r"toklab run -{}-out a-{}-{}-b"
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_nothing_but_known_commands_comes_out(text: str) -> None:
     escaped = escape_latex(text)
