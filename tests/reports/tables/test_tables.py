@@ -98,11 +98,7 @@ def test_across_protocols_a_row_keeps_to_one_of_two_protocols_of_one_name(figure
         for metric, value, digest in (("psnr", 1, "aa"), ("psnr", 2, "bb"), ("ssim", 3, "aa"), ("ssim", 4, "bb"))
     ]
     table = build_table(rows, across_protocols=True)
-<<<<<<< HEAD
-    found = [[cell.figure.protocol_hash for cell in row.cells if cell.figure] for row in table.sections[0].rows]
-=======
     found = [[cell.figure and cell.figure.protocol_hash for cell in row.cells] for row in table.sections[0].rows]
->>>>>>> 8338d7e710b6636cfd473f85d1bca29d0707e162
     assert found == [["aa", "aa"], ["bb", "bb"]]
 
 
