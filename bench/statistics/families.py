@@ -102,7 +102,7 @@ def compare_ratios(
     if num_sources < 2 or not pairs:
         return unjudged(values, pairs, num_sources)
     errors = systems.standard_errors(pairs)
-    kinds = [kind_of(values, pair, error) for pair, error in zip(pairs, errors, strict=True)]
+    kinds: list[Kind] = [kind_of(values, pair, error) for pair, error in zip(pairs, errors, strict=True)]
     varying = [pair for pair, kind in zip(pairs, kinds, strict=True) if kind == "varies"]
     if len(pairs) == 1:
         outcome = _single(systems, pairs[0], errors[0], kinds[0], draws, seed)
