@@ -171,11 +171,11 @@ def judge(
         difference: first minus second.
         error: its standard error.
         kind: see :func:`kind_of`.
-        num_sources: videos; with fewer than five there is no verdict.
+        num_sources: videos.
         freedom: of the standard error.
         critical_value: of the family; ``None`` where there is no verdict.
     """
-    if critical_value is None or num_sources < MIN_SOURCES:
+    if critical_value is None:
         statistic = difference / error if kind == "varies" else _constant_statistic(difference, kind)
         return Difference(pair, Interval(difference, num_sources, None, None, error, freedom), statistic, None)
     if kind != "varies":

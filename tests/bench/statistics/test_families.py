@@ -71,7 +71,7 @@ def test_near_duplicates_lose_no_digits() -> None:
     assert (interval.low, interval.high) == pytest.approx((exact.low, exact.high), rel=1e-6)
 
 
-@pytest.mark.parametrize("num_sources", [6, 12, 40])
+@pytest.mark.parametrize("num_sources", [5, 8, 12, 40])
 def test_a_pair_has_the_interval_of_its_differences(num_sources: int) -> None:
     generator = np.random.default_rng(num_sources)
     weights = free_window_counts(generator, num_sources)
@@ -161,6 +161,7 @@ def test_identical_systems_tie_and_constant_offsets_separate() -> None:
         assert (tied.statistic, tied.separable, tied.interval.low, tied.interval.high) == (0, False, 0, 0)
         assert (offset.statistic, offset.separable, offset.interval.note) == (-math.inf, True, EXACT)
         assert (offset.interval.low, offset.interval.high) == (offset.interval.value,) * 2
+        assert offset.interval.standard_error == 0
 
 
 def test_a_difference_in_one_video_is_finite_and_noted() -> None:
