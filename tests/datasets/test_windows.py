@@ -55,6 +55,12 @@ def test_repeated_tail_covers_every_sampled_frame_once(
     assert len(flat) - len(sampled) < protocol.window_length(causal=causal)
 
 
+def test_overlapping_windows_end_with_the_first_one_that_reaches_the_end() -> None:
+    protocol = VIDTOK.derive(chunk_size=4, stride=2)
+    windows = protocol.windows(9, 30.0, causal=False)
+    assert [window.frame_ids for window in windows] == [(0, 1, 2, 3), (2, 3, 4, 5), (4, 5, 6, 7), (6, 7, 8, 8)]
+
+
 @given(frame_counts, chunk_sizes, st.booleans())
 def test_dropped_tail_keeps_the_full_windows(num_frames: int, chunk_size: int, causal: bool) -> None:
     repeated = VIDTOK.derive(chunk_size=chunk_size)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
@@ -192,3 +194,11 @@ def test_frames_of_two_videos_under_one_name_are_refused(tmp_path: Path) -> None
     with pytest.raises(LedgerError, match=r"a\.mp4, window 0, differs"):
         merge_runs(folders, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+def test_a_running_process_is_told_from_one_that_has_ended_and_goes_on() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+        assert merging.is_running(child.pid)
+        child.communicate(b"\n")
+        assert child.returncode == 0
+    assert not merging.is_running(child.pid)
