@@ -80,10 +80,10 @@ def test_equals_a_loop_over_the_draws(num_sources: int) -> None:
 
 def test_every_column_has_the_interval_that_it_has_alone() -> None:
     generator = np.random.default_rng(0)
-    sums, weights = generator.normal(30, 3, (12, 5)), generator.uniform(1, 3, (12, 5))
-    # Two columns of 12 videos, two of 9 and one of 6; videos without weight play no part.
-    weights[9:, 1:3], weights[6:, 3] = 0, 0
-    sums[9:, 1] = np.nan
+    sums, weights = generator.normal(30, 3, (12, 5)), generator.uniform(0.2, 0.6, (12, 5))
+    # Two columns of 12 videos, two of 8 and one of 6; videos without weight play no part.
+    weights[8:, 1:3], weights[6:, 3] = 0, 0
+    sums[8:, 1] = np.nan
     sums[:, 4] = 2 * weights[:, 4]
     for column, found in enumerate(ratio_intervals(sums, weights, draws=199)):
         own = weights[:, column] > 0
@@ -168,16 +168,23 @@ def test_five_to_seven_videos_have_students_interval(num_sources: int) -> None:
     assert (interval.note, interval.standard_error) == ("", pytest.approx(error))
 
 
-@pytest.mark.parametrize("num_sources", [1, 4])
+@pytest.mark.parametrize("num_sources", [1, 2, 4])
 def test_fewer_videos_have_none(num_sources: int) -> None:
-    interval = ratio_interval(np.arange(1.0, num_sources + 1), np.ones(num_sources))
+    means = np.arange(1.0, num_sources + 1)
+    interval = ratio_interval(means, np.ones(num_sources))
     assert (interval.low, interval.high, interval.num_sources) == (None, None, num_sources)
     assert interval.value == pytest.approx((num_sources + 1) / 2)
+    if num_sources == 1:
+        assert (interval.standard_error, interval.freedom) == (None, None)
+    else:
+        assert interval.standard_error == pytest.approx(means.std(ddof=1) / math.sqrt(num_sources))
 
 
 def test_videos_that_are_all_alike() -> None:
     interval = ratio_interval(np.full(9, 0.3), np.full(9, 3.0))
     assert (interval.low, interval.high, interval.note) == (interval.value, interval.value, NO_VARIATION)
+    nothing = ratio_interval(np.zeros(9), np.ones(9))
+    assert (nothing.value, nothing.low, nothing.high, nothing.note) == (0, 0, 0, NO_VARIATION)
 
 
 def test_variation_in_one_video_gives_a_finite_interval_and_a_note() -> None:
