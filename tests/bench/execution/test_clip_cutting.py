@@ -89,7 +89,7 @@ def test_measurements_equal_an_explicit_loop(lengths: list[int]) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("leaks", [False, True])
+@pytest.mark.parametrize("leaks", [False, pytest.param(True, marks=pytest.mark.thorough)])
 def test_memory_does_not_grow_with_the_window(leaks: bool) -> None:
     num_frames, side = 10, 32
     piece_bytes = 2 * 4 * 3 * num_frames * side**2

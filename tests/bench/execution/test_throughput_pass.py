@@ -167,7 +167,7 @@ def test_long_windows_are_timed_in_pieces(
         {"chunk_frames": 8},
         tmp_path / "whole-videos",
         protocol="vidtok-long",
-        timing_s=2.0,
+        timing_s=0.2,
     )
     (timed,) = _repetitions(tmp_path / "run")
     assert timed.num_frames == 32
