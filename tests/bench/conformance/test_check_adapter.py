@@ -54,7 +54,7 @@ def test_what_is_no_fault_is_told(fake: type[VideoTokenizer], rule: str) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(6)
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("name", TINY)
 def test_every_tiny_card_passes(name: str) -> None:
     card = load_cards()[name]
@@ -63,6 +63,7 @@ def test_every_tiny_card_passes(name: str) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize("name", ["vidtok-tiny-kl-4chn", "vidtok-tiny-fsq-32768"])
 def test_chunks_and_sampled_posteriors_pass(name: str) -> None:
     settings = InferenceSettings(posterior="sample", chunk_frames=4)
