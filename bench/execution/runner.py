@@ -14,6 +14,7 @@ from ...datasets.interface import DatasetUnavailable
 from ...datasets.readers.worker import DecodeWorker
 from ...tokenizers.interface import CheckpointUnavailable, TokenizerSpec
 from ..catalog.catalog import tokenizers
+from ..catalog.exact_float32 import exact_float32
 from ..catalog.plugin_code import describe
 from ..catalog.tokenizer_entry import TokenizerEntry
 from ..ledger.in_flight import forget_in_flight, read_in_flight, write_in_flight
@@ -30,7 +31,6 @@ from .engines.open_cell import Engine, OpenCell, RunContext
 from .engines.row_sink import LedgerSink
 from .engines.work_units import WorkUnits
 from .evaluation import Evaluation
-from .exact_float32 import exact_float32
 from .known_windows import KnownWindows
 from .long_windows import piece_frames
 from .options import RunOptions

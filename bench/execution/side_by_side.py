@@ -19,10 +19,10 @@ from ...reports.schema import Figure
 from ...tokenizers.errors import did_you_mean
 from ...tokenizers.interface import InferenceSettings, TokenizerSpec, VideoTokenizer
 from ..catalog.catalog import tokenizers
+from ..catalog.exact_float32 import exact_float32
 from ..metrics.psnr import FramePsnr, decibels, frame_mse
 from ..planning.suite import parse_assignments
 from .device import Device, open_device
-from .exact_float32 import exact_float32
 from .forward import forward
 from .options import resolve_device
 from .reconstruction_checks import NonFiniteReconstruction, are_finite, describe_non_finite

@@ -16,6 +16,7 @@ from ...datasets.training_data import known_values
 from ...datasets.transforms import transform_frames
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.training.errors import TrainingError
+from ..catalog.exact_float32 import exact_float32
 from ..metrics.psnr import decibels, frame_mse
 from ..metrics.ssim import gaussian_ssim
 
@@ -106,8 +107,9 @@ MakeValidator = Callable[[Validation], Validator]
 
 
 @torch.no_grad()
+@exact_float32()
 def reconstruction_quality(tokenizer: VideoTokenizer, clips: list[Tensor]) -> dict[str, float]:
-    """``psnr`` (dB) and ``ssim``, by toklab's metrics of these names, of clips (1, 3, T, H, W)."""
+    """``psnr`` (dB) and ``ssim`` of clips (1, 3, T, H, W): toklab's metrics of these names, without TF32."""
     parameters = (parameter for module in tokenizer.modules().values() for parameter in module.parameters())
     device = next(parameters).device
     psnr, ssim = [], []

@@ -23,6 +23,7 @@ from ....datasets.source_plan import SourcePlan
 from ....tokenizers.errors import CheckpointUnavailable
 from ....tokenizers.interface import VideoTokenizer
 from ...catalog.catalog import tokenizers
+from ...catalog.exact_float32 import exact_float32
 from ...catalog.plugin_code import describe, plugin_code
 from ...metrics.interface import Metric, Unavailable
 from ...planning.cell import Cell
@@ -30,7 +31,6 @@ from .. import provenance
 from ..dataset_windows import DatasetWindows
 from ..device import open_device
 from ..evaluation import Evaluation
-from ..exact_float32 import exact_float32
 from ..preparation import Preparation, open_registered
 from ..reconstructions import ReconstructionKeeper
 from .collecting_sink import CollectingSink

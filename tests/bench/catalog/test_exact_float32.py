@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
+from toklab.bench.catalog.exact_float32 import exact_float32
 from toklab.bench.catalog.plugin_code import float32_precision, set_float32_precision
-from toklab.bench.execution.exact_float32 import exact_float32
 
 BACKENDS: Any = torch.backends
 

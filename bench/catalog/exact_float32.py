@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import torch
 
-from ..catalog.plugin_code import EXACT, float32_precision, set_float32_precision
+from .plugin_code import EXACT, float32_precision, set_float32_precision
 
 
 @contextmanager
