@@ -61,7 +61,7 @@ def frechet_distance(features_a: np.ndarray, features_b: np.ndarray, ddof: int =
     return Moments.of(features_a, ddof).distance(Moments.of(features_b, ddof))
 
 
-def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int = 0) -> Iterator[Moments]:
+def moments_without(features: np.ndarray, groups: np.ndarray, num_groups: int, ddof: int) -> Iterator[Moments]:
     """The moments of all features but those of group 0, of group 1, and so on.
 
     Args:

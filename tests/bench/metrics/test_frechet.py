@@ -77,7 +77,7 @@ def test_moments_without_a_group_equal_those_of_the_rest(samples: int, size: int
 
 def test_a_group_without_rows_leaves_all() -> None:
     features = np.random.default_rng(0).normal(size=(9, 4))
-    _, empty, _ = moments_without(features, np.array([0, 2] * 4 + [0]), 3)
+    _, empty, _ = moments_without(features, np.array([0, 2] * 4 + [0]), 3, 0)
     assert empty.mean == pytest.approx(features.mean(axis=0))
 
 

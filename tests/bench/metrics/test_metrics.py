@@ -18,6 +18,33 @@ from toklab.bench.metrics.interface import Accumulator, Estimate, MeasuredWindow
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 WINDOWS = st.lists(VALUES, min_size=1, max_size=12)
 
+DECLARED = {
+    "psnr": ("higher", "dB", 0.0, 80.0),
+    "ssim": ("higher", "", -1.0, 1.0),
+    "lpips": ("lower", "", 0.0, 10.0),
+    "fvd": ("lower", "", 0.0, math.inf),
+    "jedi": ("lower", "", 0.0, math.inf),
+    "flicker": ("lower", "", 0.0, 2.0),
+    "vmaf": ("higher", "", 0.0, 100.0),
+    "bpp": ("none", "bit/px", 0.0, math.inf),
+    "codebook-utilization": ("higher", "%", 0.0, 100.0),
+    "codebook-perplexity": ("higher", "", 1.0, math.inf),
+    "params": ("none", "M", 0.0, math.inf),
+    "macs": ("none", "T", 0.0, math.inf),
+    "flops": ("none", "T", 0.0, math.inf),
+    "throughput": ("higher", "frames/s", 0.0, math.inf),
+    "latency": ("lower", "s", 0.0, math.inf),
+    "peak-memory": ("lower", "MiB", 0.0, math.inf),
+}
+"""Direction, unit, and the lowest and highest figure, by the beginning of a metric's name."""
+RANGES = {
+    "psnr-cap100": (0.0, 100.0),
+    # Of identical clips, by TokenBench's formula: 20 log10(255 / 1.19e-7).
+    "psnr-tokenbench": (0.0, 186.61),
+    # Without its term of equal samples, an unbiased estimate may fall below zero.
+    "jedi-paired": (-math.inf, math.inf),
+}
+
 
 def _windows(name: str, values: list[list[float]]) -> list[MeasuredWindow]:
     """Windows of seven sources with arrays that the metric reads, made from ``values``."""
@@ -109,6 +136,21 @@ def test_every_metric_describes_itself(name: str) -> None:
     assert metric.direction == "none" or (best > worst) == (metric.direction == "higher")
     assert all(metric.range[0] <= end <= metric.range[1] for end in (worst, best))
     assert not math.isnan(metric.decimals)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_what_a_metric_declares_is_what_its_figure_can_be(name: str) -> None:
+    metric = make_metric(name)
+    metric.unavailable()
+    kind = next(kind for kind in DECLARED if name.startswith(kind))
+    direction, unit, lowest, highest = DECLARED[kind]
+    assert (metric.direction, metric.unit) == (direction, unit)
+    assert metric.range == (RANGES.get(name) or (lowest, highest))
+    # VMAF, SSIM: figures crowd towards a best value, and BD-rates must know it.
+    assert metric.saturates_at == (highest if kind in ("ssim", "vmaf") else None)
+    assert metric.has_limit == name.startswith("fvd")
+    assert metric.has_equal_size == (name == "codebook-utilization")
+    assert metric.clip_frames == (16 if name.startswith(("jedi", "fvd-videomae")) else None)
 
 
 def test_every_check_passes_or_says_why_it_cannot_run() -> None:

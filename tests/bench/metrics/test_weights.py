@@ -81,7 +81,8 @@ def test_pull_goes_into_the_named_folder(weight: WeightFile, monkeypatch: pytest
     [
         (CONTENT[:-1], "bytes instead of"),
         (CONTENT + b"x", "more than"),
-        (b"x" + CONTENT[1:], "SHA-256"),
+        (b"x" + CONTENT[1:], "SHA-256 [0-9a-f]{64} instead of"),
+        (b"y" + CONTENT[1:], "SHA-256 [0-9a-f]{64} instead of"),
     ],
 )
 def test_a_wrong_download_leaves_nothing(

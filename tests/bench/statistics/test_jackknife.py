@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from toklab.bench.statistics.intervals import student_quantile
 from toklab.bench.statistics.jackknife import compare_sets, jackknife_interval, source_groups
+from toklab.bench.statistics.ratios import Freedom
 
 
 def test_of_a_mean_it_is_students_interval() -> None:
@@ -17,6 +18,8 @@ def test_of_a_mean_it_is_students_interval() -> None:
     found = jackknife_interval(values.mean(), left_out, 12)
     half = student_quantile(0.975, 11) * values.std(ddof=1) / math.sqrt(12)
     assert (found.low, found.high) == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found.standard_error == pytest.approx(values.std(ddof=1) / math.sqrt(12))
+    assert found.freedom == Freedom(1.0, 11.0)
 
 
 def test_never_below_the_least_value() -> None:
