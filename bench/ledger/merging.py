@@ -104,7 +104,10 @@ def _check_agreement(sources: Sequence[Ledger]) -> None:
             for row in source.rows(cell.cell_id):
                 clip = (row.content_id, row.frame_ids)
                 if row.window != WHOLE_SOURCE and seen.setdefault((row.cell_id, *row.key), clip) != clip:
-                    raise LedgerError(f"{source.folder}: {row.source}, window {row.window}, differs from another run's")
+                    raise LedgerError(
+                        f"{source.folder}: {row.source}, window {row.window}, has other frames than in another of "
+                        "these runs, so one of the videos was changed; run that one again, or merge without it"
+                    )
 
 
 def _copy(source: Ledger, merged: Ledger) -> None:

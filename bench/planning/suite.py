@@ -159,7 +159,11 @@ def load_suite(name: str) -> Suite:
         if not path.is_file():
             beside = [other.name for other in path.parent.glob("*.toml")] if path.parent.is_dir() else []
             raise SuiteError(f"there is no suite file {path}{did_you_mean(path.name, beside)}")
-        return parse_suite(path.read_text(encoding="utf-8"), str(path))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise SuiteError(f"{path} is not UTF-8, as TOML must be: {error}") from error
+        return parse_suite(text, str(path))
     suites = shipped_suites()
     if name not in suites:
         near = did_you_mean(name, suites) or "."
@@ -189,6 +193,8 @@ def parse_assignments(assignments: list[str]) -> dict[str, Any]:
         name, equals, text = assignment.partition("=")
         if not equals or not name:
             raise SuiteError(f"{assignment!r} is not of the form name=value")
+        if name in parsed:
+            raise SuiteError(f"{name} is given twice; for a row of each value, give them with commas: {name}=0,1")
         values = [_scalar(part) for part in text.split(",")]
         parsed[name] = values[0] if len(values) == 1 else values
     return parsed

@@ -175,7 +175,9 @@ class DecodeWorker:
     def _describe_end(self, code: int) -> str:
         if code < 0:
             name = signal.Signals(-code).name
-            return f"the decoding process was ended by {name}" + (", perhaps for want of memory" if code == -9 else "")
+            return f"the decoding process was ended by {name}" + (
+                ", perhaps because memory ran out" if code == -9 else ""
+            )
         assert self._messages is not None
         self._messages.seek(0)
         lines = self._messages.read().decode(errors="replace").strip().splitlines()

@@ -144,7 +144,10 @@ class RayCluster:
         try:
             self.ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
         except (ConnectionError, RuntimeError, ValueError) as error:
-            raise EngineUnavailable(f"no Ray answers at --address {address}: {error}") from error
+            raise EngineUnavailable(
+                f"no Ray answers at --address {address}: {error}; see what `ray status` says there, or leave --address "
+                "out to start one on this machine"
+            ) from error
 
     def _start(self, options: EngineOptions) -> None:
         _remove_left_folders()

@@ -191,7 +191,7 @@ def test_frames_of_two_videos_under_one_name_are_refused(tmp_path: Path) -> None
         make(tmp_path / "one", CELL, SCORED),
         make(tmp_path / "other", CELL, replace(SCORED, content_id="ee")),
     ]
-    with pytest.raises(LedgerError, match=r"a\.mp4, window 0, differs"):
+    with pytest.raises(LedgerError, match=r"a\.mp4, window 0, has other frames than in another"):
         merge_runs(folders, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
 

@@ -89,6 +89,9 @@ def test_codebooks_of_different_sizes_are_not_added_up() -> None:
     for windows in ([one, other], columns_of([one, other])):
         with pytest.raises(MetricError, match=r"different sizes: \[\(4,\), \(5,\)\]"):
             make_metric("codebook-utilization").aggregate(windows, {})
+    several = replace(_windows([[0, 1]], sizes=(6,))[0], window=2)
+    with pytest.raises(MetricError, match=r"different sizes: \[\(4,\), \(5,\)"):
+        make_metric("codebook-utilization").aggregate(columns_of([one, other, several]), {})
     with pytest.raises(MetricError, match="no window has codes"):
         total_counts(columns_of([replace(one, arrays={})]))
 

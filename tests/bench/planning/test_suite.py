@@ -56,6 +56,18 @@ def test_settings_without_effect_give_one_cell() -> None:
     ]
 
 
+def test_a_suite_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_bytes(b'name = "caf\xe9"')
+    with pytest.raises(SuiteError, match=r"own\.toml is not UTF-8"):
+        load_suite(str(tmp_path / "own.toml"))
+
+
+def test_a_setting_that_is_given_twice_is_refused() -> None:
+    assert parse_assignments(["seed=0,1", "posterior=mode"]) == {"seed": [0, 1], "posterior": "mode"}
+    with pytest.raises(SuiteError, match=r"seed is given twice.*seed=0,1"):
+        parse_assignments(["seed=0", "seed=1"])
+
+
 def test_an_unknown_suite_gets_a_near_name() -> None:
     with pytest.raises(SuiteError, match="did you mean mcl-jcv"):
         load_suite("mcl-jvc")

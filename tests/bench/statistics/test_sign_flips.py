@@ -43,12 +43,16 @@ def test_five_videos_can_show_nothing() -> None:
 
 def test_equal_systems_are_as_near_as_chance_can_bring_them() -> None:
     sums = np.stack([np.arange(6.0)] * 2 + [np.arange(6.0) + np.arange(6) % 2], axis=1)
-    assert sign_flip_shares(sums, np.ones(6))[0] == 1.0
+    equal, *others = sign_flip_shares(sums, np.ones(6)).tolist()
+    assert equal == 1.0
+    assert others == sign_flip_shares(sums[:, 1:], np.ones(6)).tolist() * 2
+    assert others[0] < 1
 
 
 def test_random_signs_come_close_to_all_signs() -> None:
     rng = np.random.default_rng(1)
-    sums = rng.normal([0, 0.6], 1, (13, 2))
+    sums = rng.normal([0, 0.6, 1.5], 1, (13, 3))
     shares = sign_flip_shares(sums, np.ones(13))
+    assert 0 < min(shares) < 0.1 < max(shares) < 1
     assert shares.tolist() == pytest.approx(by_hand(sums, np.ones(13)), abs=4 * math.sqrt(0.25 / 9999))
     assert sign_flip_shares(np.stack([np.full(30, 9.0), np.zeros(30)], axis=1), np.ones(30)).tolist() == [1 / 10_000]
