@@ -53,6 +53,8 @@ INSTALL = "python3 -m pip install ."
 """What `tests/test_packaging.py` does: build, and install."""
 
 THOROUGH = {
+    "docs/extending.md",
+    "docs/use.md: Low frame rates",
     "docs/use.md: Run a suite",
     "docs/use.md: Your own videos",
     "docs/use.md: Settings and protocols",

@@ -140,7 +140,7 @@ def test_a_hash_in_the_stream_tells_what_is_wrong(videos: Path, tmp_path: Path) 
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("folder", ["sample", "train", "compat"])
+@pytest.mark.parametrize("folder", ["sample", pytest.param("train", marks=pytest.mark.thorough), "compat"])
 def test_no_real_clip_shows_damage(shared: Path, folder: str) -> None:
     clips = sorted((shared / "clips" / folder).iterdir())
     assert clips
