@@ -55,6 +55,11 @@ def test_large_counts_against_exact_fractions() -> None:
     counts = np.array([10, 50_000, 45_000])
     exact = sum(1 - Fraction(comb(95_010 - int(count), 9_000), comb(95_010, 9_000)) for count in counts)
     assert expected_distinct(counts, 9_000) == pytest.approx(float(exact), rel=1e-9)
+    # A common code and a rare one, of which any may be missed, by logarithms of the gamma function.
+    counts = np.array([5_000, 19_995_000])
+    exact = 2 - Fraction(comb(19_995_000, 5_000), comb(20_000_000, 5_000))
+    assert 1.7 < exact < 1.8
+    assert expected_distinct(counts, 5_000) == pytest.approx(float(exact), rel=1e-7)
 
 
 def test_more_tokens_than_counted_are_refused() -> None:
