@@ -52,7 +52,7 @@ IMPORTED_FIRST = (
     "torch",
 )
 """What tests spend seconds on importing: every mutant's process has them from the start."""
-HANG_S = 600.0
+HANG_S = 240.0
 """Seconds after which a mutant counts as one that never ends, which its tests have noticed."""
 
 Say = Callable[[Any], None]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from pickle import UnpicklingError
+from typing import Any
 
 import lpips
 import pytest
@@ -122,6 +124,30 @@ def test_an_incomplete_backbone_is_refused(vgg_backbone: dict[str, Tensor]) -> N
     backbone = {name: value for name, value in vgg_backbone.items() if name != "features.28.bias"}
     with pytest.raises(MetricError, match=r"lacks features\.28\.bias"):
         build_lpips("vgg", backbone)
+
+
+def test_a_file_of_weights_runs_no_code(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    class Code:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return (Path.touch, (tmp_path / "ran",))
+
+    metric = LpipsVgg()
+    monkeypatch.setattr("toklab.bench.metrics.weights.verified", lambda file: tmp_path / "net.pth")
+    torch.save({"features.0.weight": Code()}, tmp_path / "net.pth")
+    with pytest.raises(UnpicklingError):
+        metric.prepare(torch.device("cpu"))
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.slow
+def test_weights_come_from_their_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, vgg_backbone: dict[str, Tensor]
+) -> None:
+    monkeypatch.setattr("toklab.bench.metrics.weights.verified", lambda file: tmp_path / "net.pth")
+    torch.save(vgg_backbone, tmp_path / "net.pth")
+    batch = make_batch(random_video(0, (1, 3, 1, 16, 16)), random_video(1, (1, 3, 1, 16, 16)))
+    found, expected = LpipsVgg().measure(batch), LpipsVgg(vgg_backbone).measure(batch)
+    assert found[0]["lpips"].tolist() == expected[0]["lpips"].tolist()
 
 
 def test_without_weights_it_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
