@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from run_folders import CELL, RUN, all_of, measured_row, other_cell, write_run
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
+from toklab.bench.ledger.records import CellRecord
 from toklab.bench.ledger.verification import forget_damaged, verify_run
 
 NUM_FLIPS = 400
@@ -94,6 +95,20 @@ def test_vanished_records_are_seen(run: Path, table: str, which: str) -> None:
 )
 def test_changed_records_are_seen(run: Path, change: str) -> None:
     _execute(run, change)
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite is damaged"):
+        all_of(run)
+
+
+def test_damage_is_not_signed_anew_where_a_ledger_gains_a_column(run: Path) -> None:
+    """A table without a column is written again with new checksums, but only if its records have the right ones."""
+    with Ledger(run, write=True) as ledger, ledger._tables.transaction():
+        assert ledger._connection is not None
+        ledger._connection.sqlite.execute("ALTER TABLE cells DROP COLUMN unavailable")
+        ledger._tables.forget_columns(CellRecord)
+        ledger._tables.write_checksums(CellRecord)
+    _execute(run, "UPDATE rows SET fps = 1")
+    with pytest.raises(LedgerError, match=r"ledger\.sqlite is damaged"), Ledger(run, write=True):
+        pass
     with pytest.raises(LedgerError, match=r"ledger\.sqlite is damaged"):
         all_of(run)
 

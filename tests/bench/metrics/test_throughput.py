@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from metric_windows import estimate, make_metric, refusal
 from toklab.bench.metrics.interface import MeasuredWindow
@@ -29,6 +31,15 @@ def test_median_and_quartiles_of_warm_windows() -> None:
     assert outcome.details["tokens_per_second"] == pytest.approx(3 * 4 * 100)
     assert (outcome.count, outcome.note) == (5, "")
     assert estimate(make_metric("throughput-decode"), windows).value == pytest.approx(3 * 4 * 17 / 2)
+
+
+def test_figures_that_are_no_whole_numbers_stay_so() -> None:
+    windows = [_window(0, 3.0), _window(1, 3.0)]
+    assert estimate(make_metric("throughput-encode"), windows).value == pytest.approx(4 / 3 * 17)
+    assert estimate(make_metric("throughput-decode"), windows).value == pytest.approx(4 / 6 * 17)
+    alone = replace(windows[0], timing={"encode_s": 3.0, "decode_s": 6.0, "warm": 1.0})
+    assert estimate(make_metric("throughput-encode"), [alone]).value == pytest.approx(17 / 3)
+    assert estimate(make_metric("latency"), [alone]).details["largest_batch_size"] == 1
 
 
 def test_latency_is_the_median_of_encode_plus_decode() -> None:
