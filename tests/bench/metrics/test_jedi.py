@@ -61,6 +61,11 @@ def test_from_clips_to_the_figure() -> None:
     assert estimate(metrics[1], windows).value == pytest.approx(moments.paired_distance(), rel=1e-4)
 
 
+def test_what_a_supplied_network_measured_is_kept_apart() -> None:
+    assert Jedi().measurement_key == PairedJedi().measurement_key
+    assert Jedi(tiny_vjepa()).measurement_key == Jedi().measurement_key + ":supplied"
+
+
 def test_clips_of_other_lengths_are_refused() -> None:
     metric = Jedi(tiny_vjepa())
     for num_frames in (15, 17):

@@ -37,6 +37,25 @@ DECLARED = {
     "peak-memory": ("lower", "MiB", 0.0, math.inf),
 }
 """Direction, unit, and the lowest and highest figure, by the beginning of a metric's name."""
+SHOWN = {
+    "psnr": (20.0, 40.0, 2, True),
+    "ssim": (0.6, 1.0, 4, True),
+    "lpips": (0.5, 0.0, 4, True),
+    "fvd": (500.0, 0.0, 1, False),
+    "jedi": (2.0, 0.0, 4, False),
+    "flicker": (0.05, 0.0, 4, False),
+    "vmaf": (20.0, 100.0, 2, False),
+    "bpp": (1.0, 0.0, 4, True),
+    "codebook-utilization": (0.0, 100.0, 1, True),
+    "codebook-perplexity": (1.0, 2.0**18, 0, True),
+    "params": (400.0, 0.0, 1, False),
+    "macs": (20.0, 0.0, 2, False),
+    "flops": (40.0, 0.0, 2, False),
+    "throughput": (1.0, 10_000.0, 1, False),
+    "latency": (10.0, 0.0, 3, False),
+    "peak-memory": (16_384.0, 0.0, 0, False),
+}
+"""Ends of the axis of radar charts, decimals, and whether a long window is measured in pieces."""
 RANGES = {
     "psnr-cap100": (0.0, 100.0),
     # Of identical clips, by TokenBench's formula: 20 log10(255 / 1.19e-7).
@@ -146,6 +165,7 @@ def test_what_a_metric_declares_is_what_its_figure_can_be(name: str) -> None:
     direction, unit, lowest, highest = DECLARED[kind]
     assert (metric.direction, metric.unit) == (direction, unit)
     assert metric.range == (RANGES.get(name) or (lowest, highest))
+    assert (*metric.display_range, metric.decimals, metric.piecewise) == SHOWN[kind]
     # VMAF, SSIM: figures crowd towards a best value, and BD-rates must know it.
     assert metric.saturates_at == (highest if kind in ("ssim", "vmaf") else None)
     assert metric.has_limit == name.startswith("fvd")

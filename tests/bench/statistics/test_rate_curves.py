@@ -220,3 +220,17 @@ def test_few_videos_or_a_video_that_carries_the_curve_give_no_interval() -> None
     found: BjontegaardDelta = delta_of_sources("quality", one, other)
     assert found.low is None
     assert "no interval: without one of the videos quality doesn't rise" in found.notes[-1]
+
+
+def test_a_mean_curve_is_that_of_all_videos_but_the_one_that_is_left_out() -> None:
+    generator = np.random.default_rng(3)
+    growing = np.arange(1.0, 5)
+    rates, qualities = (np.cumsum(growing * generator.uniform(1, 2, (5, 1)), axis=1) for _ in range(2))
+    weights, frames = np.repeat(generator.integers(1, 9, (2, 5, 1)).astype(float), 4, axis=2)
+    curves = SourceCurves(rates, weights, qualities, frames)
+    for without in (None, 0, 1, 4):
+        kept = [video for video in range(5) if video != without]
+        expected = RateCurve.of(rates[kept].sum(0) / weights[kept].sum(0), qualities[kept].sum(0) / frames[kept].sum(0))
+        found = curves.mean_curve(without)
+        assert found.rates == pytest.approx(expected.rates)
+        assert found.qualities == pytest.approx(expected.qualities)
