@@ -45,13 +45,15 @@ class CoveringTests:
     def of(self, path: str, line: int) -> list[str]:
         """Test functions to run for a change of this line; none if no test runs it.
 
-        A line that runs when its module is imported, such as a constant, has all tests of the module.
+        A line that runs when its module is imported, such as a constant, has all tests of the module, and those of the
+        folder that mirrors its own: a test that only reads the constant runs no line of the module.
         """
         contexts = self._data.contexts_by_lineno(self._measured[path]) if path in self._measured else {}
         own = [name for number in self._statement(path, line) for name in contexts.get(number, [])]
         names = _functions(own)
         if own and not names:
-            names = _functions(chain(*contexts.values()))
+            folder = f"tests/{Path(path).parent.as_posix()}/"
+            names = _functions(chain(*contexts.values())) | {n for n in self._seconds if n.startswith(folder)}
         mirrored = f"test_{Path(path).stem}.py"
         known = sorted(
             (name for name in names if name in self._seconds),

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 MODULE = """from __future__ import annotations
 
 LIMIT = 10
+LOWEST = -5
 
 
 def clipped(value: int | None) -> int:
@@ -42,13 +43,21 @@ def test_of_nothing():
     clipped(3)
 """
 
+LIMITS = """from area import clip
+
+
+def test_the_limit_is_read():
+    assert clip.LOWEST == -5
+"""
+
 
 @pytest.fixture
 def repository(tmp_path: Path) -> Path:
     (tmp_path / "area").mkdir()
     (tmp_path / "area" / "clip.py").write_text(MODULE)
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "test_clip.py").write_text(TESTS)
+    (tmp_path / "tests" / "area").mkdir(parents=True)
+    (tmp_path / "tests" / "area" / "test_clip.py").write_text(TESTS)
+    (tmp_path / "tests" / "area" / "test_limits.py").write_text(LIMITS)
     (tmp_path / "pyproject.toml").write_text(SETTINGS)
     return tmp_path
 
@@ -71,8 +80,8 @@ def test_a_draw_depends_on_the_seed_alone(draw, repository: Path) -> None:
 
 def test_annotations_are_no_places(draw, repository: Path) -> None:
     lines = {mutant.line for mutant in draw(repository, ["area/clip.py"], 100, seed=1)}
-    assert {3, 7, 8, 13} <= lines
-    assert not lines & {6, 12}  # the heads of the functions, whose annotations have an operator
+    assert {3, 4, 8, 9, 14} <= lines
+    assert not lines & {7, 13}  # the heads of the functions, whose annotations have an operator
 
 
 def numbers_of(code: str, found: str) -> list[int]:
@@ -97,12 +106,13 @@ def test_noticed_surviving_and_untested_mutants_are_told_apart(repository: Path)
 
     command = [sys.executable, str(HERE / "mutation.py"), "--code", "area/*.py", "--times", "times.xml", "--jobs", "2"]
     found = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
-    assert "area/clip.py:13 untested\n-    return value + 1\n" in found
+    assert "area/clip.py:14 untested\n-    return value + 1\n" in found
     mutants, killed, survived, untested = numbers_of("area", found)
     assert untested >= 1
     assert mutants == killed + survived + untested
     assert killed >= 3  # of the limit, of the condition, of what is returned without a value
-    assert "area/clip.py:7 survived" not in found
+    for line in (4, 8):
+        assert f"area/clip.py:{line} survived" not in found
     again = subprocess.run(command, cwd=repository, check=True, capture_output=True, text=True).stdout
     assert again == found
     assert (repository / "area" / "clip.py").read_text() == MODULE

@@ -151,3 +151,10 @@ def test_what_is_derived_of_columns_is_computed_once() -> None:
     assert made == [1]
     with pytest.raises(KeyError):
         columns["a.mp4", 0]
+
+
+def test_columns_that_an_earlier_file_lacks_hold_defaults_beside_later_rows() -> None:
+    earlier = [replace(ROW, window=window, note="") for window in (0, 1)]
+    later = replace(ROW, window=2, note="of today")
+    columns = joined_columns("c1", table(earlier).drop_columns(["note"]), {}, [later], [])
+    assert list(columns.rows) == [*earlier, later]

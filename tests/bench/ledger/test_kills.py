@@ -9,9 +9,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from kills import snapshots, while_writing
 from run_folders import all_of, measured_row, other_cell, read_all, write_run
+from toklab.bench.ledger.errors import DamagedLedger
 from toklab.bench.ledger.ledger import FILE_NAME, Ledger, LedgerError
 from toklab.bench.ledger.merging import merge_runs
 from toklab.bench.ledger.records import CellRecord
@@ -201,3 +204,15 @@ def test_a_column_that_came_later_takes_its_default(tmp_path: Path) -> None:
     with Ledger(run, write=True) as ledger:
         assert read_all(ledger) == written
     assert all_of(run) == written
+
+
+def test_a_row_of_format_1_that_cannot_be_understood_is_damage(tmp_path: Path) -> None:
+    """Format 1 has no checksums, so that nothing else shows it."""
+    run = Path(shutil.copytree(EARLIER_RUN, tmp_path / "run"))
+    path = sorted((run / "cells").iterdir())[0]
+    table = pq.read_table(path)
+    timing = pa.array(["{no JSON"] * table.num_rows)
+    pq.write_table(table.set_column(table.column_names.index("timing"), "timing", timing), path)
+    with Ledger(run) as ledger, pytest.raises(DamagedLedger, match="a row can't be understood") as caught:
+        ledger.columns(path.stem)
+    assert str(path) in str(caught.value)

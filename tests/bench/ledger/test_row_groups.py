@@ -25,9 +25,9 @@ def contents(count: int) -> list[tuple[Row, list[Measurement]]]:
     for window in range(count):
         row = replace(ROW, window=window)
         measured = [
-            Measurement("c1", row.source, window, name, bytes([window]) * size if window % 3 else b"", why)
+            Measurement("c1", row.source, window, name, bytes([window]) * size if window % 4 else b"", why)
             for name, size in SIZES.items()
-            for why in ["" if window % 3 else f"no {window}"]
+            for why in ["" if window % 4 else f"no {window}"]
         ]
         if window % 4 == 1:
             measured.append(Measurement("c1", row.source, window, RARE, b"rare"))
@@ -100,3 +100,17 @@ def test_a_file_whose_rows_are_not_sorted_is_never_compacted_again(tmp_path: Pat
     files.replace(unfinished, "c1")
     with pytest.raises(Damage, match="aren't in order"):
         list(files.contents("c1", None, checked=False))
+
+
+def test_a_group_that_cannot_be_read_later_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(row_groups, "GROUP_ROWS", 3)
+    monkeypatch.setattr(row_groups, "HELD_BYTES", 0)
+    monkeypatch.setattr(row_groups, "LARGE_BYTES", 100)
+    files = written(tmp_path, 8)
+    codes = MeasurementColumn(CODES, 8, files.columns("c1", None, checked=False)[1][CODES])
+    path = files.path("c1")
+    with path.open("r+b") as file:
+        file.write(bytes(path.stat().st_size))
+    with pytest.raises(Damage, match="c1") as caught:
+        codes.packed(1)
+    assert caught.value.path == path

@@ -85,7 +85,7 @@ def test_a_tokenizer_without_codes_is_refused() -> None:
 
 
 def test_codebooks_of_different_sizes_are_not_added_up() -> None:
-    one, other = _windows([[0, 1]], sizes=(4,))[0], replace(_windows([[0, 1]], sizes=(5,))[0], window=1)
+    one, other = _windows([[0, 1]], sizes=(4,))[0], replace(_windows([[0, 4]], sizes=(5,))[0], window=1)
     for windows in ([one, other], columns_of([one, other])):
         with pytest.raises(MetricError, match=r"different sizes: \[\(4,\), \(5,\)\]"):
             make_metric("codebook-utilization").aggregate(windows, {})

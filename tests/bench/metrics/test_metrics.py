@@ -143,6 +143,13 @@ def test_a_window_is_accumulated_once() -> None:
         accumulator.accumulate(window)
 
 
+@pytest.mark.parametrize("num_pieces", [1, 3])
+def test_pieces_of_a_window_are_joined_frame_by_frame(num_pieces: int) -> None:
+    pieces = [{"mse": np.array([0.1 * number])} for number in range(num_pieces)]
+    joined = make_metric("psnr").join(pieces)
+    assert {name: array.tolist() for name, array in joined.items()} == {"mse": [0.1 * n for n in range(num_pieces)]}
+
+
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_describes_itself(name: str) -> None:
     metric = make_metric(name)

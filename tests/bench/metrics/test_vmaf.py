@@ -11,9 +11,10 @@ import pytest
 import torch
 from imageio_ffmpeg import get_ffmpeg_exe
 from metric_windows import estimate, make_batch, make_metric
+from toklab.bench.metrics import vmaf
 from toklab.bench.metrics.interface import MeasuredWindow, MetricError
 from toklab.bench.metrics.vmaf import Vmaf, frame_vmaf
-from toklab.tokenizers.baselines.ffmpeg import has_filter
+from toklab.tokenizers.baselines.ffmpeg import FfmpegError, has_filter
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -93,3 +94,13 @@ def test_an_ffmpeg_without_libvmaf_has_a_hint(monkeypatch: pytest.MonkeyPatch) -
     assert missing is not None
     assert "without libvmaf" in missing.reason
     assert "IMAGEIO_FFMPEG_EXE" in missing.hint
+
+
+def test_an_ffmpeg_that_cannot_be_asked_is_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(name: str) -> bool:
+        raise FfmpegError(f"ffmpeg can't list {name}")
+
+    monkeypatch.setattr(vmaf, "has_filter", fails)
+    unavailable = make_metric("vmaf").unavailable()
+    assert unavailable is not None
+    assert unavailable.reason == "ffmpeg can't list libvmaf"

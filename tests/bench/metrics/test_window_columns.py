@@ -141,6 +141,15 @@ def test_windows_that_are_not_finite_are_left_out_and_counted(bad: float) -> Non
         assert "no window has a finite value" in str(metric.aggregate(given, {}))
 
 
+def test_windows_that_weigh_nothing_are_left_out_and_counted() -> None:
+    windows = [window_of("a", 0, errors=[]), window_of("a", 1, errors=[0.2, 0.4]), window_of("b", 0, errors=[0.6])]
+    for given in (windows, columns_of(windows)):
+        outcome = estimate(make_metric("flicker"), given)
+        assert outcome.value == pytest.approx(0.4)
+        assert (outcome.count, outcome.num_sources) == (3, 2)
+        assert "finite" not in outcome.note
+
+
 def test_curves_by_position_are_those_of_the_objects() -> None:
     generator = np.random.default_rng(0)
     windows = [
