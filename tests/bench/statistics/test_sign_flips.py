@@ -55,4 +55,6 @@ def test_random_signs_come_close_to_all_signs() -> None:
     shares = sign_flip_shares(sums, np.ones(13))
     assert 0 < min(shares) < 0.1 < max(shares) < 1
     assert shares.tolist() == pytest.approx(by_hand(sums, np.ones(13)), abs=4 * math.sqrt(0.25 / 9999))
+    few = sign_flip_shares(sums, np.ones(13), draws=100) * 101
+    assert few.tolist() == pytest.approx(few.round().tolist(), abs=1e-9)
     assert sign_flip_shares(np.stack([np.full(30, 9.0), np.zeros(30)], axis=1), np.ones(30)).tolist() == [1 / 10_000]
