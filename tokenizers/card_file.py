@@ -92,7 +92,7 @@ def _read_checkpoint(table: _Table) -> CheckpointSource:
         revision=table.text("revision"),
         subfolder=table.text("subfolder"),
         path=table.text("path"),
-        hint=table.text("cure"),
+        hint=table.text("hint"),
         sha256=table.text("sha256").lower(),
         random_seed=table.optional_number("random_seed", minimum=0),
     )

@@ -1,22 +1,13 @@
 from __future__ import annotations
 
-import io
 import os
 import tarfile
 from pathlib import Path
 
 import pytest
+from tar_shards import write_shard
 from toklab.datasets.interface import DatasetUnavailable
 from toklab.datasets.shards import shard_members, shards_in
-
-
-def write_shard(path: Path, members: dict[str, bytes], mode: str = "w") -> Path:
-    with tarfile.open(path, mode) as archive:  # type: ignore[call-overload]
-        for name, content in members.items():
-            entry = tarfile.TarInfo(name)
-            entry.size = len(content)
-            archive.addfile(entry, io.BytesIO(content))
-    return path
 
 
 def test_members_are_where_the_index_says(tmp_path: Path) -> None:

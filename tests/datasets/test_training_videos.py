@@ -3,10 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tar_shards import write_shard
 from toklab.datasets.interface import DatasetUnavailable
 from toklab.datasets.training_videos import must_stream, training_videos
-
-from tests.datasets.test_shards import write_shard
 
 
 def test_a_table_of_hundreds_of_thousands_is_listed_without_looking_for_its_files(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+import huggingface_hub.utils
 import pytest
 from toklab.tokenizers import checkpoints
 from toklab.tokenizers.interface import CheckpointUnavailable, TokenizerError
@@ -84,7 +85,7 @@ def test_what_is_absent_comes_with_its_hint(make_card) -> None:
 
 
 def test_a_card_may_say_how_its_file_is_made(make_card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    card = make_card(tables="[checkpoint]\npath = 'w.safetensors'\ncure = 'Train it'")
+    card = make_card(tables="[checkpoint]\npath = 'w.safetensors'\nhint = 'Train it'")
     assert card.identity == make_card(tables="[checkpoint]\npath = 'w.safetensors'").identity
     with pytest.raises(CheckpointUnavailable, match=r"Train it and put it at \$TOKLAB_CHECKPOINTS/w\.safetensors"):
         checkpoints.resolve(card)
@@ -121,6 +122,8 @@ def test_identity_without_a_file(make_card) -> None:
 
 def test_a_hub_out_of_reach_is_said_at_once(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
+    # Before 1.0, the client keeps a connection that refuses everything if the first one was made offline.
+    getattr(huggingface_hub.utils, "reset_sessions", lambda: None)()
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
     monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
     monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_, **__: pytest.fail("the client would try again"))

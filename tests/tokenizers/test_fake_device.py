@@ -201,7 +201,7 @@ class Careless(VideoTokenizer):
 
 
 CARELESS: dict[str, tuple[Callable[[Tensor, Tensor], object], type[Exception], str]] = {
-    "a buffer left on the CPU": (lambda x, shift: x + shift, Exception, "same device"),
+    "a buffer left on the CPU": (lambda x, shift: x + shift, Exception, "same device|two different devices"),
     "item": (lambda x, _: x.max().item(), HiddenWait, "waits for the GPU"),
     "tolist": (lambda x, _: x[0, 0, 0, 0].tolist(), HiddenWait, "waits for the GPU"),
     "a branch": (lambda x, _: 1 if x.max() > 0 else 2, HiddenWait, "waits for the GPU"),

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ..errors import TokenizerError
-from ..networks.quantizers.kl import gaussian_kl, split_moments
+from ..networks.quantizers.kl import gaussian_kl, posterior_noise, split_moments
 from ..training.objective import Objective, PerceptualLoss
 from .cache import FeatureCache
 from .model import CDTModel, channels_first, channels_last
@@ -81,7 +81,7 @@ class CDTObjective(Objective):
         """
         config = self.model.config
         mean, log_variance = split_moments(self.model.moments(clip))
-        latents = mean + torch.exp(0.5 * log_variance) * torch.randn_like(mean)
+        latents = mean + torch.exp(0.5 * log_variance) * posterior_noise(mean)
         conditions = self.model.compressor.conditions(channels_last(latents), FeatureCache())
         indices = torch.randint(config.num_timesteps, (clip.shape[0],), device=clip.device)
         shares = signal_shares(config.num_timesteps).to(clip)[indices].view(-1, 1, 1, 1, 1)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-import torch
 from torch import Tensor, nn
 
 from ..networks.magvit2.blocks import ResidualBlock
+from ..networks.quantizers.kl import posterior_noise
 from ..training.objective import AdversarialLoss, Objective, PerceptualLoss
 from ..training.reconstruction import ReconstructionForm, ReconstructionLoss
 from .model import LevelledModel
@@ -68,7 +68,7 @@ class ProgressiveObjective(Objective):
         Latents are drawn from the posterior.
         """
         moments = self.model.moments(clip)
-        noise = torch.randn_like(moments.chunk(2, dim=1)[0])
+        noise = posterior_noise(moments.chunk(2, dim=1)[0])
         quantization = self.model.regularization(moments, noise)
         assert quantization.kl_nats is not None
         reconstruction = self.model.decode(quantization.latents)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..networks.quantizers.interface import Quantization
-from ..networks.quantizers.kl import KLQuantizer
+from ..networks.quantizers.kl import KLQuantizer, posterior_noise
 from ..training.objective import AdversarialLoss, Objective, PerceptualLoss
 from ..training.reconstruction import ReconstructionForm, ReconstructionLoss
 from .layers import CausalConv
@@ -68,7 +68,7 @@ class VidTokObjective(Objective[VidTokModel]):
             features = self.model.encode(clip)
             noise = None
             if isinstance(regularizer, KLQuantizer):
-                noise = torch.randn_like(features.chunk(2, dim=1)[0])
+                noise = posterior_noise(features.chunk(2, dim=1)[0])
             quantization = regularizer(features, noise)
         reconstruction = self.model.decode(quantization.latents)
         terms = self.reconstruction_loss(reconstruction, clip, self.last_layer())

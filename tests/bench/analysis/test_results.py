@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from made_cells import made_cell
+from run_folders import CELL, write_run
 from toklab.bench.analysis.places import places_of
 from toklab.bench.analysis.results import name_versions, read_results
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import Ledger
-
-from tests.support.run_folders import CELL, write_run
 
 
 def test_cells_that_differ_in_their_weights_alone_keep_their_own_figures(tmp_path: Path) -> None:

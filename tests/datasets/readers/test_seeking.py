@@ -8,11 +8,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numbered_video import read_numbers, write_numbered
 from toklab.datasets.interface import UnreadableVideo, VideoSource
 from toklab.datasets.readers.choice import open_reader
 from toklab.datasets.readers.seeking import ByteRange, SeekingReader
-
-from tests.support.numbered_video import read_numbers, write_numbered
 
 NUM_FRAMES = 90
 ENCODINGS = {

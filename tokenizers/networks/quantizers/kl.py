@@ -26,6 +26,15 @@ def gaussian_kl(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1.0 - log_variance).flatten(1).sum(1)
 
 
+def posterior_noise(mean: Tensor) -> Tensor:
+    """Standard normal noise of the shape, data type and device of ``mean``.
+
+    It is drawn in float32 and then rounded, so that a seed gives the same noise at every precision. Older versions of
+    torch draw other numbers in 16 bits.
+    """
+    return torch.randn_like(mean, dtype=torch.float32).to(mean.dtype)
+
+
 class KLQuantizer(Quantizer):
     """Continuous latents with a Gaussian posterior; features (B, 2C, t, h, w) hold mean and log-variance.
 

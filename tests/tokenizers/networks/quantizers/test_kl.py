@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from toklab.tokenizers.networks.quantizers.kl import KLQuantizer
+from toklab.tokenizers.networks.quantizers.kl import KLQuantizer, posterior_noise
 from torch.distributions import Normal, kl_divergence
 
 
@@ -26,6 +26,15 @@ def test_the_mode_is_the_mean_and_samples_have_the_posterior_spread() -> None:
     sample = KLQuantizer()(features, torch.randn(1, 1, 1, 100, 100)).latents
     assert sample.mean().item() == pytest.approx(mean, abs=0.02)
     assert sample.std().item() == pytest.approx(deviation, rel=0.05)
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16, torch.float32])
+def test_a_seed_gives_the_same_noise_at_every_precision(dtype: torch.dtype) -> None:
+    expected = torch.randn(2, 3, 40, generator=torch.Generator().manual_seed(5))
+    torch.manual_seed(5)
+    noise = posterior_noise(torch.zeros(2, 3, 40, dtype=dtype))
+    assert noise.dtype == dtype
+    assert torch.equal(noise, expected.to(dtype))
 
 
 def test_log_variance_is_clamped() -> None:
