@@ -75,6 +75,15 @@ def test_scored_beats_failed_in_any_order(tmp_path: Path) -> None:
         assert counts(tmp_path / f"merged{number}") == (1, 1, 0, 0)
 
 
+def test_a_video_that_no_folder_could_open_stays_failed(tmp_path: Path) -> None:
+    lost = replace(UNREADABLE, source="b.mp4")
+    folders = [make(tmp_path / "one", CELL, SCORED, lost, GOOD), make(tmp_path / "other", CELL, UNREADABLE, lost)]
+    for number, order in enumerate((folders, folders[::-1])):
+        ((_, rows, _),) = merged(order, tmp_path / f"merged{number}")
+        assert rows == [SCORED, lost]
+        assert counts(tmp_path / f"merged{number}") == (2, 1, 1, 0)
+
+
 def test_failed_cells_stay_failed_with_their_reason(tmp_path: Path) -> None:
     failed = replace(CELL, status="failed", reason="no checkpoint", hint="toklab weights pull t", planned=0)
     folders = [make(tmp_path / f"part{number}", failed) for number in range(2)]
