@@ -41,7 +41,8 @@ class Tables:
         self._path = path
         self._stored: dict[type, tuple[str, ...]] = {}
         self._totals = Totals(self._sqlite, path)
-        self.version: int = self._sqlite.execute("PRAGMA user_version").fetchone()[0]
+        with self.reading():
+            self.version: int = self._sqlite.execute("PRAGMA user_version").fetchone()[0]
 
     @property
     def is_checked(self) -> bool:

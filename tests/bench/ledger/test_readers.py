@@ -177,7 +177,7 @@ class StartingWriter:
         self.num_left = num_failures
 
     def execute(self, statement: str) -> sqlite3.Cursor:
-        if statement.startswith("SELECT COUNT") and self.num_left:
+        if statement.startswith(("SELECT", "PRAGMA")) and self.num_left:
             self.num_left -= 1
             error = sqlite3.OperationalError("unable to open database file")
             error.sqlite_errorcode = self._code
@@ -188,15 +188,22 @@ class StartingWriter:
         return getattr(self._sqlite, name)
 
 
+@pytest.mark.parametrize("is_open", [False, True])
 @pytest.mark.parametrize(("code", "waits"), [(sqlite3.SQLITE_CANTOPEN, True), (sqlite3.SQLITE_CORRUPT, False)])
 def test_a_reader_waits_for_the_files_of_a_writer_that_is_just_starting(
-    tmp_path: Path, code: int, waits: bool, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, code: int, waits: bool, is_open: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Whether it is about to open the file, or has done so before the writer came."""
     monkeypatch.setattr(tables, "PAUSE_S", 0.0)
     sqlite = sqlite3.connect(tmp_path / "some.sqlite", isolation_level=None)
-    starting = StartingWriter(sqlite, code, 2)
-    reader = tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
-    with nullcontext() if waits else pytest.raises(sqlite3.OperationalError), reader.reading():
+    starting = StartingWriter(sqlite, code, 0)
+
+    def opened() -> tables.Tables:
+        return tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
+
+    reader = opened() if is_open else None
+    starting.num_left = 2
+    with nullcontext() if waits else pytest.raises(sqlite3.OperationalError), (reader or opened()).reading():
         assert sqlite.in_transaction
     assert starting.num_left == (0 if waits else 1)
     assert not sqlite.in_transaction
@@ -208,9 +215,8 @@ def test_a_reader_gives_up_after_five_seconds(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(time, "sleep", pauses.append)
     sqlite = sqlite3.connect(tmp_path / "some.sqlite", isolation_level=None)
     starting = StartingWriter(sqlite, sqlite3.SQLITE_CANTOPEN, 1000)
-    reader = tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
-    with pytest.raises(sqlite3.OperationalError), reader.reading():
-        pass
+    with pytest.raises(sqlite3.OperationalError):
+        tables.Tables(cast(Connection, SimpleNamespace(sqlite=starting)), tmp_path / "some.sqlite")
     assert pauses == [0.1] * 49
     sqlite.close()
 
