@@ -19,43 +19,25 @@ VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 WINDOWS = st.lists(VALUES, min_size=1, max_size=12)
 
 DECLARED = {
-    "psnr": ("higher", "dB", 0.0, 80.0),
-    "ssim": ("higher", "", -1.0, 1.0),
-    "lpips": ("lower", "", 0.0, 10.0),
-    "fvd": ("lower", "", 0.0, math.inf),
-    "jedi": ("lower", "", 0.0, math.inf),
-    "flicker": ("lower", "", 0.0, 2.0),
-    "vmaf": ("higher", "", 0.0, 100.0),
-    "bpp": ("none", "bit/px", 0.0, math.inf),
-    "codebook-utilization": ("higher", "%", 0.0, 100.0),
-    "codebook-perplexity": ("higher", "", 1.0, math.inf),
-    "params": ("none", "M", 0.0, math.inf),
-    "macs": ("none", "T", 0.0, math.inf),
-    "flops": ("none", "T", 0.0, math.inf),
-    "throughput": ("higher", "frames/s", 0.0, math.inf),
-    "latency": ("lower", "s", 0.0, math.inf),
-    "peak-memory": ("lower", "MiB", 0.0, math.inf),
+    "psnr": ("higher", "dB", 0.0, 80.0, 20.0, 40.0, 2, True),
+    "ssim": ("higher", "", -1.0, 1.0, 0.6, 1.0, 4, True),
+    "lpips": ("lower", "", 0.0, 10.0, 0.5, 0.0, 4, True),
+    "fvd": ("lower", "", 0.0, math.inf, 500.0, 0.0, 1, False),
+    "jedi": ("lower", "", 0.0, math.inf, 2.0, 0.0, 4, False),
+    "flicker": ("lower", "", 0.0, 2.0, 0.05, 0.0, 4, False),
+    "vmaf": ("higher", "", 0.0, 100.0, 20.0, 100.0, 2, False),
+    "bpp": ("none", "bit/px", 0.0, math.inf, 1.0, 0.0, 4, True),
+    "codebook-utilization": ("higher", "%", 0.0, 100.0, 0.0, 100.0, 1, True),
+    "codebook-perplexity": ("higher", "", 1.0, math.inf, 1.0, 2.0**18, 0, True),
+    "params": ("none", "M", 0.0, math.inf, 400.0, 0.0, 1, False),
+    "macs": ("none", "T", 0.0, math.inf, 20.0, 0.0, 2, False),
+    "flops": ("none", "T", 0.0, math.inf, 40.0, 0.0, 2, False),
+    "throughput": ("higher", "frames/s", 0.0, math.inf, 1.0, 10_000.0, 1, False),
+    "latency": ("lower", "s", 0.0, math.inf, 10.0, 0.0, 3, False),
+    "peak-memory": ("lower", "MiB", 0.0, math.inf, 16_384.0, 0.0, 0, False),
 }
-"""Direction, unit, and the lowest and highest figure, by the beginning of a metric's name."""
-SHOWN = {
-    "psnr": (20.0, 40.0, 2, True),
-    "ssim": (0.6, 1.0, 4, True),
-    "lpips": (0.5, 0.0, 4, True),
-    "fvd": (500.0, 0.0, 1, False),
-    "jedi": (2.0, 0.0, 4, False),
-    "flicker": (0.05, 0.0, 4, False),
-    "vmaf": (20.0, 100.0, 2, False),
-    "bpp": (1.0, 0.0, 4, True),
-    "codebook-utilization": (0.0, 100.0, 1, True),
-    "codebook-perplexity": (1.0, 2.0**18, 0, True),
-    "params": (400.0, 0.0, 1, False),
-    "macs": (20.0, 0.0, 2, False),
-    "flops": (40.0, 0.0, 2, False),
-    "throughput": (1.0, 10_000.0, 1, False),
-    "latency": (10.0, 0.0, 3, False),
-    "peak-memory": (16_384.0, 0.0, 0, False),
-}
-"""Ends of the axis of radar charts, decimals, and whether a long window is measured in pieces."""
+"""By the beginning of a metric's name: direction, unit, the lowest and highest figure, the ends of the axis of
+radar charts, decimals, and whether a long window is measured in pieces."""
 RANGES = {
     "psnr-cap100": (0.0, 100.0),
     # Of identical clips, by TokenBench's formula: 20 log10(255 / 1.19e-7).
@@ -169,10 +151,11 @@ def test_what_a_metric_declares_is_what_its_figure_can_be(name: str) -> None:
     metric = make_metric(name)
     metric.unavailable()
     kind = next(kind for kind in DECLARED if name.startswith(kind))
-    direction, unit, lowest, highest = DECLARED[kind]
+    direction, unit, lowest, highest, worst, best, decimals, piecewise = DECLARED[kind]
     assert (metric.direction, metric.unit) == (direction, unit)
     assert metric.range == (RANGES.get(name) or (lowest, highest))
-    assert (*metric.display_range, metric.decimals, metric.piecewise) == SHOWN[kind]
+    assert metric.display_range == (worst, best)
+    assert (metric.decimals, metric.piecewise) == (decimals, piecewise)
     # VMAF, SSIM: figures crowd towards a best value, and BD-rates must know it.
     assert metric.saturates_at == (highest if kind in ("ssim", "vmaf") else None)
     assert metric.has_limit == name.startswith("fvd")
