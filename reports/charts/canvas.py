@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.axis import Axis, XAxis
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
-from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
+from matplotlib.ticker import FuncFormatter, Locator, LogLocator, MaxNLocator, NullLocator
 
 from ..text import one_line
 from .palette import LIGHT_GREY
@@ -24,6 +24,9 @@ SMALL = 6.5
 
 DECADE_TICKS = ((1.2, (1.0, 2.0, 3.0, 5.0)), (2.5, (1.0, 3.0)), (math.inf, (1.0,)))
 """Values of a decade that a logarithmic axis labels, by the most decades that it spans."""
+
+FEW_TICKS = 5
+"""Most intervals between ticks of a logarithmic axis that spans so little that no two of those values lie on it."""
 
 ALL_ALIKE = 1.01
 """Ratio of the largest to the smallest value below which an axis takes in half and double of them."""
@@ -76,12 +79,19 @@ def label_decades(axis: Axis) -> None:
         axis.axes.autoscale(False, axis="x" if is_horizontal else "y")
         set_limits = axis.axes.set_xlim if is_horizontal else axis.axes.set_ylim
         set_limits(low / 2, high * 2)
-    low, high = axis.get_view_interval()
+    axis.set_major_locator(_ticks(*axis.get_view_interval()))
+    # Digits enough for ticks between whole numbers, too few for what floating point adds to them.
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.12g}"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _ticks(low: float, high: float) -> Locator:
+    """Values of each decade between two ends, or a few round ones where at most one of those lies between them."""
     decades = math.log10(high / low)
     values = next(values for most, values in DECADE_TICKS if decades <= most)
-    axis.set_major_locator(LogLocator(subs=values))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}" if value >= 1 else f"{value:g}"))
-    axis.set_minor_locator(NullLocator())
+    powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    inside = [value * 10.0**power for power in powers for value in values if low <= value * 10.0**power <= high]
+    return LogLocator(subs=values) if len(inside) > 1 else MaxNLocator(FEW_TICKS, steps=(1, 2, 5, 10))
 
 
 def draw_band(canvas: Axes, places: Sequence[float], rows: Sequence[dict[str, Any]], colour: str) -> None:

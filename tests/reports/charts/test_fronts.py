@@ -64,3 +64,20 @@ def test_the_front_is_ringed_on_a_logarithmic_axis(assert_printable: Callable[[D
         assert sorted(x for line in rings for x in line.get_xdata()) == sorted(front["cost"])  # type: ignore
     with pytest.raises(TableError, match="no tokenizer has both"):
         draw_front(points.iloc[:0], figures[0], figures[1], identify(figures))
+
+
+@pytest.mark.parametrize(
+    "costs", [(3.2, 4.6), (1.25, 1.3, 1.8), (1.01, 1.03), (6.0, 8.5), (0.031, 0.046), (3.4e3, 3.5e3), (2e10, 3e10)]
+)
+def test_numbers_along_the_logarithmic_axis_are_those_of_their_places(
+    costs: tuple[float, ...], assert_printable: Callable[[Drawing], None]
+) -> None:
+    figures = figures_of([(cost, 20.0 + n) for n, cost in enumerate(costs)])
+    drawing = draw_front(front_points(figures, "flicker", "psnr"), figures[0], figures[1], identify(figures))
+    assert_printable(drawing)
+    axis = drawing.axes[0].xaxis
+    low, high = axis.get_view_interval()
+    ticks = {tick.get_loc(): tick.label1.get_text() for tick in axis.get_major_ticks() if low <= tick.get_loc() <= high}
+    assert len(ticks) > 1
+    assert [float(text.replace(",", "")) for text in ticks.values()] == pytest.approx(list(ticks), rel=1e-9)
+    assert max(map(len, ticks.values())) <= len("30,000,000,000")
