@@ -162,6 +162,16 @@ class Leader:
 
 
 @dataclass(frozen=True)
+class Unranked:
+    """A system that isn't ranked, though others of its group are."""
+
+    name: str
+    """Its short name."""
+    reason: str
+    """Why it isn't ranked; empty where nothing is known of it."""
+
+
+@dataclass(frozen=True)
 class Finding:
     """Who is best in a group of systems by a metric."""
 
@@ -175,11 +185,15 @@ class Finding:
     leaders: tuple[Leader, ...]
     """The best and all that can't be told from it; of an unranked group the one with the best value."""
     num_systems: int
-    """Systems that have the figure."""
+    """Systems that the leaders were found among: those that are ranked, or all of an unranked group."""
     num_videos: int
-    """Videos that the verdict rests on."""
+    """Videos that the verdict rests on; 0 where videos play no part."""
     is_ranked: bool
-    """Whether there are enough videos to tell systems apart."""
+    """Whether systems of the group are ranked."""
+    reasons: tuple[str, ...] = ()
+    """Why an unranked group isn't ranked, as far as its figures say so."""
+    unranked: tuple[Unranked, ...] = ()
+    """Systems of a ranked group that have the figure and no rank: a verdict says nothing of them."""
 
     @property
     def is_decided(self) -> bool:

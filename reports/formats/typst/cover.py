@@ -59,14 +59,15 @@ def _card(finding: Finding, by_name: Mapping[str, Data], *, several: bool) -> Da
 
 
 def _verdict(finding: Finding) -> str:
-    others = len(finding.leaders) - 1
+    others, unranked = len(finding.leaders) - 1, len(finding.unranked)
     if finding.num_systems == 1:
-        return "the only system of its kind"
+        return f"the only one ranked of {1 + unranked}" if unranked else "the only system of its kind"
     if not finding.is_ranked:
         return f"best value of {finding.num_systems}, which are not ranked"
+    beside = f"; {unranked} more {'is' if unranked == 1 else 'are'} not ranked" if unranked else ""
     if others:
-        return f"{others} of the other {finding.num_systems - 1} can’t be told from it"
-    return f"best of {finding.num_systems}"
+        return f"{others} of the other {finding.num_systems - 1} can’t be told from it{beside}"
+    return f"best of {finding.num_systems}{beside}"
 
 
 def _facts(report: Report) -> list[Data]:
