@@ -18,12 +18,13 @@ from .formats.interface import KeptClip, Report
 from .identity import Identities, identify
 from .paper.facts import RunFacts
 from .paper.layout import PaperLayout
+from .paper.methods import SPEED_INTERVALS
 from .record.model import MeasuredPart
 from .registry import FORMATS, load_format
 from .schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure, TableError, check_figures
 from .tables.named import NamedTable
 from .tables.plain import PlainTable
-from .tables.table import Intervals, build_table
+from .tables.table import Intervals, build_table, is_timing
 from .text import one_line
 
 
@@ -161,12 +162,14 @@ def _methods(figures: Sequence[Figure]) -> Iterator[str]:
         yield f"Weights {source}: {', '.join(names)}."
     for title, note, hint in dict.fromkeys((f.title, f.note, f.hint) for f in measured if not f.is_available):
         yield f"{title} is missing: {note or 'could not be computed'}{f'; to measure it: {hint}' if hint else ''}."
-    if any(figure.has_interval for figure in measured):
+    if any(figure.has_interval and not is_timing(figure) for figure in measured):
         yield (
             "Intervals are 95 % intervals from the differences between source videos: bootstrap-t from "
             f"{MIN_BOOTSTRAP_VIDEOS} videos on, Student's t with {MIN_VIDEOS} to {MIN_BOOTSTRAP_VIDEOS - 1}, none with "
             "fewer."
         )
+    if any(figure.has_interval and is_timing(figure) for figure in measured):
+        yield SPEED_INTERVALS
 
 
 def _flatten(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from ..schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure
+from ..tables.table import is_timing
 from .bibliography import Bibliography
 from .content import Cite, Paragraph, Prose
 from .facts import RunFacts
@@ -20,6 +21,10 @@ _CROPS = {
     "center-floor": "the centre is cropped, its corner rounded down",
     "top-left": "the upper left corner is kept",
 }
+SPEED_INTERVALS = (
+    "Speeds are medians of repetitions; their 95 % intervals are those of a median, between two of the repetitions, "
+    "and cover the repetitions alone."
+)
 
 
 def methods_paragraphs(
@@ -153,22 +158,31 @@ def _metrics(figures: Sequence[Figure], facts: RunFacts, bibliography: Bibliogra
 
 def _statistics(figures: Sequence[Figure], bibliography: Bibliography, has_rate_deltas: bool) -> Prose:
     text: list[str | Cite] = []
-    if any(figure.has_interval for figure in figures):
+    speeds = [figure for figure in figures if is_timing(figure)]
+    others = [figure for figure in figures if not is_timing(figure)]
+    if any(figure.has_interval for figure in others):
         text += [
             "Source videos are the independent units. Intervals are 95 % intervals over videos: bootstrap-t",
             *_cited(bibliography.method("bootstrap")),
             f" from {MIN_BOOTSTRAP_VIDEOS} videos on, Student's t with {MIN_VIDEOS} to {MIN_BOOTSTRAP_VIDEOS - 1}, "
             "none with fewer. They cover the choice of videos alone.",
         ]
-    if any(figure.rank for figure in figures):
+    if any(figure.has_interval for figure in speeds):
+        text.append(f" {SPEED_INTERVALS}")
+    if any(figure.rank for figure in others):
         text.append(
             " Systems of a group are ranked by paired differences between videos on shared windows, at 5 % for each "
             "metric, with one critical value over all pairs of the group; systems that can't be told from the best "
             "count as best."
         )
+    if any(figure.rank for figure in speeds):
+        text.append(
+            " Speeds of a group are ranked by the median of paired ratios of repetitions in turn, at 5 % for each "
+            "metric over all pairs of the group."
+        )
     if has_rate_deltas:
         text += [" Rate curves are compared by Bjøntegaard deltas", *_cited(bibliography.method("bd-rate")), "."]
-    return tuple(text)
+    return (text[0].lstrip(), *text[1:]) if text and isinstance(text[0], str) else tuple(text)
 
 
 def _implementation(provenance: Mapping[str, str], bibliography: Bibliography) -> Prose:

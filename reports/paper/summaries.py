@@ -9,7 +9,7 @@ from ..identity import Identities, family_of
 from ..schema import Figure, group_order, group_title
 from ..tables.columns import metric_heading
 from ..tables.plain import NONE
-from ..tables.table import REPETITIONS, format_value
+from ..tables.table import format_value, is_timing
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable
 from .facts import RunFacts, SystemFacts
 from .tables import without_constant_columns, without_empty_columns
@@ -51,7 +51,7 @@ class _Measured:
         for figure in figures:
             self.sources.setdefault(figure.label, figure)
             self._values[figure.label, figure.metric] = figure
-            if figure.direction != "none" and figure.counted != REPETITIONS:
+            if figure.direction != "none" and not is_timing(figure):
                 self._metrics.setdefault(figure.metric, figure)
 
     def name(self, label: str) -> str:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from ..tables.columns import Column
+from ..schema import Figure
 from ..tables.footnotes import Footnote
 from ..tables.named import NamedTable
 from ..tables.plain import NONE, PlainTable
-from ..tables.table import Intervals, ResultsTable, format_interval
+from ..tables.table import Intervals, ResultsTable, format_interval, is_timing
 from .bibliography import Bibliography
 from .content import PaperCell, PaperColumn, PaperSection, PaperTable, Prose
 
@@ -52,7 +52,7 @@ def main_table(
         sections.append(PaperSection(section.title, tuple(rows)))
     heads = [PaperColumn("System", "l"), PaperColumn("Regularizer", "l")]
     heads += [PaperColumn(table.columns[i].heading, "r", table.columns[i].group.title) for i in chosen]
-    caption = _main_caption(table, [table.columns[i] for i in chosen], intervals)
+    caption = _main_caption(table, chosen, intervals)
     return PaperTable(name, caption, tuple(heads), tuple(sections), notes.used(), num_stubs=2)
 
 
@@ -74,22 +74,31 @@ def _chosen(table: ResultsTable, metrics: Sequence[str]) -> list[int]:
     return sorted(wanted, key=lambda i: (groups.index(table.columns[i].group), metrics.index(table.columns[i].metric)))
 
 
-def _main_caption(table: ResultsTable, columns: Sequence[Column], intervals: Intervals) -> Prose:
+def _main_caption(table: ResultsTable, chosen: Sequence[int], intervals: Intervals) -> Prose:
     sentences = [table.title.rstrip(".") + "."] if table.title else []
-    cells = [cell for section in table.sections for row in section.rows for cell in row.cells]
+    cells = [row.cells[index] for section in table.sections for row in section.rows for index in chosen]
     figures = [cell.figure for cell in cells if cell.figure]
-    for group in dict.fromkeys(column.group for column in columns):
+    for group in dict.fromkeys(table.columns[index].group for index in chosen):
         place = (group.dataset, group.protocol, group.protocol_hash)
         videos = max((f.num_sources for f in figures if (f.dataset, *f.protocol_key) == place), default=0)
         if group.dataset and videos:
             sentences.append(f"On {group.title}, {videos:,} video{'s' * (videos > 1)}.")
     if any(cell.rank for cell in cells):
         sentences.append("Bold: the best of its group and all that can't be told from it; underlined: the next.")
-    if intervals == "half-width" and any(figure.has_interval for figure in figures):
-        sentences.append("±: half the width of the 95 % interval over videos.")
-    elif intervals == "ends":
-        sentences.append("In brackets: the ends of the 95 % interval over videos.")
-    return (" ".join(sentences),)
+    return (" ".join([*sentences, *_of_intervals(figures, intervals)]),)
+
+
+def _of_intervals(figures: Sequence[Figure], intervals: Intervals) -> list[str]:
+    """What stands behind figures: intervals over videos or repetitions, or the ends of too few repetitions."""
+    sentences = []
+    over = {"repetitions" if is_timing(figure) else "videos" for figure in figures if figure.has_interval}
+    if over and intervals != "none":
+        shown = "±: half the width of" if intervals == "half-width" else "In brackets: the ends of"
+        units = "videos, of speeds over repetitions" if len(over) > 1 else over.pop()
+        sentences.append(f"{shown} the 95 % interval over {units}.")
+    if intervals != "none" and any(format_interval(figure, intervals).startswith("(") for figure in figures):
+        sentences.append("In parentheses: the smallest and the largest repetition of a speed that has no interval.")
+    return sentences
 
 
 class _Notes:

@@ -169,6 +169,11 @@ def _cell(
     return Cell(format_value(figure), format_interval(figure, intervals), rank, tuple(dict.fromkeys(marks)), figure)
 
 
+def is_timing(figure: Figure) -> bool:
+    """Whether it is the median of repetitions, whose interval is over them and not over videos."""
+    return figure.counted == REPETITIONS
+
+
 def format_value(figure: Figure) -> str:
     """The figure's digits as printed, thousands apart by commas."""
     return f"{figure.value:,.{figure.decimals}f}"
@@ -194,7 +199,7 @@ def _counts(drafts: Iterable[ArrangedRow], columns: tuple[Column, ...]) -> list[
     counts: list[dict[str, int]] = [{} for _ in columns]
     for draft in drafts:
         for index, figure in draft.figures.items():
-            if figure.counted == REPETITIONS or not columns[index].is_home(figure):
+            if is_timing(figure) or not columns[index].is_home(figure):
                 continue
             if figure.origin == "measured" and figure.is_available and figure.count:
                 counts[index][figure.counted] = max(figure.count, counts[index].get(figure.counted, 0))
@@ -236,7 +241,7 @@ def _caption(
 def _ratios(sections: Sequence[Section]) -> str:
     """What speeds are judged by, where any is ranked."""
     cells = [cell for section in sections for row in section.rows for cell in row.cells]
-    is_ranked = any(cell.rank and cell.figure and cell.figure.counted == REPETITIONS for cell in cells)
+    is_ranked = any(cell.rank and cell.figure and is_timing(cell.figure) for cell in cells)
     return ", and of speeds by paired ratios of repetitions in turn" if is_ranked else ""
 
 
@@ -247,7 +252,7 @@ def _speeds(sections: Sequence[Section]) -> list[str]:
         for section in sections
         for row in section.rows
         for cell in row.cells
-        if cell.figure and cell.figure.counted == REPETITIONS and cell.figure.is_available
+        if cell.figure and is_timing(cell.figure) and cell.figure.is_available
     ]
     if not timed:
         return []

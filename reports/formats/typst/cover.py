@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ...paper.content import Finding
+from ...tables.table import is_timing
 from ..interface import Report
 from .glyphs import breakable, visible
 from .prose import Data
@@ -29,6 +30,7 @@ def cover_data(report: Report, findings: Sequence[Finding], by_name: Mapping[str
     return {
         "metric": breakable(shown[0].title) if shown else "",
         "cards": cards,
+        "intervals": _of_intervals(report, shown[:MOST_CARDS]),
         "num_others": len(shown[MOST_CARDS:]),
         "facts": _facts(report),
     }
@@ -68,6 +70,18 @@ def _verdict(finding: Finding) -> str:
     if others:
         return f"{others} of the other {finding.num_systems - 1} can’t be told from it{beside}"
     return f"best of {finding.num_systems}{beside}"
+
+
+def _of_intervals(report: Report, findings: Sequence[Finding]) -> str:
+    """What the brackets and parentheses of cards hold; empty where there are none."""
+    timed = {figure.metric for figure in report.figures if is_timing(figure)}
+    over = "repetitions" if findings and findings[0].metric in timed else "videos"
+    words = {
+        "[": f"in brackets: 95 % intervals over {over}",
+        "(": "in parentheses: the smallest and largest repetition",
+    }
+    shown = {finding.leaders[0].interval[:1] for finding in findings}
+    return "; ".join(text for mark, text in words.items() if mark in shown)
 
 
 def _facts(report: Report) -> list[Data]:

@@ -13,6 +13,7 @@ from toklab.reports.paper.bibliography import Bibliography
 from toklab.reports.paper.content import Cite
 from toklab.reports.paper.facts import RunFacts
 from toklab.reports.paper.methods import methods_paragraphs, protocol_in_words
+from toklab.reports.report import compose_report
 from toklab.reports.schema import MIN_BOOTSTRAP_VIDEOS, MIN_VIDEOS, Figure
 
 
@@ -74,6 +75,26 @@ def test_paragraphs_name_systems_numbers_and_software(figure: Callable[..., Figu
         == "All figures come from toklab 1.2 [toklab], with torch 2.0 and FFmpeg n9, on CPU, 1 threads."
     )
     assert "What is missing" not in text
+
+
+def test_statistics_of_speeds_are_over_repetitions(figure: Callable[..., Figure]) -> None:
+    usual = {"value": 1.0, "low": 0.5, "high": 2.0, "rank": "best", "rank_low": 1, "rank_high": 1}
+    quality = figure(metric="psnr", num_sources=12, counted="frames", count=9, **usual)
+    speed = figure(metric="flicker", counted="repetitions", count=30, **usual)
+    for figures, of_videos, of_speeds in (
+        ([quality], True, False),
+        ([speed], False, True),
+        ([quality, speed], True, True),
+    ):
+        text = _text(figures, {})["Statistics"]
+        brief = " ".join(compose_report(figures, "", {}).methods)
+        assert ("bootstrap-t" in text, "paired differences between videos" in text) == (of_videos, of_videos)
+        assert ("95 % intervals are those of a median" in text, "paired ratios of repetitions" in text) == (
+            of_speeds,
+            of_speeds,
+        )
+        assert ("bootstrap-t" in brief, "95 % intervals are those of a median" in brief) == (of_videos, of_speeds)
+        assert text == text.strip()
 
 
 def test_the_limits_that_are_told_are_those_of_the_statistics() -> None:
