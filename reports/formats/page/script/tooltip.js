@@ -83,13 +83,15 @@ function describeCell(row, column) {
     const named = cell.rank === "best" ? "Among the best of its group" : cell.rank === "second" ? "Next after the best" : "Ranked";
     lines.push(`${named}: rank ${best}${worst > best ? ` to ${worst}` : ""} of ${text(cell.family)}.`);
   } else if (cell.family) {
-    lines.push(`Not ranked: ${text(cell.family)}.`);
+    lines.push(`Not ranked: ${text(cell.family).replace(/^not ranked: /, "")}.`);
   }
   if (cell.count) lines.push(`Rests on ${cell.count.toLocaleString("en-US")} ${text(cell.counted)}.`);
   for (const note of [cell.note, cell.intervalNote]) if (note) lines.push(`${text(note)}.`);
+  // Footnotes that say no more than these lines do aren't repeated.
+  const said = [cell.note, cell.intervalNote, cell.family].filter(Boolean).map((place) => `: ${text(place)}`);
   for (const mark of [...(cell.marks ?? []), ...row.marks]) {
     const footnote = content.footnotes.find(([each]) => each === mark)?.[1];
-    if (footnote && !footnote.endsWith(text(cell.note))) lines.push(`${mark} ${footnote}.`);
+    if (footnote && !said.some((each) => footnote.endsWith(each))) lines.push(`${mark} ${footnote}.`);
   }
   if (row.published && row.citation) lines.push(`Published: ${row.citation}.`);
   if (cell.protocol) lines.push(`Protocol ${text(cell.protocol)}.`);

@@ -1,0 +1,45 @@
+"""Figures in the page's tooltips, charts and tables of videos, in a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from page_reports import made_figures, made_report, write_page
+
+pytestmark = pytest.mark.slow
+
+
+def tip_of(page: Any, row: int, heading: str) -> list[str]:
+    """The lines of the tooltip of a system's figure in a column."""
+    headings = page.locator(".results thead tr").last.locator("th").all_inner_texts()
+    column = next(place for place, title in enumerate(headings) if title.startswith(heading))
+    page.locator(f".results tbody tr[data-row='{row}'] td").nth(column - 1).hover()
+    return page.get_by_role("tooltip").locator("p").all_inner_texts()
+
+
+def test_a_tooltip_has_every_footnote_of_its_figure_once(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    alone = "not ranked: 3 videos, while the others share 12"
+    changes = {
+        ("psnr", "system 0"): {"rank": "", "rank_low": 0, "rank_high": 0, "family": alone, "interval_note": "is rough"},
+        ("ssim", "system 0"): {"count": 12},
+        ("flicker", "system 0"): {"note": "was cut"},
+    }
+    figures = [
+        replace(each, weights="random (seed 0)", **changes.get((each.metric, each.tokenizer), {}))
+        for each in made_figures(4)
+    ]
+    page = open_page(write_page(made_report(figures), tmp_path))
+    untrained = "weights: random (seed 0); the model is not trained and its figures test the harness only."
+    psnr = tip_of(page, 0, "PSNR")
+    assert "Not ranked: 3 videos, while the others share 12." in psnr
+    assert "is rough." in psnr
+    assert [line for line in psnr if untrained in line]
+    assert len([line for line in psnr if "share 12" in line or "is rough" in line]) == 2
+    ssim = tip_of(page, 0, "SSIM")
+    assert [line for line in ssim if line.endswith("rests on 12 of 204 frames.")]
+    assert [line for line in ssim if untrained in line]
+    assert len([line for line in tip_of(page, 0, "Flicker") if "was cut" in line]) == 1
