@@ -93,7 +93,8 @@ function videosTable(row, beside, part) {
       const difference = value !== null && second !== null ? value - second : null;
       const sign = difference > 0 ? "+" : "";
       return {
-        sortedBy: difference ?? value,
+        // Differences and values never sort among each other.
+        sortedBy: other[column.index] ? difference : value,
         element: make(
           "td",
           { class: value === null ? "number missing" : "number" },

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 from page_reports import made_figures, made_report, write_page
 
@@ -43,3 +44,23 @@ def test_a_tooltip_has_every_footnote_of_its_figure_once(open_page: Callable[...
     assert [line for line in ssim if line.endswith("rests on 12 of 204 frames.")]
     assert [line for line in ssim if untrained in line]
     assert len([line for line in tip_of(page, 0, "Flicker") if "was cut" in line]) == 1
+
+
+def test_videos_that_the_other_system_lacks_come_last(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    report = made_report(made_figures(6), sources=("a.mp4", "b.mp4", "c.mp4", "d.mp4"))
+    videos = report.videos
+    shifts = pd.Series(videos["files"]).map(lambda files: {"b.mp4": -0.5, "d.mp4": 0.5}.get(files[0], 0.0))
+    of_first, of_other = (videos["label"] == label for label in ("system 0", "system 3"))
+    videos = videos.assign(value=videos["value"] + shifts.where(of_first, 0.0))
+    # The other one lacks a video, and all of a metric.
+    lacking = (videos["files"] == ("a.mp4",)) & of_other | (videos["metric"] == "flicker") & of_other
+    page = open_page(write_page(replace(report, videos=videos[~lacking]), tmp_path))
+
+    def order(metric: str) -> str:
+        page.locator(".videos thead button", has_text=metric).click()
+        return "".join(name[0] for name in page.locator(".videos tbody th").all_inner_texts())
+
+    page.get_by_label("Beside", exact=True).select_option(label="Alpha system 3")
+    assert order("PSNR") == "dcba"
+    assert order("PSNR") == "bcda"
+    assert order("Flicker") == "bacd"
