@@ -24,6 +24,9 @@ MINIMUM_AXES = 3
 CAPTION = "Each axis has a fixed scale, which is named; it begins with its worst end, and better is outward."
 """Below the radar charts."""
 
+CLIPPED_NOTE = "Triangles that point outward or inward: beyond that end of the scale."
+"""Below them where a system has such a mark."""
+
 
 @dataclass(frozen=True)
 class RadarAxis:

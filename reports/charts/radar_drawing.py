@@ -14,7 +14,7 @@ from ..text import chart_text
 from .canvas import SMALL, TEXT, fit_text, text_width, wrap_text
 from .palette import GREY, LIGHT_GREY, line_style, marker_style
 from .pictures import INCHES
-from .radar import RadarAxis, RadarChart, RadarModel, RadarPanel
+from .radar import CLIPPED_NOTE, RadarAxis, RadarChart, RadarModel, RadarPanel
 from .scales import AxisScale, axis_position, is_clipped
 
 MOST_PANELS = 3
@@ -37,8 +37,6 @@ TITLE, AROUND, BESIDE = 0.2, 0.24, 0.17
 
 POINTS_DOWN = -0.9
 """Height of a unit vector from which on an axis' name stands below it rather than beside it."""
-
-CLIPPED_NOTE = "Triangles that point outward or inward: beyond that end of the scale."
 
 APART = 0.09
 """Of the radius, between marks of several systems beyond the same end."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...charts.radar import CAPTION, RadarChart
+from ...charts.radar import CAPTION, CLIPPED_NOTE, RadarChart
 from ...schema import Figure
 from ...tables.columns import Column, ColumnGroup
 from ...tables.plain import PlainTable
@@ -188,7 +188,8 @@ def _radar(radar: RadarChart | None, columns: Sequence[Column]) -> dict[str, Any
                 "source": axis.scale.source,
             }
         )
-    return {"axes": axes, "unavailable": unavailable, "notes": list(radar.notes), "caption": CAPTION}
+    notes = {"notes": list(radar.notes), "caption": CAPTION, "clippedNote": CLIPPED_NOTE}
+    return {"axes": axes, "unavailable": unavailable, **notes}
 
 
 def _videos(

@@ -30,11 +30,19 @@ const MARKERS = {
 
 /** A row's marker in a chart; hollow if its figures are published. */
 function marker(row, x, y, size) {
-  const turn = row.marker === "X" ? " rotate(45)" : "";
+  return shape(row, row.published ? "mark hollow" : "mark", MARKERS[row.marker] ?? MARKERS.o, x, y, size, row.marker === "X" ? 45 : 0);
+}
+
+/** A hollow triangle in a row's colour that points so many degrees to the right of up: beyond the end of an axis. */
+function beyondMarker(row, x, y, size, degrees) {
+  return shape(row, "mark hollow beyond", MARKERS["^"], x, y, size, degrees);
+}
+
+function shape(row, kind, path, x, y, size, degrees) {
   return draw("path", {
-    class: row.published ? "mark hollow" : "mark",
-    d: MARKERS[row.marker] ?? MARKERS.o,
-    transform: `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${size})${turn}`,
+    class: kind,
+    d: path,
+    transform: `translate(${x.toFixed(2)} ${y.toFixed(2)}) scale(${size})${degrees ? ` rotate(${degrees.toFixed(1)})` : ""}`,
     "stroke-width": (1.4 / size).toFixed(3),
     vars: { "--c": row.colour },
   });

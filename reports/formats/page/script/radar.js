@@ -2,6 +2,7 @@
 
 const RADAR_AT_FIRST = 8; // systems that a panel shows before anybody chooses
 const FILLED_AT_MOST = 3; // systems whose areas are filled: more would cover each other
+const APART = 11; // pixels between marks of several systems beyond the same end
 
 function radarSection() {
   const radar = content.radar;
@@ -19,7 +20,8 @@ function radarSection() {
   };
   whenever("filter", show);
   show();
-  const notes = [radar.caption, ...radar.notes, ...radar.unavailable.map((each) => `Without an axis: ${each}.`)];
+  const isClipped = rows.some((row) => radar.axes.some((axis) => beyondEnd(radarValue(row, axis), axis)));
+  const notes = [radar.caption, ...radar.notes, ...(isClipped ? [radar.clippedNote] : []), ...radar.unavailable.map((each) => `Without an axis: ${each}.`)];
   return section("radar", "Radar charts", "Better is outward, on scales that stay the same whoever is drawn.", holder, make("div", { class: "notes" }, ...notes.map((note) => make("p", {}, note))));
 }
 
@@ -109,19 +111,30 @@ function radarDrawing(radar, shown, polygons) {
     const ends = `${short(axis.worst)} – ${short(axis.best)}`;
     parts.push(draw("text", { class: "end", x: labelX, y: labelY + lift + 14 * lines.length - 1, "text-anchor": side }, ends));
   });
-  for (const row of shown) {
+  const beyond = shown.map((row) => radar.axes.map((axis) => beyondEnd(radarValue(row, axis), axis)));
+  shown.forEach((row, number) => {
     const points = radar.axes.map((axis, place) => {
       const value = radarValue(row, axis);
       if (value === null) return null;
       return at(place, radius * Math.min(1, Math.max(0, shareOf(value, axis))));
     });
+    const marks = points.map((point, place) => {
+      const side = beyond[number][place];
+      if (!point || !side) return point && marker(row, ...point, 3.2);
+      // Marks of systems beyond one end of an axis stand side by side.
+      const alike = shown.map((_, other) => other).filter((other) => beyond[other][place] === side);
+      const shift = (alike.indexOf(number) - (alike.length - 1) / 2) * APART;
+      const angle = (2 * Math.PI * place) / count;
+      const [x, y] = side > 0 ? point : at(place, 5);
+      return beyondMarker(row, x + shift * Math.cos(angle), y + shift * Math.sin(angle), 4.4, (angle * 180) / Math.PI + (side > 0 ? 0 : 180));
+    });
     const polygon = draw("g", { class: "polygon", "data-row": row.index, vars: { "--c": row.colour } });
     const path = outline(points);
     if (points.every(Boolean) && shown.length <= FILLED_AT_MOST) polygon.append(draw("path", { class: "area", d: path }));
-    polygon.append(draw("path", { class: "outline", d: path, ...dashes(row) }), ...points.filter(Boolean).map(([x, y]) => marker(row, x, y, 3.2)));
+    polygon.append(draw("path", { class: "outline", d: path, ...dashes(row) }), ...marks.filter(Boolean));
     polygons.set(row.index, polygon);
     parts.push(withTip(polygon, () => radarTip(radar, row)));
-  }
+  });
   const named = shown.map((row) => row.short).join(", ") || "no system";
   return draw("svg", { viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": `Radar chart of ${named}. The figures are in the table.` }, ...parts);
 }
@@ -131,6 +144,12 @@ function shareOf(value, axis) {
   if (!axis.logarithmic) return (value - axis.worst) / (axis.best - axis.worst);
   if (value <= 0) return axis.best > axis.worst ? 0 : 1;
   return Math.log(value / axis.worst) / Math.log(axis.best / axis.worst);
+}
+
+/** 1 for a value beyond the best end of its axis, -1 beyond the worst, else 0, as for a missing one. */
+function beyondEnd(value, axis) {
+  if (value === null || (value >= Math.min(axis.worst, axis.best) && value <= Math.max(axis.worst, axis.best))) return 0;
+  return value > axis.worst === axis.best > axis.worst ? 1 : -1;
 }
 
 /** Around the chart; an axis without a figure breaks the line. */

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from page_reports import made_figures, made_report, write_page
+from toklab.reports.charts.radar import CLIPPED_NOTE
 
 pytestmark = pytest.mark.slow
 
@@ -64,3 +65,30 @@ def test_videos_that_the_other_system_lacks_come_last(open_page: Callable[..., A
     assert order("PSNR") == "dcba"
     assert order("PSNR") == "bcda"
     assert order("Flicker") == "bacd"
+
+
+def test_the_radar_marks_what_is_beyond_an_axis(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    # The axis of PSNR goes from 20 to 40 dB, that of flicker from 0.05 to 0.
+    values = {
+        ("psnr", 0): 45.0, ("psnr", 1): 45.0, ("psnr", 2): 40.0,
+        ("flicker", 0): 0.06, ("flicker", 1): 0.04, ("flicker", 2): 0.0,
+    }  # fmt: skip
+    figures = [
+        replace(each, group="discrete", value=values.get((each.metric, int(each.tokenizer[-1])), each.value))
+        for each in made_figures(3)
+    ]
+    page = open_page(write_page(made_report(figures), tmp_path))
+    assert CLIPPED_NOTE in page.locator(".radar .notes").inner_text()
+    counts = [page.locator(f".polygon[data-row='{row}'] .beyond").count() for row in range(3)]
+    assert counts == [2, 1, 0]
+    outward = [page.locator(f".polygon[data-row='{row}'] .beyond").first for row in range(2)]
+    # Two beyond one end don't cover each other.
+    left, right = sorted(mark.bounding_box()["x"] for mark in outward)
+    assert right - left > 5
+    turns = [mark.get_attribute("transform") for mark in page.locator(".polygon[data-row='0'] .beyond").all()]
+    assert ["rotate" in turn for turn in turns] == [False, True]
+    assert "rotate(420.0)" in turns[1]
+    inside = [replace(each, value=30.0 if each.metric == "psnr" else each.value) for each in made_figures(3)]
+    assert (
+        CLIPPED_NOTE not in open_page(write_page(made_report(inside), tmp_path)).locator(".radar .notes").inner_text()
+    )
