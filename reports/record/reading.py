@@ -93,13 +93,15 @@ def _changed(raw: Mapping[str, Any]) -> Iterator[str]:
 
 def _with_windows(path: Path, record: ResultRecord, file: WindowFile) -> ResultRecord:
     """The record with the windows of the file beside it, which may have been renamed together with it."""
-    choices = [path.with_name(file.name), path.with_suffix(".parquet")]
-    found = next((choice for choice in choices if choice.is_file()), None)
-    if found is None:
+    choices = dict.fromkeys((path.with_name(file.name), path.with_suffix(".parquet")))
+    there = [choice for choice in choices if choice.is_file()]
+    if not there:
         raise RecordError(f"{path} needs the file {file.name} beside it, which holds its windows")
-    with found.open("rb") as opened:
-        if hashlib.file_digest(opened, "sha256").hexdigest() != file.sha256:
-            raise RecordError(f"{found} isn't the file that {path} was written with; get both again")
+    # Under the name that it was written with, another record's may lie.
+    found = next((choice for choice in there if _sha256(choice) == file.sha256), None)
+    if found is None:
+        others = " or ".join(map(str, there))
+        raise RecordError(f"{others} isn't the file that {path} was written with; get both again")
     try:
         windows = unpack_windows(found)
     except WindowFileError as error:
@@ -108,6 +110,11 @@ def _with_windows(path: Path, record: ResultRecord, file: WindowFile) -> ResultR
         raise RecordError(f"{found} holds other windows than {path} says; {WRITE_AGAIN}")
     cells = [cell.model_copy(update={"windows": tuple(windows.get(cell.cell_id, ()))}) for cell in record.cells]
     return record.model_copy(update={"cells": tuple(cells)})
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _check_names(path: Path, record: ResultRecord) -> None:

@@ -254,6 +254,17 @@ def test_another_file_of_windows_is_refused(beside: Path) -> None:
         read_record(beside)
 
 
+def test_a_renamed_record_is_read_beside_another_one(beside: Path, tmp_path: Path) -> None:
+    windows = read_record(beside).cells[0].windows
+    renamed = [beside.rename(tmp_path / "mine.json"), beside.with_suffix(".parquet").rename(tmp_path / "mine.parquet")]
+    other = record_files("Other", measured(window(0, (0.1,))), max_values=0)
+    assert len(read_record(write_files(tmp_path, other)[0]).cells[0].windows) == 1
+    assert read_record(renamed[0]).cells[0].windows == windows
+    renamed[1].write_bytes(b"x")
+    with pytest.raises(RecordError, match=r"record.parquet or .*mine.parquet isn't the file that .*mine.json was"):
+        read_record(renamed[0])
+
+
 def put_windows(beside: Path, packed: bytes) -> None:
     """Put another file of windows in the place, with its digest."""
     beside.with_suffix(".parquet").write_bytes(packed)
