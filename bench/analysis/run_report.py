@@ -18,7 +18,7 @@ from ...reports.formats.interface import KeptClip
 from ...reports.formats.terminal import terminal_table
 from ...reports.paper.layout import PaperLayout
 from ...reports.published.literature import vidtok_table1, with_published
-from ...reports.record.writing import record_files
+from ...reports.record.writing import RecordSizeError, record_files
 from ...reports.registry import FORMATS
 from ...reports.report import compose_report, write_report
 from ...reports.schema import Figure, read_figures
@@ -151,7 +151,8 @@ def write_run_report(
         layout: venue and columns of the paper.
 
     Raises:
-        ValueError: if a format, a column or ``difference_to`` is unknown, or there is neither ``out`` nor a run folder.
+        ValueError: if a format, a column or ``difference_to`` is unknown, there is neither ``out`` nor a run folder, or
+            the record is chosen and too large.
     """
     if out is None and run.folder is None:
         raise ValueError("this is no single run folder: say where the report goes, with --out (from Python, out=)")
@@ -188,7 +189,14 @@ def write_run_report(
         layout=layout,
     )
     report = replace(report, videos=video_table(run.results), keep_command=keep_command(run), is_bundle=bundle)
-    return write_report(report, folder, chosen)
+    try:
+        return write_report(report, folder, chosen)
+    except RecordSizeError as error:
+        if formats:
+            raise
+        # Nobody asked for the record by its name.
+        report = replace(report, methods=(*report.methods, f"There is no record: {error}."))
+        return write_report(report, folder, [name for name in chosen if name != RECORD])
 
 
 def _charts_and_tables(

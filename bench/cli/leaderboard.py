@@ -29,18 +29,23 @@ def leaderboard(
 
     Figures and ranks are computed anew, on the windows that all have. Figures under several protocols are refused: they
     can't be ranked together. FVD is shown as each record states it, and isn't ranked. The records come together in
-    record.json beside the page.
+    record.json beside the page, unless they are too large for one.
 
     Example:
 
         toklab leaderboard runs/demo/report/record.json theirs.json --out site
     """
     from ...reports.files import write_bytes
+    from ...reports.record.writing import RecordSizeError
     from ..analysis.leaderboard import open_leaderboard
     from ..analysis.run_report import RECORD, write_run_report
 
     run = open_leaderboard(records, protocol, title)
-    written = write_run_report(run, out, (PAGE, RECORD))
+    try:
+        written = write_run_report(run, out, (PAGE, RECORD))
+    except RecordSizeError as error:
+        say(f"the page alone is written: {error}", err=True)
+        written = write_run_report(run, out, (PAGE,))
     (page,) = (path for path in written if path.suffix == ".html")
     for path in (*written, write_bytes(out / INDEX, page.read_bytes())):
         say(str(path))

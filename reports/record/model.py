@@ -23,6 +23,9 @@ FORMAT = "toklab-record"
 VERSION = 1
 """Raised whenever a reader of the version before would misread a record."""
 
+MAX_BYTES = 64 * 2**20
+"""Of ``record.json``: what is longer is neither written nor read."""
+
 NonFinite = Literal["NaN", "Infinity", "-Infinity"]
 """Numbers that JSON has no word for."""
 Number = Annotated[float, Field(allow_inf_nan=False)] | NonFinite

@@ -13,11 +13,8 @@ from pydantic import ValidationError
 
 from ..text import one_line
 from .digests import is_sealed
-from .model import FORMAT, VERSION, ResultRecord, WindowFile
+from .model import FORMAT, MAX_BYTES, VERSION, ResultRecord, WindowFile
 from .window_file import WindowFileError, unpack_windows
-
-MAX_BYTES = 64 * 2**20
-"""Of ``record.json``: a run with more windows than that keeps them in a file of their own."""
 
 WRITE_AGAIN = "write it again with `toklab report RUN --format json`"
 

@@ -13,7 +13,7 @@ from toklab.bench.analysis.results_table import results_table
 from toklab.bench.planning.cell import reference_identity
 from toklab.datasets.protocol import Protocol, load_protocol
 from toklab.reports.files import write_files
-from toklab.reports.record.writing import MAX_VALUES, record_files
+from toklab.reports.record.writing import INLINE_BYTES, record_files
 from toklab.reports.schema import read_figures
 
 VIDTOK = load_protocol("vidtok")
@@ -38,7 +38,7 @@ def made_run(results: Sequence[CellResults], name: str = "made") -> RunResults:
     return RunResults(name, tuple(under_protocol(result) for result in results), ())
 
 
-def write_record(run: RunResults, folder: Path, max_values: int = MAX_VALUES) -> Path:
+def write_record(run: RunResults, folder: Path, inline_bytes: int = INLINE_BYTES) -> Path:
     """Write a run's record; the path of its JSON file."""
     figures = read_figures(results_table(run.results))
-    return write_files(folder, record_files(run.name, measured_part(run, figures), max_values))[0]
+    return write_files(folder, record_files(run.name, measured_part(run, figures), inline_bytes))[0]

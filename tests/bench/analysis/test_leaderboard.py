@@ -14,6 +14,7 @@ from toklab.bench.analysis.leaderboard import LeaderboardError, open_leaderboard
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.cli.main import app
+from toklab.reports.record import writing
 from typer.testing import CliRunner
 
 OTHER = VIDTOK.derive(height=128, width=128)
@@ -60,6 +61,18 @@ def test_one_protocol_for_each_dataset_is_enough(records: list[Path], tmp_path: 
     elsewhere = replace(elsewhere, cell=replace(elsewhere.cell, dataset="another"), dataset="another")
     path = write_record(RunResults("r", (elsewhere,), ()), tmp_path / "another")
     assert len(open_leaderboard([*records, path]).results) == 4
+
+
+@pytest.mark.slow
+def test_the_page_is_written_where_the_records_are_too_large_for_one(
+    records: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MAX_BYTES", 1000)
+    result = CliRunner().invoke(app, ["leaderboard", *map(str, records), "--out", str(tmp_path / "site")])
+    assert result.exit_code == 0, result.output
+    assert "the page alone is written: record.json would have" in result.output
+    assert {path.name for path in (tmp_path / "site").iterdir()} >= {"index.html", "report.html"}
+    assert not (tmp_path / "site" / "record.json").exists()
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_the_report_of_a_record_is_that_of_the_run(rated: RunResults, tmp_path: 
 
 def test_windows_in_a_file_of_their_own_are_the_same_windows(rated: RunResults, tmp_path: Path) -> None:
     inside = write_record(rated, tmp_path / "inside")
-    beside = write_record(rated, tmp_path / "beside", max_values=10)
+    beside = write_record(rated, tmp_path / "beside", inline_bytes=10)
     assert json.loads(beside.read_text())["window_file"]["name"] == "record.parquet"
     assert "windows" not in json.loads(beside.read_text())["cells"][0]
     one, other = open_results([inside]), open_results([beside])
@@ -125,7 +125,7 @@ def test_anybody_can_compute_a_figure_from_numerators_and_weights(rated: RunResu
             assert sums[0] / sums[1] == pytest.approx(stated[cell["label"], metric], rel=1e-12)
     assert content["metrics"]["psnr"]["convention"].startswith("per frame")
     # From the file beside it as well, without toklab.
-    beside = write_record(rated, tmp_path / "beside", max_values=10).with_suffix(".parquet")
+    beside = write_record(rated, tmp_path / "beside", inline_bytes=10).with_suffix(".parquet")
     rows = pd.read_parquet(beside)
     first = rows[rows["cell_id"] == "A-100"]
     total = sum(dict(row)["psnr"] for row in first["numerators"]) / sum(dict(row)["psnr"] for row in first["weights"])

@@ -18,6 +18,8 @@ from toklab.bench.analysis.run_report import kept_clips, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.suite import Suite
 from toklab.reports.paper.layout import PaperLayout
+from toklab.reports.record import writing
+from toklab.reports.record.writing import RecordSizeError
 from toklab.reports.schema import TableError
 
 
@@ -41,6 +43,20 @@ def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Calla
 
 def test_without_reconstructions_there_are_no_clips(tmp_path: Path) -> None:
     assert kept_clips([replace(made_cell("t", {("a.mp4", 0): 0.1}), folder=tmp_path)]) == []
+
+
+@pytest.mark.slow
+def test_a_record_that_is_too_large_holds_up_no_other_format(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writing, "MAX_BYTES", 1000)
+    monkeypatch.setattr(run_report, "FORMATS", ("md", "json"))
+    run = RunResults("large", (made_cell("t", {("a.mp4", 0): 0.1}),), ())
+    for formats in (("json",), ("md", "json")):
+        with pytest.raises(RecordSizeError, match="put fewer systems into a record, or choose other formats"):
+            write_run_report(run, tmp_path / "named", formats)
+    names = {path.name for path in write_run_report(run, tmp_path / "all")}
+    assert "report.md" in names
+    assert "record.json" not in names
+    assert "There is no record: record.json would have" in (tmp_path / "all" / "report.md").read_text()
 
 
 def test_reports_print_the_sha256_of_all_weights(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from toklab.reports.files import write_files
-from toklab.reports.record import reading, window_file
+from toklab.reports.record import reading, window_file, writing
 from toklab.reports.record.digests import is_sealed, sealed
 from toklab.reports.record.model import (
     MeasuredPart,
@@ -28,7 +28,7 @@ from toklab.reports.record.model import (
     recorded_number,
 )
 from toklab.reports.record.reading import RecordError, read_record
-from toklab.reports.record.writing import record_files, schema_text
+from toklab.reports.record.writing import RecordSizeError, record_files, schema_text
 from toklab.reports.schema import Figure
 
 SCHEMA = Path(reading.__file__).with_name("record.schema.json")
@@ -90,7 +90,7 @@ def test_any_numbers_come_back(
     values: list[list[float]], beside: bool, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
     part = measured(*(window(number, tuple(each)) for number, each in enumerate(values)))
-    files = record_files("Title", part, max_values=-1 if beside else 10**9)
+    files = record_files("Title", part, inline_bytes=-1 if beside else 10**9)
     assert ("record.parquet" in files) == beside
     folder = tmp_path_factory.mktemp("record")
     record = read_record(write_files(folder, dict(reversed(files.items())))[-1])
@@ -237,8 +237,35 @@ def test_content_that_cant_be_is_refused_even_with_its_digest(path: Path, change
 def beside(tmp_path: Path) -> Path:
     """A record whose windows are in a file of their own."""
     part = measured(window(0, (0.25, 0.5)), window(1, (0.75,)))
-    files = record_files("Demo", part, max_values=0)
+    files = record_files("Demo", part, inline_bytes=0)
     return write_files(tmp_path, files)[0]
+
+
+def test_windows_leave_the_record_where_they_are_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Without any number that a metric measured, as where FVD alone was.
+    bare = window(0, ()).model_copy(update={"measurements": {}})
+    part = measured(*(bare.model_copy(update={"window": number}) for number in range(20)))
+    length = len(record_files("Demo", part)["record.json"])
+    assert set(record_files("Demo", part, inline_bytes=length)) == {"record.json"}
+    assert set(record_files("Demo", part, inline_bytes=length // 2)) == {"record.json", "record.parquet"}
+    monkeypatch.setattr(writing, "MAX_BYTES", length - 1)
+    assert set(record_files("Demo", part)) == {"record.json", "record.parquet"}
+
+
+def test_a_record_that_nobody_could_read_isnt_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes = RecordedArray(dtype="int64", shape=(9999,), values=tuple(range(9999)))
+    plain = measured(window(0, (0.25,)))
+    cells = tuple(cell.model_copy(update={"totals": {"codes": {"codes_0": codes}}}) for cell in plain.cells)
+    part = plain.model_copy(update={"cells": cells})
+    size = len(record_files("Demo", part, inline_bytes=-1)["record.json"])
+    for module in (reading, writing):
+        monkeypatch.setattr(module, "MAX_BYTES", size)
+    assert read_record(write_files(tmp_path, record_files("Demo", part, inline_bytes=-1))[0]).cells[0].totals
+    monkeypatch.setattr(writing, "MAX_BYTES", size - 1)
+    with pytest.raises(
+        RecordSizeError, match=r"record.json would have 0.1 MiB, and a record has at most 0.0.*fewer sys"
+    ):
+        record_files("Demo", part)
 
 
 def test_a_record_needs_its_file_of_windows(beside: Path) -> None:
@@ -257,7 +284,7 @@ def test_another_file_of_windows_is_refused(beside: Path) -> None:
 def test_a_renamed_record_is_read_beside_another_one(beside: Path, tmp_path: Path) -> None:
     windows = read_record(beside).cells[0].windows
     renamed = [beside.rename(tmp_path / "mine.json"), beside.with_suffix(".parquet").rename(tmp_path / "mine.parquet")]
-    other = record_files("Other", measured(window(0, (0.1,))), max_values=0)
+    other = record_files("Other", measured(window(0, (0.1,))), inline_bytes=0)
     assert len(read_record(write_files(tmp_path, other)[0]).cells[0].windows) == 1
     assert read_record(renamed[0]).cells[0].windows == windows
     renamed[1].write_bytes(b"x")
