@@ -54,13 +54,17 @@ function fixed(value, decimals) {
   return value.toLocaleString("en-US", options).replace("-", "−");
 }
 
-/** A number for reading, with about four digits. */
-function short(value) {
-  if (value === 0) return "0";
-  const size = Math.abs(value);
-  if (size >= 1e6 || size < 1e-4) return value.toExponential(1).replace("-", "−");
-  const decimals = Math.max(0, 3 - Math.floor(Math.log10(size)) - 1);
-  return value.toLocaleString("en-US", { maximumFractionDigits: decimals }).replace("-", "−");
+/** A number with all of its digits but those that floating point adds. */
+function plain(value) {
+  return value.toLocaleString("en-US", { maximumSignificantDigits: 10 }).replace("-", "−");
+}
+
+/** Numbers along an axis, with the digits of the step between them; `power` is that step's power of ten. */
+function tickTexts(values, power) {
+  const most = Math.floor(Math.log10(Math.max(...values.map(Math.abs))));
+  if (most < 6 && most >= -4) return values.map((value) => fixed(value, Math.max(0, -power)));
+  const digits = (value) => Math.max(0, Math.floor(Math.log10(Math.abs(value))) - power);
+  return values.map((value) => (value === 0 ? "0" : value.toExponential(digits(value)).replace(/^-/, "−")));
 }
 
 /** Text in which pieces between backticks are code. */

@@ -108,7 +108,7 @@ function radarDrawing(radar, shown, polygons) {
     const lines = [...(several ? [axis.dataset] : []), axis.heading];
     const lift = labelY < height / 2 - 8 ? -14 * lines.length + 2 : labelY > height / 2 + 8 ? 9 : -6;
     lines.forEach((line, index) => parts.push(draw("text", { class: "label", x: labelX, y: labelY + lift + 14 * index, "text-anchor": side }, line)));
-    const ends = `${short(axis.worst)} – ${short(axis.best)}`;
+    const ends = `${plain(axis.worst)} – ${plain(axis.best)}`;
     parts.push(draw("text", { class: "end", x: labelX, y: labelY + lift + 14 * lines.length - 1, "text-anchor": side }, ends));
   });
   const beyond = shown.map((row) => radar.axes.map((axis) => beyondEnd(radarValue(row, axis), axis)));

@@ -35,7 +35,7 @@ function scatterSection() {
   return section("scatter", "One metric against another", "", controls, holder);
 }
 
-/** From values to pixels; by powers where the values span much. */
+/** From values to pixels, by powers where the values span much; `ticks` are pairs of a value and its text. */
 function scale(values, from, to) {
   let [low, high] = [Math.min(...values), Math.max(...values)];
   const isLog = low > 0 && high / low > 15;
@@ -49,11 +49,15 @@ function scale(values, from, to) {
 
 function linearTicks(low, high) {
   const rough = (high - low) / 8;
-  const power = 10 ** Math.floor(Math.log10(rough));
-  const step = power * ([1, 2, 5, 10].find((each) => each * power >= rough) ?? 10);
+  let power = Math.floor(Math.log10(rough));
+  const size = 10 ** power;
+  const times = [1, 2, 5].find((each) => each * size >= rough) ?? 10;
+  if (times === 10) power++;
+  const step = times * size;
   const ticks = [];
   for (let number = Math.ceil(low / step); number * step <= high; number++) ticks.push(Number((number * step).toPrecision(12)));
-  return ticks;
+  const texts = tickTexts(ticks, power);
+  return ticks.map((value, place) => [value, texts[place]]);
 }
 
 function logTicks(low, high) {
@@ -61,7 +65,7 @@ function logTicks(low, high) {
   for (let power = Math.floor(low); power <= Math.ceil(high); power++) {
     for (const digit of high - low > 3 ? [1] : [1, 2, 5]) {
       const value = digit * 10 ** power;
-      if (Math.log10(value) >= low && Math.log10(value) <= high) ticks.push(Number(value.toPrecision(6)));
+      if (Math.log10(value) >= low && Math.log10(value) <= high) ticks.push([Number(value.toPrecision(6)), ...tickTexts([value], power)]);
     }
   }
   return ticks;
@@ -80,16 +84,17 @@ function scatterDrawing(chosen, available) {
     svg.append(draw("text", { class: "tick", x: width / 2, y: height / 2, "text-anchor": "middle" }, "No system has both figures."));
     return svg;
   }
-  const across = scale(points.map((point) => point.x), frame.left, frame.right);
   const up = scale(points.map((point) => point.y), frame.bottom, frame.top);
+  frame.left = Math.max(frame.left, 28 + 6.6 * Math.max(...up.ticks.map(([, name]) => name.length)));
+  const across = scale(points.map((point) => point.x), frame.left, frame.right);
   const axisName = (column, axis) => `${columnName(column)}${column.unit ? ` (${column.unit})` : ""}${axis.isLog ? ", logarithmic" : ""}`;
-  for (const value of across.ticks) {
+  for (const [value, name] of across.ticks) {
     const x = across.place(value).toFixed(1);
-    svg.append(draw("path", { class: "grid", d: `M${x},${frame.top}V${frame.bottom}` }), draw("text", { class: "tick", x, y: frame.bottom + 17, "text-anchor": "middle" }, short(value)));
+    svg.append(draw("path", { class: "grid", d: `M${x},${frame.top}V${frame.bottom}` }), draw("text", { class: "tick", x, y: frame.bottom + 17, "text-anchor": "middle" }, name));
   }
-  for (const value of up.ticks) {
+  for (const [value, name] of up.ticks) {
     const y = up.place(value);
-    svg.append(draw("path", { class: "grid", d: `M${frame.left},${y.toFixed(1)}H${frame.right}` }), draw("text", { class: "tick", x: frame.left - 7, y: y + 4, "text-anchor": "end" }, short(value)));
+    svg.append(draw("path", { class: "grid", d: `M${frame.left},${y.toFixed(1)}H${frame.right}` }), draw("text", { class: "tick", x: frame.left - 7, y: y + 4, "text-anchor": "end" }, name));
   }
   svg.append(
     draw("rect", { class: "frame", x: frame.left, y: frame.top, width: frame.right - frame.left, height: frame.bottom - frame.top }),

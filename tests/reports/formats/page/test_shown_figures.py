@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -92,3 +93,39 @@ def test_the_radar_marks_what_is_beyond_an_axis(open_page: Callable[..., Any], t
     assert (
         CLIPPED_NOTE not in open_page(write_page(made_report(inside), tmp_path)).locator(".radar .notes").inner_text()
     )
+
+
+@pytest.mark.parametrize(
+    ("low", "high"), [(30.02, 30.31), (0.9312, 0.9341), (-0.3, 0.2), (1.2e6, 1.25e6), (0.0003, 4.0)]
+)
+def test_numbers_along_the_scatter_chart_are_those_of_their_places(
+    open_page: Callable[..., Any], tmp_path: Path, low: float, high: float
+) -> None:
+    shown = {"psnr": (low, high), "ssim": (low, high)}
+    figures = [
+        replace(each, value=shown[each.metric][int(each.tokenizer[-1])], low=float("nan"), high=float("nan"))
+        if each.metric in shown
+        else each
+        for each in made_figures(2)
+    ]
+    page = open_page(write_page(made_report(figures), tmp_path))
+    page.get_by_label("Across", exact=True).select_option(label="SSIM ↑")
+    page.get_by_label("Up", exact=True).select_option(label="PSNR ↑")
+    ticks = page.locator(".scatter .tick")
+    points = page.locator(".scatter .point .hit")
+    for anchor, axis, centre in (("middle", "x", "cx"), ("end", "y", "cy")):
+        along = page.locator(f".scatter .tick[text-anchor='{anchor}']").all()
+        texts = [tick.text_content() for tick in along]
+        places = [float(tick.get_attribute(axis)) - (4 if axis == "y" else 0) for tick in along]
+        values = [float(text.replace(",", "").replace("−", "-")) for text in texts]
+        assert len(set(texts)) == len(texts) > 1
+        assert len({len(text.partition(".")[2]) for text in texts}) == 1 or high / low > 15
+        first, last = (float(points.nth(place).get_attribute(centre)) for place in range(2))
+        is_log = low > 0 and high / low > 15
+        ends = (math.log(low), math.log(high)) if is_log else (low, high)
+        for value, place in zip(values, places, strict=True):
+            share = ((math.log(value) if is_log else value) - ends[0]) / (ends[1] - ends[0])
+            assert first + share * (last - first) == pytest.approx(place, abs=0.3)
+    boxes = [ticks.nth(place).bounding_box() for place in range(ticks.count())]
+    title = page.locator(".scatter .axis-title").last.bounding_box()
+    assert min(box["x"] for box in boxes) > title["x"] + title["width"]
