@@ -14,7 +14,7 @@ from ..metrics.interface import Metric
 from .cell_results import CellResults
 from .opening import open_results
 from .portable_text import portable_dataset
-from .results import name_datasets, name_versions
+from .results import named_together
 
 
 class ComparisonError(ValueError):
@@ -150,7 +150,7 @@ def pairs_between_runs(folders: Sequence[Path]) -> Pairs:
                 "to compare tokenizers of one run, give --run RUN"
             )
     opened = [list(open_results([folder]).results) for folder in folders]
-    named = iter(name_versions(name_datasets([result for results in opened for result in results])))
+    named = iter(named_together([result for results in opened for result in results]))
     runs = [list(itertools.islice(named, len(results))) for results in opened]
     pairs = Pairs()
     for folder, others in zip(folders[1:], runs[1:], strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,10 +28,14 @@ def open_leaderboard(paths: Sequence[Path], protocol: str = "", title: str = TIT
         LeaderboardError: if a dataset was measured under several protocols and none was chosen, or nothing is left.
         ValueError: (a subclass) as :func:`.opening.open_results`.
     """
-    parts = [_under(part, protocol) for part in open_parts(paths)]
+    opened = open_parts(paths)
+    # A protocol may have another name in another part.
+    cells = [result.cell for part in opened for result in part.run.results]
+    hashes = {cell.protocol_hash for cell in cells if protocol in (cell.protocol_hash, cell.protocol["name"])}
+    parts = [_under(part, hashes) for part in opened] if protocol else opened
     if not any(part.run.results for part in parts):
         wanted = f" under the protocol {protocol!r}" if protocol else ""
-        raise LeaderboardError(f"nothing was measured{wanted}; there are: {_described(open_parts(paths))}")
+        raise LeaderboardError(f"nothing was measured{wanted}; there are: {_described(opened)}")
     run = joined(parts)
     protocols: dict[str, set[str]] = {}
     for result in run.results:
@@ -44,11 +48,9 @@ def open_leaderboard(paths: Sequence[Path], protocol: str = "", title: str = TIT
     return replace(run, name=title)
 
 
-def _under(part: Part, protocol: str) -> Part:
-    """What a part measured under a protocol; all of it where none is named."""
-    if not protocol:
-        return part
-    chosen = [r for r in part.run.results if protocol in (r.cell.protocol_hash, r.cell.protocol["name"])]
+def _under(part: Part, hashes: Set[str]) -> Part:
+    """What a part measured under some protocols."""
+    chosen = [result for result in part.run.results if result.cell.protocol_hash in hashes]
     return Part(part.name, replace(part.run, results=tuple(chosen)))
 
 

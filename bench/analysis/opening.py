@@ -11,7 +11,7 @@ from ...reports.record.reading import is_record
 from .cell_results import CellResults
 from .portable_text import portable_dataset
 from .record_reading import open_record
-from .results import RunResults, name_datasets, name_versions
+from .results import RunResults, named_together
 
 
 def open_results(paths: Sequence[Path]) -> RunResults:
@@ -74,7 +74,7 @@ def joined(parts: Sequence[Part]) -> RunResults:
     for cell_id, found in doubled.items():
         # The first of those with the most.
         chosen[cell_id] = max(found, key=lambda one: _extent(one[1]))
-    results = name_versions(name_datasets([result for _, result in chosen.values()]))
+    results = named_together([result for _, result in chosen.values()])
     origins = {cell_id: name for cell_id, (name, _) in chosen.items()}
     suites = [part.run.suite for part in parts]
     return RunResults(

@@ -29,7 +29,7 @@ from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, Unavailable
 from ..planning.cell import reference_identity
 from .cell_results import CellResults
-from .results import name_datasets, name_versions
+from .results import named_together
 
 MAX_CODEBOOK = 2**28
 """Entries of the largest codebook whose counts are laid out in memory."""
@@ -56,9 +56,8 @@ def open_record(path: Path) -> OpenedRecord:
         results = [_cell_results(cell, record) for cell in record.cells]
     except (ValueError, OverflowError, TypeError) as error:
         raise RecordError(f"{path} is no valid record: {one_line(str(error))}") from error
-    named = name_versions(name_datasets(results))
     runs = tuple(run.model_dump() for run in record.runs)
-    return OpenedRecord(record.title, tuple(named), runs)
+    return OpenedRecord(record.title, tuple(named_together(results)), runs)
 
 
 def _check_protocols(record: ResultRecord) -> None:

@@ -16,6 +16,9 @@ from ..ledger.records import CellRecord
 from ..planning.suite import Suite, read_suite
 from .cell_results import CellResults
 
+CHANGED = "["
+"""What the changes of a protocol begin with in its name: ``vidtok[height=32,width=32]``."""
+
 
 @dataclass(frozen=True)
 class RunResults:
@@ -58,7 +61,12 @@ def read_results(ledger: Ledger) -> list[CellResults]:
     references = ledger.reference_measurements()
     versions = {run.run_id: run.provenance.get("versions", {}) for run in ledger.runs()}
     cells = [CellResults.read(ledger, cell, references, versions) for cell in ledger.cells()]
-    return name_versions(name_datasets(cells))
+    return named_together(cells)
+
+
+def named_together(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells, read together: with names of datasets, protocols and versions that hold among all of them."""
+    return name_versions(name_protocols(name_datasets(results)))
 
 
 def name_versions(results: Sequence[CellResults]) -> list[CellResults]:
@@ -92,3 +100,19 @@ def name_datasets(results: Sequence[CellResults]) -> list[CellResults]:
     """The same cells, with names of their datasets that are unique among them; no folder goes by an official name."""
     names = display_names((result.cell.dataset for result in results), reserved=tuple(datasets()))
     return [replace(result, dataset=one_line(names[result.cell.dataset])) for result in results]
+
+
+def name_protocols(results: Sequence[CellResults]) -> list[CellResults]:
+    """The same cells, with one name for each hash of a protocol: the first that tells of no changes, or the first.
+
+    One protocol has two names where it is shipped and somebody set another one's fields to the same values.
+    """
+    names: dict[str, str] = {}
+    for cell in (result.cell for result in results):
+        known, name = names.setdefault(cell.protocol_hash, cell.protocol["name"]), cell.protocol["name"]
+        if CHANGED in known and CHANGED not in name:
+            names[cell.protocol_hash] = name
+    return [
+        replace(r, cell=replace(r.cell, protocol={**r.cell.protocol, "name": names[r.cell.protocol_hash]}))
+        for r in results
+    ]

@@ -14,6 +14,7 @@ from toklab.bench.analysis.leaderboard import LeaderboardError, open_leaderboard
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.cli.main import app
+from toklab.datasets.protocol import load_protocol
 from toklab.reports.record import writing
 from typer.testing import CliRunner
 
@@ -54,6 +55,19 @@ def test_ranking_across_protocols_is_refused(records: list[Path], under_another:
     assert [result.label for result in chosen.results] == ["t3"]
     with pytest.raises(LeaderboardError, match="nothing was measured under the protocol 'cdt'; there are: vidtok"):
         open_leaderboard(records, "cdt")
+
+
+def test_another_name_of_a_protocol_chooses_the_same_cells(tmp_path: Path) -> None:
+    shipped, changed = load_protocol("vidtok-half-rate"), VIDTOK.derive(subsampling=2)
+    assert (shipped.hash, shipped.name) == (changed.hash, shipped.name) != (changed.hash, changed.name)
+    cells = random_cells(np.random.default_rng(2), 2, 8)
+    paths = [
+        write_record(RunResults(protocol.name, (under_protocol(cell, protocol),), ()), tmp_path / str(number))
+        for number, (cell, protocol) in enumerate(zip(cells, (changed, shipped), strict=True))
+    ]
+    for chosen in (shipped.name, changed.name, shipped.hash):
+        run = open_leaderboard(paths, chosen)
+        assert [result.cell.protocol["name"] for result in run.results] == [shipped.name] * 2
 
 
 def test_one_protocol_for_each_dataset_is_enough(records: list[Path], tmp_path: Path) -> None:

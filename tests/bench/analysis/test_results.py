@@ -5,13 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from made_cells import made_cell
+import pytest
+from made_cells import made_cell, rated_cell
+from recorded_cells import under_protocol, write_record
 from run_folders import CELL, write_run
+from toklab.bench.analysis.opening import open_results
 from toklab.bench.analysis.places import places_of
-from toklab.bench.analysis.results import name_versions, read_results
+from toklab.bench.analysis.results import RunResults, name_protocols, name_versions, read_results
 from toklab.bench.analysis.results_table import results_table
+from toklab.bench.analysis.run_report import write_run_report
 from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.ledger.ledger import Ledger
+from toklab.datasets.protocol import load_protocol
+from toklab.reports.schema import read_figures
+from toklab.reports.tables.table import build_table
 
 
 def test_cells_that_differ_in_their_weights_alone_keep_their_own_figures(tmp_path: Path) -> None:
@@ -79,3 +86,45 @@ def test_places_have_files_of_their_own() -> None:
 def test_a_figure_is_computed_once() -> None:
     cell = made_cell("t", {("a.mp4", 0): 0.1})
     assert cell.evaluate(find_metric("psnr")) is cell.evaluate(find_metric("psnr"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("shipped_first", [True, False])
+def test_two_names_of_one_protocol_are_one_column(tmp_path: Path, *, shipped_first: bool) -> None:
+    shipped, changed = load_protocol("vidtok-half-rate"), load_protocol("vidtok").derive(subsampling=2)
+    protocols = (shipped, changed) if shipped_first else (changed, shipped)
+    cells = [
+        under_protocol(rated_cell(label, *rates, system=label), protocol)
+        for label, protocol, rates in zip("AB", protocols, rate_pairs(), strict=True)
+    ]
+    paths = [write_record(RunResults(c.label, (c,), ()), tmp_path / c.label) for c in cells]
+    run = open_results(paths)
+    figures = read_figures(results_table(run.results))
+    assert {(figure.protocol, figure.protocol_hash) for figure in figures} == {(shipped.name, shipped.hash)}
+    assert len({column.group for column in build_table(figures).columns}) == 1
+    psnr = {figure.label: figure.rank for figure in figures if figure.metric == "psnr"}
+    assert sorted(psnr.values()) == ["best", "second"]
+    # The rate–distortion chart takes points of one protocol alone.
+    written = write_run_report(run, tmp_path / "report", ["csv", "json"])
+    again = write_run_report(open_results([tmp_path / "report" / "record.json"]), tmp_path / "again", ["csv"])
+    texts = {path.name: path.read_bytes() for path in written}
+    assert all(texts[path.name] == path.read_bytes() for path in again if path.name.startswith("table"))
+
+
+def test_protocols_that_were_changed_alike_have_the_first_name() -> None:
+    one, other = (made_cell(label, {("a.mp4", 0): 0.1}) for label in "ab")
+    name = one.cell.protocol["name"]
+    protocols = [{**cell.cell.protocol, "name": f"{name}[{way}]"} for cell, way in ((one, "x=1"), (other, "y=1"))]
+    named = name_protocols(
+        [replace(r, cell=replace(r.cell, protocol=p)) for r, p in zip((one, other), protocols, strict=True)]
+    )
+    assert [result.cell.protocol["name"] for result in named] == [f"{name}[x=1]"] * 2
+
+
+def rate_pairs() -> list[tuple[dict[tuple[str, int], float], dict[tuple[str, int], float]]]:
+    """Errors and bits of two systems on twelve videos; the first is better."""
+    places = [(f"v{number}.mp4", 0) for number in range(12)]
+    return [
+        ({place: level * (1 + 0.1 * number) for number, place in enumerate(places)}, dict.fromkeys(places, bits))
+        for level, bits in ((0.001, 100.0), (0.004, 90.0))
+    ]
