@@ -39,4 +39,7 @@ def pgfplots_data(points: pd.DataFrame, identities: Identities) -> str:
 
 
 def _number(value: Any) -> str:
+    if isinstance(value, bool):
+        # What pgfplots reads.
+        return str(int(value))
     return "nan" if isinstance(value, float) and math.isnan(value) else repr(value)
