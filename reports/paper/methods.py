@@ -77,6 +77,8 @@ def protocol_in_words(fields: Mapping[str, str]) -> str:
         parts.append(f"a short last window {tail}")
     if given.get("subsampling", "1") != "1":
         parts.append(f"of each window the frames 0, {given['subsampling']}, … alone are seen and scored")
+    if "feature_frames" in given:
+        parts.append(f"distances between sets of features take one feature from each {given['feature_frames']} frames")
     parts.append(_size(given))
     rounded = given.get("round_to_uint8") == "True"
     parts.append("reference and reconstruction are rounded to 8 bits" if rounded else "nothing is rounded to 8 bits")

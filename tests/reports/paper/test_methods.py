@@ -48,6 +48,9 @@ def test_a_protocol_says_frames_windows_and_size() -> None:
     assert "each frame is measured by itself" in protocol_in_words(_fields("cdt-image"))
     assert "cropped to multiples of 16 pixels" in protocol_in_words(_fields("tokenbench"))
     assert "of each window the frames 0, 2, … alone" in protocol_in_words(_fields("vidtok-half-rate"))
+    features = "distances between sets of features take one feature from each 16 frames"
+    assert features in protocol_in_words(_fields("vidtok-long-clips"))
+    assert features not in protocol_in_words(_fields("vidtok-long"))
     assert protocol_in_words({"height": "1"}) == ""
 
 
