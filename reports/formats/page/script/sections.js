@@ -2,12 +2,13 @@
 
 function furtherSection() {
   if (!content.charts.length && !content.tables.length) return null;
+  const where = content.isBundle ? "one folder above this page" : "beside this page";
   const charts = content.charts.map((chart) =>
     make(
       "figure",
       {},
       chart.picture ? make("img", { src: chart.picture, alt: chart.caption }) : null,
-      make("figcaption", {}, chart.caption, chart.picture ? null : ` (in ${chart.name} beside this page)`),
+      make("figcaption", {}, chart.caption, chart.picture ? null : ` (in ${chart.name} ${where})`),
     ),
   );
   const tables = content.tables.map((table) => make("div", { class: "block" }, make("p", { class: "small soft" }, table.caption), ...plainTable(table.caption, table).filter(Boolean)));

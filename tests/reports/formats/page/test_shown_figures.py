@@ -10,7 +10,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from page_reports import made_figures, made_report, write_page
+from matplotlib.figure import Figure as Drawing
+from page_reports import bundled, made_figures, made_report, write_page
+from toklab.reports.charts.pictures import Chart
 from toklab.reports.charts.radar import CLIPPED_NOTE
 
 pytestmark = pytest.mark.slow
@@ -129,3 +131,13 @@ def test_numbers_along_the_scatter_chart_are_those_of_their_places(
     boxes = [ticks.nth(place).bounding_box() for place in range(ticks.count())]
     title = page.locator(".scatter .axis-title").last.bounding_box()
     assert min(box["x"] for box in boxes) > title["x"] + title["width"]
+
+
+def test_charts_outside_of_the_page_are_named_with_their_place(open_page: Callable[..., Any], tmp_path: Path) -> None:
+    report = replace(made_report(made_figures(3)), charts=(Chart("rates", "Rates.", Drawing(), pd.DataFrame()),))
+    for folder, each, place in (
+        ("one", report, "beside this page"),
+        ("two", bundled(report), "one folder above this page"),
+    ):
+        page = open_page(write_page(each, tmp_path / folder))
+        assert page.locator("figcaption").inner_text() == f"Rates. (in rates.png {place})"
