@@ -127,7 +127,7 @@ class Run(RunResults):
             extrapolation_intervals: whether extrapolated figures get their intervals, a minute or more for each.
             bundle: whether the page is a folder, for hosting, with its pictures in files.
             venue: whose measures the paper has: one of :data:`~toklab.reports.paper.venues.VENUES`.
-            columns: names of the metrics in the paper's main table; all that have figures if not given.
+            columns: names of the metrics in the paper's main table and findings; all that have figures if not given.
 
         Raises:
             ValueError: if a format, venue, column or ``difference_to`` is unknown, or neither ``out`` nor a run folder

@@ -78,7 +78,11 @@ def report(
     venue: Annotated[VenueName, typer.Option(help="Venue whose measures the LaTeX paper has.")] = DEFAULT_VENUE,
     columns: Annotated[
         str,
-        typer.Option(metavar="METRIC,…", help="Columns of the paper's main table [default: all with figures]."),
+        typer.Option(
+            metavar="METRIC,…",
+            help="Columns of the main table of paper and PDF, whose findings are of these metrics alone "
+            "[default: all with figures].",
+        ),
     ] = "",
 ) -> None:
     """Write the report of a run: table, radar charts and further ones, methods and failures.

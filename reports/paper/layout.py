@@ -16,7 +16,7 @@ class PaperLayout:
     venue: str = DEFAULT_VENUE
     """One of :data:`~.venues.VENUES`."""
     columns: tuple[str, ...] = ()
-    """Names of the metrics that the main table has, in their order; empty: all that have figures."""
+    """Metrics that the main table has, and that findings and cover look at, in their order; empty: all with figures."""
 
     def __post_init__(self) -> None:
         if self.venue not in VENUES:
