@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +22,15 @@ from ...tokenizers.trust.lock import read_pins, require_pinned
 from ...tokenizers.trust.weight_files import read_torch, sha256_of
 from .interface import Unavailable
 from .published_pickles import ConvertedWeights, PickledPart
-from .weights import ProgressCallback, WeightsUnavailableError, fetch, find_file, own_folder
+from .weights import (
+    ProgressCallback,
+    WeightsUnavailableError,
+    fetch,
+    find_file,
+    own_folder,
+    readable_sha256,
+    whole_file,
+)
 
 METADATA = "toklab"
 """Where a converted file says what it was made from; a single key, so that equal content gives equal bytes."""
@@ -67,12 +73,14 @@ def pinned_files(weights: ConvertedWeights) -> list[PinnedFile]:
     """The pickles and the safetensors file, as they are pinned.
 
     Raises:
-        WeightsUnavailableError: if the safetensors file isn't one that ``toklab weights pull`` has made.
+        WeightsUnavailableError: if the safetensors file isn't one that ``toklab weights pull`` has made, or can't be
+            read.
     """
     path = find(weights)
+    sha256 = readable_sha256(path) if path is not None else ""
     made_from = _made_from(weights, path) if path is not None else {}
     files = [PinnedFile(part.urls[0], made_from.get(part.file_name, ""), path) for part in weights.parts]
-    return [*files, PinnedFile(weights.pinned_as, sha256_of(path) if path is not None else "", path)]
+    return [*files, PinnedFile(weights.pinned_as, sha256, path)]
 
 
 def verified(weights: ConvertedWeights) -> Path:
@@ -166,15 +174,8 @@ def _convert(weights: ConvertedWeights, pickles: Mapping[PickledPart, Path], has
     _strictly(weights, {name: value.to("meta") for name, value in state.items()}, next(iter(pickles.values())))
     made_from = {part.file_name: hashes[part] for part in weights.parts}
     origin = json.dumps({"made_from": made_from, "licence": weights.licence}, sort_keys=True)
-    target = own_folder() / weights.file_name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
+    with whole_file(own_folder() / weights.file_name) as partial:
         save_file(state, partial, metadata={METADATA: origin})
-        os.replace(partial, target)
-    finally:
-        Path(partial).unlink(missing_ok=True)
 
 
 def _part_state(part: PickledPart, path: Path) -> dict[str, Tensor]:

@@ -84,6 +84,12 @@ def test_pull_converts_once_and_records_every_hash(published: Published) -> None
     assert sha256_of(converted_weights.pull(published.weights, accept_licence=True)) == first
 
 
+def test_the_converted_file_is_as_readable_as_any_other_new_file(published: Published) -> None:
+    path = converted_weights.pull(published.weights, accept_licence=True)
+    (path.parent / "other").touch()
+    assert path.stat().st_mode == (path.parent / "other").stat().st_mode
+
+
 def test_pickles_that_are_here_are_used_and_kept(published: Published) -> None:
     weights.own_folder().mkdir(parents=True)
     for part in published.weights.parts:
