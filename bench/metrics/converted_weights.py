@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -103,7 +103,8 @@ def verified(weights: ConvertedWeights) -> Path:
 def pull(weights: ConvertedWeights, *, accept_licence: bool = False, progress: ProgressCallback | None = None) -> Path:
     """The verified safetensors file; made from the pickles, which are downloaded, if it isn't here.
 
-    Pickles that lie in a folder of weights already are used. Downloaded ones are removed once they are converted.
+    Pickles that lie in a folder of weights already are used, and kept. Downloaded ones are removed once they are
+    converted, or have turned out to be wrong.
 
     Raises:
         WeightsUnavailableError: if the licence isn't accepted, no address gives a pickle, a pickle isn't the one that
@@ -117,17 +118,35 @@ def pull(weights: ConvertedWeights, *, accept_licence: bool = False, progress: P
         )
     found = {part: find_file(part.file_name) for part in weights.parts}
     pickles = {part: path or fetch(part.file_name, part.urls, progress) for part, path in found.items()}
-    hashes = {part: sha256_of(path) for part, path in pickles.items()}
+    fetched = [path for part, path in pickles.items() if found[part] is None]
+    try:
+        _make(weights, pickles)
+    except WeightsUnavailableError as error:
+        # Otherwise a page of errors that a server sent would be taken for the pickle by every later call.
+        _remove(fetched)
+        if len(fetched) < len(pickles):
+            raise
+        raise WeightsUnavailableError(
+            error.reason, f"What was fetched is removed; to fetch it anew: {weights.hint}"
+        ) from error
+    _remove(fetched)
+    return verified(weights)
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _make(weights: ConvertedWeights, pickles: Mapping[PickledPart, Path]) -> None:
+    """Write the safetensors file, of pickles that are those that were pinned."""
+    hashes = {part: readable_sha256(path) for part, path in pickles.items()}
     pins = read_pins()
     for part, path in pickles.items():
         # What isn't pinned yet is pinned below, once it has turned out to hold the network.
         if part.urls[0] in pins:
             _require_pinned(weights, part.urls[0], path, hashes[part])
     _convert(weights, pickles, hashes)
-    for part in weights.parts:
-        if found[part] is None:
-            pickles[part].unlink(missing_ok=True)
-    return verified(weights)
 
 
 _NETWORKS: WeakValueDictionary[tuple[str, str, str], nn.Module] = WeakValueDictionary()
@@ -182,7 +201,7 @@ def _part_state(part: PickledPart, path: Path) -> dict[str, Tensor]:
     try:
         content = read_torch(path)
     except TokenizerError as error:
-        raise WeightsUnavailableError(str(error), f"It comes from {part.urls[0]}") from error
+        raise WeightsUnavailableError(str(error), f"Remove it; it comes from {part.urls[0]}") from error
     sections = content if isinstance(content, dict) else {}
     section = next((sections[key] for key in part.keys if key in sections), None)
     if not isinstance(section, dict) or not all(isinstance(value, Tensor) for value in section.values()):
@@ -216,4 +235,4 @@ def _require_pinned(weights: ConvertedWeights, source: str, path: Path, sha256: 
     try:
         require_pinned(weights.name, source, path, sha256)
     except TokenizerError as error:
-        raise WeightsUnavailableError(str(error), f"It comes from {source}") from error
+        raise WeightsUnavailableError(str(error), f"Remove it; it comes from {source}") from error
