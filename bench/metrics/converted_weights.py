@@ -63,10 +63,15 @@ def find(weights: ConvertedWeights) -> Path | None:
 
 
 def unavailable(weights: ConvertedWeights) -> Unavailable | None:
-    """Why the weights can't be used here, or ``None``; cheap."""
-    if find(weights) is not None:
-        return None
-    return Unavailable(f"{weights.purpose}: not on this machine", weights.hint)
+    """Why the weights can't be used here, or ``None``; cheap: looks at the file's own words, not at its hash."""
+    path = find(weights)
+    if path is None:
+        return Unavailable(f"{weights.purpose}: not on this machine", weights.hint)
+    try:
+        _made_from(weights, path)
+    except WeightsUnavailableError as error:
+        return Unavailable(error.reason, error.hint)
+    return None
 
 
 def pinned_files(weights: ConvertedWeights) -> list[PinnedFile]:
