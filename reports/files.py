@@ -19,14 +19,18 @@ def write_bytes(path: Path, content: bytes) -> Path:
     temporary = Path(name)
     try:
         temporary.write_bytes(content)
-        # mkstemp makes a file for its owner only; a report is as readable as any other new file.
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
+        open_to_others(temporary)
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path
+
+
+def open_to_others(path: Path) -> None:
+    """Make a file of mkstemp, which is its owner's only, as readable as any other new file."""
+    mask = os.umask(0)
+    os.umask(mask)
+    path.chmod(0o666 & ~mask)
 
 
 def write_files(folder: Path, contents: Mapping[str, str | bytes]) -> list[Path]:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any, Literal, get_args, get_type_hints
 
 from .errors import TokenizerError, did_you_mean
@@ -200,6 +200,15 @@ class InferenceSettings:
         """
         counted = {name: getattr(self, name) for name in {*GENERAL_SETTINGS, *self.changed}}
         return hashlib.sha256(json.dumps(counted, sort_keys=True).encode()).hexdigest()[:12]
+
+    @property
+    def of_work(self) -> InferenceSettings:
+        """These as far as they decide what a model computes and how often: steps, chunks, tiles.
+
+        Seed, posterior, data types, compilation and memory format don't: they are at their default.
+        """
+        others = GENERAL_SETTINGS | NETWORK_SETTINGS
+        return replace(self, **{f.name: f.default for f in fields(self) if f.name in others})
 
     @property
     def label(self) -> str:

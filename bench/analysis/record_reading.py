@@ -24,6 +24,7 @@ from ...reports.record.model import (
 )
 from ...reports.record.reading import RecordError, read_record
 from ...reports.text import one_line
+from ..ledger.counted_facts import with_sound_facts
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, Unavailable
@@ -97,7 +98,7 @@ def _cell_results(cell: RecordedCell, record: ResultRecord) -> CellResults:
         dataset_notes=cell.dataset_notes,
     )
     return CellResults(
-        cell=described,
+        cell=with_sound_facts(described),
         rows=[_row(cell.cell_id, window) for window in cell.windows],
         measurements={(w.source, w.window): dict(_measurements(cell.cell_id, w)) for w in cell.windows},
         references=dict(_references(cell)),

@@ -10,7 +10,8 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from ...datasets.protocol import Protocol
-from ...tokenizers.interface import VideoTokenizer
+from ...tokenizers.interface import InferenceSettings, VideoTokenizer
+from ..ledger.counted_facts import COUNTED_AS_SET
 from .plugin_code import describe, plugin_code
 
 if TYPE_CHECKING:
@@ -45,15 +46,23 @@ class Complexity:
         return counted | {name.replace("macs", "flops"): FLOPS_PER_MULTIPLY_ADD * v for name, v in macs.items()}
 
 
-def measure_complexity(entry: TokenizerEntry, num_frames: int, height: int | None, width: int | None) -> Complexity:
+def measure_complexity(
+    entry: TokenizerEntry,
+    num_frames: int,
+    height: int | None,
+    width: int | None,
+    settings: InferenceSettings | None = None,
+) -> Complexity:
     """Count a tokenizer of the catalog, batch 1, for a clip of the given size; without a size, its parameters alone.
+
+    It is counted as ``settings`` run it, with their steps, chunks and tiles; the defaults if not given.
 
     Codecs and resizers have no networks: nothing is counted. Counting never raises: a model that can't be built or run
     on the meta device has a ``reason``.
     """
     try:
         with plugin_code():
-            tokenizer = entry.build_on_meta()
+            tokenizer = entry.build_on_meta(settings)
             if not tokenizer.modules():
                 return Complexity(reason="it has no networks")
             parameters = _count_parameters(tokenizer)
@@ -99,11 +108,15 @@ def count_multiply_adds(tokenizer: VideoTokenizer, num_frames: int, height: int,
     return counts[0], counts[1]
 
 
-def measure_facts(entry: TokenizerEntry, protocol: Protocol) -> dict[str, float]:
-    """A cell's facts: complexity for one window of the protocol, and the size and number of codebooks."""
+def measure_facts(
+    entry: TokenizerEntry, protocol: Protocol, settings: InferenceSettings | None = None
+) -> dict[str, float]:
+    """A cell's facts: complexity of the protocol's shortest window under its settings, and what codebooks it has."""
     spec = entry.spec()
     num_frames = protocol.window_length(causal=spec.causal)
-    facts = measure_complexity(entry, num_frames, protocol.height, protocol.width).facts()
+    facts = measure_complexity(entry, num_frames, protocol.height, protocol.width, settings).facts()
+    if facts and settings is not None and settings.of_work.changed:
+        facts |= {COUNTED_AS_SET: 1.0}
     if spec.codebook_size is not None:
         facts |= {"codebook_size": float(spec.codebook_size), "num_codebooks": float(spec.num_codebooks)}
     return facts

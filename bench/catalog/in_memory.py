@@ -152,14 +152,15 @@ class InMemoryTokenizer:
 
     def build(self, settings: InferenceSettings, device: str | torch.device = "cpu") -> VideoTokenizer:
         """The tokenizer itself, in evaluation mode, frozen, on ``device``, in its own precision."""
-        if settings != self.tokenizer.settings:
-            raise TokenizerError(f"{self.name} is in memory and keeps the settings it was built with")
+        self._require_own(settings)
         for network in networks_of(self.tokenizer):
             network.to(device).eval().requires_grad_(False)
         return freeze(self.tokenizer)
 
-    def build_on_meta(self) -> VideoTokenizer:
-        """A copy without values, to count its work."""
+    def build_on_meta(self, settings: InferenceSettings | None = None) -> VideoTokenizer:
+        """A copy without values, to count its work under its own settings; raises if others are given."""
+        if settings is not None:
+            self._require_own(settings)
         empty: dict[int, Any] = {}
         for network in networks_of(self.tokenizer):
             for parameter in network.parameters():
@@ -167,3 +168,7 @@ class InMemoryTokenizer:
             for buffer in network.buffers():
                 empty[id(buffer)] = torch.empty_like(buffer, device="meta")
         return freeze(copy.deepcopy(self.tokenizer, empty))
+
+    def _require_own(self, settings: InferenceSettings) -> None:
+        if settings != self.tokenizer.settings:
+            raise TokenizerError(f"{self.name} is in memory and keeps the settings it was built with")

@@ -72,10 +72,10 @@ class CardTokenizer:
         with plugin_code():
             return build_tokenizer(self.card, settings, device=device)
 
-    def build_on_meta(self) -> VideoTokenizer:
-        """The tokenizer on the meta device, without weights, to count its work."""
+    def build_on_meta(self, settings: InferenceSettings | None = None) -> VideoTokenizer:
+        """The tokenizer on the meta device, without weights, to count its work under these settings."""
         with plugin_code():
-            return build_on_meta(self.card)
+            return build_on_meta(self.card, settings and settings.of_work)
 
 
 class FactoryTokenizer:
@@ -153,14 +153,14 @@ class FactoryTokenizer:
                 raise RegistryError(f"{self.name!r} of {self.origin} isn't built with the settings it is given")
             return freeze(tokenizer).to(device)
 
-    def build_on_meta(self) -> VideoTokenizer:
-        """The tokenizer built under torch's meta device, to count its work."""
+    def build_on_meta(self, settings: InferenceSettings | None = None) -> VideoTokenizer:
+        """The tokenizer built under torch's meta device, to count its work under these settings."""
         import torch
 
         from ...tokenizers.interface import InferenceSettings
 
         with torch.device("meta"):
-            return self.build(InferenceSettings(), "meta")
+            return self.build((settings or InferenceSettings()).of_work, "meta")
 
     @cached_property
     def _facts(self) -> tuple[TokenizerSpec, str]:
@@ -241,6 +241,6 @@ class TokenizerEntry(Protocol):
         """The tokenizer with its weights, ready to measure."""
         ...
 
-    def build_on_meta(self) -> VideoTokenizer:
-        """The tokenizer without weights, to count its work."""
+    def build_on_meta(self, settings: InferenceSettings | None = None) -> VideoTokenizer:
+        """The tokenizer without weights, to count its work under these settings."""
         ...

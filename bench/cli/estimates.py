@@ -103,4 +103,4 @@ def _count_macs(cell: Cell, card_folders: Sequence[Path]) -> float | None:
     from ..catalog.complexity import measure_facts
 
     entry = tokenizers(tuple(card_folders)).entry(cell.tokenizer)
-    return measure_facts(entry, cell.protocol).get("macs_total")
+    return measure_facts(entry, cell.protocol, cell.settings).get("macs_total")

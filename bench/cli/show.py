@@ -124,10 +124,10 @@ def selftest(
         typer.Option(help="Folder of golden data, one model or a tree of them; repeat for several."),
     ] = None,
 ) -> None:
-    """Check every metric's identities and closed forms, and models against golden data.
+    """Check every metric's identities and closed forms; with --goldens, models against golden data in their place.
 
-    With --goldens, each model is built from its config.json, loaded with its weights, and every stored tensor is
-    compared: largest error, tolerance, verdict. Exit code 1 beyond a tolerance.
+    Each of these models is built from its config.json, loaded with its weights, and every stored tensor is compared:
+    largest error, tolerance, verdict. Exit code 1 beyond a tolerance, or if there was nothing to compare.
 
     Examples:
 

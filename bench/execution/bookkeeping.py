@@ -9,6 +9,7 @@ from ...datasets.interface import WHOLE_SOURCE
 from ...datasets.source_plan import SourcePlan
 from ...tokenizers.interface import TokenizerSpec
 from ..catalog.tokenizer_entry import CardTokenizer, TokenizerEntry
+from ..ledger.counted_facts import is_counted_as_set
 from ..ledger.in_flight import InFlight, forget_in_flight, read_in_flight
 from ..ledger.ledger import Ledger
 from ..ledger.plans import read_plan, write_plan
@@ -51,7 +52,7 @@ class Bookkeeping:
             weights,
             plain_spec(spec) | _stand_in(entry),
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
-            facts=known.facts if known else self._preparation.facts(cell, entry),
+            facts=known.facts if known and is_counted_as_set(known) else self._preparation.facts(cell, entry),
             missing=windows.missing,
             dataset_notes=windows.notes,
             unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},

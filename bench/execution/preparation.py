@@ -63,7 +63,7 @@ class Preparation:
         self._supervision = supervision or Supervision()
         self._windows: dict[tuple[str, Path | None, str, bool], DatasetWindows] = {}
         self._metrics: dict[str, Metric | Unavailable] = {}
-        self._facts: dict[tuple[str, str], dict[str, float]] = {}
+        self._facts: dict[tuple[str, str, str], dict[str, float]] = {}
         self._locks: dict[Path, Lock] = {}
         self._known_facts: KnownFacts = {}
         self._clips: SharedClips | None = None
@@ -191,10 +191,10 @@ class Preparation:
 
     def facts(self, cell: Cell, entry: TokenizerEntry) -> dict[str, float]:
         """Figures of a tokenizer that need no clip: see :func:`toklab.bench.catalog.complexity.measure_facts`."""
-        key = (cell.tokenizer, cell.protocol.hash)
+        key = (cell.tokenizer, cell.protocol.hash, cell.settings.of_work.hash)
         if key not in self._facts:
             with self._supervision.step("counting the model's size"):
-                self._facts[key] = measure_facts(entry, cell.protocol)
+                self._facts[key] = measure_facts(entry, cell.protocol, cell.settings)
         return self._facts[key]
 
     def metric(self, name: str) -> Metric | Unavailable:

@@ -22,7 +22,8 @@ from ..catalog.catalog import CardTokenizer
 from ..execution import provenance
 from ..execution.device import gpu_bytes, gpu_name, num_gpus
 from ..metrics import converted_weights, weights
-from ..metrics.published_pickles import CONVERTED_WEIGHTS
+from ..metrics.interface import Unavailable
+from ..metrics.published_pickles import CONVERTED_WEIGHTS, ConvertedWeights
 from .tokenizer_listing import needs_of
 
 
@@ -101,15 +102,21 @@ def _ffmpeg() -> Iterator[Finding]:
 
 def _weights() -> Iterator[Finding]:
     for status in weights.status():
-        subject = f"weights {status.file.name}"
-        if status.path is None:
-            yield Finding(subject, "missing", status.file.purpose, f"toklab weights pull {status.file.name}")
-        else:
-            yield Finding(subject, "ok", str(status.path))
+        yield _weight_file(status.file, status.path, weights.unavailable(status.file))
     for converted in CONVERTED_WEIGHTS.values():
-        path = converted_weights.find(converted)
-        text, hint = (converted.purpose, converted.hint) if path is None else (str(path), "")
-        yield Finding(f"weights {converted.name}", "missing" if path is None else "ok", text, hint)
+        path, problem = converted_weights.find(converted), converted_weights.unavailable(converted)
+        yield _weight_file(converted, path, problem)
+
+
+def _weight_file(
+    file: weights.WeightFile | ConvertedWeights, path: Path | None, problem: Unavailable | None
+) -> Finding:
+    subject = f"weights {file.name}"
+    if path is None:
+        return Finding(subject, "missing", file.purpose, file.hint)
+    if problem is not None:
+        return Finding(subject, "broken", problem.reason, problem.hint)
+    return Finding(subject, "ok", str(path))
 
 
 def _tokenizers() -> Iterator[Finding]:

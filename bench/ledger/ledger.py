@@ -26,6 +26,7 @@ from .atomic_files import remove_temporary_files
 from .cell_files import CellFiles
 from .columns import Blobs, MeasurementColumns
 from .connection import Connection
+from .counted_facts import with_sound_facts
 from .errors import FILE_NAME, Damage, DamagedLedger, LedgerError, storage_errors
 from .joining import joined_columns, joined_contents
 from .records import CellFile, CellRecord, Measurement, ReferenceMeasurement, Row, RunRecord
@@ -184,9 +185,9 @@ class Ledger:
             return sorted(tables.all(RunRecord), key=lambda run: (run.started, run.run_id))
 
     def cells(self) -> list[CellRecord]:
-        """Every cell, in the order of first appearance."""
+        """Every cell, in the order of first appearance; without facts that an earlier version counted wrongly."""
         with self._reading() as tables:
-            return tables.all(CellRecord)
+            return list(map(with_sound_facts, tables.all(CellRecord)))
 
     def cell(self, cell_id: str) -> CellRecord | None:
         """One cell, if it is there."""

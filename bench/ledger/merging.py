@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from ...datasets.interface import WHOLE_SOURCE
 from ...datasets.names import is_root_identity
+from .counted_facts import joined_facts
 from .ledger import LOCK_NAME, Ledger, LedgerError
 from .plans import Plan, plan_file, read_plan, write_plan
 from .records import CellRecord, Measurement, ReferenceMeasurement, Row
@@ -199,7 +200,7 @@ def _joined(first: CellRecord, second: CellRecord) -> dict[str, object]:
         missing=tuple(sorted({*first.missing, *second.missing})),
         dataset_notes=tuple(sorted({*first.dataset_notes, *second.dataset_notes})),
         unavailable={**second.unavailable, **first.unavailable},
-        facts={**second.facts, **first.facts},
+        facts=joined_facts(first.facts, second.facts),
         status="open" if "open" in statuses else "finished" if statuses else "failed",
     )
     return {name: value for name, value in vars(joined).items() if name not in ("cell_id", "planned")}

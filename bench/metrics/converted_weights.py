@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -24,7 +22,15 @@ from ...tokenizers.trust.lock import read_pins, require_pinned
 from ...tokenizers.trust.weight_files import read_torch, sha256_of
 from .interface import Unavailable
 from .published_pickles import ConvertedWeights, PickledPart
-from .weights import ProgressCallback, WeightsUnavailableError, fetch, find_file, own_folder
+from .weights import (
+    ProgressCallback,
+    WeightsUnavailableError,
+    fetch,
+    find_file,
+    own_folder,
+    readable_sha256,
+    whole_file,
+)
 
 METADATA = "toklab"
 """Where a converted file says what it was made from; a single key, so that equal content gives equal bytes."""
@@ -57,22 +63,29 @@ def find(weights: ConvertedWeights) -> Path | None:
 
 
 def unavailable(weights: ConvertedWeights) -> Unavailable | None:
-    """Why the weights can't be used here, or ``None``; cheap."""
-    if find(weights) is not None:
-        return None
-    return Unavailable(f"{weights.purpose}: not on this machine", weights.hint)
+    """Why the weights can't be used here, or ``None``; cheap: looks at the file's own words, not at its hash."""
+    path = find(weights)
+    if path is None:
+        return Unavailable(f"{weights.purpose}: not on this machine", weights.hint)
+    try:
+        _made_from(weights, path)
+    except WeightsUnavailableError as error:
+        return Unavailable(error.reason, error.hint)
+    return None
 
 
 def pinned_files(weights: ConvertedWeights) -> list[PinnedFile]:
     """The pickles and the safetensors file, as they are pinned.
 
     Raises:
-        WeightsUnavailableError: if the safetensors file isn't one that ``toklab weights pull`` has made.
+        WeightsUnavailableError: if the safetensors file isn't one that ``toklab weights pull`` has made, or can't be
+            read.
     """
     path = find(weights)
+    sha256 = readable_sha256(path) if path is not None else ""
     made_from = _made_from(weights, path) if path is not None else {}
     files = [PinnedFile(part.urls[0], made_from.get(part.file_name, ""), path) for part in weights.parts]
-    return [*files, PinnedFile(weights.pinned_as, sha256_of(path) if path is not None else "", path)]
+    return [*files, PinnedFile(weights.pinned_as, sha256, path)]
 
 
 def verified(weights: ConvertedWeights) -> Path:
@@ -95,7 +108,8 @@ def verified(weights: ConvertedWeights) -> Path:
 def pull(weights: ConvertedWeights, *, accept_licence: bool = False, progress: ProgressCallback | None = None) -> Path:
     """The verified safetensors file; made from the pickles, which are downloaded, if it isn't here.
 
-    Pickles that lie in a folder of weights already are used. Downloaded ones are removed once they are converted.
+    Pickles that lie in a folder of weights already are used, and kept. Downloaded ones are removed once they are
+    converted, or have turned out to be wrong.
 
     Raises:
         WeightsUnavailableError: if the licence isn't accepted, no address gives a pickle, a pickle isn't the one that
@@ -109,17 +123,35 @@ def pull(weights: ConvertedWeights, *, accept_licence: bool = False, progress: P
         )
     found = {part: find_file(part.file_name) for part in weights.parts}
     pickles = {part: path or fetch(part.file_name, part.urls, progress) for part, path in found.items()}
-    hashes = {part: sha256_of(path) for part, path in pickles.items()}
+    fetched = [path for part, path in pickles.items() if found[part] is None]
+    try:
+        _make(weights, pickles)
+    except WeightsUnavailableError as error:
+        # Otherwise a page of errors that a server sent would be taken for the pickle by every later call.
+        _remove(fetched)
+        if len(fetched) < len(pickles):
+            raise
+        raise WeightsUnavailableError(
+            error.reason, f"What was fetched is removed; to fetch it anew: {weights.hint}"
+        ) from error
+    _remove(fetched)
+    return verified(weights)
+
+
+def _remove(files: Iterable[Path]) -> None:
+    for file in files:
+        file.unlink(missing_ok=True)
+
+
+def _make(weights: ConvertedWeights, pickles: Mapping[PickledPart, Path]) -> None:
+    """Write the safetensors file, of pickles that are those that were pinned."""
+    hashes = {part: readable_sha256(path) for part, path in pickles.items()}
     pins = read_pins()
     for part, path in pickles.items():
         # What isn't pinned yet is pinned below, once it has turned out to hold the network.
         if part.urls[0] in pins:
             _require_pinned(weights, part.urls[0], path, hashes[part])
     _convert(weights, pickles, hashes)
-    for part in weights.parts:
-        if found[part] is None:
-            pickles[part].unlink(missing_ok=True)
-    return verified(weights)
 
 
 _NETWORKS: WeakValueDictionary[tuple[str, str, str], nn.Module] = WeakValueDictionary()
@@ -166,22 +198,15 @@ def _convert(weights: ConvertedWeights, pickles: Mapping[PickledPart, Path], has
     _strictly(weights, {name: value.to("meta") for name, value in state.items()}, next(iter(pickles.values())))
     made_from = {part.file_name: hashes[part] for part in weights.parts}
     origin = json.dumps({"made_from": made_from, "licence": weights.licence}, sort_keys=True)
-    target = own_folder() / weights.file_name
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    os.close(handle)
-    try:
+    with whole_file(own_folder() / weights.file_name) as partial:
         save_file(state, partial, metadata={METADATA: origin})
-        os.replace(partial, target)
-    finally:
-        Path(partial).unlink(missing_ok=True)
 
 
 def _part_state(part: PickledPart, path: Path) -> dict[str, Tensor]:
     try:
         content = read_torch(path)
     except TokenizerError as error:
-        raise WeightsUnavailableError(str(error), f"It comes from {part.urls[0]}") from error
+        raise WeightsUnavailableError(str(error), f"Remove it; it comes from {part.urls[0]}") from error
     sections = content if isinstance(content, dict) else {}
     section = next((sections[key] for key in part.keys if key in sections), None)
     if not isinstance(section, dict) or not all(isinstance(value, Tensor) for value in section.values()):
@@ -215,4 +240,4 @@ def _require_pinned(weights: ConvertedWeights, source: str, path: Path, sha256: 
     try:
         require_pinned(weights.name, source, path, sha256)
     except TokenizerError as error:
-        raise WeightsUnavailableError(str(error), f"It comes from {source}") from error
+        raise WeightsUnavailableError(str(error), f"Remove it; it comes from {source}") from error

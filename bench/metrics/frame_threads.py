@@ -17,9 +17,9 @@ Made = TypeVar("Made")
 
 
 def in_threads(work: Callable[[Part], Made], parts: Sequence[Part]) -> list[Made]:
-    """What ``work`` makes of each part, on as many threads as torch has; in turn if there are fewer parts than that."""
+    """What ``work`` makes of each part, on as many threads as torch has and there are parts; one part isn't moved."""
     num_threads = torch.get_num_threads()
-    if num_threads == 1 or len(parts) < num_threads:
+    if num_threads == 1 or len(parts) <= 1:
         return [work(part) for part in parts]
 
     def work_without_gradients(part: Part) -> Made:
@@ -28,7 +28,8 @@ def in_threads(work: Callable[[Part], Made], parts: Sequence[Part]) -> list[Made
 
     try:
         # The number is that of the thread that sets it, and of threads that are started later.
-        with ThreadPoolExecutor(num_threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        workers = min(num_threads, len(parts))
+        with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
             return list(pool.map(work_without_gradients, parts))
     finally:
         torch.set_num_threads(num_threads)

@@ -118,7 +118,9 @@ def lpips_distance(model: nn.Module, reference: Tensor, reconstruction: Tensor) 
         for window in zip(reference, reconstruction, strict=True)
         for part in zip(*(_some_frames(video, FRAMES_AT_ONCE // (2 if fast else 1)) for video in window), strict=True)
     ]
-    distances = in_threads(part_distances, parts) if fast else [part_distances(part) for part in parts]
+    # Convolutions are large enough steps to be shared; with fewer parts than threads some would have nothing to do.
+    is_spread = fast is not None and len(parts) >= torch.get_num_threads()
+    distances = in_threads(part_distances, parts) if is_spread else [part_distances(part) for part in parts]
     return torch.cat(distances).view(reference.shape[0], reference.shape[2])
 
 

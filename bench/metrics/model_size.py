@@ -6,7 +6,14 @@ import math
 from collections.abc import Mapping, Sequence
 
 from ...tokenizers.interface import TokenizerSpec
+from ..ledger.counted_facts import COUNTED_AS_DEFAULT
 from .interface import Estimate, MeasuredWindow, Metric, Unavailable
+
+COUNTED_OTHERWISE = Unavailable(
+    "an earlier version counted it under the default inference settings, not under this row's",
+    "run the suite again: it is counted anew",
+)
+"""What is said of ledgers that hold the counts of other settings."""
 
 
 class _ModelFigure(Metric):
@@ -26,6 +33,8 @@ class _ModelFigure(Metric):
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
         """The total; ``details``: encoder and decoder apart."""
         if f"{self.fact}_total" not in facts:
+            if COUNTED_AS_DEFAULT in facts:
+                return COUNTED_OTHERWISE
             return Unavailable(f"the model's {self.fact} could not be counted", "toklab complexity says why")
         parts = {
             part: facts[f"{self.fact}_{part}"] / self.scale
@@ -57,8 +66,8 @@ class MultiplyAdds(_ModelFigure):
     display_range = (20.0, 0.0)
     decimals = 2
     convention = (
-        "multiply-adds of convolutions, matrix products and attention, encode plus decode of one clip of the "
-        "protocol's size, in 10^12; what papers mostly print as FLOPs"
+        "multiply-adds of convolutions, matrix products and attention, encode plus decode of the protocol's shortest "
+        "window under the row's inference settings, in 10^12; what papers mostly print as FLOPs"
     )
     fact = "macs"
     scale = 1e12
@@ -72,6 +81,9 @@ class FloatingPointOperations(_ModelFigure):
     unit = "T"
     display_range = (40.0, 0.0)
     decimals = 2
-    convention = "twice the multiply-adds, encode plus decode of one clip of the protocol's size, in 10^12"
+    convention = (
+        "twice the multiply-adds, encode plus decode of the protocol's shortest window under the row's inference "
+        "settings, in 10^12"
+    )
     fact = "flops"
     scale = 1e12

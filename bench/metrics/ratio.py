@@ -29,15 +29,19 @@ class RatioMetric(Metric):
     link: Link = IDENTITY
     """From the ratio to the figure."""
     takes_stacks: bool = False
-    """Whether ``numerators`` and ``denominator`` read nothing but a window's arrays, and take them with an axis of
-    windows in front as well: then many windows cost little more than one."""
+    """Whether ``numerators`` reads nothing but a window's arrays, and takes them with an axis of windows in front as
+    well: then many windows cost little more than one. A metric with a ``denominator`` of its own has to write
+    ``denominators`` too, or its windows are asked one by one."""
 
     @abstractmethod
     def numerators(self, window: MeasuredWindow) -> np.ndarray:
         """The window's addends to the numerator, 1-D."""
 
     def denominator(self, window: MeasuredWindow) -> float:
-        """The window's addend to the denominator; the number of numerators makes the ratio a mean."""
+        """The window's addend to the denominator; the number of numerators makes the ratio a mean.
+
+        It is given a single window. :meth:`denominators` is the same for many.
+        """
         return float(len(self.numerators(window)))
 
     def denominators(self, window: MeasuredWindow) -> np.ndarray:
@@ -138,8 +142,12 @@ class RatioMetric(Metric):
 def _takes_stacks(metric: type[RatioMetric]) -> bool:
     """Whether the class that says that stacks are taken is the one, or a child of the one, that reads them.
 
-    What a plugin's metric inherits says nothing of the methods that it writes anew.
+    What a plugin's metric inherits says nothing of the methods that it writes anew, and a denominator of its own says
+    nothing of those of stacks.
     """
+    first = next(each for each in metric.__mro__ if {"denominator", "denominators"} & set(vars(each)))
+    if "denominators" not in vars(first):
+        return False
     for each in metric.__mro__:
         if "takes_stacks" in vars(each):
             return each.takes_stacks

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from ..statistics.families import Family, Pair
 from . import converted_weights
 from .converted_weights import LoadedNetwork
 from .interface import Arrays, Estimate, MeasuredWindow, MetricError, Unavailable
@@ -19,6 +20,8 @@ from .set_metric import SetMetric
 
 INPUT_SIDE = 224
 """Pixels of the networks' input."""
+DIFFERENT_WEIGHTS = Unavailable("its features are of networks with different weights", "run into a new folder")
+"""What is said of features that don't belong together."""
 
 
 def squash(video: Tensor) -> Tensor:
@@ -87,9 +90,14 @@ class VideoTransformerMetric(SetMetric):
 
     def aggregate(self, windows: Sequence[MeasuredWindow], facts: Mapping[str, float]) -> Estimate | Unavailable:
         """As of all set metrics; features of different weights make no figure."""
-        if len(_digests(windows)) > 1:
-            return Unavailable("its features are of networks with different weights", "run into a new folder")
-        return super().aggregate(windows, facts)
+        return super().aggregate(windows, facts) if len(_digests(windows)) <= 1 else DIFFERENT_WEIGHTS
+
+    def compare_systems(
+        self, systems: Sequence[Sequence[MeasuredWindow]], pairs: Sequence[Pair] | None = None
+    ) -> Family | Unavailable:
+        """As of all set metrics; systems whose features are of different weights aren't compared."""
+        digests = set().union(*map(_digests, systems))
+        return super().compare_systems(systems, pairs) if len(digests) <= 1 else DIFFERENT_WEIGHTS
 
 
 def _digests(windows: Sequence[MeasuredWindow]) -> set[bytes]:

@@ -9,13 +9,15 @@ import hashlib
 import os
 import tempfile
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 from typing import IO
 
 from ...datasets.locations import cache_folder
+from ...reports.files import open_to_others
 from ...tokenizers.trust.weight_files import sha256_of
 from .interface import Unavailable
 
@@ -170,11 +172,20 @@ def verified(weight: WeightFile) -> Path:
         raise WeightsUnavailableError(problem.reason, problem.hint)
     path = locate(weight)
     assert path is not None
-    if (found := sha256_of(path)) != weight.sha256:
+    if (found := readable_sha256(path)) != weight.sha256:
         raise WeightsUnavailableError(
             f"{path} has SHA-256 {found} instead of {weight.sha256}", f"Remove it and run {weight.hint}"
         )
     return path
+
+
+def readable_sha256(path: Path) -> str:
+    """SHA-256 of a file that is here; raises ``WeightsUnavailableError`` if it can't be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        reason = f"{path} can't be read ({error.strerror or error})"
+        raise WeightsUnavailableError(reason, "Make it readable to this user") from error
 
 
 def pull(name: str, progress: ProgressCallback | None = None) -> Path:
@@ -211,7 +222,6 @@ def fetch(
         WeightsUnavailableError: if no address gives the right file.
     """
     target = own_folder() / file_name
-    target.parent.mkdir(parents=True, exist_ok=True)
     failures = []
     for url in urls:
         try:
@@ -226,6 +236,24 @@ def fetch(
     )
 
 
+@contextmanager
+def whole_file(target: Path) -> Iterator[Path]:
+    """Where to write what takes the place of ``target`` if the block ends well, readable to whom any new file is.
+
+    The folder is made if it is missing.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    os.close(handle)
+    partial = Path(name)
+    try:
+        yield partial
+        open_to_others(partial)
+        partial.replace(target)
+    finally:
+        partial.unlink(missing_ok=True)
+
+
 def _known(name: str) -> WeightFile:
     if name not in WEIGHT_FILES:
         raise ValueError(f"no metric weights are called {name!r}; there are: {', '.join(WEIGHT_FILES)}")
@@ -237,16 +265,12 @@ class _WrongFileError(ValueError):
 
 
 def _download(url: str, target: Path, size: int | None, sha256: str | None, progress: ProgressCallback | None) -> None:
-    """Write the file under a temporary name, and rename it once its size and hash are right."""
-    handle, partial = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    """Write the file, if its size and hash are right."""
+    with whole_file(target) as partial:
+        with partial.open("wb") as file:
             digest = _fetch(url, file, size, progress)
         if sha256 is not None and digest != sha256:
             raise _WrongFileError(f"SHA-256 {digest} instead of {sha256}")
-        os.replace(partial, target)
-    finally:
-        Path(partial).unlink(missing_ok=True)
 
 
 def _fetch(url: str, file: IO[bytes], size: int | None, progress: ProgressCallback | None) -> str:

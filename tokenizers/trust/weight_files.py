@@ -27,6 +27,10 @@ TORCHSCRIPT_SUFFIX = ".jit"
 TORCH_SUFFIXES = (".ckpt", ".pt", ".pth", ".bin")
 TRUST_VARIABLE = "TOKLAB_TRUST_TORCHSCRIPT"
 """Environment variable: any value but 0 lets TorchScript archives load whose SHA-256 no card gives."""
+TORCH_STARTS = (b"PK", b"\x80")
+"""How archives of torch begin, and its pickles before version 1.6."""
+SHOWN_BYTES = 24
+"""Of a file that is something else than it should be."""
 STATE_KEYS = ("ema_state_dict", "state_dict", "gen_model", "module")
 """Where trainers keep a model's weights in a checkpoint; averaged ones come first, and one may lie within another."""
 
@@ -117,14 +121,35 @@ def read_torch(path: Path) -> object:
         with torch.serialization.safe_globals([argparse.Namespace]):
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_archive)
     except pickle.UnpicklingError as error:
+        if not is_archive and not _begins_well(path) and "GLOBAL" not in str(error):
+            raise _no_weights(path) from error
         if is_archive or "weights_only" in str(error).lower():
             raise TokenizerError(
                 f"{path}: holds Python objects beside tensors, and toklab runs no code from a checkpoint; if you trust "
                 f"it, load it with torch yourself and save its state dict as safetensors ({first_line(error)})"
             ) from error
         raise TokenizerError(f"{path}: damaged or truncated ({first_line(error)}); fetch it again") from error
-    except (RuntimeError, EOFError, OSError, ValueError) as error:
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+        # Torch takes any bytes for instructions, so that text may end in every one of these.
+        if not is_archive and not _begins_well(path):
+            raise _no_weights(path) from error
         raise TokenizerError(f"{path}: damaged or truncated ({first_line(error)}); fetch it again") from error
+
+
+def _begins_well(path: Path) -> bool:
+    """Whether a file begins as all do that torch has written; one that is empty, or can't be read, may have."""
+    try:
+        with path.open("rb") as file:
+            beginning = file.read(2)
+    except OSError:
+        return True
+    return not beginning or beginning.startswith(TORCH_STARTS)
+
+
+def _no_weights(path: Path) -> TokenizerError:
+    with path.open("rb") as file:
+        beginning = file.read(SHOWN_BYTES)
+    return TokenizerError(f"{path}: no file of torch, for it begins with {beginning!r}; fetch it again")
 
 
 def _load_torch(path: Path) -> dict[str, Tensor]:

@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from fake_tokenizers import Average
 from toklab.bench.catalog.catalog import tokenizers
 from toklab.bench.catalog.complexity import Complexity, measure_complexity, measure_facts
 from toklab.bench.catalog.in_memory import InMemoryTokenizer
+from toklab.bench.cli.estimates import estimate
+from toklab.bench.planning.cell import Cell
 from toklab.datasets.protocol import load_protocol
+from toklab.tokenizers.catalog import build_tokenizer, load_cards
+from toklab.tokenizers.interface import InferenceSettings
 from torch import nn
+
+SMALL = load_protocol("vidtok").derive(height=32, width=32)
 
 
 def test_released_model_has_the_published_size() -> None:
@@ -74,3 +82,57 @@ def test_what_is_padded_counts_as_it_runs() -> None:
     counted = measure_complexity(tokenizers().entry("allegro"), 16, 256, 256)
     assert counted.macs_encoder is not None
     assert counted.macs_encoder > 1e12
+
+
+def macs(name: str, settings: InferenceSettings) -> float:
+    return measure_facts(tokenizers().entry(name), SMALL, settings)["macs_total"]
+
+
+@pytest.mark.slow
+def test_every_denoising_step_counts() -> None:
+    one, two, four = (macs("cdt-tiny-small", InferenceSettings(steps=steps)) for steps in (1, 2, 4))
+    assert one == macs("cdt-tiny-small", InferenceSettings())
+    assert two > 1.5 * one
+    assert four - two == 2 * (two - one)
+
+
+@pytest.mark.slow
+def test_what_overlapping_tiles_compute_twice_counts_twice() -> None:
+    whole = InferenceSettings()
+    assert macs("vidtok-tiny-kl-4chn", replace(whole, tile_size=16, tile_overlap=8)) > 2 * macs(
+        "vidtok-tiny-kl-4chn", whole
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"precision": "bfloat16"},
+        {"autocast": "bfloat16"},
+        {"compile": "default"},
+        {"memory_format": "channels_last_3d"},
+        {"posterior": "sample", "seed": 1},
+    ],
+)
+def test_settings_that_change_no_operation_leave_the_count(settings: dict[str, Any]) -> None:
+    name, plain = "cdt-tiny-small", measure_facts(tokenizers().entry("cdt-tiny-small"), SMALL)
+    assert measure_facts(tokenizers().entry(name), SMALL, InferenceSettings(**settings)) == plain
+    with_steps = InferenceSettings(steps=2, **settings)
+    assert macs(name, with_steps) == macs(name, InferenceSettings(steps=2)) > plain["macs_total"]
+
+
+@pytest.mark.slow
+def test_a_model_in_memory_counts_as_its_card() -> None:
+    settings = InferenceSettings(steps=3)
+    built = build_tokenizer(load_cards()["cdt-tiny-small"], settings)
+    assert measure_facts(InMemoryTokenizer(built), SMALL, settings)["macs_total"] == macs("cdt-tiny-small", settings)
+    other = measure_complexity(InMemoryTokenizer(built), 17, 32, 32, InferenceSettings())
+    assert "keeps the settings it was built with" in other.reason
+
+
+@pytest.mark.slow
+def test_an_estimate_counts_what_the_cell_will_run() -> None:
+    cell = Cell("cdt-tiny-small", "videos", None, SMALL, InferenceSettings(steps=4), ("psnr",))
+    (estimated,) = estimate([cell], [], [], 1, None, 1e-3)
+    assert estimated.forward.value == macs("cdt-tiny-small", cell.settings) / 1e9

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file, save_file
 from toklab.bench.cli.main import app
 from toklab.bench.conformance import selftest
 from toklab.bench.conformance.selftest import GoldenError, find_goldens, run_selftest
+from toklab.tokenizers.golden import UnsupportedGolden
 from typer.testing import CliRunner
 
 
@@ -66,8 +68,31 @@ def test_an_unknown_family_is_said_to_be_not_supported(tmp_path: Path) -> None:
     (folder / "config.json").write_text(json.dumps({"family": "no_such_family", "name": "tiny"}))
     save_file({"x": torch.zeros(1)}, folder / "io.safetensors")
     lines: list[str] = []
-    assert run_selftest([tmp_path], lines.append)
-    assert "not supported: no_such_family/tiny" in lines
+    assert not run_selftest([tmp_path], lines.append)
+    assert lines == [
+        "not supported: no_such_family/tiny",
+        "0 compared, 0 failed, 1 not supported",
+        "FAILED: nothing was compared, for toklab has none of these models",
+    ]
+
+
+@pytest.mark.parametrize("tolerance", [1.0, 0.1])
+def test_where_others_were_compared_they_decide(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tolerance: float
+) -> None:
+    def compare(folder: Path) -> Iterator[selftest.Comparison]:
+        if folder.name == "odd":
+            raise UnsupportedGolden("odd")
+        yield selftest.Comparison("even", "io/z", error=0.5, tolerance=tolerance, optional=False)
+
+    for name in ("even", "odd"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "config.json").write_text("{}")
+        (tmp_path / name / "io.safetensors").touch()
+    monkeypatch.setattr(selftest, "compare_golden", compare)
+    lines: list[str] = []
+    assert run_selftest([tmp_path], lines.append) == (tolerance == 1.0)
+    assert lines[-1].endswith("1 not supported")
 
 
 @pytest.mark.parametrize("content", ["", "[1]"])

@@ -84,6 +84,12 @@ def test_pull_converts_once_and_records_every_hash(published: Published) -> None
     assert sha256_of(converted_weights.pull(published.weights, accept_licence=True)) == first
 
 
+def test_the_converted_file_is_as_readable_as_any_other_new_file(published: Published) -> None:
+    path = converted_weights.pull(published.weights, accept_licence=True)
+    (path.parent / "other").touch()
+    assert path.stat().st_mode == (path.parent / "other").stat().st_mode
+
+
 def test_pickles_that_are_here_are_used_and_kept(published: Published) -> None:
     weights.own_folder().mkdir(parents=True)
     for part in published.weights.parts:
@@ -152,6 +158,33 @@ def test_pickles_must_hold_exactly_the_network(published: Published, fault: str)
         converted_weights.pull(published.weights, accept_licence=True)
     assert converted_weights.find(published.weights) is None
     assert read_pins() == {}
+
+
+PAGE = b"<html>try again later</html>"
+
+
+@pytest.mark.parametrize("is_pinned", [False, True])
+def test_a_wrong_download_is_removed_and_fetched_anew(published: Published, is_pinned: bool) -> None:
+    path = published.folder / published.weights.parts[0].file_name
+    right = path.read_bytes()
+    if is_pinned:
+        set_pin(published.weights.parts[0].urls[0], sha256_of(path), replace=False)
+    path.write_bytes(PAGE)
+    with pytest.raises(WeightsUnavailableError, match="What was fetched is removed; to fetch it anew: toklab weights"):
+        converted_weights.pull(published.weights, accept_licence=True)
+    assert list(weights.own_folder().iterdir()) == []
+    path.write_bytes(right)
+    converted_weights.pull(published.weights, accept_licence=True)
+
+
+def test_a_wrong_pickle_of_the_users_own_is_kept_and_named(published: Published) -> None:
+    weights.own_folder().mkdir(parents=True)
+    part = published.weights.parts[0]
+    own = weights.own_folder() / part.file_name
+    own.write_bytes(PAGE)
+    with pytest.raises(WeightsUnavailableError, match=f"{own}: .*Remove it; it comes from {part.urls[0]}"):
+        converted_weights.pull(published.weights, accept_licence=True)
+    assert list(weights.own_folder().iterdir()) == [own]
 
 
 def test_metrics_of_the_same_features_share_one_network(published: Published) -> None:

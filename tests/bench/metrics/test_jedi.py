@@ -9,7 +9,7 @@ import pytest
 import torch
 from metric_windows import estimate, feature_window, make_batch, make_metric, random_video, refusal
 from tiny_video_transformers import tiny_vjepa
-from toklab.bench.metrics.interface import MeasuredWindow, MetricError
+from toklab.bench.metrics.interface import MeasuredWindow, MetricError, Unavailable
 from toklab.bench.metrics.jedi import Jedi, PairedJedi
 from toklab.bench.metrics.polynomial_distance import PairedMoments
 from toklab.bench.metrics.weights import WeightsUnavailableError
@@ -141,3 +141,15 @@ def test_features_of_different_weights_make_no_figure() -> None:
     assert "different weights" in refusal(make_metric("jedi"), marked).reason
     same = [replace(w, arrays={**w.arrays, "weights": digests[0]}) for w in windows]
     assert estimate(make_metric("jedi"), same).value == estimate(make_metric("jedi"), windows).value
+
+
+@pytest.mark.parametrize("name", ["jedi", "jedi-paired", "fvd-videomae-g-ssv2"])
+def test_systems_of_different_weights_are_not_compared(name: str) -> None:
+    one, other = (
+        [replace(w, arrays={**w.arrays, "weights": np.full(32, digest, np.uint8)}) for w in _windows(12)]
+        for digest in (0, 1)
+    )
+    refused = make_metric(name).compare_systems([one, other])
+    assert isinstance(refused, Unavailable)
+    assert "different weights" in refused.reason
+    assert isinstance(make_metric(name).compare_systems([one, one]), Family)

@@ -12,8 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from metric_windows import feature_window, make_metric, window_of
 from toklab.bench.conformance.metric_checks import CHECKS, run_checks
-from toklab.bench.metrics import METRICS
+from toklab.bench.metrics import METRICS, fvd
+from toklab.bench.metrics.fvd import FvdCrop, FvdSquash
 from toklab.bench.metrics.interface import Accumulator, Estimate, MeasuredWindow
+from toklab.bench.metrics.repetitions import Repetitions
+from toklab.bench.metrics.set_distance import FrechetDistance
 
 VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=5)
 WINDOWS = st.lists(VALUES, min_size=1, max_size=12)
@@ -171,6 +174,33 @@ def test_every_check_passes_or_says_why_it_cannot_run() -> None:
 
 
 def test_every_metric_has_a_check() -> None:
-    named = " ".join(check.name for check in CHECKS)
-    families = {name.removesuffix("-crop").replace("fvd-i3d", "fvd") for name in METRICS}
-    assert [name for name in families if name not in named] == []
+    checked = {check.name.split()[0] for check in CHECKS}
+    assert [name for name in METRICS if name not in checked] == []
+
+
+@pytest.mark.parametrize("name", ["throughput-encode", "throughput-decode", "latency"])
+def test_checks_of_speed_take_the_way_of_a_new_run(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    (check,) = (check for check in CHECKS if check.name.startswith(name))
+    measured, expected, tolerance = check.compute()
+    assert abs(measured - expected) <= tolerance
+    seconds = Repetitions.seconds
+    monkeypatch.setattr(Repetitions, "seconds", lambda self, figure: 1000 * seconds(self, figure))
+    measured, expected, tolerance = check.compute()
+    assert abs(measured - expected) > tolerance
+
+
+def test_checks_of_fvd_tell_its_conventions_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing() -> set[str]:
+        checks = [check for check in CHECKS if check.name.startswith("fvd-i3d") and not check.metric]
+        found = {check.name: check.compute() for check in checks}
+        return {name for name, (measured, expected, tolerance) in found.items() if abs(measured - expected) > tolerance}
+
+    assert failing() == set()
+    monkeypatch.setattr(FvdSquash, "distance", FrechetDistance(ddof=1))
+    monkeypatch.setattr(FvdCrop, "distance", FrechetDistance(ddof=0))
+    monkeypatch.setattr(fvd, "crop_to_input", lambda video: video)
+    assert failing() == {
+        "fvd-i3d of tripled features",
+        "fvd-i3d-crop of tripled features",
+        "fvd-i3d-crop of a clip with other sides",
+    }

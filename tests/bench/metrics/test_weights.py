@@ -159,6 +159,26 @@ def test_a_damaged_file_is_named(weight: WeightFile) -> None:
     assert "5 bytes" in problem.reason
 
 
+def test_a_fetched_file_is_as_readable_as_any_other_new_file(tmp_path: Path) -> None:
+    (tmp_path / "served").write_bytes(CONTENT)
+    fetched = weights.fetch("net.pth", [(tmp_path / "served").as_uri()])
+    (fetched.parent / "other").touch()
+    assert fetched.stat().st_mode == (fetched.parent / "other").stat().st_mode
+
+
+def test_a_file_that_cannot_be_read_is_named(weight: WeightFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    weights.own_folder().mkdir(parents=True)
+    path = weights.own_folder() / "net.pth"
+    path.write_bytes(CONTENT)
+
+    def refuse(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(weights, "sha256_of", refuse)
+    with pytest.raises(WeightsUnavailableError, match=r"net\.pth can't be read \(Permission denied\)"):
+        weights.verified(weight)
+
+
 def test_unknown_names() -> None:
     assert not weights.is_known("nothing")
     with pytest.raises(ValueError, match="lpips-vgg, lpips-alex, fvd-i3d"):

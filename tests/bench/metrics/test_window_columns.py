@@ -161,3 +161,42 @@ def test_curves_by_position_are_those_of_the_objects() -> None:
     for name in PositionCurve.__dataclass_fields__:
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), rtol=1e-12)
     assert one.count.tolist() == [12, 12, 6]
+
+
+class OverPixels(RatioMetric):
+    """As a plugin may write it."""
+
+    name = title = measurement = "over-pixels"
+    direction = "none"
+    range = display_range = (0.0, 1e9)
+    needs = "pairs"
+    convention = "bits over pixels"
+    takes_stacks = True
+
+    def numerators(self, window: MeasuredWindow) -> np.ndarray:
+        return np.asarray(window.arrays["bits"])
+
+    def denominator(self, window: MeasuredWindow) -> float:
+        return window.arrays["pixels"][..., 0]  # type: ignore[return-value]
+
+
+class OverPixelsOfStacks(OverPixels):
+    """The same, with the denominators of stacks."""
+
+    def denominators(self, window: MeasuredWindow) -> np.ndarray:
+        return np.asarray(window.arrays["pixels"])[:, 0]
+
+
+class OverTwicePixels(OverPixelsOfStacks):
+    """Inherits denominators that aren't its own."""
+
+    def denominator(self, window: MeasuredWindow) -> float:
+        return 2 * super().denominator(window)
+
+
+@pytest.mark.parametrize(("metric", "value"), [(OverPixels, 2), (OverPixelsOfStacks, 2), (OverTwicePixels, 1)])
+def test_a_denominator_of_a_plugins_own_counts_in_columns_too(metric: type[RatioMetric], value: float) -> None:
+    windows = [window_of(source, 0, bits=[200.0], pixels=[100]) for source in "abcdef"]
+    for given in (windows, columns_of(windows)):
+        outcome = estimate(metric(), given)
+        assert (outcome.value, outcome.count) == (value, 1200 / value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import re
 import zipfile
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 from toklab.tokenizers.errors import TokenizerError
-from toklab.tokenizers.trust.weight_files import load_state, sha256_of
+from toklab.tokenizers.trust.weight_files import load_state, read_torch, sha256_of
 
 STATE = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.ones(4, dtype=torch.bfloat16)}
 
@@ -86,6 +87,41 @@ def test_nothing_is_unpickled(tmp_path: Path, as_archive: bool) -> None:
     with pytest.raises(TokenizerError, match="holds Python objects beside tensors"):
         load_state(path)
     assert not marker.exists()
+
+
+@pytest.mark.parametrize(
+    "content", [b"<html>try again later</html>", b'{"error": 1}', b"Rate limit exceeded", b"hello", b"\0" * 99]
+)
+def test_what_is_no_file_of_torch_is_shown(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(content)
+    shown = re.escape(f"{path}: no file of torch, for it begins with {content[:24]!r}; fetch it again")
+    with pytest.raises(TokenizerError, match=shown):
+        load_state(path)
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "w.pth"
+    path.mkdir()
+    with pytest.raises(TokenizerError, match=f"{path}: .*Is a directory"):
+        read_torch(path)
+
+
+@pytest.mark.parametrize("num_bytes", [0, 1, 2, 50, 200])
+def test_a_truncated_file_of_early_torch_is_named(tmp_path: Path, num_bytes: int) -> None:
+    path = tmp_path / "w.pth"
+    torch.save(STATE, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:num_bytes])
+    with pytest.raises(TokenizerError, match=f"{path}: damaged or truncated"):
+        load_state(path)
+
+
+@pytest.mark.parametrize("protocol", [0, 1, 2])
+def test_objects_are_told_from_what_is_no_file_of_torch(tmp_path: Path, protocol: int) -> None:
+    path = tmp_path / "w.pth"
+    path.write_bytes(pickle.dumps(RunsCode(tmp_path / "marker"), protocol))
+    with pytest.raises(TokenizerError, match="holds Python objects beside tensors"):
+        load_state(path)
 
 
 def test_what_holds_no_state_is_refused(tmp_path: Path) -> None:
