@@ -30,7 +30,7 @@ from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
 from .planning.datasets import plan_dataset
-from .planning.suite import DEFAULT_METRICS, Suite, check_suite, load_suite
+from .planning.suite import DEFAULT_METRICS, Suite, change_suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
 """A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
@@ -99,7 +99,7 @@ def run_suite(
     chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
     given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
     changes = {name: tuple(map(escape_name, values)) for name, values in given.items() if values is not None}
-    chosen = check_suite({**chosen.model_dump(), **changes}, f"the suite {chosen.name}")
+    chosen = change_suite(chosen, changes)
     folder = Path("runs") / chosen.name if out is None else Path(out)
     if engine is not None:
         check_ray()

@@ -94,6 +94,22 @@ def test_a_model_in_memory_measures_what_the_command_measures(name: str, tmp_pat
     assert in_memory.table()[columns].equals(ran.table()[columns])
 
 
+@pytest.mark.slow
+def test_a_suite_run_on_other_videos_is_not_called_what_it_measured(
+    tmp_path: Path, fake_tokenizers: None, video_folder: Path
+) -> None:
+    suite = Suite(
+        name="own",
+        title="Everything on the sample",
+        datasets=("sample",),
+        tokenizers=("average",),
+        metrics=("psnr",),
+        protocol_changes={"height": 32, "width": 32},
+    )
+    run = run_suite(suite, datasets=[f"folder:{video_folder}"], out=tmp_path / "run", progress=False)
+    assert run.name == "Suite own with other datasets"
+
+
 def test_a_training_goes_on_as_if_nothing_had_been_measured() -> None:
     def train(*, measured: bool) -> list[list[Tensor]]:
         broken = Broken()
