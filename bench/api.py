@@ -264,11 +264,14 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
         root = Path(videos)
         return root_identity(FolderDataset.name, root), root, FolderDataset(root)
     given = list(videos)
-    if given and all(isinstance(item, (str, Path)) for item in given):
-        paths = [Path(item) for item in given if isinstance(item, (str, Path))]
-        files = FilesDataset(paths)
-        return root_identity(files.name, files.root), None, files
-    return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
+    paths = [Path(item) for item in given if isinstance(item, (str, Path))]
+    clips = [item for item in given if not isinstance(item, (str, Path))]
+    if paths and clips:
+        raise ValueError(f"videos are paths or clips in memory, not both; {paths[0]} stands among clips")
+    if not paths:
+        return TensorDataset.name, None, TensorDataset(clips)
+    files = FilesDataset(paths)
+    return root_identity(files.name, files.root), None, files
 
 
 def _protocol_of(protocol: str | Path | Protocol) -> Protocol:

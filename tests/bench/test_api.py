@@ -221,6 +221,11 @@ def test_models_that_say_too_little_are_refused(model: object, spec: dict[str, A
         evaluate(model, clips(), metrics=["psnr"], progress=False, **spec)
 
 
+def test_paths_among_clips_are_refused(video_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"not both; .*a\.mp4 stands among clips"):
+        evaluate(Pool(), [*clips(), video_folder / "a.mp4"], metrics=["psnr"], progress=False, **SPEC)
+
+
 def test_arguments_that_name_nothing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="neither a path that exists nor a dataset"):
         evaluate(Pool(), tmp_path / "absent", metrics=["psnr"], progress=False, **SPEC)
