@@ -121,7 +121,19 @@ def test_synthetic_photographs_and_seeds_are_not_those_of_the_sample() -> None:
     assert all(np.array_equal(x, y) for x, y in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("values", [{"size": 0}, {"strides": []}, {"synthetic_share": 1.5}, {"sizes": 3}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"size": 0}, {"strides": []}, {"synthetic_share": 1.5}, {"sizes": 3}),
+        *({"size": "64"}, {"size": 64.5}, {"size": True}, {"strides": 1}, {"strides": ["1"]}, {"flip": "false"}),
+        *({"fps": float("nan")}, {"fps": float("inf")}, {"fps": "3"}),
+    ],
+)
 def test_bad_values_are_refused(values: dict) -> None:
     with pytest.raises(ValueError, match="training data: "):
         TrainingData.from_mapping(values)
+
+
+def test_values_of_a_recipe_become_those_of_the_fields() -> None:
+    data = TrainingData.from_mapping({"fps": 3, "strides": [1, 2], "flip": False})
+    assert (data.fps, data.strides, data.flip) == (3.0, (1, 2), False)
