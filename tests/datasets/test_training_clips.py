@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from toklab.datasets import training_clips
+from toklab.datasets.decoded_frames import DecodedFrames
 from toklab.datasets.interface import DatasetUnavailable, UnreadableVideo
 from toklab.datasets.sample import CLIPS
 from toklab.datasets.synthetic_clips import COLOUR_PHOTOGRAPHS, FIRST_SEED, PHOTOGRAPHS, synthetic_clips
@@ -111,6 +116,22 @@ def test_synthetic_clips_need_no_files_and_mix_with_videos(videos: Path, tmp_pat
 def test_larger_scales_are_averaged_down(videos: Path, tmp_path: Path) -> None:
     data = TrainingData(**{**vars(SMALL), "scales": (2,)})
     assert clips(data, videos, tmp_path)(0).shape == (8, 3, 5, 16, 16)
+
+
+@pytest.mark.slow
+def test_synthetic_clips_of_another_version_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make(*arguments: Any) -> Iterator[np.ndarray]:
+        made.append(training_clips.VERSION)
+        return synthetic_clips(*arguments)
+
+    monkeypatch.setattr(training_clips, "synthetic_clips", make)
+    data, frames = replace(SMALL, synthetic_clips=1), DecodedFrames(tmp_path, 16)
+    for version in ("v1", "v1", "v2"):
+        monkeypatch.setattr(training_clips, "VERSION", version)
+        training_clips.synthetic_frames(data, frames)
+    assert made == ["v1", "v2"]
 
 
 @pytest.mark.slow
