@@ -30,7 +30,7 @@ from .execution.session import listener, run_into
 from .ledger.ledger import Ledger
 from .planning.cell import Cell, settings_without_effect
 from .planning.datasets import plan_dataset
-from .planning.suite import DEFAULT_METRICS, Suite, check_suite, load_suite
+from .planning.suite import DEFAULT_METRICS, Suite, change_suite, load_suite
 
 Videos = str | Path | Sequence[str | Path] | Iterable[Tensor]
 """A dataset (``sample``, ``mcl-jcv:/data/mcl``, ``own=folder:/data/clips``), paths, or clips (3, T, H, W) in memory."""
@@ -99,7 +99,7 @@ def run_suite(
     chosen = suite if isinstance(suite, Suite) else load_suite(str(suite))
     given = {"tokenizers": tokenizers, "datasets": datasets, "metrics": metrics}
     changes = {name: tuple(map(escape_name, values)) for name, values in given.items() if values is not None}
-    chosen = check_suite({**chosen.model_dump(), **changes}, f"the suite {chosen.name}")
+    chosen = change_suite(chosen, changes)
     folder = Path("runs") / chosen.name if out is None else Path(out)
     if engine is not None:
         check_ray()
@@ -264,11 +264,14 @@ def _find_videos(videos: Videos) -> tuple[str, Path | None, Dataset]:
         root = Path(videos)
         return root_identity(FolderDataset.name, root), root, FolderDataset(root)
     given = list(videos)
-    if given and all(isinstance(item, (str, Path)) for item in given):
-        paths = [Path(item) for item in given if isinstance(item, (str, Path))]
-        files = FilesDataset(paths)
-        return root_identity(files.name, files.root), None, files
-    return TensorDataset.name, None, TensorDataset(item for item in given if not isinstance(item, (str, Path)))
+    paths = [Path(item) for item in given if isinstance(item, (str, Path))]
+    clips = [item for item in given if not isinstance(item, (str, Path))]
+    if paths and clips:
+        raise ValueError(f"videos are paths or clips in memory, not both; {paths[0]} stands among clips")
+    if not paths:
+        return TensorDataset.name, None, TensorDataset(clips)
+    files = FilesDataset(paths)
+    return root_identity(files.name, files.root), None, files
 
 
 def _protocol_of(protocol: str | Path | Protocol) -> Protocol:

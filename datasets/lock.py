@@ -11,7 +11,6 @@ from typing import Any
 from .atomic_files import write_text
 from .identity import content_id
 from .interface import Dataset, UnreadableVideo, VideoSource
-from .names import unescape_name
 
 LOCK_NAME = "toklab.lock"
 """The file beside the data: in the dataset's folder."""
@@ -20,6 +19,11 @@ LOCK_FORMAT = 1
 
 class LockError(ValueError):
     """A lock that isn't there, can't be read, or doesn't fit the data."""
+
+
+@dataclass(frozen=True)
+class GoneVideo(VideoSource):
+    """A locked video that its dataset doesn't give any more, never opened; ``path`` is the lock's."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,12 @@ class Lock:
     """Key of each video → SHA-256 of all its bytes, as :func:`toklab.datasets.identity.content_id` gives it."""
 
     def check(self, source: VideoSource, content: str) -> None:
-        """Raise :class:`UnreadableVideo` if a source isn't what was locked; ``content`` is its SHA-256."""
+        """Raise :class:`UnreadableVideo` if a source isn't what was locked.
+
+        Args:
+            source: of the dataset, not one that is gone.
+            content: its SHA-256.
+        """
         locked = self.videos.get(source.key)
         if locked is None:
             raise UnreadableVideo(f"{source.path}: isn't in {self.path}; if it belongs there, lock the dataset anew")
@@ -43,9 +52,9 @@ class Lock:
             )
 
     def with_missing(self, sources: Sequence[VideoSource]) -> list[VideoSource]:
-        """The sources, and one for each locked video that isn't there any more, which can't be opened; sorted."""
+        """The sources, and a :class:`GoneVideo` for each locked video that isn't among them; sorted by key."""
         present = {source.key for source in sources}
-        missing = [VideoSource(key, self.path.parent / unescape_name(key)) for key in self.videos if key not in present]
+        missing = [GoneVideo(key, self.path) for key in self.videos if key not in present]
         return sorted((*sources, *missing), key=lambda source: source.key)
 
 

@@ -6,8 +6,8 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 
 from .identity import content_id
-from .interface import WHOLE_SOURCE, FailedClip, VideoSource, Window
-from .lock import Lock
+from .interface import WHOLE_SOURCE, FailedClip, UnreadableVideo, VideoSource, Window
+from .lock import GoneVideo, Lock
 from .protocol import Protocol
 from .readers.choice import ReaderChoice
 from .readers.interface import VideoFacts
@@ -55,6 +55,8 @@ class SourcePlanner:
         """A source with its windows, or why there are none."""
         identity, reader = "", self._reader
         try:
+            if isinstance(source, GoneVideo):
+                raise UnreadableVideo(f"{source.key}: the dataset has no such video, but {source.path} lists it")
             identity = content_id(source)
             if self._lock is not None:
                 self._lock.check(source, identity)
@@ -62,9 +64,7 @@ class SourcePlanner:
             reader = facts.reader
             windows = self._protocol.windows(facts.num_frames, facts.fps, causal=self._causal)
         except ValueError as error:
-            is_gone = self._lock is not None and not source.path.exists()
-            reason = f"{error}, but {self._lock.path} lists it" if self._lock is not None and is_gone else str(error)
-            return FailedClip(source.key, identity, Window(WHOLE_SOURCE, ()), reader, reason)
+            return FailedClip(source.key, identity, Window(WHOLE_SOURCE, ()), reader, str(error))
         return SourcePlan(source, identity, facts, tuple(windows))
 
     def _facts(self, source: VideoSource, identity: str, worker: DecodeWorker) -> VideoFacts:

@@ -18,8 +18,8 @@ from torch import Tensor
 from .clip_order import ClipOrder
 from .interface import UnreadableVideo
 from .ordered_work import Bound, OrderedWork, Reserve
-from .readers.clip_cutter import ClipRequest, CutClip
-from .readers.worker import DecodeWorker, WorkerLost
+from .readers.clip_cutter import ClipRequest, CutClip, UnusableVideo
+from .readers.worker import DecodeWorker, WorkerLost, WorkerTimeout
 from .training_clips import described, synthetic_clip
 from .training_data import TrainingData
 from .training_videos import TrainingVideo
@@ -56,8 +56,8 @@ class StreamedClips:
 
     All processes of a training share one global order of clips (:class:`~toklab.datasets.clip_order.ClipOrder`), and
     take disjoint parts of it. A clip follows from the seed and its position in that order alone, so neither the number
-    of workers nor where a training was resumed changes it. A video that can't be used is passed over; another one,
-    drawn for that position, takes its place.
+    of workers nor where a training was resumed changes it. A video that can't be used is passed over, and so is one
+    whose window can't be decoded, at that position alone; another one, drawn for the position, takes its place.
 
     Args:
         data: how clips are cut.
@@ -69,7 +69,8 @@ class StreamedClips:
         num_processes: of the training: each takes every ``num_processes``-th batch of the global order.
         num_workers: child processes that decode for this process of it.
         timeout_s: seconds that a clip may take.
-        on_passed_over: called once for each video that can't be used, with the reason, from any thread.
+        on_passed_over: called once for each video that is passed over, at one position or at all of them, with the
+            first reason; from any thread.
 
     Raises:
         ValueError: if there is no video, or a number is less than 1.
@@ -101,7 +102,10 @@ class StreamedClips:
         self._workers = [DecodeWorker(timeout_s) for _ in range(num_workers)]
         self._on_passed_over = on_passed_over
         self._starting: list[threading.Thread] = []
-        self._unusable: dict[int, str] = {}
+        self._failed: dict[int, str] = {}
+        """Why a video first failed, by its number."""
+        self._unusable: set[int] = set()
+        """Videos that fail whichever window is drawn, as a training that is resumed will find, too."""
         self._is_hopeless = False
         self._lock = threading.Lock()
         self._batches: Generator[Tensor, None, None] | None = None
@@ -223,8 +227,8 @@ class StreamedClips:
         # The clips after this one are under way, and would go through as many videos each.
         self._is_hopeless = True
         raise UnreadableVideo(
-            f"no clip can be had: {len(self._unusable)} of {len(self._videos)} videos can't be used; the first: "
-            f"{next(iter(self._unusable.values()), '')}"
+            f"no clip can be had: {len(self._failed)} of {len(self._videos)} videos can't be used; the first: "
+            f"{next(iter(self._failed.values()), '')}"
         )
 
     def _cut(self, number: int, request: ClipRequest, worker: DecodeWorker, is_stopped: Callable[[], bool]) -> CutClip:
@@ -245,11 +249,14 @@ class StreamedClips:
 
     def _pass_over(self, number: int, error: UnreadableVideo) -> None:
         with self._lock:
-            if number in self._unusable:
+            # A video that hangs would cost every epoch minutes, so one that was too slow twice isn't tried again.
+            if isinstance(error, UnusableVideo | WorkerTimeout):
+                self._unusable.add(number)
+            if number in self._failed:
                 return
             path = str(self._videos[number].path)
             reason = str(error) if path in str(error) else f"{self._videos[number].title}: {error}"
-            self._unusable[number] = reason
+            self._failed[number] = reason
             self.skipped.append(reason)
         if self._on_passed_over:
             self._on_passed_over(reason)

@@ -14,6 +14,9 @@ import numpy as np
 
 from . import sample_scenes as scenes
 
+VERSION = "v1"
+"""Raised whenever the clips change, as where a scene does."""
+
 COLOUR_PHOTOGRAPHS = ("immunohistochemistry", "retina")
 GREY_PHOTOGRAPHS = ("brick", "camera", "coins", "grass", "gravel", "moon", "page")
 MATPLOTLIB_PHOTOGRAPH = "grace_hopper"

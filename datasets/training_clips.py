@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from .decoded_frames import DecodedFrames
 from .interface import UnreadableVideo, VideoSource
-from .synthetic_clips import synthetic_clips
+from .synthetic_clips import VERSION, synthetic_clips
 from .training_data import TrainingData
 from .training_videos import training_sources
 
@@ -104,7 +104,7 @@ def synthetic_frames(
     """The synthetic clips of a recipe, (N, T, H, W, 3) uint8; made on the first call, and kept beside ``frames``."""
     side, length = data.size * max(data.scales), data.span(max(data.strides))
     return frames.generated(
-        f"synthetic-{data.synthetic_clips}-{length}-{side}",
+        f"synthetic-{VERSION}-{data.synthetic_clips}-{length}-{side}",
         lambda: np.stack(list(synthetic_clips(data.synthetic_clips, length, (side, side), progress))),
     )
 

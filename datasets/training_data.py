@@ -2,21 +2,41 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
 
 def known_values(kind: Any, values: Mapping[str, Any], title: str) -> dict[str, Any]:
     """The values of a recipe's table as arguments of the dataclass ``kind``, lists as tuples.
 
     Raises:
-        ValueError: if a name is no field of it; the message begins with ``title``.
+        ValueError: if a name is no field of it, or a value of another type; the message begins with ``title``.
     """
     names = [field.name for field in fields(kind)]
     if unknown := sorted(set(values) - set(names)):
         raise ValueError(f"{title}: {unknown[0]} is no key; there are: {', '.join(names)}")
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
+    hints = get_type_hints(kind)
+    return {name: _typed(value, hints[name], f"{title}: {name}") for name, value in values.items()}
+
+
+_IN_WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+_LISTS_IN_WORDS = {int: "a list of whole numbers", str: "a list of strings"}
+
+
+def _typed(value: Any, hint: Any, where: str) -> Any:
+    """A value as its field has it: a number that is whole may stand for any number."""
+    if get_origin(hint) is tuple:
+        of = get_args(hint)[0]
+        if not isinstance(value, list | tuple) or not all(type(item) is of for item in value):
+            raise ValueError(f"{where} must be {_LISTS_IN_WORDS[of]}, not {value!r}")
+        return tuple(value)
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint or (hint is float and not math.isfinite(value)):
+        raise ValueError(f"{where} must be {_IN_WORDS[hint]}, not {value!r}")
+    return value
 
 
 @dataclass(frozen=True)
@@ -60,7 +80,7 @@ class TrainingData:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> TrainingData:
-        """From the table of a recipe; raises ``ValueError`` on an unknown name."""
+        """From the table of a recipe; raises ``ValueError`` on an unknown name or a value of another type."""
         return cls(**known_values(cls, values, "training data"))
 
     def intervals(self, num_frames: int, fps: float) -> tuple[int, ...]:

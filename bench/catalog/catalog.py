@@ -97,9 +97,10 @@ class TokenizerCatalog:
 def tokenizers(card_folders: tuple[Path, ...] = ()) -> TokenizerCatalog:
     """The tokenizers, with the cards of ``card_folders``; read once for each value of ``TOKLAB_PLUGINS``.
 
-    Raises ``CardError`` as :class:`TokenizerCatalog` does.
+    They are read again where a card of these folders has changed. Raises ``CardError`` as the catalog itself does.
     """
-    return _tokenizers(tuple(card_folders), os.environ.get(VARIABLE, ""))
+    folders = tuple(card_folders)
+    return _tokenizers(folders, tuple(map(_state_of, folders)), os.environ.get(VARIABLE, ""))
 
 
 def datasets() -> Registry[DatasetFactory]:
@@ -112,8 +113,21 @@ def metrics() -> Registry[MetricFactory]:
     return _metrics(os.environ.get(VARIABLE, ""))
 
 
+_FolderState = tuple[Path, tuple[tuple[str, int, int], ...]]
+"""A resolved folder, with name, size in bytes and time of change in ns of each card in it."""
+
+
+def _state_of(folder: Path) -> _FolderState:
+    try:
+        found = [(file.name, file.stat()) for file in sorted(folder.glob("*.toml"))]
+    except OSError:
+        # Whoever reads it says what is wrong.
+        found = []
+    return folder.resolve(), tuple((name, status.st_size, status.st_mtime_ns) for name, status in found)
+
+
 @lru_cache(maxsize=8)
-def _tokenizers(card_folders: tuple[Path, ...], plugins: str) -> TokenizerCatalog:
+def _tokenizers(card_folders: tuple[Path, ...], states: tuple[_FolderState, ...], plugins: str) -> TokenizerCatalog:
     return TokenizerCatalog(card_folders)
 
 

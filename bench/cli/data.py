@@ -41,9 +41,14 @@ def list_(dataset: DatasetArgument) -> None:
 def check(
     dataset: DatasetArgument,
     reader: ReaderOption = "auto",
-    protocol: Annotated[str | None, typer.Option(help="Count the windows under this protocol.")] = None,
+    protocol: Annotated[
+        str | None, typer.Option(help="Count the windows that causal tokenizers get under this protocol.")
+    ] = None,
 ) -> None:
-    """Open every video: frames, rate, size, reader, and what can't be read. Exit code 1 if anything can't.
+    """Open every video: frames, rate, size, reader, and what is wrong with it.
+
+    Exit code 1 unless all are ok: if one is missing, unreadable, damaged or not of the length that the dataset gives,
+    or has no window under the protocol.
 
     Example:
 
@@ -52,9 +57,9 @@ def check(
     from ...datasets.names import escape_name
     from ..inventory.dataset_survey import check_table
 
-    text, unreadable = check_table(escape_name(dataset), reader, protocol)
+    text, num_bad = check_table(escape_name(dataset), reader, protocol)
     say(text)
-    if unreadable:
+    if num_bad:
         raise typer.Exit(1)
 
 

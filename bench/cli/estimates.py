@@ -20,6 +20,7 @@ def estimate(
     card_folders: Sequence[Path],
     windows: int | None,
     limit: int | None,
+    limit_videos: int | None,
     speed: float | None,
 ) -> list[CellEstimate]:
     """Time and disk of each cell, in their order; empty without anything to estimate from.
@@ -30,6 +31,7 @@ def estimate(
         card_folders: with cards of the user's own.
         windows: of a dataset that no earlier run planned.
         limit: at most so many windows of a dataset.
+        limit_videos: only the first so many videos of a dataset.
         speed: 10¹² multiply-adds a second, in place of measured times.
     """
     from ..planning.estimate import TERA, Given, estimate_cells
@@ -38,7 +40,7 @@ def estimate(
     chosen = run_folders(RUNS) if folders is None else folders
     if not chosen and speed is None:
         return []
-    given = Given(windows, limit, None if speed is None else speed * TERA)
+    given = Given(windows, limit, limit_videos, None if speed is None else speed * TERA)
     return estimate_cells(cells, Experience.read(chosen), given, lambda cell: _count_macs(cell, card_folders))
 
 

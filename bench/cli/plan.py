@@ -78,7 +78,7 @@ def plan(
         settings=set_,
     )
     cells = plan_cells(chosen, cards or [])
-    estimates = estimate(cells, from_, cards or [], windows, limit, speed)
+    estimates = estimate(cells, from_, cards or [], windows, limit, limit_videos, speed)
     if as_json:
         document = _plan_document(chosen, cells, {"limit": limit, "limit_videos": limit_videos})
         if estimates:

@@ -35,17 +35,22 @@ PLACE = re.compile(r"@([A-Z_]+)@")
 def merge(
     runs: Annotated[list[Path], typer.Argument(help="Run folders to join.")],
     out: Annotated[Path, typer.Option("--out", "-o", help="New run folder.")],
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Replace the run folder that is there, once the new one is complete.")
+    ] = False,
 ) -> None:
     """Join run folders, such as the shards of one suite, into a new one.
 
-    Example:
+    Examples:
 
         toklab merge runs/part1 runs/part2 --out runs/whole
+
+        toklab merge runs/part1 runs/part2 --out runs/whole --replace
     """
     from ..ledger.merging import merge_runs
     from .report import print_next, print_run
 
-    merge_runs(runs, out)
+    merge_runs(runs, out, replaces=replace)
     print_run(out)
     print_next(out)
 
@@ -56,7 +61,10 @@ def submit(
     shards: Annotated[int, typer.Option(min=1, help="Jobs of the array; each runs an equal part of the videos.")],
     slurm_template: Annotated[
         Path | None,
-        typer.Option(help="Script with your cluster's options, and @DIRECTIVES@ and @COMMAND@ [default: see above]."),
+        typer.Option(
+            help="Script with your cluster's options, and @DIRECTIVES@ and @COMMAND@ [default: one that asks for 24 "
+            "hours and 8 cores, and no GPU]."
+        ),
     ] = None,
     merge_template: Annotated[
         Path | None, typer.Option(help="The same for the merge job, which needs no GPU [default: the other template].")
@@ -68,10 +76,10 @@ def submit(
     """Write a Slurm array that runs a suite in shards, a job that merges them, and a script that submits both.
 
     Options after `--` go to `toklab run`. All nodes need the videos, the environment and the folder at the same place.
-    A job that is ended goes on where it stopped: submit the array again.
+    A job that is ended goes on where it stopped: submit both again, and what was merged before is replaced.
 
     A template is a script of bash. `@DIRECTIVES@` becomes the job's name, its array and its log; `@COMMAND@` becomes
-    the command. Both are there once:
+    the command. Both are there once, as in this one:
 
         #!/bin/bash
         @DIRECTIVES@
@@ -160,7 +168,7 @@ def write_scripts(
     parts = [str(folder / f"shard-{number}") for number in range(1, shards + 1)]
     merge = {
         "DIRECTIVES": _directives(f"job-name={job}-merge", f"output={log}/%j_merge.log"),
-        "COMMAND": shlex.join(["toklab", "merge", *parts, "--out", str(folder / "whole")]),
+        "COMMAND": shlex.join(["toklab", "merge", *parts, "--out", str(folder / "whole"), "--replace"]),
     }
     # A shard in which a window failed ends with exit code 1, and is merged all the same.
     both = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -74,22 +74,20 @@ def choose_suite(
         SuiteError: if nothing says what is run, or something isn't as a suite takes it.
     """
     from ...datasets.names import escape_name
-    from ..planning.suite import DEFAULT_METRICS, SuiteError, check_suite, load_suite, parse_assignments
+    from ..planning.suite import DEFAULT_METRICS, SuiteError, change_suite, check_suite, load_suite, parse_assignments
 
     if name is None and not (tokenizers and datasets):
         raise SuiteError("name a suite, or give --tokenizer and --dataset; `toklab list suites` shows the shipped ones")
-    base = load_suite(name).model_dump() if name else {"name": "custom", "metrics": DEFAULT_METRICS}
+    base = load_suite(name) if name else None
     # A path may hold bytes that aren't UTF-8, which no suite can.
     roots = [escape_name(text) for text in datasets or ()]
     given = {"tokenizers": tokenizers, "datasets": roots, "protocol": protocol, "metrics": metrics}
-    base.update({key: value for key, value in given.items() if value})
+    values: dict[str, Any] = {key: value for key, value in given.items() if value}
     changes = parse_assignments(protocol_changes or [])
     if any(isinstance(value, list) for value in changes.values()):
         raise SuiteError("--set-protocol takes one value; for several protocols run several times")
-    base["protocol_changes"] = {**base.get("protocol_changes", {}), **changes}
-    base["settings"] = {**base.get("settings", {}), **parse_assignments(settings or [])}
-    changed = {"tokenizers": tokenizers, "datasets": datasets, "protocol": protocol or changes, "settings": settings}
-    if name and (words := [word for word, given in changed.items() if given]):
-        # A title says what the suite measures, and heads every table of the run.
-        base["title"] = f"Suite {base['name']} with other {', '.join(words)}"
-    return check_suite(base, f"the suite {name}" if name else "the command")
+    values["protocol_changes"] = {**(base.protocol_changes if base else {}), **changes}
+    values["settings"] = {**(base.settings if base else {}), **parse_assignments(settings or [])}
+    if base is None:
+        return check_suite({"name": "custom", "metrics": DEFAULT_METRICS, **values}, "the command")
+    return change_suite(base, values)

@@ -10,7 +10,8 @@ from pathlib import Path
 from ...datasets.protocol import Protocol, load_protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.training.errors import TrainingError
-from ..api import evaluate
+from ..analysis.run import Run
+from ..api import EvaluationError, evaluate
 from ..catalog.broken_metric import find_metric
 from ..catalog.catalog import metrics
 from ..training.validation import Validation
@@ -63,19 +64,12 @@ class VideoValidator:
         """Figures by metric; those that can't be had are said once, and left out.
 
         Raises:
-            TrainingError: if there is no PSNR, or none of the metric that chooses the best weights.
-            EvaluationError: if nothing could be measured.
+            TrainingError: if nothing could be measured, or there is no PSNR, or none of the metric that chooses the
+                best weights.
         """
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            run = evaluate(
-                tokenizer,
-                self._videos,
-                metrics=self._validation.metrics,
-                protocol=self._protocol,
-                limit=self._validation.num_clips,
-                progress=False,
-            )
+            run = self._run(tokenizer)
         for warning in caught:
             self._say_once(f"validation: {warning.message}")
         figures: dict[str, float] = {}
@@ -89,6 +83,19 @@ class VideoValidator:
             raise TrainingError(f"validation: there is no {name} of {self._videos}, so no weights can be chosen")
         self._samples.draw(tokenizer, step)
         return figures
+
+    def _run(self, tokenizer: VideoTokenizer) -> Run:
+        try:
+            return evaluate(
+                tokenizer,
+                self._videos,
+                metrics=self._validation.metrics,
+                protocol=self._protocol,
+                limit=self._validation.num_clips,
+                progress=False,
+            )
+        except EvaluationError as error:
+            raise TrainingError(f"validation: {error}") from error
 
     def _say_once(self, text: str) -> None:
         if text not in self._said:

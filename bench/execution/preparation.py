@@ -145,7 +145,11 @@ class Preparation:
             return dataset.clips
         lock = self._lock(cell)
         sources = list(dataset.sources())
-        return sources if lock is None else lock.with_missing(sources)
+        place = self._place(cell)
+        if lock is None or (place is not None and place.expanduser().is_file()):
+            # Who names one file asks for no other that was locked beside it.
+            return sources
+        return lock.with_missing(sources)
 
     def _lock(self, cell: Cell) -> Lock | None:
         path = self.options.lock or find_lock(self._place(cell))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from pathlib import Path
 from typing import Literal, cast
 
@@ -35,7 +36,7 @@ def _kind_and_root(text: str) -> tuple[str, Path | None]:
 
 
 def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]:
-    """Every video of a dataset, opened: a table, and how many are missing or unreadable."""
+    """Every video of a dataset, opened: a table, and how many have another state than ``ok``."""
     if reader not in ("auto", "decord", "pyav"):
         raise ValueError(f"--reader is auto, decord or pyav, not {reader!r}")
     rows = check_dataset(
@@ -43,7 +44,7 @@ def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]
         reader=cast(Reader, reader),
         protocol=load_protocol(protocol) if protocol else None,
     )
-    bad = sum(row.state != "ok" for row in rows)
+    counts = Counter[str](row.state for row in rows if row.state != "ok")
     table = PlainTable(
         ("video", "state", "frames", "frames/s", "size", "reader", "windows", "reason"),
         [
@@ -59,9 +60,17 @@ def check_table(text: str, reader: str, protocol: str | None) -> tuple[str, int]
             )
             for row in rows
         ],
-        notes=[f"{len(rows)} videos, {bad} missing or unreadable"],
+        notes=[_summary(len(rows), counts)],
     )
-    return to_terminal(table), bad
+    return to_terminal(table), counts.total()
+
+
+def _summary(num_videos: int, counts: Counter[str]) -> str:
+    """How many videos aren't as they should be, by state."""
+    if not counts:
+        return f"{num_videos} videos, all ok"
+    states = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    return f"{counts.total()} of {num_videos} videos not ok: {states}"
 
 
 def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, dict[str, str], list[str]]:

@@ -19,26 +19,32 @@ from filelock import FileLock, Timeout
 from ...datasets.interface import WHOLE_SOURCE
 from ...datasets.names import is_root_identity
 from .counted_facts import joined_facts
-from .ledger import LOCK_NAME, Ledger, LedgerError
+from .ledger import FILE_NAME, LOCK_NAME, Ledger, LedgerError
 from .plans import Plan, plan_file, read_plan, write_plan
 from .records import CellRecord, Measurement, ReferenceMeasurement, Row
 
 UNFINISHED = ".unfinished"
 """Ends the name of a folder that a merge writes."""
+REPLACED = ".replaced"
+"""Ends the name of the folder that a merge replaces, until the new one is there."""
 
 
-def merge_runs(folders: Sequence[Path], target: Path) -> None:
+def merge_runs(folders: Sequence[Path], target: Path, *, replaces: bool = False) -> None:
     """Merge the ledgers of ``folders`` into a new one at ``target``, which appears whole or not at all.
+
+    Where ``replaces`` is set, a run folder that is there stays until the new one is complete, and is removed then.
 
     Windows of different folders must be different windows, or the same computation: a window that two folders scored
     from different frames is an error, and nothing is written then.
 
     Raises:
-        LedgerError: if ``target`` holds a ledger already, two folders contradict each other, or they ran on
-            unnamed folders at different places.
+        LedgerError: if ``target`` holds something that isn't to be replaced, two folders contradict each other, or
+            they ran on unnamed folders at different places.
     """
-    if target.exists() and any(target.iterdir()):
-        raise LedgerError(f"{target} exists and is not empty; merge into a new folder")
+    if target.exists() and any(target.iterdir()) and not (replaces and (target / FILE_NAME).is_file()):
+        raise LedgerError(
+            f"{target} exists and is not empty; merge into a new folder, or replace a run folder with --replace"
+        )
     sources: list[Ledger] = []
     target.parent.mkdir(parents=True, exist_ok=True)
     remove_unfinished(target)
@@ -53,11 +59,20 @@ def merge_runs(folders: Sequence[Path], target: Path) -> None:
                 _copy(source, merged)
             for cell in merged.cells():
                 _settle(cell, merged)
-        unfinished.replace(target)
+        _put_in_place(unfinished, target)
     finally:
         for source in sources:
             source.close()
         shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Rename a folder to ``target``, and remove what was there; what a killed merge set aside goes with it."""
+    if target.exists():
+        target.replace(target.parent / f".{target.name}.{os.getpid()}{REPLACED}")
+    folder.replace(target)
+    for old in target.parent.glob(f".{glob.escape(target.name)}.*{REPLACED}"):
+        shutil.rmtree(old, ignore_errors=True)
 
 
 def remove_unfinished(target: Path) -> None:

@@ -66,6 +66,8 @@ class Given:
     """Of each dataset, where earlier runs don't tell it."""
     limit: int | None = None
     """Windows of each dataset at most."""
+    limit_videos: int | None = None
+    """Only the first so many videos of each dataset."""
     macs_per_second: float | None = None
     """Multiply-adds a second, in place of measured speeds."""
 
@@ -105,22 +107,28 @@ def total_seconds(estimates: Sequence[CellEstimate], workers: int = 1) -> float 
 
 
 def _windows(cell: Cell, experience: Experience, given: Given) -> Part:
+    part = _planned(cell, experience, given.limit_videos)
+    if part is None and given.num_windows is not None:
+        part = Part(float(given.num_windows), "given")
+    if given.limit is not None and (part is None or part.value is None or given.limit < part.value):
+        return Part(float(given.limit), "the limit")
+    return part or Part(None, "no earlier run planned the whole dataset; give --windows")
+
+
+def _planned(cell: Cell, experience: Experience, limit_videos: int | None) -> Part | None:
+    """What the last run that planned the whole dataset says of all its videos, or the first so many."""
     known = [
         past
         for past in experience.cells
         if (past.cell.dataset, past.cell.protocol_hash) == (cell.dataset, cell.protocol.hash) and past.num_windows
     ]
-    if known:
-        part = Part(float(known[-1].num_windows or 0), f"planned in {known[-1].folder}")
-    elif given.num_windows is not None:
-        part = Part(float(given.num_windows), "given")
-    elif given.limit is not None:
-        return Part(float(given.limit), "the limit")
-    else:
-        return Part(None, "no earlier run planned the whole dataset; give --windows")
-    if given.limit is not None and part.value is not None and given.limit < part.value:
-        return Part(float(given.limit), "the limit")
-    return part
+    if limit_videos is None:
+        return Part(float(known[-1].num_windows or 0), f"planned in {known[-1].folder}") if known else None
+    counted = [past for past in known if past.video_windows]
+    if not counted:
+        return None
+    windows = sum(counted[-1].video_windows[:limit_videos])
+    return Part(float(windows), f"those of the first {limit_videos} videos, planned in {counted[-1].folder}")
 
 
 def _forward(cell: Cell, experience: Experience, given: Given, count_macs: Callable[[Cell], float | None]) -> Part:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +15,7 @@ from ..ledger.cell_files import CellFiles
 from ..ledger.columns import RowColumns
 from ..ledger.errors import FILE_NAME
 from ..ledger.ledger import Ledger
-from ..ledger.plans import read_plan
+from ..ledger.plans import Plan, read_plan
 from ..ledger.records import CellRecord, RunRecord
 
 
@@ -28,6 +29,8 @@ class PastCell:
     """Where most of its windows were computed."""
     num_windows: int | None
     """Windows of the whole dataset; ``None`` where a limit cut it, or shards are missing."""
+    video_windows: tuple[int, ...]
+    """Of these, those of each video, in the order of a run; empty where ``num_windows`` is ``None``."""
     forward_s: float | None
     """Median seconds of encode and decode of a window, the first batch left out; ``None`` without timings."""
     bytes_per_window: float | None
@@ -118,9 +121,15 @@ def _past_cell(ledger: Ledger, cell: CellRecord, rows: RowColumns, forward: Sequ
         cell=cell,
         machine=machine,
         num_windows=cell.planned if is_whole else None,
+        video_windows=_video_windows(plan) if plan is not None and is_whole else (),
         forward_s=statistics.median(warm) if warm else None,
         bytes_per_window=path.stat().st_size / len(rows) if path.is_file() and len(rows) else None,
     )
+
+
+def _video_windows(plan: Plan) -> tuple[int, ...]:
+    counted = Counter(source for source, _, _ in plan.windows)
+    return tuple(counted[source] for source in sorted(counted))
 
 
 def _forward_seconds(rows: RowColumns) -> list[float]:

@@ -138,6 +138,29 @@ def check_suite(values: dict[str, Any], origin: str) -> Suite:
         raise SuiteError(f"{origin}: {'; '.join(problems)}") from error
 
 
+def change_suite(suite: Suite, values: dict[str, Any]) -> Suite:
+    """A suite with some values in place of its own, under a title that no longer says what it doesn't measure.
+
+    Raises:
+        SuiteError: if a value isn't as a suite takes it.
+    """
+    changed = check_suite({**suite.model_dump(), **values}, f"the suite {suite.name}")
+    differing = {key for key in Suite.model_fields if getattr(suite, key) != getattr(changed, key)}
+    words = [word for word, keys in _WHAT_TITLES_SAY.items() if differing.intersection(keys)]
+    # A title says what the suite measures, and heads every table of the run.
+    title = f"Suite {suite.name} with other {', '.join(words)}" if words else changed.title
+    return changed.model_copy(update={"title": title})
+
+
+_WHAT_TITLES_SAY = {
+    "tokenizers": ("tokenizers",),
+    "datasets": ("datasets",),
+    "protocol": ("protocol", "protocol_changes"),
+    "settings": ("settings",),
+}
+"""What a title may tell of a suite, in words → keys of the suite."""
+
+
 def _problem(kind: str, place: tuple[int | str, ...], message: str) -> str:
     """What pydantic found, in words of a suite."""
     key = str(place[0])

@@ -13,8 +13,9 @@ from ...datasets.streamed_clips import StreamedClips
 from ...datasets.training_clips import TrainingClips, synthetic_frames
 from ...datasets.training_data import TrainingData
 from ...datasets.training_videos import must_stream, stream_identity, training_sources, training_videos
+from ...tokenizers.training.checkpoint import has_checkpoint
 from ...tokenizers.training.recipe import Recipe
-from .passed_over import PassedOver
+from .passed_over import PassedOver, forget_passed_over
 
 OnMessage = Callable[[str], None]
 
@@ -37,7 +38,7 @@ def open_clips(recipe: Recipe, place: Path | None, out: Path, num_workers: int, 
     Args:
         recipe: its ``data`` says how they are cut, and whether they are streamed.
         place: see :func:`toklab.datasets.training_videos.training_videos`.
-        out: folder of the training.
+        out: folder of the training; without a checkpoint in it, the videos that were passed over before don't count.
         num_workers: processes that decode a stream, for each process of the training.
         on_message: takes lines for the user.
 
@@ -46,7 +47,10 @@ def open_clips(recipe: Recipe, place: Path | None, out: Path, num_workers: int, 
     """
     data, plan = TrainingData.from_mapping(recipe.data), recipe.optimization
     cache = cache_folder() / "training"
-    passed_over = PassedOver(out, on_message)
+    goes_on = has_checkpoint(out)
+    if not goes_on and is_first_process():
+        forget_passed_over(out)
+    passed_over = PassedOver(out, on_message, goes_on=goes_on)
     if place is None or not _is_streamed(data, place):
         clips = TrainingClips(
             data,

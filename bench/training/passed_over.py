@@ -15,15 +15,16 @@ class PassedOver:
     """Takes the reasons, from any thread.
 
     Args:
-        folder: of the training, where the list lies; a resumed training goes on with it.
+        folder: of the training, where the list lies.
         on_message: takes lines for the user.
+        goes_on: whether the training is resumed, and goes on with the list that it left.
     """
 
-    def __init__(self, folder: Path, on_message: Callable[[str], None]):
+    def __init__(self, folder: Path, on_message: Callable[[str], None], *, goes_on: bool = False):
         self._path = folder / FILE_NAME
         self._on_message = on_message
         self._lock = threading.Lock()
-        self._known = set(self._path.read_text(encoding="utf-8").splitlines()) if self._path.is_file() else set()
+        self._known = _listed(self._path) if goes_on else set[str]()
         self._num_said = 0
 
     def add(self, reason: str) -> None:
@@ -46,5 +47,13 @@ class PassedOver:
 
 def num_passed_over(folder: Path) -> int:
     """Videos that the processes of the training in ``folder`` passed over."""
-    path = folder / FILE_NAME
-    return len(set(path.read_text(encoding="utf-8").splitlines())) if path.is_file() else 0
+    return len(_listed(folder / FILE_NAME))
+
+
+def forget_passed_over(folder: Path) -> None:
+    """Remove the list in ``folder``, which a training that came to no checkpoint left there."""
+    (folder / FILE_NAME).unlink(missing_ok=True)
+
+
+def _listed(path: Path) -> set[str]:
+    return set(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else set()

@@ -52,7 +52,7 @@ class Validation:
 
     @classmethod
     def from_mapping(cls, values: Mapping[str, Any]) -> Validation:
-        """From the table of a recipe; raises :class:`TrainingError` on an unknown name."""
+        """From the table of a recipe; raises :class:`TrainingError` on an unknown name or a value of another type."""
         try:
             return cls(**known_values(cls, values, "validation"))
         except ValueError as error:

@@ -28,6 +28,10 @@ class ClipRequest:
     """Draws the window, the crop and whether it is mirrored."""
 
 
+class UnusableVideo(UnreadableVideo):
+    """A video that gives no clip, whichever window of it is drawn."""
+
+
 class CutClip(NamedTuple):
     """A training clip."""
 
@@ -41,22 +45,29 @@ def cut_clip(video: TrainingVideo, request: ClipRequest) -> CutClip:
     """Draw a clip from a video.
 
     Raises:
-        UnreadableVideo: if it can't be opened or decoded, or holds no clip of this length and size.
+        UnusableVideo: if it can't be opened, or holds no clip of this length and size.
+        UnreadableVideo: if the window that was drawn can't be decoded.
     """
     data, generator = request.data, request.generator
-    part = ByteRange(video.offset, video.num_bytes) if video.num_bytes else None
-    if video.source.kind == "video":
-        reader = SeekingReader(video.path, video.title, part)
-    else:
-        reader = _ExactReader(open_reader(video.source))
+    try:
+        reader = _open(video)
+    except UnreadableVideo as error:
+        raise UnusableVideo(str(error)) from error
     ratio = min(1.0, data.short_side / min(reader.height, reader.width))
     scaled_height, scaled_width = (round(side * ratio) for side in (reader.height, reader.width))
     if objection := data.objection_to(reader.num_frames, reader.fps, scaled_height, scaled_width):
-        raise UnreadableVideo(f"{video.title}: {objection}")
+        raise UnusableVideo(f"{video.title}: {objection}")
     interval = int(generator.choice(data.intervals(reader.num_frames, reader.fps)))
     start = int(generator.integers(reader.num_frames - data.span(interval) + 1))
     frames = _scaled(reader.frames(start, interval, data.num_frames), data.short_side, video.title)
     return CutClip(_cropped(frames, data, generator), reader.num_decoded)
+
+
+def _open(video: TrainingVideo) -> SeekingReader | _ExactReader:
+    if video.source.kind != "video":
+        return _ExactReader(open_reader(video.source))
+    part = ByteRange(video.offset, video.num_bytes) if video.num_bytes else None
+    return SeekingReader(video.path, video.title, part)
 
 
 class _ExactReader:

@@ -26,7 +26,7 @@ from torch import Tensor
 from ..interface import UnreadableVideo, VideoSource
 from ..training_videos import TrainingVideo
 from .choice import ReaderChoice
-from .clip_cutter import ClipRequest, CutClip
+from .clip_cutter import ClipRequest, CutClip, UnusableVideo
 from .interface import ReaderName, VideoFacts
 from .shared_arrays import has_descriptor_passing, receive_message
 
@@ -38,6 +38,10 @@ _START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from {module}
 
 class WorkerLost(UnreadableVideo):
     """The child timed out and was killed, or crashed; the next request starts another one."""
+
+
+class WorkerTimeout(WorkerLost):
+    """The child took too long and was killed."""
 
 
 class FrameTransform(Protocol):
@@ -84,7 +88,7 @@ class DecodeWorker:
         return DecodedClip(*self._request("decode", source, reader, tuple(frame_ids), transform))
 
     def cut(self, video: TrainingVideo, request: ClipRequest) -> CutClip:
-        """Cut a training clip out of a video. Raises :class:`UnreadableVideo` as ``probe`` does."""
+        """Cut a training clip out of a video. Raises :class:`UnreadableVideo`, :class:`UnusableVideo` among them."""
         return CutClip(*self._request("cut", video, request))
 
     def start(self) -> None:
@@ -109,6 +113,8 @@ class DecodeWorker:
             if self._process is None:
                 self._start()
             kind, answer = self._exchange(request, self.timeout_s)
+        if kind == "unusable":
+            raise UnusableVideo(answer)
         if kind == "unreadable":
             raise UnreadableVideo(answer)
         return answer
@@ -165,7 +171,7 @@ class DecodeWorker:
                 raise WorkerLost(f"the decoded frames can't be taken over: {error.strerror}") from None
             process.wait()
             if timed_out.is_set():
-                raise WorkerLost(f"timed out after {timeout_s:g} s") from None
+                raise WorkerTimeout(f"timed out after {timeout_s:g} s") from None
             raise WorkerLost(self._describe_end(process.returncode)) from None
         finally:
             timer.cancel()

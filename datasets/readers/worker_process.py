@@ -17,7 +17,7 @@ from .. import protocol as protocol
 from ..interface import UnreadableVideo, VideoSource
 from ..training_videos import TrainingVideo
 from .choice import ReaderChoice, open_reader
-from .clip_cutter import ClipRequest, CutClip, cut_clip
+from .clip_cutter import ClipRequest, CutClip, UnusableVideo, cut_clip
 from .coding import coding_of
 from .damage import DamageWatch
 from .interface import ReaderName, VideoFacts, VideoReader
@@ -90,10 +90,12 @@ class OpenSource:
 
 
 def answer(source: OpenSource, request: tuple[Any, ...]) -> tuple[str, Any]:
-    """Carry out one request: ``("ok", answer)`` or ``("unreadable", reason)``."""
+    """Carry out one request: ``("ok", answer)``, or ``("unreadable", reason)`` or ``("unusable", reason)``."""
     action, *arguments = request
     try:
         return "ok", getattr(source, action)(*arguments)
+    except UnusableVideo as error:
+        return "unusable", str(error)
     except UnreadableVideo as error:
         return "unreadable", str(error)
     except Exception as error:

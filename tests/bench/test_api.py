@@ -94,6 +94,22 @@ def test_a_model_in_memory_measures_what_the_command_measures(name: str, tmp_pat
     assert in_memory.table()[columns].equals(ran.table()[columns])
 
 
+@pytest.mark.slow
+def test_a_suite_run_on_other_videos_is_not_called_what_it_measured(
+    tmp_path: Path, fake_tokenizers: None, video_folder: Path
+) -> None:
+    suite = Suite(
+        name="own",
+        title="Everything on the sample",
+        datasets=("sample",),
+        tokenizers=("average",),
+        metrics=("psnr",),
+        protocol_changes={"height": 32, "width": 32},
+    )
+    run = run_suite(suite, datasets=[f"folder:{video_folder}"], out=tmp_path / "run", progress=False)
+    assert run.name == "Suite own with other datasets"
+
+
 def test_a_training_goes_on_as_if_nothing_had_been_measured() -> None:
     def train(*, measured: bool) -> list[list[Tensor]]:
         broken = Broken()
@@ -203,6 +219,11 @@ def test_tensors_that_are_no_clips_are_refused(tensor: Tensor, message: str) -> 
 def test_models_that_say_too_little_are_refused(model: object, spec: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         evaluate(model, clips(), metrics=["psnr"], progress=False, **spec)
+
+
+def test_paths_among_clips_are_refused(video_folder: Path) -> None:
+    with pytest.raises(ValueError, match=r"not both; .*a\.mp4 stands among clips"):
+        evaluate(Pool(), [*clips(), video_folder / "a.mp4"], metrics=["psnr"], progress=False, **SPEC)
 
 
 def test_arguments_that_name_nothing(tmp_path: Path) -> None:

@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 from toklab.datasets.folder import FolderDataset
 from toklab.datasets.interface import UnreadableVideo, VideoSource
-from toklab.datasets.lock import LOCK_NAME, Lock, LockError, differences, find_lock, hash_videos, read_lock, write_lock
+from toklab.datasets.lock import (
+    LOCK_NAME,
+    GoneVideo,
+    Lock,
+    LockError,
+    differences,
+    find_lock,
+    hash_videos,
+    read_lock,
+    write_lock,
+)
 
 
 def test_a_lock_comes_back_as_it_was_written(tmp_path: Path) -> None:
@@ -45,4 +55,4 @@ def test_a_source_is_what_was_locked_or_is_named(tmp_path: Path) -> None:
         lock.check(source, "22" * 32)
     with pytest.raises(UnreadableVideo, match=r"c\.mp4: isn't in .*toklab\.lock"):
         lock.check(VideoSource("c.mp4", tmp_path / "c.mp4"), "00" * 32)
-    assert [found.key for found in lock.with_missing([source])] == ["a.mp4", "b.mp4"]
+    assert lock.with_missing([source]) == [source, GoneVideo("b.mp4", lock.path)]

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from toklab.datasets import streamed_clips
 from toklab.datasets.interface import UnreadableVideo, VideoSource
-from toklab.datasets.readers.clip_cutter import ClipRequest, CutClip, cut_clip
-from toklab.datasets.readers.worker import WorkerLost
+from toklab.datasets.readers.clip_cutter import ClipRequest, CutClip, UnusableVideo, cut_clip
+from toklab.datasets.readers.worker import DecodeWorker, WorkerLost, WorkerTimeout
 from toklab.datasets.streamed_clips import StreamedClips
 from toklab.datasets.training_data import TrainingData
 from toklab.datasets.training_videos import TrainingVideo, training_videos
@@ -157,6 +157,66 @@ def test_unusable_videos_are_said_once_and_replaced_alike_wherever_one_starts(mo
     assert {number % 3 for batch in batches for number in videos_of(batch)} == {1, 2}
     with StreamedClips(SMALL, 4, 1, named_videos(9)) as resumed:
         assert torch.equal(resumed(7), batches[7])
+
+
+def test_a_resume_changes_nothing_where_a_video_is_damaged_in_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    def cut(video: TrainingVideo, request: ClipRequest) -> CutClip:
+        start = int(request.generator.integers(100))
+        if video.source.key == "3" and start >= 50:
+            raise UnreadableVideo(f"frame {start} can't be decoded")
+        return drawn(video, request)
+
+    monkeypatch.setattr(streamed_clips, "DecodeWorker", fake_cutter(cut))
+    said: list[str] = []
+    with StreamedClips(SMALL, 2, 1, named_videos(6), on_passed_over=said.append) as clips:
+        batches = [clips(step) for step in range(30)]
+    assert len(said) == 1
+    assert sum(3 in videos_of(batch) for batch in batches) > 1
+    for start in range(1, 30):
+        with StreamedClips(SMALL, 2, 1, named_videos(6)) as resumed:
+            assert all(torch.equal(resumed(step), batches[step]) for step in range(start, 30))
+
+
+def test_only_what_holds_for_every_window_is_not_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried: list[str] = []
+    errors = {"0": UnusableVideo("is too short"), "1": WorkerTimeout("timed out"), "2": UnreadableVideo("is damaged")}
+
+    def cut(video: TrainingVideo, request: ClipRequest) -> CutClip:
+        tried.append(video.source.key)
+        if video.source.key in errors:
+            raise errors[video.source.key]
+        return drawn(video, request)
+
+    monkeypatch.setattr(streamed_clips, "DecodeWorker", fake_cutter(cut))
+    with StreamedClips(SMALL, 4, 1, named_videos(4)) as clips:
+        for step in range(12):
+            clips(step)
+        assert len(clips.skipped) == 3
+    assert tried.count("0") == 1
+    assert tried.count("1") == 2, "a slow video has a second chance"
+    assert tried.count("2") > 2
+
+
+@pytest.mark.slow
+def test_what_is_unusable_is_told_from_what_fails_in_a_window(videos: Path, tmp_path: Path) -> None:
+    whole = bytearray((videos / "1.mp4").read_bytes())
+    begin = whole.index(b"mdat") + 4
+    size = int.from_bytes(whole[begin - 8 : begin - 4], "big") - 8
+    whole[begin : begin + size] = bytes(size)
+    (tmp_path / "damaged.mp4").write_bytes(whole)
+    worker = DecodeWorker()
+    try:
+        for path, num_frames, error in (
+            (tmp_path / "none.mp4", 3, UnusableVideo),
+            (videos / "1.mp4", 13, UnusableVideo),
+            (tmp_path / "damaged.mp4", 3, UnreadableVideo),
+        ):
+            request = ClipRequest(replace(SMALL, num_frames=num_frames), np.random.default_rng(0))
+            with pytest.raises(UnreadableVideo) as raised:
+                worker.cut(TrainingVideo(VideoSource(path.name, path)), request)
+            assert raised.type is error
+    finally:
+        worker.close()
 
 
 def test_a_training_without_usable_videos_ends_with_the_reason(monkeypatch: pytest.MonkeyPatch) -> None:

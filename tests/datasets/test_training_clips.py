@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from toklab.datasets import training_clips
+from toklab.datasets.decoded_frames import DecodedFrames
 from toklab.datasets.interface import DatasetUnavailable, UnreadableVideo
 from toklab.datasets.sample import CLIPS
 from toklab.datasets.synthetic_clips import COLOUR_PHOTOGRAPHS, FIRST_SEED, PHOTOGRAPHS, synthetic_clips
@@ -114,6 +119,22 @@ def test_larger_scales_are_averaged_down(videos: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_synthetic_clips_of_another_version_are_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def make(*arguments: Any) -> Iterator[np.ndarray]:
+        made.append(training_clips.VERSION)
+        return synthetic_clips(*arguments)
+
+    monkeypatch.setattr(training_clips, "synthetic_clips", make)
+    data, frames = replace(SMALL, synthetic_clips=1), DecodedFrames(tmp_path, 16)
+    for version in ("v1", "v1", "v2"):
+        monkeypatch.setattr(training_clips, "VERSION", version)
+        training_clips.synthetic_frames(data, frames)
+    assert made == ["v1", "v2"]
+
+
+@pytest.mark.slow
 def test_synthetic_photographs_and_seeds_are_not_those_of_the_sample() -> None:
     assert not {clip.photograph for clip in CLIPS} & set(PHOTOGRAPHS)
     assert max(clip.seed for clip in CLIPS) < FIRST_SEED
@@ -121,7 +142,19 @@ def test_synthetic_photographs_and_seeds_are_not_those_of_the_sample() -> None:
     assert all(np.array_equal(x, y) for x, y in zip(first, again, strict=True))
 
 
-@pytest.mark.parametrize("values", [{"size": 0}, {"strides": []}, {"synthetic_share": 1.5}, {"sizes": 3}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        *({"size": 0}, {"strides": []}, {"synthetic_share": 1.5}, {"sizes": 3}),
+        *({"size": "64"}, {"size": 64.5}, {"size": True}, {"strides": 1}, {"strides": ["1"]}, {"flip": "false"}),
+        *({"fps": float("nan")}, {"fps": float("inf")}, {"fps": "3"}),
+    ],
+)
 def test_bad_values_are_refused(values: dict) -> None:
     with pytest.raises(ValueError, match="training data: "):
         TrainingData.from_mapping(values)
+
+
+def test_values_of_a_recipe_become_those_of_the_fields() -> None:
+    data = TrainingData.from_mapping({"fps": 3, "strides": [1, 2], "flip": False})
+    assert (data.fps, data.strides, data.flip) == (3.0, (1, 2), False)

@@ -13,6 +13,7 @@ import sys
 import tempfile
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -22,7 +23,7 @@ from ....datasets.interface import WHOLE_SOURCE, Clip, DatasetUnavailable, Faile
 from ....datasets.source_plan import SourcePlan
 from ....tokenizers.errors import CheckpointUnavailable
 from ....tokenizers.interface import VideoTokenizer
-from ...catalog.catalog import tokenizers
+from ...catalog.catalog import TokenizerCatalog, tokenizers
 from ...catalog.exact_float32 import exact_float32
 from ...catalog.plugin_code import describe, plugin_code
 from ...metrics.interface import Metric, Unavailable
@@ -149,6 +150,11 @@ class Worker:
 
     # What a cell needs
 
+    @cached_property
+    def _catalog(self) -> TokenizerCatalog:
+        """One for all cells: a card that is edited during a run is no other tokenizer of that run."""
+        return tokenizers(self._setup.card_folders)
+
     def _hold(self, lease: Lease) -> _Held:
         if self._held is not None and self._held.cell_id == lease.cell_id:
             return replace(self._held, metrics=self._metrics(lease))
@@ -157,7 +163,7 @@ class Worker:
         self._computing.release()
         cell = lease.cell
         try:
-            entry = tokenizers(self._setup.card_folders).entry(cell.tokenizer)
+            entry = self._catalog.entry(cell.tokenizer)
             if cell.identity(entry.identity, entry.weights_identity()) != lease.cell_id:
                 raise CannotRun(f"{self.node} has another card or other weights of {cell.tokenizer}")
             tokenizer = entry.build(cell.settings, self._device)

@@ -15,6 +15,7 @@ from toklab.tokenizers.interface import InferenceSettings, TokenizerError
 from wheels import build_wheel, install_wheel
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "plugin"
+MY_CARD = EXAMPLE.parent / "cards" / "my-vidtok.toml"
 
 USE_EXAMPLE = """
 import json, sys
@@ -139,6 +140,29 @@ def test_cards_are_entries(tmp_path: Path) -> None:
     if pulled.hint():
         with pytest.raises(TokenizerError, match="toklab weights pull vidtok_kl_causal_488_4chn"):
             pulled.weights_identity()
+
+
+def test_a_card_that_is_edited_is_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def write(folder: Path, channels: int) -> None:
+        folder.mkdir(exist_ok=True)
+        text = MY_CARD.read_text()
+        for key in ("z_channels", "latent_channels"):
+            text = text.replace(f"{key} = 4", f"{key} = {channels}")
+        (folder / "my-vidtok.toml").write_text(text)
+
+    def latent_channels(folder: Path) -> int | None:
+        return tokenizers((folder,)).entry("my-vidtok").spec().latent_channels
+
+    write(tmp_path / "cards", 4)
+    assert latent_channels(tmp_path / "cards") == 4
+    assert tokenizers((tmp_path / "cards",)) is tokenizers((tmp_path / "cards",))
+    write(tmp_path / "cards", 16)
+    assert latent_channels(tmp_path / "cards") == 16
+    (tmp_path / "elsewhere").mkdir()
+    write(tmp_path / "elsewhere" / "cards", 8)
+    for place, channels in ((tmp_path, 16), (tmp_path / "elsewhere", 8)):
+        monkeypatch.chdir(place)
+        assert latent_channels(Path("cards")) == channels
 
 
 def test_everything_that_ships_can_be_imported() -> None:

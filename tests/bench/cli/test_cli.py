@@ -200,9 +200,12 @@ def test_data_list_and_check(video_folder: Path) -> None:
     (video_folder / "zero.mp4").write_bytes(b"")
     code, output = toklab("data", "list", video_folder)
     assert (code, "a.mp4" in output, "4 videos" in output) == (0, True, True)
-    code, output = toklab("data", "check", video_folder, "--protocol", "vidtok")
+    code, output = toklab("data", "check", video_folder, "--protocol", "cdt")
     assert code == 1
-    assert "unreadable" in output
+    assert "2 of 4 videos not ok: 1 no-window, 1 unreadable" in output
+    (video_folder / "zero.mp4").unlink()
+    code, output = toklab("data", "check", video_folder)
+    assert (code, "3 videos, all ok" in output) == (0, True)
 
 
 def test_weights_path_exits_with_1_and_the_hint() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from toklab.bench.cli.main import app
+from toklab.bench.cli.shards import TEMPLATE
 from toklab.bench.ledger.ledger import Ledger
 from typer.testing import CliRunner
 
@@ -73,6 +75,20 @@ def test_the_jobs_run_the_shards_and_merge_them(tmp_path: Path, suite: Path) -> 
         assert {row.source for row in ledger.rows(cell.cell_id)} == {"a.mp4", "b.mp4"}
     with Ledger(out / "shard-1") as ledger:
         assert {row.source for row in ledger.rows(ledger.cells()[0].cell_id)} == {"a.mp4"}
+    # Submitting again, as after a job that was ended, merges again.
+    (out / "whole" / "of the first merge").touch()
+    subprocess.run(["bash", out / "merge.sh"], check=True, env=os.environ | environment, capture_output=True)
+    assert not (out / "whole" / "of the first merge").exists()
+    with Ledger(out / "whole") as ledger:
+        assert len(list(ledger.rows(ledger.cells()[0].cell_id))) == 2
+
+
+def test_the_help_says_what_the_default_template_asks_for() -> None:
+    said = " ".join(invoke("--help")[1].replace("│", " ").split())
+    assert "asks for 24 hours and 8 cores, and no GPU" in said
+    assert "--time=24:00:00" in TEMPLATE
+    assert "--cpus-per-task=8" in TEMPLATE
+    assert not re.search("^#SBATCH.*gpu", TEMPLATE, re.MULTILINE)
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,14 @@ def test_a_validation_without_the_figure_that_chooses_ends(
         measure(build_tokenizer(load_cards()["bicubic-4chn"]), 0)
 
 
+def test_a_validation_that_measures_nothing_ends_with_the_reason(tmp_path: Path) -> None:
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    measure = VideoValidator(str(empty), replace(VALIDATION, metrics=("psnr",)), tmp_path, print)
+    with pytest.raises(TrainingError, match=r"validation: .*empty holds no video"):
+        measure(build_tokenizer(load_cards()["bicubic-4chn"]), 0)
+
+
 def test_the_direction_of_the_best(tmp_path: Path) -> None:
     def of(best: str) -> VideoValidator:
         return VideoValidator("clips", replace(VALIDATION, metrics=("psnr", best), best=best), tmp_path, print)
@@ -79,7 +87,16 @@ def test_the_direction_of_the_best(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "values", [{"best": "ssim"}, {"metrics": ["ssim"], "best": "ssim"}, {"size": 0}, {"num_samples": -1}]
+    "values",
+    [
+        {"best": "ssim"},
+        {"metrics": ["ssim"], "best": "ssim"},
+        {"metrics": "psnr"},
+        {"size": 0},
+        {"size": "64"},
+        {"num_samples": -1},
+        {"protocol": 1},
+    ],
 )
 def test_bad_values_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(TrainingError, match="validation: "):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_a_run_fails_videos_that_are_not_as_locked(
     reasons = {row.source: row.reason for row in _rows(tmp_path / "run").values() if row.status == "failed"}
     assert set(reasons) == {"a.mp4", "b.mp4", "d.mp4"}
     assert "has changed since" in reasons["a.mp4"]
-    assert "there is no such file, but" in reasons["b.mp4"]
+    assert f"b.mp4: the dataset has no such video, but {video_folder / LOCK_NAME} lists it" in reasons["b.mp4"]
     assert "isn't in" in reasons["d.mp4"]
     assert _rows(tmp_path / "run")["c.mp4", 0].status == "scored"
 
@@ -110,6 +111,33 @@ def test_a_lock_may_lie_elsewhere(tmp_path: Path, run_suite: Callable, video_fol
     lock.parent.mkdir()
     write_lock(lock, {**hash_videos(FolderDataset(video_folder)), "a.mp4": "0" * 64})
     summary, _ = run_suite(tmp_path / "run", lock=lock)
+    assert summary.failed_windows == 1
+
+
+def test_a_video_that_is_gone_fails_although_it_lies_beside_a_lock_from_elsewhere(
+    tmp_path: Path, run_suite: Callable, video_folder: Path
+) -> None:
+    write_lock(video_folder / LOCK_NAME, hash_videos(FolderDataset(video_folder)))
+    later = tmp_path / "later"
+    later.mkdir()
+    shutil.copy(video_folder / "a.mp4", later)
+    summary, _ = run_suite(tmp_path / "run", folder=later, lock=video_folder / LOCK_NAME)
+    assert summary.failed_windows == 2
+    rows = _rows(tmp_path / "run").values()
+    assert {row.source for row in rows if row.status == "scored"} == {"a.mp4"}
+    assert {row.source for row in rows if row.status == "failed"} == {"b.mp4", "c.mp4"}
+
+
+def test_of_a_dataset_of_one_file_no_other_locked_video_is_measured(
+    tmp_path: Path, run_suite: Callable, video_folder: Path
+) -> None:
+    locked = hash_videos(FolderDataset(video_folder))
+    write_lock(video_folder / LOCK_NAME, locked)
+    summary, _ = run_suite(tmp_path / "run", folder=video_folder / "a.mp4")
+    assert summary.exit_code == 0
+    assert {source for source, _ in _rows(tmp_path / "run")} == {"a.mp4"}
+    write_lock(video_folder / LOCK_NAME, {**locked, "a.mp4": "0" * 64})
+    summary, _ = run_suite(tmp_path / "other", folder=video_folder / "a.mp4")
     assert summary.failed_windows == 1
 
 

@@ -125,6 +125,27 @@ def test_a_merge_appears_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest
         merge_runs(folders, tmp_path / "merged")
 
 
+def test_a_run_folder_is_replaced_once_the_new_one_is_complete(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parts, whole = [make(tmp_path / "part0", CELL, SCORED, GOOD)], tmp_path / "whole"
+    merge_runs(parts, whole)
+    parts.append(make(tmp_path / "part1", CELL, replace(SCORED, source="b.mp4"), replace(GOOD, source="b.mp4")))
+    monkeypatch.setattr(merging, "_settle", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        merge_runs(parts, whole, replaces=True)
+    monkeypatch.undo()
+    assert counts(whole) == (1, 1, 0, 0)
+    # What a merge left that was killed between two renames.
+    (tmp_path / ".whole.1.replaced").mkdir()
+    merge_runs(parts, whole, replaces=True)
+    assert counts(whole) == (2, 2, 0, 0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["part0", "part1", "whole"]
+    notes = tmp_path / "notes"
+    notes.mkdir()
+    (notes / "thesis.tex").touch()
+    with pytest.raises(LedgerError, match="not empty"):
+        merge_runs(parts, notes, replaces=True)
+
+
 def test_without_plans_what_both_planned_counts_once(tmp_path: Path) -> None:
     """As of folders of earlier versions."""
     other = replace(SCORED, window=1)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import toklab
 from run_folders import CELL, ROW
 from toklab.bench.cli.estimates import duration, estimate, estimate_document, estimate_lines
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.plans import Plan, write_plan
 from toklab.bench.ledger.records import RunRecord
 from toklab.bench.planning.cell import Cell
-from toklab.bench.planning.estimate import Given, estimate_cells, total_seconds
+from toklab.bench.planning.estimate import Given, Part, estimate_cells, total_seconds
 from toklab.bench.planning.experience import Experience
 from toklab.datasets.protocol import load_protocol
 from toklab.tokenizers.interface import InferenceSettings
@@ -56,7 +58,9 @@ def earlier(tmp_path: Path) -> Path:
                 timed = {**timing, **slow, "warm": float(window > 1)}
                 row = replace(ROW, cell_id=name, window=window, run_id="r", timing=timed, machine="this machine")
                 ledger.record(row)
-            write_plan(folder, name, Plan({0: frozenset()}))
+            videos = ("a", 2), ("b", 5), ("c", 3)
+            planned = {(f"{video}.mp4", window, "") for video, count in videos for window in range(count)}
+            write_plan(folder, name, Plan({0: frozenset(planned)}))
             ledger.compact(name)
     return folder
 
@@ -99,6 +103,36 @@ def test_what_nothing_tells_is_unknown_with_its_reason(earlier: Path) -> None:
     assert (one.forward.value, one.rest.value, one.disk.value) == (None, None, None)
 
 
+@pytest.mark.parametrize(
+    ("limit_videos", "limit", "windows"), [(1, None, 2), (2, None, 7), (9, None, 10), (2, 4, 4), (2, 9, 7)]
+)
+def test_only_the_first_videos_count_where_only_they_are_run(
+    earlier: Path, limit_videos: int, limit: int | None, windows: int
+) -> None:
+    given = Given(limit=limit, limit_videos=limit_videos)
+    (one,) = estimate_cells([cell("small")], Experience.read([earlier]), given, lambda cell: None)
+    assert one.windows.value == windows
+    if limit is None:
+        assert one.windows.source == f"those of the first {limit_videos} videos, planned in {earlier}"
+
+
+def test_the_command_estimates_for_the_videos_that_it_names(earlier: Path) -> None:
+    words = ("plan", "-t", "bicubic-4chn", "-d", f"clips=folder:{earlier}", "--from", earlier, "--limit-videos", 1)
+    code, output = toklab(*words)
+    assert code == 0
+    assert "bicubic-4chn on clips: 2 windows" in output
+    document = json.loads(toklab(*words, "--json")[1])
+    assert document["estimate"]["cells"][0]["windows"]["value"] == 2
+
+
+def test_windows_of_the_first_videos_of_an_unknown_dataset_are_unknown(earlier: Path) -> None:
+    elsewhere, experience = cell("small", "other"), Experience.read([earlier])
+    (one,) = estimate_cells([elsewhere], experience, Given(limit_videos=2), lambda cell: None)
+    assert one.windows.value is None
+    (one,) = estimate_cells([elsewhere], experience, Given(num_windows=8, limit_videos=2), lambda cell: None)
+    assert one.windows == Part(8.0, "given")
+
+
 def test_workers_share_windows_and_the_longest_share_counts(earlier: Path) -> None:
     cells = [cell("small"), cell("large")]
     estimates = estimate_cells(cells, Experience.read([earlier]), Given(), lambda cell: None)
@@ -114,7 +148,7 @@ def total_of(document: dict[str, Any]) -> float:
 
 
 def test_the_command_says_where_each_part_comes_from(earlier: Path) -> None:
-    estimates = estimate([cell("small"), cell("large")], [earlier], [], None, None, None)
+    estimates = estimate([cell("small"), cell("large")], [earlier], [], None, None, None, None)
     lines = list(estimate_lines(estimates, 2))
     text = "\n".join(lines)
     assert "small on clips: 10 windows, each 0.5 s to encode and decode, 3.65 s for all else: 41.5 s" in text
@@ -124,7 +158,7 @@ def test_the_command_says_where_each_part_comes_from(earlier: Path) -> None:
     assert "Not in the estimate" in lines[-1]
     document = estimate_document(estimates[:1], 2)
     assert document["seconds"] == pytest.approx(total_of(document) / 2)
-    (nothing,) = estimate_lines(estimate([cell("small")], [], [], None, None, None), 1)
+    (nothing,) = estimate_lines(estimate([cell("small")], [], [], None, None, None, None), 1)
     assert "--from" in nothing
 
 

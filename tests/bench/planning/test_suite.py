@@ -4,7 +4,15 @@ from pathlib import Path
 
 import pytest
 from toklab.bench.planning.plan import plan_cells
-from toklab.bench.planning.suite import Suite, SuiteError, check_suite, load_suite, parse_assignments, shipped_suites
+from toklab.bench.planning.suite import (
+    Suite,
+    SuiteError,
+    change_suite,
+    check_suite,
+    load_suite,
+    parse_assignments,
+    shipped_suites,
+)
 from toklab.tokenizers.catalog import load_cards
 from toklab.tokenizers.interface import InferenceSettings
 
@@ -103,3 +111,13 @@ def test_assignments_know_numbers_booleans_and_lists() -> None:
 def test_an_assignment_without_equals_is_refused() -> None:
     with pytest.raises(SuiteError, match="name=value"):
         parse_assignments(["steps"])
+
+
+def test_a_changed_suite_keeps_its_title_only_where_that_still_holds() -> None:
+    demo = load_suite("demo")
+    assert change_suite(demo, {"metrics": ("psnr",), "datasets": ("sample",)}).title == demo.title
+    assert change_suite(demo, {"datasets": ("folder:clips",)}).title == "Suite demo with other datasets"
+    both = change_suite(demo, {"settings": {"seed": 1}, "protocol": "cdt"})
+    assert both.title == "Suite demo with other protocol, settings"
+    with pytest.raises(SuiteError, match="the suite demo: tokenizers must name at least one"):
+        change_suite(demo, {"tokenizers": ()})
