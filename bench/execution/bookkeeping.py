@@ -40,11 +40,11 @@ class Bookkeeping:
         spec: TokenizerSpec,
         windows: DatasetWindows,
     ) -> None:
-        """Record a cell that is about to run, with its plan; one that is known keeps its facts and earlier metrics."""
+        """Record a cell that is about to run, with its plan; one that is known keeps what isn't asked now."""
         known = self._ledger.cell(cell_id)
         plan = self._preparation.options.plan(windows.planned()).after(read_plan(self._ledger.folder, cell_id))
         write_plan(self._ledger.folder, cell_id, plan)
-        asked = {name: self._preparation.metric(name) for name in cell.metrics}
+        earlier = known.unavailable.items() if known else ()
         record = _describe(
             cell,
             cell_id,
@@ -54,7 +54,7 @@ class Bookkeeping:
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
             dataset_notes=windows.notes,
-            unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
+            unavailable={name: why for name, why in earlier if name not in cell.metrics} | self._unavailable(cell),
             planned=len(plan.windows),
         )
         self._forget_failed_cells(record)
@@ -112,6 +112,11 @@ class Bookkeeping:
         """The cell's metrics that can be computed here and mean something for the tokenizer."""
         found = (self._preparation.metric(name) for name in cell.metrics)
         return [metric for metric in found if isinstance(metric, Metric) and self._preparation.applies(metric, spec)]
+
+    def _unavailable(self, cell: Cell) -> dict[str, tuple[str, str]]:
+        """Why metrics that this run asks for can't be computed here, and what helps."""
+        asked = {name: self._preparation.metric(name) for name in cell.metrics}
+        return {name: (found.reason, found.hint) for name, found in asked.items() if isinstance(found, Unavailable)}
 
     def _forget_failed_cells(self, record: CellRecord) -> None:
         same = ("label", "dataset", "protocol_hash")

@@ -216,6 +216,11 @@ def test_unavailable_metrics_are_reported_with_a_hint(tmp_path: Path, run_suite:
     row = table(tmp_path / "run").set_index("metric").loc["lpips-vgg"]
     assert pd.isna(row["value"])
     assert "toklab weights pull" in row["hint"]
+    # A run that doesn't ask for it leaves the reason as it is, and says nothing of it.
+    _, progress = run_suite(tmp_path / "run", metrics=("psnr",))
+    again = table(tmp_path / "run").set_index("metric").loc["lpips-vgg"]
+    assert (again["note"], again["hint"]) == (row["note"], row["hint"])
+    assert progress.finished[0].unavailable == {}
 
 
 def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite: Callable) -> None:
