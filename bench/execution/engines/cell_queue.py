@@ -200,7 +200,7 @@ class CellQueue:
 
     def _commit_failed(self, rows: Sequence[Row]) -> None:
         if rows:
-            self._context.ledger.record(*rows)
+            self._context.ledger.record(*(record for row in rows for record in self._evaluation.failure(row)))
             self._done |= {row.key for row in rows}
             self._progress.advance(self.opened.number, len(rows), len(rows))
 
