@@ -14,6 +14,7 @@ from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
 from ..catalog.broken_metric import NOT_AGAIN, is_fault
 from ..catalog.plugin_code import describe, plugin_code
+from ..ledger.errors import LedgerError
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
@@ -256,6 +257,9 @@ class Evaluation:
                     # Each piece has its own time.
                     self._note([clip.first])
                     yield
+        except LedgerError:
+            # A full disk is no failure of the window.
+            raise
         except Exception as error:
             self._commit_failure(clip.first, _reason(error))
             return
