@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -53,7 +54,11 @@ class Bookkeeping:
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
             facts=known.facts if known else self._preparation.facts(cell, entry),
             missing=windows.missing,
-            dataset_notes=windows.notes,
+            # The plan has the windows of other shards that an earlier run computed: what was said of these holds on.
+            dataset_notes=(
+                *(_notes_of_others(known, windows) if known and len(plan.parts) > 1 else ()),
+                *windows.notes,
+            ),
             unavailable={name: why for name, why in earlier if name not in cell.metrics} | self._unavailable(cell),
             planned=len(plan.windows),
         )
@@ -126,6 +131,12 @@ class Bookkeeping:
                 continue
             if known.status == "failed" and all(getattr(known, name) == getattr(record, name) for name in same):
                 self._ledger.forget_cell(known.cell_id)
+
+
+def _notes_of_others(known: CellRecord, windows: DatasetWindows) -> Iterator[str]:
+    """What earlier runs noted of videos that this one doesn't look at."""
+    own = {plan.source.key for plan in windows.plans if isinstance(plan, SourcePlan)}
+    return (note for note in known.dataset_notes if note not in windows.notes and note.rpartition(": ")[0] not in own)
 
 
 def plain_spec(spec: TokenizerSpec) -> dict[str, object]:
