@@ -20,6 +20,7 @@ from ..ledger.ledger import Ledger, unpack_arrays
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
+from ..metrics.repetitions import MEASUREMENT
 from ..metrics.window_columns import WindowColumns
 from ..planning.cell import reference_identity, versioned_reader
 
@@ -42,6 +43,8 @@ class CellResults:
     """Shards of the plan that nobody has run, as ``2/4``."""
     is_complete: bool = False
     """Whether the plan is known to name every window of the dataset: no limit cut it, and every shard was run."""
+    has_pass: bool = False
+    """Whether its speeds come from a throughput pass, if at all: only earlier versions timed them as they went on."""
     dataset: str = ""
     """What reports call the dataset; unique among the cells that were read together."""
     qualifier: str = ""
@@ -77,6 +80,8 @@ class CellResults:
         return cls(
             *(cell, inside.rows, inside, references, len(read.rows) - len(inside.rows), missing),
             is_complete=plan is not None and not plan.limits and not missing,
+            # Versions that wrote no plans had no throughput pass.
+            has_pass=plan is not None,
             versions=versions,
             folder=ledger.folder,
         )
@@ -136,7 +141,7 @@ class CellResults:
         return int(np.count_nonzero(self.contents.rows.is_scored))
 
     def windows(self, metric: Metric) -> Sequence[MeasuredWindow]:
-        """Scored windows on which the metric has a measurement, or needs none.
+        """Scored windows on which the metric has a measurement, or needs none; speeds need one from a throughput pass.
 
         All in one where a result record holds their totals alone; none where it states the figure.
         """
@@ -150,7 +155,8 @@ class CellResults:
         timed = metric.measurement_key if metric.needs == "timing" else ""
         # What is kept holds this object's references, so that no others have their identity.
         kept = ("windows", key, timed, id(self.references), self.cell.protocol_hash)
-        return self.contents.kept(kept, lambda: (self._windows(key or timed, is_needed=bool(key)), self.references))[0]
+        is_needed = bool(key) or (self.has_pass and metric.measurement == MEASUREMENT)
+        return self.contents.kept(kept, lambda: (self._windows(key or timed, is_needed=is_needed), self.references))[0]
 
     def _windows(self, key: str, *, is_needed: bool) -> Sequence[MeasuredWindow]:
         """Scored windows by a measurement.
@@ -238,7 +244,7 @@ class CellResults:
             if not self.num_scored:
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
-        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
+        # In a result record, a throughput pass that failed is known by its reason alone.
         if metric.name in self.cell.unavailable and not _have_arrays(windows):
             return Unavailable(*self.cell.unavailable[metric.name])
         return figure(metric, windows, self.cell.facts)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -27,6 +27,7 @@ from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
 from ..ledger.records import Row
 from ..metrics.interface import Estimate, MeasuredWindow, Metric, Unavailable
 from ..metrics.ratio import RatioMetric
+from ..metrics.repetitions import MEASUREMENT
 from .cell_results import CellResults, measures_anything_of
 from .portable_text import local_roots, portable, portable_dataset, portable_values
 from .results import RunResults
@@ -76,6 +77,7 @@ def _recorded_run(provenance: Mapping[str, Any], roots: Sequence[str]) -> Record
 
 def _recorded_cell(result: CellResults, roots: Sequence[str]) -> RecordedCell:
     kept = _kept_measurements(result)
+    result = replace(result, cell=replace(result.cell, unavailable=dict(_untimed(result)) | result.cell.unavailable))
     texts = ("label", "reason", "hint", "missing", "unavailable", "dataset_notes", "spec", "settings")
     # As a record has them, so that a record of a record says the same.
     cell = replace(result.cell, **{name: portable_values(getattr(result.cell, name), roots) for name in texts})
@@ -103,6 +105,16 @@ def _recorded_cell(result: CellResults, roots: Sequence[str]) -> RecordedCell:
         stated={name: _estimate(outcome, roots) for name, outcome in kept.stated.items()},
         windows=tuple(_recorded_window(row, result, kept, roots) for row in result.rows),
     )
+
+
+def _untimed(result: CellResults) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Speeds that no throughput pass measured, and why: the timings of rows must not pass for them."""
+    for name in result.cell.metrics:
+        metric = find_metric(name)
+        if not result.has_pass or metric.measurement != MEASUREMENT or result.windows(metric):
+            continue
+        if isinstance(outcome := result.evaluate(metric), Unavailable):
+            yield name, (outcome.reason, outcome.hint)
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,10 @@ T = TypeVar("T")
 
 CODE_FAILS = "the metric's own code fails"
 """How the reason begins where a metric is unavailable because its code raised something."""
+NO_MEMORY = "out of memory while it was measured"
+"""How the reason begins where a window lacks a measurement because memory ran out."""
+NOT_AGAIN = "not computed again"
+"""How it begins where a window with a score lacks a measurement because a later run couldn't compute it."""
 HINT = "fix the plugin, or run without the metric"
 REQUIRED = ("name", "title", "direction", "range", "display_range", "needs", "convention", "measurement")
 """Attributes of a metric that have no default."""
@@ -142,4 +146,9 @@ def failure_reason(error: Exception) -> str:
 
 def is_fault(reason: str) -> bool:
     """Whether a kept reason says that the metric's code fails, and not that the window can't be measured."""
-    return bool(reason) and not reason.startswith(f"{MetricError.__name__}: ")
+    return bool(reason) and not reason.startswith(f"{MetricError.__name__}: ") and not may_pass(reason)
+
+
+def may_pass(reason: str) -> bool:
+    """Whether a kept reason is no fault of the metric or the window: `--retry-failed` may get over it."""
+    return reason.startswith((NO_MEMORY, NOT_AGAIN))

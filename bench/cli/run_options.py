@@ -92,7 +92,9 @@ PluginTimeoutOption = Annotated[
 ]
 ShardOption = Annotated[str | None, typer.Option(help="Only a part of the videos, `1/4`; `toklab merge` joins them.")]
 KeepReconOption = Annotated[str, typer.Option(help="Reconstructions to keep a tokenizer: `none`, a number, or `all`.")]
-RetryFailedOption = Annotated[bool, typer.Option("--retry-failed", help="Try windows again that failed before.")]
+RetryFailedOption = Annotated[
+    bool, typer.Option("--retry-failed", help="Try again what failed before: windows, and metrics on single windows.")
+]
 LockOption = Annotated[
     Path | None,
     typer.Option(help="Lock to check the dataset against [default: the toklab.lock beside the data, if any]."),

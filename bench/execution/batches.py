@@ -34,7 +34,11 @@ def group_batches(
     for item in stream:
         first = item.first if isinstance(item, LongClip) else item
         place = (first.source, first.window.index)
-        if (batch := units.batch_of(*place)) is None or batch != current:
+        if (batch := units.batch_of(*place)) is None:
+            # A source that can't be opened is in no batch, and parts none.
+            yield [item] if isinstance(item, Clip) else item
+            continue
+        if batch != current:
             yield from _of_one_shape(pending)
             pending, current = [], batch
             missing = {(source, window.index) for source, _, window in units.batch(*place)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -41,11 +42,11 @@ class Bookkeeping:
         spec: TokenizerSpec,
         windows: DatasetWindows,
     ) -> None:
-        """Record a cell that is about to run, with its plan; one that is known keeps its facts and earlier metrics."""
+        """Record a cell that is about to run, with its plan; one that is known keeps what isn't asked now."""
         known = self._ledger.cell(cell_id)
         plan = self._preparation.options.plan(windows.planned()).after(read_plan(self._ledger.folder, cell_id))
         write_plan(self._ledger.folder, cell_id, plan)
-        asked = {name: self._preparation.metric(name) for name in cell.metrics}
+        earlier = known.unavailable.items() if known else ()
         record = _describe(
             cell,
             cell_id,
@@ -54,8 +55,12 @@ class Bookkeeping:
             metrics=tuple(dict.fromkeys((*(known.metrics if known else ()), *cell.metrics))),
             facts=known.facts if known and is_counted_as_set(known) else self._preparation.facts(cell, entry),
             missing=windows.missing,
-            dataset_notes=windows.notes,
-            unavailable={name: (m.reason, m.hint) for name, m in asked.items() if isinstance(m, Unavailable)},
+            # The plan has the windows of other shards that an earlier run computed: what was said of these holds on.
+            dataset_notes=(
+                *(_notes_of_others(known, windows) if known and len(plan.parts) > 1 else ()),
+                *windows.notes,
+            ),
+            unavailable={name: why for name, why in earlier if name not in cell.metrics} | self._unavailable(cell),
             planned=len(plan.windows),
         )
         self._forget_failed_cells(record)
@@ -114,6 +119,11 @@ class Bookkeeping:
         found = (self._preparation.metric(name) for name in cell.metrics)
         return [metric for metric in found if isinstance(metric, Metric) and self._preparation.applies(metric, spec)]
 
+    def _unavailable(self, cell: Cell) -> dict[str, tuple[str, str]]:
+        """Why metrics that this run asks for can't be computed here, and what helps."""
+        asked = {name: self._preparation.metric(name) for name in cell.metrics}
+        return {name: (found.reason, found.hint) for name, found in asked.items() if isinstance(found, Unavailable)}
+
     def _forget_failed_cells(self, record: CellRecord) -> None:
         same = ("label", "dataset", "protocol_hash")
         for known in self._ledger.cells():
@@ -122,6 +132,12 @@ class Bookkeeping:
                 continue
             if known.status == "failed" and all(getattr(known, name) == getattr(record, name) for name in same):
                 self._ledger.forget_cell(known.cell_id)
+
+
+def _notes_of_others(known: CellRecord, windows: DatasetWindows) -> Iterator[str]:
+    """What earlier runs noted of videos that this one doesn't look at."""
+    own = {plan.source.key for plan in windows.plans if isinstance(plan, SourcePlan)}
+    return (note for note in known.dataset_notes if note not in windows.notes and note.rpartition(": ")[0] not in own)
 
 
 def plain_spec(spec: TokenizerSpec) -> dict[str, object]:

@@ -1,6 +1,6 @@
 """The processor that a model runs on: all that a run asks of it, in one object that tests can replace.
 
-Time, waiting, memory and copies are the device's affair. Nothing else in a run calls ``torch.cuda``.
+Time, waiting, memory and copies are the device's affair. Nothing else in a run calls ``torch.cuda`` or ``torch.mps``.
 """
 
 from __future__ import annotations
@@ -211,10 +211,42 @@ class _CudaStaged(Staged):
         return copied
 
 
+class MpsDevice(Device):
+    """Apple's GPU: it works on while the host does something else, and tells no peak of its memory."""
+
+    def timed(self) -> Timed:
+        """Timed by the host, which waits for the GPU at both ends of the block."""
+        return _MpsTimed()
+
+    def reset_peak(self) -> None:
+        """Nothing: no peak is told."""
+
+    def peak_bytes(self) -> float | None:
+        """``None``: torch tells what is allocated now, not the most that was."""
+        return None
+
+    def release(self) -> None:
+        """Give torch's reserve back."""
+        torch.mps.empty_cache()
+
+
+class _MpsTimed(Timed):
+    def __enter__(self) -> Self:
+        torch.mps.synchronize()
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        torch.mps.synchronize()
+        super().__exit__(kind, error, trace)
+
+
 def open_device(device: str | torch.device) -> Device:
     """The device of a name: ``cpu``, ``cuda``, ``cuda:1``, ``mps``."""
     torch_device = torch.device(device)
-    return CudaDevice(torch_device) if torch_device.type == "cuda" else Device(torch_device)
+    kinds = {"cuda": CudaDevice, "mps": MpsDevice}
+    return kinds.get(torch_device.type, Device)(torch_device)
 
 
 def num_gpus() -> int:

@@ -12,8 +12,9 @@ from ...datasets.interface import Clip, FailedClip, OnCorrupt, UnreadableVideo, 
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
-from ..catalog.broken_metric import is_fault
+from ..catalog.broken_metric import NOT_AGAIN, is_fault
 from ..catalog.plugin_code import describe, plugin_code
+from ..ledger.errors import LedgerError
 from ..ledger.records import Measurement, ReferenceMeasurement, Row
 from ..metrics.interface import Metric, WindowBatch
 from ..planning.cell import reference_identity, versioned_reader
@@ -68,6 +69,7 @@ class Evaluation:
     done: frozenset[Place] = frozenset()
     """Windows that were committed since the ledger was asked."""
     retry_failed: bool = False
+    """Whether windows that failed are tried again, and metrics that failed on a window."""
     on_corrupt: OnCorrupt = "fail"
     supervision: Supervision = field(default_factory=Supervision)
     versions: Mapping[str, str] = field(default_factory=lambda: provenance.package_versions())
@@ -79,7 +81,7 @@ class Evaluation:
     _warm: bool = False
 
     def __post_init__(self) -> None:
-        for known in self.known.values():
+        for known in self.known.values() if not self.retry_failed else ():
             self.faulty_metrics |= {m.name for m in self.metrics if is_fault(known.failures.get(m.measurement_key, ""))}
 
     def needs_nothing(self, source: str, content_id: str, window: Window) -> bool:
@@ -91,9 +93,7 @@ class Evaluation:
             return False
         if known.row.status == "failed":
             return not self.retry_failed
-        if known.row.note and self.on_corrupt == "fail":
-            return False
-        return {metric.measurement_key for metric in self.metrics} <= known.measurements
+        return not self._is_refused(known.row) and not self._lacking(known)
 
     def is_idle(self, source: str, content_id: str, window: Window) -> bool:
         """Whether nothing is asked of a window's whole batch: the clip stream's ``skip``.
@@ -117,10 +117,7 @@ class Evaluation:
                 if not self._is_done(item.first):
                     yield from self._evaluate_long(tokenizer, item)
             elif isinstance(item, FailedClip):
-                if self._is_done(item):
-                    continue
-                self.sink.record(self.row(item, status="failed", reason=item.reason))
-                self.progress.advance(1, 1)
+                self._commit_failure(item, item.reason)
             elif not all(map(self._is_done, item.clips)):
                 yield from self._evaluate(tokenizer, item, items)
             yield
@@ -162,15 +159,21 @@ class Evaluation:
         self._warm = True
         finite = are_finite(result.reconstruction)
         records: list[WindowRecord] = []
+        num_failed = 0
         wanted = [index for index, clip in enumerate(clips) if not self._is_done(clip)]
         for index in wanted:
-            if finite[index]:
-                records += self._measured(tokenizer, clips[index], result, index, timing)
+            try:
+                if not finite[index]:
+                    raise NonFiniteReconstruction(describe_non_finite(result.reconstruction[index]))
+                window = self._window_batch(tokenizer, result, index)
+            except Exception as error:
+                # An encoding may hold anything at all.
+                records += self.failure(self.row(clips[index], status="failed", reason=_reason(error)))
+                num_failed += 1
             else:
-                reason = describe_non_finite(result.reconstruction[index])
-                records.append(self.row(clips[index], status="failed", reason=reason))
+                records += self._measured(clips[index], window, timing)
         self.sink.record(*records)
-        self.progress.advance(len(wanted), sum(isinstance(one, Row) and one.status == "failed" for one in records))
+        self.progress.advance(len(wanted), num_failed)
 
     def _forward(self, tokenizer: VideoTokenizer, batch: Batch, items: LookAhead) -> ForwardResult | _FailedPass:
         """Encode and decode a batch while the next one is fetched; the first pass may decide the batch size."""
@@ -215,15 +218,8 @@ class Evaluation:
                     yield from self._evaluate(tokenizer, Batch.of([clip], self.device), items)
                     yield
 
-    def _measured(
-        self, tokenizer: VideoTokenizer, clip: Clip, result: ForwardResult, index: int, timing: dict[str, float]
-    ) -> list[WindowRecord]:
-        """What is to be kept of one window of a batch: its measurements, or why there are none."""
-        try:
-            window = self._window_batch(tokenizer, result, index)
-        except Exception as error:
-            # An encoding may hold anything at all.
-            return [self.row(clip, status="failed", reason=_reason(error))]
+    def _measured(self, clip: Clip, window: WindowBatch, timing: dict[str, float]) -> list[WindowRecord]:
+        """What is to be kept of one window of a batch."""
         records: list[Measurement | ReferenceMeasurement] = []
         for metric in self._wanted(clip):
             measurement = self._piece_measurement(metric, clip)
@@ -261,6 +257,9 @@ class Evaluation:
                     # Each piece has its own time.
                     self._note([clip.first])
                     yield
+        except LedgerError:
+            # A full disk is no failure of the window.
+            raise
         except Exception as error:
             self._commit_failure(clip.first, _reason(error))
             return
@@ -273,10 +272,20 @@ class Evaluation:
         """Note what is about to be worked on, for who finds this process gone."""
         self.sink.note([self.row(clip, status="failed") for clip in clips if not self._is_done(clip)])
 
-    def _commit_failure(self, clip: Clip, reason: str) -> None:
+    def _commit_failure(self, clip: Clip | FailedClip, reason: str) -> None:
         if not self._is_done(clip):
-            self.sink.record(self.row(clip, status="failed", reason=reason))
+            self.sink.record(*self.failure(self.row(clip, status="failed", reason=reason)))
             self.progress.advance(1, 1)
+
+    def failure(self, row: Row) -> list[Row | Measurement]:
+        """What the ledger is to hold of a window that failed: the row, or why a score that is there lacks metrics."""
+        known = self.known.get(row.key)
+        if known is None or not known.is_current(row.content_id, Window(row.window, row.frame_ids)):
+            return [row]
+        if known.row.status == "failed" or self._is_refused(known.row):
+            return [row]
+        lacking = [metric.measurement_key for metric in self._lacking(known)]
+        return [Measurement(self.cell_id, *row.key, key, b"", f"{NOT_AGAIN}: {row.reason}") for key in lacking]
 
     def row(
         self,
@@ -310,10 +319,18 @@ class Evaluation:
         return known if known is not None and known.is_current(clip.content_id, clip.window) else None
 
     def _wanted(self, clip: Clip) -> list[Metric]:
-        """The metrics whose measurements the ledger lacks."""
+        """The metrics that are to measure a window."""
         known = self._known(clip)
-        present = known.measurements if known is not None else frozenset()
+        return self.metrics if known is None else self._lacking(known)
+
+    def _lacking(self, known: KnownWindow) -> list[Metric]:
+        """The metrics whose measurements the ledger lacks of a window."""
+        present = known.successes if self.retry_failed else known.measurements
         return [metric for metric in self.metrics if metric.measurement_key not in present]
+
+    def _is_refused(self, row: Row) -> bool:
+        """Whether a score doesn't count, because it rests on damaged frames."""
+        return bool(row.note) and self.on_corrupt == "fail"
 
     def _with_row(
         self,

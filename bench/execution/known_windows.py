@@ -23,6 +23,11 @@ class KnownWindow:
         """Keys of what was measured, with or without success."""
         return frozenset(self.failures)
 
+    @property
+    def successes(self) -> frozenset[str]:
+        """Keys of what was measured with success."""
+        return frozenset(key for key, reason in self.failures.items() if not reason)
+
     def is_current(self, content_id: str, window: Window) -> bool:
         """Whether the row was computed from these very frames."""
         return self.row.content_id == content_id and self.row.frame_ids == window.frame_ids

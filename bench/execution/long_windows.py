@@ -10,11 +10,13 @@ from ...datasets.interface import Clip, FailedClip, UnreadableVideo
 from ...datasets.protocol import Protocol
 from ...tokenizers.interface import VideoTokenizer
 from ...tokenizers.streaming import StreamingTokenizer
-from ..catalog.broken_metric import failure_reason, metric_code
+from ..catalog.broken_metric import NO_MEMORY, failure_reason, metric_code
+from ..catalog.plugin_code import describe
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import Measurement, ReferenceMeasurement
 from ..metrics.interface import Arrays, Metric, WindowBatch
 from .clip_cutting import ClipCutter, clip_length
+from .device import is_out_of_memory
 
 PIECE_FRAMES = 64
 """Frames of a long window that are decoded at once; shorter windows come whole."""
@@ -109,7 +111,7 @@ class PieceMeasurement:
                         made = self.metric.measure_reference(clip.reference)[0]
                     self._collect(self._references, made)
         except Exception as error:
-            self._reason = failure_reason(error)
+            self._reason = _reason(error)
 
     def _collect(self, pieces: list[Arrays], made: Arrays) -> None:
         pieces.append(made)
@@ -137,7 +139,7 @@ class PieceMeasurement:
                     records.append(ReferenceMeasurement(reference, self.metric.measurement_key, arrays))
                 return records
         except Exception as error:
-            self._reason = failure_reason(error)
+            self._reason = _reason(error)
         return [Measurement(*place, arrays=b"", reason=self._reason)]
 
     def _packed(self, pieces: list[Arrays]) -> bytes:
@@ -145,3 +147,7 @@ class PieceMeasurement:
             # A window that came whole is kept as it was measured: metrics that aren't piecewise can't join anything.
             is_whole = self._cutter is None and len(pieces) == 1
             return pack_arrays(pieces[0] if is_whole else self.metric.join(pieces))
+
+
+def _reason(error: Exception) -> str:
+    return f"{NO_MEMORY}: {describe(error)}" if is_out_of_memory(error) else failure_reason(error)

@@ -64,7 +64,8 @@ class RunOptions:
     """How a run is executed; none of it changes what is measured.
 
     Raises:
-        ValueError: if a time limit is no finite number of seconds that a timer takes, or nothing would decode.
+        ValueError: if a time limit is no finite number of seconds that a timer takes, a batch or a limit has no
+            window, or nothing would decode.
     """
 
     device: str = "cpu"
@@ -101,8 +102,16 @@ class RunOptions:
 
     def __post_init__(self) -> None:
         check_timeout("--timeout", self.timeout_s)
-        if self.decode_workers < 1:
-            raise ValueError(f"--decode-workers {self.decode_workers}: give at least 1")
+        if self.batch_size < 0:
+            raise ValueError(f"--batch-size {self.batch_size}: give at least 1, or auto (from Python 0)")
+        counts = {
+            "--decode-workers": self.decode_workers,
+            "--limit": self.limit,
+            "--limit-videos": self.limit_videos,
+        }
+        for option, count in counts.items():
+            if count is not None and count < 1:
+                raise ValueError(f"{option} {count}: give at least 1")
 
     def plan(self, windows: frozenset[PlannedWindow]) -> Plan:
         """The plan of a cell whose windows, under these options, are ``windows``."""

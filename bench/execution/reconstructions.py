@@ -7,6 +7,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import numpy as np
 from av.error import FFmpegError
@@ -16,6 +18,7 @@ from torch import Tensor
 from ...datasets.interface import Clip, UnreadableVideo
 from ...datasets.readers.container import open_container
 from ...datasets.video_writer import VideoWriter
+from ..ledger.errors import writing
 from ..metrics.interface import WindowBatch
 from ..planning.cell import clip_identity
 
@@ -72,6 +75,28 @@ def remove_unfinished(run_folder: Path) -> None:
             left.unlink()
 
 
+class _KeptVideo(VideoWriter):
+    """Raises :class:`~toklab.bench.ledger.errors.LedgerError` where the disk is full."""
+
+    def __init__(self, path: Path, fps: float):
+        with writing(path):
+            super().__init__(path, fps)
+
+    def __enter__(self) -> Self:
+        with writing(self._path):
+            return super().__enter__()
+
+    def write(self, frames: np.ndarray) -> None:
+        with writing(self._path):
+            super().write(frames)
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        with writing(self._path):
+            super().__exit__(kind, error, trace)
+
+
 @dataclass(frozen=True)
 class ReconstructionKeeper:
     """Writes the chosen windows of one cell, rounded to 8 bits, as lossless video; the reference once."""
@@ -90,6 +115,9 @@ class ReconstructionKeeper:
 
         When the block ends without an error, the window's reconstruction is there, and its reference if no tokenizer
         wrote it before. Of windows that aren't chosen nothing is kept.
+
+        Raises:
+            LedgerError: if the disk is full.
         """
         identity = clip_identity(clip.content_id, clip.window.frame_ids)
         if identity not in self.chosen:
@@ -98,9 +126,9 @@ class ReconstructionKeeper:
         name = f"{identity}.mkv"
         reference = self.run_folder / FOLDER / REFERENCE_FOLDER / self.protocol_hash / name
         with ExitStack() as files:
-            writer = files.enter_context(VideoWriter(self.run_folder / FOLDER / self.cell_id / name, clip.fps))
+            writer = files.enter_context(_KeptVideo(self.run_folder / FOLDER / self.cell_id / name, clip.fps))
             is_kept = identity in self.references or reference.exists()
-            new = None if is_kept else files.enter_context(VideoWriter(reference, clip.fps))
+            new = None if is_kept else files.enter_context(_KeptVideo(reference, clip.fps))
 
             def keep(batch: WindowBatch) -> None:
                 writer.write(to_uint8(batch.reconstruction[0]))

@@ -5,6 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
+from ..catalog.broken_metric import may_pass
 from ..ledger.ledger import Ledger
 from ..ledger.plans import read_plan
 from ..ledger.records import CellRecord
@@ -38,7 +41,12 @@ class RunSummary:
 
 
 def _num_failed(ledger: Ledger, cell: CellRecord) -> int:
-    """Planned windows that have no score, for whatever reason."""
-    rows, plan = ledger.columns(cell.cell_id).rows, read_plan(ledger.folder, cell.cell_id)
+    """Planned windows that have no score, for whatever reason, or lack a metric that another try may give them."""
+    contents, plan = ledger.columns(cell.cell_id), read_plan(ledger.folder, cell.cell_id)
+    rows = contents.rows
     scored = rows.is_scored if plan is None else rows.is_scored & plan.names(rows)
-    return cell.planned - int(scored.sum())
+    lacking: set[int] = set()
+    for column in contents.columns.values():
+        failed = np.flatnonzero(scored & (column.part >= 0) & ~column.is_good).tolist()
+        lacking |= {row for row in failed if may_pass(column.reason(row) or "")}
+    return cell.planned - int(scored.sum()) + len(lacking)

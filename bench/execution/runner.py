@@ -217,7 +217,9 @@ class Runner:
         else:
             record = self.ledger.update_cell(cell_id, status="finished")
             self._time_later(opened, run.timing)
-        self._settle(record, opened.number, run)
+        # Why an earlier run lacks a metric that this one doesn't ask for is no news.
+        news = {name: why for name, why in record.unavailable.items() if name in opened.cell.metrics}
+        self._settle(replace(record, unavailable=news), opened.number, run)
 
     def _settle(self, cell: CellRecord, number: int, run: _Run) -> None:
         run.finished.append(cell)

@@ -43,7 +43,7 @@ class Plan:
     count: int = 1
     """Shards in all."""
     limits: Mapping[str, int] = field(default_factory=dict)
-    """Name to value of every limit that each shard was cut by."""
+    """Name to value of every limit that each shard was cut by; of merged shards, that some were."""
 
     @functools.cached_property
     def windows(self) -> frozenset[PlannedWindow]:
@@ -64,18 +64,31 @@ class Plan:
     def joined(self, other: Plan) -> Plan:
         """The plan of two run folders that are merged: what either of them planned.
 
+        Limits stay, the larger of each, unless one of the two planned the shards of both without any.
+
         Raises:
             LedgerError: if they are shards of different counts, whose union is no whole.
         """
         if self.count != other.count and 1 not in (self.count, other.count):
             raise LedgerError(f"shards of {self.count} and shards of {other.count} don't make a whole")
         if self.count != other.count:
-            return Plan({0: self.windows | other.windows})
+            return Plan({0: self.windows | other.windows}, limits=self._joined_limits(other))
         parts = {
             index: self.parts.get(index, frozenset()) | other.parts.get(index, frozenset())
             for index in sorted({*self.parts, *other.parts})
         }
-        return Plan(parts, self.count, self.limits if dict(self.limits) == dict(other.limits) else {})
+        return Plan(parts, self.count, self._joined_limits(other))
+
+    def _joined_limits(self, other: Plan) -> Mapping[str, int]:
+        if self._covers(other) or other._covers(self):
+            return {}
+        both = [*self.limits.items(), *other.limits.items()]
+        return {name: max(value for known, value in both if known == name) for name, _ in both}
+
+    def _covers(self, other: Plan) -> bool:
+        """Whether no limit cut it, and it has all shards that the other has."""
+        has_them = not self.missing_shards if self.count != other.count else self.parts.keys() >= other.parts.keys()
+        return not self.limits and has_them
 
     def names(self, rows: RowColumns) -> np.ndarray:
         """(rows,) bool, which rows are of the plan's windows."""

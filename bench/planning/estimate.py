@@ -167,7 +167,7 @@ def _speeds(experience: Experience) -> list[float]:
 
 def _rest(cell: Cell, experience: Experience) -> Part:
     if not experience.runs:
-        return Part(None, "no earlier run came to its end; give --from")
+        return Part(None, "no earlier run came to its end in a folder of its own; give --from")
     wanted = frozenset(cell.metrics)
     # The run that measured the most of what is wanted, then the least beside it, then the longest.
     best: PastRun = max(

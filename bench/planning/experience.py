@@ -44,7 +44,10 @@ class PastCell:
 
 @dataclass(frozen=True)
 class PastRun:
-    """An earlier invocation that came to its end."""
+    """An earlier invocation that came to its end, the only one in its folder.
+
+    Where there were several, nobody knows which of them measured which metrics of a cell.
+    """
 
     folder: Path
     machine: str
@@ -79,23 +82,19 @@ class Experience:
         runs: list[PastRun] = []
         for folder in folders:
             with Ledger(folder) as ledger:
-                seconds: dict[str, list[float]] = {}
-                metrics: dict[str, set[str]] = {}
+                seconds: list[float] = []
+                metrics: set[str] = set()
                 for cell in ledger.cells():
                     rows = ledger.columns(cell.cell_id).rows
                     forward = _forward_seconds(rows)
                     cells.append(_past_cell(ledger, cell, rows, forward))
-                    for run_id, value in zip(
-                        map(rows.texts["run"].__getitem__, range(len(rows))), forward, strict=True
-                    ):
-                        seconds.setdefault(run_id, []).append(value)
-                        metrics.setdefault(run_id, set()).update(cell.metrics)
-                for run in ledger.runs():
-                    if (wall := _wall_seconds(run)) and seconds.get(run.run_id):
-                        machine = str(run.provenance.get("machine", "an unknown machine"))
-                        own = seconds[run.run_id]
-                        total = float(np.nansum(own))
-                        runs.append(PastRun(folder, machine, frozenset(metrics[run.run_id]), len(own), wall, total))
+                    seconds += forward
+                    metrics |= set(cell.metrics) if forward else set()
+                ran = ledger.runs()
+                if seconds and len(ran) == 1 and (wall := _wall_seconds(ran[0])):
+                    machine = str(ran[0].provenance.get("machine", "an unknown machine"))
+                    total = float(np.nansum(seconds))
+                    runs.append(PastRun(folder, machine, frozenset(metrics), len(seconds), wall, total))
         return cls(tuple(cells), tuple(runs))
 
 

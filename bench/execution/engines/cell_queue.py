@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ....datasets.interface import FailedClip, Window
+from ...ledger.errors import writing
 from ...ledger.records import ReferenceMeasurement, Row
 from ...planning.cell import clip_identity, reference_identity, versioned_reader
 from ..bookkeeping import GO_ON
@@ -115,10 +116,11 @@ class CellQueue:
         path = self._context.ledger.folder / file.path
         if path.is_relative_to(self._reference_folder) and path.exists():
             return
-        path.parent.mkdir(parents=True, exist_ok=True)
         unfinished = path.with_name(f".{os.getpid()}.{path.name}")
-        unfinished.write_bytes(file.content)
-        os.replace(unfinished, path)
+        with writing(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            unfinished.write_bytes(file.content)
+            os.replace(unfinished, path)
 
     def complete(self, lease: Lease) -> None:
         """A worker came to the end of a lease: whatever it says nothing of is never asked for again."""
@@ -200,7 +202,7 @@ class CellQueue:
 
     def _commit_failed(self, rows: Sequence[Row]) -> None:
         if rows:
-            self._context.ledger.record(*rows)
+            self._context.ledger.record(*(record for row in rows for record in self._evaluation.failure(row)))
             self._done |= {row.key for row in rows}
             self._progress.advance(self.opened.number, len(rows), len(rows))
 

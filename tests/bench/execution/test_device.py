@@ -9,19 +9,19 @@ from typing import Any
 import pytest
 import torch
 from fake_gpu import GPU, FakeGpu
-from toklab.bench.execution.device import CudaDevice, Device, OutOfMemory, is_out_of_memory, open_device
+from toklab.bench.execution.device import CudaDevice, Device, MpsDevice, OutOfMemory, is_out_of_memory, open_device
 from torch import Tensor
 
 BENCH = Path(__file__).parents[3] / "bench"
 OTHERS = {"training/training.py": "training names its device, and stands below the rooms of runs"}
-"""Modules beside the device's own that call torch.cuda, and why."""
+"""Modules beside the device's own that call torch.cuda or torch.mps, and why."""
 
 
 def test_nothing_else_in_a_run_calls_cuda() -> None:
     calling = {
         str(path.relative_to(BENCH))
         for path in BENCH.rglob("*.py")
-        if re.search(r"\btorch\.cuda\b", path.read_text(encoding="utf-8").replace("``torch.cuda``", ""))
+        if re.search(r"\btorch\.(cuda|mps)\b", path.read_text(encoding="utf-8").replace("``torch.cuda``", ""))
     }
     assert calling == {"execution/device.py", *OTHERS}
 
@@ -43,6 +43,30 @@ def test_a_cpu_gives_the_clips_as_they_are_and_computes_at_once() -> None:
     device.reset_peak()
     assert (device.peak_bytes() or 1) > 0
     assert device.used_bytes() is None
+
+
+def test_apples_gpu_is_waited_for_at_both_ends_of_what_is_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+    left, clock = [3.0], [100.0]
+
+    def wait() -> None:
+        clock[0] += left.pop() if left else 0.0
+
+    monkeypatch.setattr(torch.mps, "synchronize", wait)
+    monkeypatch.setattr("toklab.bench.execution.device.time.perf_counter", lambda: clock[0])
+    device = open_device("mps")
+    assert type(device) is MpsDevice
+    assert not device.copies_ahead
+    with device.timed() as timed:
+        # What was under way before doesn't count, and what is given to it here does.
+        left.append(5.0)
+        clock[0] += 0.25
+    assert timed.seconds() == 5.25
+    device.reset_peak()
+    assert device.peak_bytes() is device.used_bytes() is device.free_bytes() is None
+    released: list[bool] = []
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: released.append(True))
+    device.release()
+    assert released
 
 
 @pytest.mark.parametrize(

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from toklab.bench import evaluate, open_run
 from toklab.bench.execution.dataset_windows import cut_plans
+from toklab.bench.execution.options import RunOptions
 from toklab.bench.planning.plan import Shard
 from toklab.datasets.interface import FailedClip, VideoSource, Window
 from toklab.datasets.readers.interface import VideoFacts
@@ -72,6 +75,23 @@ def test_runs_keep_to_the_limits(tmp_path: Path, run_suite: Callable) -> None:
     assert windows(tmp_path / "shard") == [("a.mp4", 0), ("c.mp4", 0)]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"limit": 0}, "--limit 0: give at least 1"),
+        ({"limit": -3}, "--limit -3: give at least 1"),
+        ({"limit_videos": 0}, "--limit-videos 0: give at least 1"),
+        ({"batch_size": -1}, "--batch-size -1: give at least 1, or auto (from Python 0)"),
+        ({"decode_workers": 0}, "--decode-workers 0: give at least 1"),
+    ],
+)
+def test_limits_and_batches_of_nothing_are_refused(options: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        RunOptions(**options)
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        evaluate(Half(), [torch.zeros(3, 2, 8, 8)], metrics=["psnr"], progress=False, **HALF, **options)
+
+
 class Half:
     """A model that darkens."""
 
@@ -82,11 +102,13 @@ class Half:
         return latents * 0.5
 
 
+HALF = {"causal": True, "temporal_compression": 1, "spatial_compression": 1, "latent_channels": 3}
+
+
 def test_clips_in_memory_keep_to_the_limits() -> None:
     clips = [torch.full((3, 2, 8, 8), 0.1 * index) for index in range(4)]
-    spec = {"causal": True, "temporal_compression": 1, "spatial_compression": 1, "latent_channels": 3}
     for limits in ({"limit": 3}, {"limit_videos": 3}):
-        run = evaluate(Half(), clips, metrics=["psnr"], progress=False, **limits, **spec)
+        run = evaluate(Half(), clips, metrics=["psnr"], progress=False, **limits, **HALF)
         assert list(run.windows()["source"]) == ["000000", "000001", "000002"]
 
 

@@ -9,7 +9,9 @@ import pytest
 from toklab.bench import open_run
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.run_report import terminal_report
+from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.plan import Shard
+from toklab.datasets.folder import FolderDataset
 
 NUM_WINDOWS = 6
 
@@ -76,6 +78,29 @@ def test_shards_in_one_folder_add_up(tmp_path: Path, run_suite: Callable) -> Non
     assert counts(tmp_path / "run") == (NUM_WINDOWS, NUM_WINDOWS, 0)
     run_suite(tmp_path / "whole", metrics=("psnr",))
     assert figure(tmp_path / "run") == figure(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_shards_in_one_folder_keep_their_notes(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def notes(folder: Path) -> list[str]:
+        with Ledger(folder) as ledger:
+            (cell,) = ledger.cells()
+        return sorted(cell.dataset_notes)
+
+    monkeypatch.setattr(FolderDataset, "expected_num_frames", lambda self, key: {"a.mp4": 21, "b.mp4": 38}.get(key))
+    run_suite(tmp_path / "one", metrics=("psnr",))
+    for index in range(2):
+        run_suite(tmp_path / "run", metrics=("psnr",), shard=Shard(index, 2))
+    assert notes(tmp_path / "run") == notes(tmp_path / "one")
+    # What no longer holds of a shard's own videos goes; the other shard's stay.
+    monkeypatch.setattr(FolderDataset, "expected_num_frames", lambda self, key: None)
+    left = []
+    for index in range(2):
+        run_suite(tmp_path / "run", metrics=("psnr",), shard=Shard(index, 2))
+        left.append(len([note for note in notes(tmp_path / "run") if "where the dataset gives" in note]))
+    assert left == [1, 0]
 
 
 def test_a_later_failure_of_the_cell_leaves_its_figures(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import av
@@ -8,9 +11,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from toklab.bench.execution import long_windows
 from toklab.bench.execution.reconstructions import choose_windows, read_kept_frames, remove_unfinished, to_uint8
+from toklab.bench.execution.run_summary import RunSummary
+from toklab.bench.ledger.ledger import Ledger, LedgerError
 from toklab.datasets.interface import UnreadableVideo
-from toklab.datasets.video_writer import write_video
+from toklab.datasets.video_writer import VideoWriter, write_video
 
 
 @pytest.mark.slow
@@ -53,6 +59,39 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
         path.write_bytes(b"half")
     remove_unfinished(tmp_path)
     assert [path.exists() for path in (*kept, *left)] == [True, True, False, False]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("operation", ["__enter__", "write", "__exit__"])
+@pytest.mark.parametrize(("protocol", "chunks"), [("vidtok", {}), ("vidtok-long", {"chunk_frames": 8})])
+def test_a_full_disk_ends_the_run_and_fails_no_window(
+    tmp_path: Path,
+    run_suite: Callable,
+    make_video: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    protocol: str,
+    chunks: dict[str, int],
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def run() -> RunSummary:
+        return run_suite(
+            tmp_path / "run", ("vidtok-tiny-kl-4chn",), ("psnr",), chunks, tmp_path / "whole-videos", protocol=protocol
+        )[0]
+
+    make_video(tmp_path / "whole-videos" / "long.mp4", 20)
+    monkeypatch.setattr(long_windows, "PIECE_FRAMES", 8)
+    with monkeypatch.context() as patch:
+        patch.setattr(VideoWriter, operation, full)
+        with pytest.raises(LedgerError, match=r"the disk of .*\.mkv is full"):
+            run()
+    with Ledger(tmp_path / "run") as ledger:
+        (cell,) = ledger.cells()
+        assert (cell.status, ledger.rows(cell.cell_id)) == ("open", [])
+    assert run().exit_code == 0
+    assert list((tmp_path / "run" / "reconstructions").rglob("*.mkv"))
 
 
 def test_kept_frames_come_back_by_position(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,8 +18,12 @@ from first_pixel import FirstPixel
 from toklab.bench.analysis.accounting import accounting_frame, failures_frame
 from toklab.bench.analysis.results import read_results
 from toklab.bench.analysis.results_table import results_table
+from toklab.bench.execution import evaluation
+from toklab.bench.execution.forward import forward
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.ledger.merging import merge_runs
+from toklab.bench.metrics.interface import WindowBatch
+from toklab.bench.metrics.ssim import GaussianSsim
 from toklab.bench.planning.plan import Shard
 
 NUM_WINDOWS = 6
@@ -216,6 +221,11 @@ def test_unavailable_metrics_are_reported_with_a_hint(tmp_path: Path, run_suite:
     row = table(tmp_path / "run").set_index("metric").loc["lpips-vgg"]
     assert pd.isna(row["value"])
     assert "toklab weights pull" in row["hint"]
+    # A run that doesn't ask for it leaves the reason as it is, and says nothing of it.
+    _, progress = run_suite(tmp_path / "run", metrics=("psnr",))
+    again = table(tmp_path / "run").set_index("metric").loc["lpips-vgg"]
+    assert (again["note"], again["hint"]) == (row["note"], row["hint"])
+    assert progress.finished[0].unavailable == {}
 
 
 def test_provenance_names_versions_device_and_settings(tmp_path: Path, run_suite: Callable) -> None:
@@ -268,6 +278,64 @@ def test_kill_and_resume_give_the_same_table(
     # The killed window is the only one that was computed twice.
     assert len(calls.read_text()) == NUM_WINDOWS + 1
     shutil.rmtree(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_a_later_failure_of_a_window_leaves_its_score_and_can_be_retried(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def flaky(tokenizer: Any, clips: list[Any], *arguments: Any, **options: Any) -> Any:
+        if any((clip.source, clip.window.index) == ("b.mp4", 1) for clip in clips):
+            raise RuntimeError("CUDA error: an illegal memory access")
+        result = forward(tokenizer, clips, *arguments, **options)
+        if clips[0].source == "c.mp4":
+            result.reconstruction[:] = math.nan
+        return result
+
+    run_suite(tmp_path / "run", metrics=("psnr",))
+    before = values(tmp_path / "run")["average", "psnr"]
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "forward", flaky)
+        summary, progress = run_suite(tmp_path / "run", metrics=("psnr", "ssim"))
+    assert (summary.failed_windows, summary.broken_metrics, progress.failed) == (2, 0, 2)
+    assert values(tmp_path / "run")["average", "psnr"] == before
+    assert accounting(tmp_path / "run")["average"] == (NUM_WINDOWS, NUM_WINDOWS, 0)
+    note = table(tmp_path / "run").set_index("metric").loc["ssim", "note"]
+    assert "1 windows without it: not computed again: RuntimeError: CUDA error: an illegal memory access" in note
+    # Only --retry-failed tries again.
+    summary, progress = run_suite(tmp_path / "run", metrics=("psnr", "ssim"))
+    assert (summary.exit_code, progress.windows) == (1, 0)
+    summary, progress = run_suite(tmp_path / "run", metrics=("psnr", "ssim"), retry_failed=True)
+    assert (summary.exit_code, progress.windows) == (0, 2)
+    run_suite(tmp_path / "whole", metrics=("psnr", "ssim"))
+    assert values(tmp_path / "run") == values(tmp_path / "whole")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("error", "broken"), [(torch.cuda.OutOfMemoryError("CUDA out of memory"), 0), (ValueError("a mistake"), 1)]
+)
+def test_a_metric_that_failed_on_a_window_can_be_retried(
+    tmp_path: Path, run_suite: Callable, monkeypatch: pytest.MonkeyPatch, error: Exception, broken: int
+) -> None:
+    measured: list[None] = []
+
+    def failing(self: GaussianSsim, batch: WindowBatch) -> Any:
+        measured.append(None)
+        if len(measured) == 2:
+            raise error
+        return measure(self, batch)
+
+    measure = GaussianSsim.measure
+    with monkeypatch.context() as patch:
+        patch.setattr(GaussianSsim, "measure", failing)
+        summary, _ = run_suite(tmp_path / "run", metrics=("psnr", "ssim"))
+    # Memory that runs out is no fault of the metric.
+    assert (summary.exit_code, summary.failed_windows, summary.broken_metrics) == (1, 1 - broken, broken)
+    assert run_suite(tmp_path / "run", metrics=("psnr", "ssim"))[1].windows == 0
+    summary, progress = run_suite(tmp_path / "run", metrics=("psnr", "ssim"), retry_failed=True)
+    assert (summary.exit_code, progress.windows) == (0, 1)
+    assert not table(tmp_path / "run").set_index("metric").loc["ssim", "note"]
 
 
 @pytest.mark.slow

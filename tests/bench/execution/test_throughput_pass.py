@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 from fake_tokenizers import Average
-from toklab.bench import evaluate
+from toklab.bench import evaluate, open_run
 from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
-from toklab.bench.execution import long_windows, provenance, throughput_pass, timed_batch
+from toklab.bench.execution import evaluation, long_windows, provenance, throughput_pass, timed_batch
 from toklab.bench.execution.device import Device, OutOfMemory
 from toklab.bench.execution.forward import forward
 from toklab.bench.execution.rounds import CHECKPOINTS, Contestant, is_stable, repeat_alone
@@ -135,9 +135,47 @@ def test_a_pass_that_fails_is_a_reason_and_is_tried_again(
     assert "the fan is too loud" in rows["throughput-encode"]["note"]
     assert np.isnan(rows["latency"]["value"])
     assert rows["psnr"]["count"] > 0
+    # A run that asks for no speed leaves the reason where it is, and a record has it, too.
+    assert run_suite(tmp_path / "run", ("average",), ("psnr",))[1].finished[0].unavailable == {}
+    open_run(tmp_path / "run").report("json", out=tmp_path / "report")
+    again = {row["metric"]: row for row in _table(tmp_path / "run")}
+    recorded = {row["metric"]: row for row in open_run(tmp_path / "report" / "record.json").table().to_dict("records")}
+    assert again["throughput-encode"]["note"] == rows["throughput-encode"]["note"]
+    assert recorded["throughput-encode"]["note"] == rows["throughput-encode"]["note"]
     summary, _ = run_suite(tmp_path / "run", ("average",), METRICS)
     rows = {row["metric"]: row for row in _table(tmp_path / "run")}
     assert (summary.exit_code, rows["latency"]["counted"]) == (0, "repetitions")
+
+
+@pytest.mark.slow
+def test_the_timings_of_rows_never_stand_for_a_speed(
+    tmp_path: Path, run_suite: Callable, video_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[None] = []
+
+    def interrupted(*arguments: Any, **options: Any) -> Any:
+        passes.append(None)
+        if len(passes) == 4:
+            raise KeyboardInterrupt
+        return forward(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "forward", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_suite(tmp_path / "run", ("average",), METRICS)
+    rows = {row["metric"]: row for row in _table(tmp_path / "run")}
+    assert rows["psnr"]["count"] > 0
+    assert (rows["latency"]["counted"], rows["latency"]["note"]) == ("", "not measured")
+    run_suite(tmp_path / "run", ("average",), METRICS, timing_s=0.0)
+    assert {row["metric"]: row["counted"] for row in _table(tmp_path / "run")}["latency"] == "repetitions"
+    # The window that was timed is no longer in the plan.
+    (video_folder / "a.mp4").unlink()
+    run_suite(tmp_path / "run", ("average",), ("psnr",))
+    rows = {row["metric"]: row for row in _table(tmp_path / "run")}
+    assert np.isnan(rows["throughput-decode"]["value"])
+    open_run(tmp_path / "run").report("json", out=tmp_path / "report")
+    recorded = {row["metric"]: row for row in open_run(tmp_path / "report" / "record.json").table().to_dict("records")}
+    assert np.isnan(recorded["throughput-decode"]["value"])
 
 
 def test_less_memory_than_before_halves_the_batch(

@@ -72,6 +72,16 @@ def test_joined_plans_name_what_either_names() -> None:
         plan(A, index=0, count=2).joined(plan(B, index=1, count=3))
 
 
+def test_joined_plans_keep_the_limits_of_what_no_other_has_whole() -> None:
+    first, second = plan(A, index=0, count=2, limit=1), plan(B, index=1, count=2, limit=2, limit_videos=3)
+    assert first.joined(second).limits == second.joined(first).limits == {"limit": 2, "limit_videos": 3}
+    assert first.joined(plan(B, index=1, count=2)).limits == {"limit": 1}
+    assert plan(A, index=0, count=2).joined(first).limits == {}
+    # A run of the whole dataset with a limit, and a shard of it without one.
+    assert plan(A, limit=1).joined(plan(B, index=1, count=2)).limits == {"limit": 1}
+    assert plan(A, limit=1).joined(plan(A, index=0, count=2).joined(plan(B, index=1, count=2))).limits == {}
+
+
 @pytest.mark.parametrize("text", ["", "{}", '{"format": 1, "shards": 1, "limits": {}, "parts": {"0": [1]}}'])
 def test_a_damaged_plan_is_named(tmp_path: Path, text: str) -> None:
     plan_file(tmp_path, "c1").write_text(text)

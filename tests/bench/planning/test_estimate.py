@@ -75,6 +75,19 @@ def test_parts_are_those_that_were_measured(earlier: Path) -> None:
     assert one.disk.value == (earlier / "cells" / "small.parquet").stat().st_size / 10
 
 
+def test_what_several_runs_of_a_folder_measured_is_not_told(earlier: Path) -> None:
+    assert [run.metrics for run in Experience.read([earlier]).runs] == [{"psnr"}]
+    # A second run adds a metric: the windows are still those of the first one.
+    with Ledger(earlier, write=True) as ledger:
+        ledger.record(RunRecord("s", "2026-01-01T01:00:00+00:00", "2026-01-01T01:10:00+00:00", {}))
+        for known in ledger.cells():
+            ledger.update_cell(known.cell_id, metrics=("psnr", "ssim"))
+    assert Experience.read([earlier]).runs == ()
+    (one,) = estimate_cells([cell("small")], Experience.read([earlier]), Given(), lambda cell: None)
+    assert (one.rest.value, one.forward.value) == (None, 0.5)
+    assert "in a folder of its own" in one.rest.source
+
+
 def test_a_model_that_was_never_run_goes_by_its_multiply_adds(earlier: Path) -> None:
     (one,) = estimate_cells([cell("new")], Experience.read([earlier]), Given(), lambda cell: 3e12)
     # 4 and 8 in 10^12 a second were measured.

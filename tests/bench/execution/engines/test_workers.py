@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,11 @@ def compute(
     monkeypatch.setattr("toklab.bench.execution.preparation.DecodeWorker", lambda *_, **__: _Shared(worker))
 
     def run(
-        out: Path, engine: InlineEngine | None, tokenizers: tuple[str, ...], options: RunOptions = OPTIONS
+        out: Path,
+        engine: InlineEngine | None,
+        tokenizers: tuple[str, ...],
+        options: RunOptions = OPTIONS,
+        metrics: tuple[str, ...] = METRICS,
     ) -> RunSummary:
         suite = Suite.model_validate(
             {
@@ -42,7 +47,7 @@ def compute(
                 "datasets": (f"folder:{video_folder}",),
                 "protocol_changes": {"height": 32, "width": 32},
                 "tokenizers": tokenizers,
-                "metrics": METRICS,
+                "metrics": metrics,
             }
         )
         with Ledger(out, write=True) as ledger:
@@ -90,23 +95,42 @@ def test_workers_that_are_killed_give_the_same_as_one_process(tmp_path: Path, co
     assert content(tmp_path / "workers") == content(tmp_path / "local")
 
 
+class Deadly(InlineEngine):
+    """Ends its first three leases: the event that comes after the first batch was begun never arrives."""
+
+    num_ended = 0
+
+    def _compute(self, queue, worker) -> None:  # type: ignore[no-untyped-def]
+        self._ends_at = {self.num_events + 3} if self.num_ended < 3 else set()
+        self.num_ended += 1
+        super()._compute(queue, worker)
+
+
 @pytest.mark.slow
 def test_a_window_that_ends_its_worker_three_times_has_failed(tmp_path: Path, compute: Callable) -> None:
-    engine = InlineEngine(OPTIONS, tmp_path)
-    ended: list[bool] = []
-
-    # The event that comes after the first batch was begun never arrives.
-    class Deadly(InlineEngine):
-        def _compute(self, queue, worker) -> None:  # type: ignore[no-untyped-def]
-            self._ends_at = {self.num_events + 3} if len(ended) < 3 else set()
-            ended.append(True)
-            super()._compute(queue, worker)
-
     engine = Deadly(OPTIONS, tmp_path)
     assert compute(tmp_path / "run", engine, ("average",)).exit_code == 1
     failed = [row for row in rows(tmp_path / "run") if row.status == "failed"]
     assert [row.key for row in failed] == [("a.mp4", 0), ("a.mp4", 1)]
     assert all(row.reason == "its worker ended 3 times: killed by the test" for row in failed)
+
+
+@pytest.mark.slow
+def test_a_scored_window_that_ends_its_worker_only_lacks_the_new_metrics(tmp_path: Path, compute: Callable) -> None:
+    compute(tmp_path / "run", None, ("average",), metrics=("psnr",))
+    before = rows(tmp_path / "run")
+    summary = compute(tmp_path / "run", Deadly(OPTIONS, tmp_path), ("average",), metrics=("psnr", "bpp"))
+    assert (summary.exit_code, summary.failed_windows, summary.broken_metrics) == (1, 2, 0)
+    assert rows(tmp_path / "run") == before
+    with Ledger(tmp_path / "run") as ledger:
+        (cell,) = ledger.cells()
+        measured = ledger.measurements(cell.cell_id)
+    failed = {key: m.reason for key, found in measured.items() for m in found.values() if m.reason}
+    assert set(failed) == {("a.mp4", 0), ("a.mp4", 1)}
+    assert set(failed.values()) == {"not computed again: its worker ended 3 times: killed by the test"}
+    options = replace(OPTIONS, retry_failed=True)
+    engine = InlineEngine(options, tmp_path)
+    assert compute(tmp_path / "run", engine, ("average",), options, ("psnr", "bpp")).exit_code == 0
 
 
 def test_what_a_node_lacks_is_said_with_its_name(tmp_path: Path, compute: Callable, video_folder: Path) -> None:
