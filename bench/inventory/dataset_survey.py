@@ -85,7 +85,7 @@ def lock_dataset(text: str, file: Path | None, *, update: bool) -> tuple[Path, d
         Path of the lock; key and SHA-256 of every video; how an earlier lock differs, line by line.
 
     Raises:
-        LockError: if no file was given and the dataset has no folder, or the file isn't a lock.
+        LockError: if no file was given and the dataset has no folder or is one file, or the file isn't a lock.
     """
     path = file or _lock_place(text)
     videos = hash_videos(open_dataset(text))
@@ -102,4 +102,8 @@ def _lock_place(text: str) -> Path:
     if root is None:
         raise LockError(f"{text} has no folder of its own for a lock: say where it goes with --lock FILE")
     root = root.expanduser()
-    return (root if root.is_dir() else root.parent) / LOCK_NAME
+    if root.is_file():
+        raise LockError(
+            f"{root} is one file: lock its folder, {root.parent}, or say where its lock goes with --lock FILE"
+        )
+    return root / LOCK_NAME
