@@ -25,6 +25,7 @@ from .cell_results import CellResults
 from .condition_switches import changed_fields, difference
 from .conventions import family_of, interval_of, own_reading, readings
 from .results import RunResults
+from .shared_windows import Contestant
 
 COMPLETE_SETS = {"mcl-jcv": len(SEQUENCE_FPS)}
 """Datasets that are one list of videos for everybody, and how many those are."""
@@ -131,7 +132,7 @@ def _check(published: CardFigure, result: CellResults, here: Sequence[CellResult
         judged = Agreement("not comparable", "; ".join(reasons))
     else:
         reasons += _other_conditions(figure, result)
-        reasons += [outcome.reason] if isinstance(outcome, Unavailable) else []
+        reasons += [outcome.reason] if isinstance(outcome, Unavailable) else _partly(figure.metric, result)
         judged = _agree(measured, figure, _basis(figure, result))
         if reasons:
             judged = Agreement("not comparable", "; ".join(reasons))
@@ -173,6 +174,16 @@ def _basis(figure: Figure, result: CellResults) -> Basis:
     if figure.metric in OF_MODELS:
         return "model"
     return "same videos" if saw_whole_dataset(result) else "other videos"
+
+
+def _partly(name: str, result: CellResults) -> list[str]:
+    """That a metric was measured on some of the scored windows alone, if it was: others would move its figure."""
+    metric = find_metric(name)
+    # A result record has counts of all windows together in place of those of each.
+    if name in OF_MODELS or result.lacks_windows(metric):
+        return []
+    measured = len(Contestant.of(result, metric).windows)
+    return [f"measured on {measured:,} of {result.num_scored:,} windows"] if measured < result.num_scored else []
 
 
 def saw_whole_dataset(result: CellResults) -> bool:

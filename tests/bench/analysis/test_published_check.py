@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 from released_cells import MODEL, random_windows, released_cell, scaled
 from toklab.bench.analysis import published_check
@@ -13,6 +14,7 @@ from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.conventions import family_of, own_reading, readings
 from toklab.bench.analysis.published_check import Check, check_frame, check_published, counts
 from toklab.bench.analysis.results import RunResults
+from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.protocol import load_protocol
 from toklab.reports.published.by_card import CardFigure, figures_by_card
@@ -91,6 +93,27 @@ def test_four_videos_decide_nothing(checked: Checked) -> None:
         found = checked(published(value=value), [cell])
         assert found.agreement.verdict == "not comparable"
         assert "4 videos give no interval" in found.agreement.reason
+
+
+def without(result: CellResults, metric: str, sources: Collection[str]) -> CellResults:
+    """A cell as a run leaves it that was ended while it added a metric."""
+    key = find_metric(metric).measurement_key
+    kept = {
+        (source, window): {name: each for name, each in found.items() if name != key or source not in sources}
+        for (source, window), found in result.measurements.items()
+    }
+    return replace(result, measurements=kept)
+
+
+@pytest.mark.parametrize("dataset", ["mcl-jcv", "webvid-val"])
+def test_a_metric_of_some_windows_alone_is_not_comparable(checked: Checked, dataset: str) -> None:
+    whole = lpips_cell(dataset=dataset, is_complete=True)
+    highest = sorted(WINDOWS, key=lambda name: -np.mean(WINDOWS[name]))[:10]
+    printed = published("lpips-vgg", figure_of(whole, "lpips-vgg"), dataset=dataset)
+    assert checked(printed, [whole]).agreement.verdict == "reproduced"
+    found = checked(printed, [without(whole, "lpips-vgg", highest)])
+    assert (found.agreement.verdict, found.agreement.reason) == ("not comparable", "measured on 40 of 60 windows")
+    assert found.measured.num_sources == 20
 
 
 SWITCHES: dict[str, tuple[Callable[[], list[CellResults]], str, Callable[[list[CellResults]], float]]] = {
