@@ -2,8 +2,9 @@
 
 The values have one row a figure and switch. Their columns: ``dataset``, ``protocol``, ``protocol_hash``, ``label``,
 ``metric``, ``title``, ``unit``, ``decimals``, ``value`` (by the metric's own convention), ``switch`` (what is turned:
-``PSNR average``), ``words`` (what it is turned to), ``other`` (the figure then), ``move`` (``other`` − ``value``) and
-``videos``. Where conditions are turned (crop, rate, settings), both figures are over the videos that both cells scored.
+``PSNR average``), ``words`` (what it is turned to), ``other`` (the figure then), ``move`` (``other`` − ``value``),
+``videos`` and ``windows``. Both figures are over the windows that were measured both ways, which these count; over all
+windows of the videos that are whole both ways, where what is turned changes the windows (frames, rate).
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from .plain import NONE, PlainTable
 
 COLUMNS = (
     "dataset", "protocol", "protocol_hash", "label", "metric", "title", "unit", "decimals", "value", "switch", "words",
-    "other", "move", "videos",
+    "other", "move", "videos", "windows",
 )  # fmt: skip
 """What the values must have."""
 
@@ -43,11 +44,12 @@ def convention_audit_table(
         turns = dict.fromkeys(_turn(row) for row in rows if row["metric"] == metric and _turn(row) in moved)
         columns += [(metric, "", ""), *turns] if turns or not moved else []
     titles = {row["metric"]: (row["title"], row["unit"]) for row in rows}
-    cells: dict[str, dict[tuple[str, str, str], str]] = {}
+    cells: dict[str, dict[tuple[str, str, str], str]] = {row["label"]: {} for row in rows}
+    # Where a switch could be turned on some windows alone, the figure is that of another row.
+    for row in sorted(rows, key=lambda row: row["windows"]):
+        cells[row["label"]][row["metric"], "", ""] = _text(row, "value")
     for row in rows:
-        line = cells.setdefault(row["label"], {})
-        line[row["metric"], "", ""] = _text(row, "value")
-        line[_turn(row)] = _text(row, "move")
+        cells[row["label"]][_turn(row)] = _text(row, "move")
     headings = ["Tokenizer"]
     numbers: dict[str, int] = {}
     for metric, switch, words in columns:

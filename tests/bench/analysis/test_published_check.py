@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
-from released_cells import MODEL, random_windows, released_cell, scaled
+from released_cells import MODEL, random_windows, released_cell, scaled, without
 from toklab.bench.analysis import published_check
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.conventions import family_of, own_reading, readings
 from toklab.bench.analysis.published_check import Check, check_frame, check_published, counts
 from toklab.bench.analysis.results import RunResults
-from toklab.bench.catalog.broken_metric import find_metric
 from toklab.bench.planning.suite import Suite
 from toklab.datasets.protocol import load_protocol
 from toklab.reports.published.by_card import CardFigure, figures_by_card
@@ -95,16 +94,6 @@ def test_four_videos_decide_nothing(checked: Checked) -> None:
         assert "4 videos give no interval" in found.agreement.reason
 
 
-def without(result: CellResults, metric: str, sources: Collection[str]) -> CellResults:
-    """A cell as a run leaves it that was ended while it added a metric."""
-    key = find_metric(metric).measurement_key
-    kept = {
-        (source, window): {name: each for name, each in found.items() if name != key or source not in sources}
-        for (source, window), found in result.measurements.items()
-    }
-    return replace(result, measurements=kept)
-
-
 @pytest.mark.parametrize("dataset", ["mcl-jcv", "webvid-val"])
 def test_a_metric_of_some_windows_alone_is_not_comparable(checked: Checked, dataset: str) -> None:
     whole = lpips_cell(dataset=dataset, is_complete=True)
@@ -169,6 +158,13 @@ def test_the_switch_that_gives_the_published_figure_is_named(name: str, checked:
     assert found.agreement.verdict in ("not reproduced", "contradicted")
     assert found.switches == (f"{name} gives {printed.figure.value:.5f}",)
     assert f"{name} gives" in check_frame([found])["explained_by"][0]
+
+
+def test_a_convention_of_some_windows_alone_explains_nothing(checked: Checked) -> None:
+    highest = sorted(WINDOWS, key=lambda name: -np.mean(WINDOWS[name]))[:10]
+    cell = without(lpips_cell(is_complete=True), "lpips-alex", highest)
+    found = checked(published("lpips-vgg", figure_of(cell, "lpips-alex"), decimals=5), [cell])
+    assert (found.agreement.verdict, found.switches) == ("contradicted", ())
 
 
 def test_a_difference_that_nothing_explains_has_no_switch(checked: Checked) -> None:

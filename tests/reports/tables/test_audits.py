@@ -42,6 +42,7 @@ MOVE = {
     "other": 28.0,
     "move": -2.0,
     "videos": 12,
+    "windows": 24,
 }
 
 
@@ -76,6 +77,12 @@ def test_an_audit_prints_each_figure_with_its_moves_and_explains_the_columns() -
         "These move no figure by a printed digit. PSNR: clip (PSNR average)",
         "last",
     )
+
+
+def test_the_figure_is_that_of_most_windows_and_lines_keep_their_order() -> None:
+    few = {"words": "7×7", "value": 27.0, "windows": 12}
+    table = audit({}, few, {"label": "other"})
+    assert table.rows == [["mine", "30.00", "-2.00", "-2.00"], ["other", "30.00", "-2.00", "–"]]
 
 
 def test_where_nothing_moves_the_figures_stand_alone() -> None:
