@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...reports.tables.comparison import COLUMNS, LEFT_OUT
+from ...reports.tables.comparison import COLUMNS, LEFT_OUT, WITHOUT_PAIR
 from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.throughput import SpeedMetric, timed_machines
@@ -47,7 +47,8 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
 
     Returns:
         One row a pair, dataset, protocol and metric; columns as :mod:`toklab.reports.tables.comparison` takes them.
-        ``attrs["left_out"]`` says what has no counterpart, and timings of two machines.
+        ``attrs["left_out"]`` says what was not compared, and ``attrs["without_pair"]`` which of this is a tokenizer
+        that failed, has no counterpart or was refused.
 
     Raises:
         ComparisonError: on an unknown label, or where nothing can be compared, such as figures of two protocols.
@@ -119,7 +120,7 @@ def _differences(
         reasons = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
         raise ComparisonError(f"nothing can be compared{reasons}; `toklab report RUN` shows what each has")
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    frame.attrs[LEFT_OUT] = list(dict.fromkeys(left_out))
+    frame.attrs |= {LEFT_OUT: list(dict.fromkeys(left_out)), WITHOUT_PAIR: list(dict.fromkeys(pairs.left_out))}
     return frame
 
 
