@@ -24,6 +24,11 @@ COLUMNS = (
 )  # fmt: skip
 """What the values must have."""
 
+CONDITION_HEADINGS = (
+    "Tokenizer", "Dataset", "Protocol", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos",
+)  # fmt: skip
+"""Columns of the table of conditions; the protocol is the one that nothing was turned in."""
+
 
 def convention_audit_table(
     frame: pd.DataFrame, notes: Sequence[str] = (), names: Mapping[str, str] | None = None
@@ -70,7 +75,7 @@ def convention_audit_table(
 
 
 def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None = None) -> PlainTable:
-    """One line a tokenizer, metric and turned condition; ``names`` are what labels are printed as.
+    """One line a tokenizer, dataset, metric and turned condition; ``names`` are what labels are printed as.
 
     Raises:
         TableError: if a column is missing.
@@ -78,6 +83,8 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
     body = [
         (
             (names or {}).get(row["label"], row["label"]),
+            row["dataset"],
+            row["protocol"],
             metric_heading(row["title"], row["unit"]),
             row["switch"],
             row["words"],
@@ -88,9 +95,7 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
         )
         for row in _records(frame)
     ]
-    return PlainTable(
-        ("Tokenizer", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos"), body, "llllrrrr"
-    )
+    return PlainTable(CONDITION_HEADINGS, body, "llllllrrrr")
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

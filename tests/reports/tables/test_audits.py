@@ -105,8 +105,10 @@ def test_metrics_share_the_number_of_a_switch() -> None:
 
 
 def test_conditions_have_a_line_each() -> None:
-    table = condition_audit_table(pd.DataFrame([MOVE]))
-    assert table.rows == [("mine", "PSNR (dB)", "PSNR average", "pooled", "30.00", "28.00", "-2.00", "12")]
+    table = condition_audit_table(pd.DataFrame([MOVE, MOVE | {"dataset": "e"}]))
+    line = ("p", "PSNR (dB)", "PSNR average", "pooled", "30.00", "28.00", "-2.00", "12")
+    assert table.rows == [("mine", "d", *line), ("mine", "e", *line)]
+    assert list(table.columns[:3]) == ["Tokenizer", "Dataset", "Protocol"]
 
 
 @pytest.mark.parametrize("make", [published_check_table, convention_audit_table, condition_audit_table])
