@@ -114,13 +114,25 @@ def _row(check: Check) -> dict[str, object]:
 
 
 def _checks(published: CardFigure, here: Sequence[CellResults]) -> Iterator[Check]:
-    """Of each cell under the published protocol; of the first one where there is none, or the protocol isn't stated."""
+    """Of each cell under the published protocol; of the first one where there is none, or the protocol isn't stated.
+
+    A figure of the model alone is checked once, of the first cell that has it.
+    """
+    figure = published.figure
     home = [result for result in here if is_published_protocol(result)]
-    if published.figure.metric == "params":
-        home = here[:1]
-    states_all = published.figure.protocol in ("", PROTOCOL)
-    for result in home if home and states_all else here[:1]:
+    states_all = figure.protocol in ("", PROTOCOL)
+    chosen = home if home and states_all else here[:1]
+    if figure.metric in OF_MODELS:
+        able = here if figure.metric == "params" or not states_all else home or here
+        chosen = [min(able, key=lambda result: _lacks(published, result))]
+    for result in chosen:
         yield _check(published, result, here)
+
+
+def _lacks(published: CardFigure, result: CellResults) -> tuple[bool, bool]:
+    """Whether a cell lacks a figure, and whether it is no cell of the model."""
+    lacks = isinstance(_measured(published.figure, result), Unavailable)
+    return lacks, any(_not_the_model(published, result))
 
 
 def _check(published: CardFigure, result: CellResults, here: Sequence[CellResults]) -> Check:

@@ -267,6 +267,44 @@ def test_parameters_are_compared_in_the_unit_of_the_source(
     assert found.agreement.verdict == verdict
 
 
+KL = "vidtok_kl_causal_488_4chn"
+
+
+def of_model(dataset: str, **options: Any) -> CellResults:
+    cell = released_cell(WINDOWS, tokenizer=KL, dataset=dataset, spec={"regularizer": "kl"}, **options)
+    facts = {"params_total": 157e6, "macs_total": 10.345e12}
+    return replace(cell, cell=replace(cell.cell, facts=facts, metrics=(*cell.cell.metrics, "macs", "params")))
+
+
+def checks_of_model(*cells: CellResults) -> list[tuple[str, str, str]]:
+    checks = [check for check in check_published(run_of(*cells)) if check.published.figure.metric in ("macs", "params")]
+    return [(check.published.figure.metric, check.label, check.agreement.verdict) for check in checks]
+
+
+def test_a_figure_of_the_model_is_checked_once() -> None:
+    sampled = of_model("webvid-val", settings={"posterior": "sample", "seed": 42})
+    cells = [
+        of_model("mcl-jcv", protocol=VIDTOK.derive(height=64)),
+        of_model("mcl-jcv"),
+        of_model("webvid-val"),
+        sampled,
+    ]
+    assert checks_of_model(*cells) == [
+        ("params", cells[0].label, "reproduced"),
+        ("macs", cells[1].label, "reproduced"),
+    ]
+
+
+def test_a_figure_of_the_model_comes_from_the_first_cell_that_has_it() -> None:
+    later = of_model("webvid-val")
+    failed = replace(later.cell, cell_id="failed", facts={}, status="failed", reason="out of memory", label="first")
+    first = replace(later, cell=failed, rows=[], measurements={})
+    assert checks_of_model(first, later) == [(metric, KL, "reproduced") for metric in ("params", "macs")]
+    counted = replace(first, cell=replace(failed, facts=later.cell.facts))
+    assert checks_of_model(counted, later) == checks_of_model(first, later)
+    assert checks_of_model(first) == [(metric, "first", "not comparable") for metric in ("params", "macs")]
+
+
 def test_a_suite_with_published_rows_gets_a_verdict_for_every_row_of_the_table() -> None:
     suite = Suite(name="s", datasets=("mcl-jcv",), tokenizers=(MODEL,), metrics=("psnr",), published=True)
     found = check_published(run_of(released_cell(WINDOWS, is_complete=True), suite=suite))
