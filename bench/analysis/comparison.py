@@ -142,6 +142,8 @@ def _compare_family(
             left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
         able = [pair for pair in pairs if _has_both(pair, metric, left_out)]
+        if is_table:
+            able = [pair for pair in able if _both_have_figures(pair, metric, left_out)]
         if isinstance(metric, SpeedMetric):
             speeds = TableSpeeds(metric, table) if table is not None else None
             yield from compare_speed_pairs(metric, able, left_out, speeds, is_table=is_table)
@@ -167,6 +169,14 @@ def _has_both(pair: SidePair, metric: Metric, left_out: list[str]) -> bool:
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
             return False
     return True
+
+
+def _both_have_figures(pair: SidePair, metric: Metric, left_out: list[str]) -> bool:
+    """Whether the table has a figure of both: others it doesn't rank, though they may share windows."""
+    outcomes = [side.results.evaluate(metric) for side in pair]
+    whys = [outcome.reason for outcome in outcomes if isinstance(outcome, Unavailable)]
+    left_out += [f"{named_pair(metric, pair)}: {why}" for why in whys[:1]]
+    return not whys
 
 
 def _compare_by(
