@@ -39,6 +39,7 @@ class Pairs:
 
     sides: list[SidePair] = field(default_factory=list)
     left_out: list[str] = field(default_factory=list)
+    """Sentences on tokenizers that failed, have no counterpart, or were refused."""
 
     def match(self, ones: Sequence[CellResults], others: Sequence[CellResults], names: tuple[str, str]) -> None:
         """Pair cells of one dataset and protocol; ``names`` are what the two sides are called in sentences.
@@ -46,10 +47,7 @@ class Pairs:
         Raises:
             ComparisonError: if there is no pair.
         """
-        ran = [
-            [cell for cell in cells if self._has_run(cell, name)]
-            for cells, name in zip((ones, others), names, strict=True)
-        ]
+        ran = [self.that_ran(cells, f" ({name})") for cells, name in zip((ones, others), names, strict=True)]
         found = [(one, other) for one in ran[0] for other in ran[1] if place_of(one) == place_of(other)]
         if not found:
             raise ComparisonError(_why_none(ran, names, self.left_out))
@@ -59,10 +57,19 @@ class Pairs:
                     self.left_out.append(f"{_described(cell)}: nothing of {name} to compare it with")
         self.sides += [(Side(one.label, one), Side(other.label, other)) for one, other in found]
 
-    def _has_run(self, result: CellResults, name: str) -> bool:
-        if result.cell.status == "failed":
-            self.left_out.append(f"{_described(result)} ({name}) couldn't run: {result.cell.reason}")
-        return result.cell.status != "failed"
+    def that_ran(self, results: Sequence[CellResults], name: str = "") -> list[CellResults]:
+        """Cells that didn't fail; of the others a sentence is left, but where one that ran took their place.
+
+        Args:
+            results: cells of a run.
+            name: what sentences have behind each cell.
+        """
+        ran = [result for result in results if result.cell.status != "failed"]
+        there = {(result.cell.label, *place_of(result)) for result in ran}
+        for result in results:
+            if result.cell.status == "failed" and (result.cell.label, *place_of(result)) not in there:
+                self.left_out.append(f"{_described(result)}{name} couldn't run: {result.cell.reason}")
+        return ran
 
 
 def place_of(result: CellResults) -> tuple[str, str]:
@@ -125,16 +132,16 @@ def cells_named(results: Sequence[CellResults], name: str) -> list[CellResults]:
 
 def pairs_of_table(results: Sequence[CellResults]) -> Pairs:
     """All tokenizers that a table ranks together, each with each other."""
+    pairs = Pairs()
     groups: dict[tuple[str, ...], list[CellResults]] = {}
-    for result in results:
-        if result.cell.status != "failed":
-            groups.setdefault((result.group, *place_of(result)), []).append(result)
-    sides = [
+    for result in pairs.that_ran(results):
+        groups.setdefault((result.group, *place_of(result)), []).append(result)
+    pairs.sides += [
         (Side(one.label, one), Side(other.label, other))
         for members in groups.values()
         for one, other in itertools.combinations(members, 2)
     ]
-    return Pairs(sides)
+    return pairs
 
 
 def pairs_between_runs(folders: Sequence[Path]) -> Pairs:

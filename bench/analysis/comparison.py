@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ...reports.tables.comparison import COLUMNS, LEFT_OUT
+from ...reports.tables.comparison import COLUMNS, LEFT_OUT, WITHOUT_PAIR
 from ..catalog.broken_metric import BrokenMetric, find_metric, guarded
 from ..metrics.interface import Metric, Unavailable
 from ..metrics.throughput import SpeedMetric, timed_machines
@@ -47,7 +47,8 @@ def compare_items(items: Sequence[str], run: Path | None, metric_names: Sequence
 
     Returns:
         One row a pair, dataset, protocol and metric; columns as :mod:`toklab.reports.tables.comparison` takes them.
-        ``attrs["left_out"]`` says what has no counterpart, and timings of two machines.
+        ``attrs["left_out"]`` says what was not compared, and ``attrs["without_pair"]`` which of this is a tokenizer
+        that failed, has no counterpart or was refused.
 
     Raises:
         ComparisonError: on an unknown label, or where nothing can be compared, such as figures of two protocols.
@@ -119,7 +120,7 @@ def _differences(
         reasons = "".join(f"; {reason}" for reason in dict.fromkeys(left_out))
         raise ComparisonError(f"nothing can be compared{reasons}; `toklab report RUN` shows what each has")
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
-    frame.attrs[LEFT_OUT] = list(dict.fromkeys(left_out))
+    frame.attrs |= {LEFT_OUT: list(dict.fromkeys(left_out)), WITHOUT_PAIR: list(dict.fromkeys(pairs.left_out))}
     return frame
 
 
@@ -141,6 +142,8 @@ def _compare_family(
             left_out.append(f"{name} on {everyone[0].results.dataset}: {metric.why.reason}")
             continue
         able = [pair for pair in pairs if _has_both(pair, metric, left_out)]
+        if is_table:
+            able = [pair for pair in able if _both_have_figures(pair, metric, left_out)]
         if isinstance(metric, SpeedMetric):
             speeds = TableSpeeds(metric, table) if table is not None else None
             yield from compare_speed_pairs(metric, able, left_out, speeds, is_table=is_table)
@@ -166,6 +169,14 @@ def _has_both(pair: SidePair, metric: Metric, left_out: list[str]) -> bool:
             left_out.append(f"{place}: timings of several machines can't be compared: {'; '.join(machines)}")
             return False
     return True
+
+
+def _both_have_figures(pair: SidePair, metric: Metric, left_out: list[str]) -> bool:
+    """Whether the table has a figure of both: others it doesn't rank, though they may share windows."""
+    outcomes = [side.results.evaluate(metric) for side in pair]
+    whys = [outcome.reason for outcome in outcomes if isinstance(outcome, Unavailable)]
+    left_out += [f"{named_pair(metric, pair)}: {why}" for why in whys[:1]]
+    return not whys
 
 
 def _compare_by(

@@ -60,7 +60,9 @@ class Contest:
         verdict = verdict_of(self.metric, outcome)
         wins = self._wins(members)
         if wins is not None and wins.interval and verdict in "AB" and _disagree(verdict, wins.interval):
-            notes.append(f"{'A' if verdict == 'B' else 'B'} does better in most videos")
+            # By name, as charts show the difference of either to the other.
+            worse, better = (side.name for side in (pair if verdict == "A" else pair[::-1]))
+            notes.append(f"{better} does better than {worse} in most videos")
         notes.append(self.shared.note)
         return {
             **described_pair(self.metric, pair, values, verdict),

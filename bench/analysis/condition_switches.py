@@ -12,9 +12,11 @@ from ..ledger.records import CellRecord
 from ..planning.cell import settings_without_effect
 from .conventions import FRAMES
 
+RATE = "rate"
+
 FIELD_SWITCHES: Mapping[str, str] = {
-    "sample_fps": "rate",
-    "subsampling": "rate",
+    "sample_fps": RATE,
+    "subsampling": RATE,
     "max_frames": FRAMES,
     "chunk_size": FRAMES,
     "long_video": FRAMES,
@@ -32,6 +34,9 @@ FIELD_SWITCHES: Mapping[str, str] = {
     "feature_frames": "FVD clips",
 }
 """Field of a protocol → the switch that it belongs to."""
+
+OF_WINDOWS = frozenset({RATE, FRAMES})
+"""Switches that change which windows a video has."""
 
 SETTING_SWITCHES: Mapping[str, str] = {"posterior": "mean or sampled latents"}
 """Inference setting → its switch; others are named as they are."""

@@ -41,7 +41,9 @@ def conditions_of(result: CellResults, metric: Metric) -> str:
 def separate_conditions(
     chosen: Mapping[FigureKey, tuple[CellResults, Metric]], rows: Mapping[FigureKey, dict[str, Any]]
 ) -> None:
-    """Give speeds under other conditions than most of their column a column of their own, with a note that says which.
+    """Give speeds under other conditions than their column's a column of their own, with a note that says which.
+
+    A column's conditions are those of its own that most speeds of all columns have, so that encode and decode agree.
 
     Args:
         chosen: cell and metric of each figure.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
@@ -16,9 +17,10 @@ from ..catalog.broken_metric import find_metric
 from ..metrics.interface import Metric
 from ..metrics.ratio import RatioMetric
 from .cell_results import CellResults
-from .condition_switches import difference
-from .conventions import FAMILIES, family_of, interval_of, ratio_sums, readings
+from .condition_switches import OF_WINDOWS, Difference, difference
+from .conventions import FAMILIES, Reading, Sums, family_of, interval_of, ratio_sums, readings
 from .places import Place, places_of
+from .shared_windows import Contestant, SharedWindows, share_windows
 
 OPTIONS = {
     "float or 8 bits": "--set-protocol round_to_uint8=true",
@@ -50,28 +52,30 @@ def audit_tables(results: Sequence[CellResults], figures: Sequence[Figure] | Non
     covered = {switch for row in conditions for switch in row["switch"].split(" and ")}
     tables = []
     for place in places_of([result for result in results if result.num_scored]):
-        rows = [row for result in place.results for row in _rows(place, result, values)]
+        rows, notes = [], []
+        for result in place.results:
+            rows += _rows(place, result, values, names.get(result.label, result.label), notes)
         if rows:
-            tables.append(_convention_table(place, rows, covered, names))
+            tables.append(_convention_table(place, rows, [*notes, *_not_covered(place, covered)], names))
     if conditions:
         frame = pd.DataFrame(conditions, columns=pd.Index(COLUMNS))
         caption = (
-            "Convention audit: how far figures move when only conditions do, over the videos that both cells scored. "
-            "Value: of the tokenizer's first cell on the dataset."
+            "Convention audit: how far figures move when only conditions do, over the windows that both cells have; "
+            "where rate or frames are turned, over the videos that both have whole. Value: of the tokenizer's first "
+            "cell on the dataset."
         )
         tables.append(NamedTable("condition_audit", caption, condition_audit_table(frame, names), frame))
     return tables
 
 
 def _convention_table(
-    place: Place, rows: Sequence[dict[str, Any]], covered: Collection[str], names: Mapping[str, str]
+    place: Place, rows: Sequence[dict[str, Any]], notes: Sequence[str], names: Mapping[str, str]
 ) -> NamedTable:
     frame = pd.DataFrame(rows, columns=pd.Index(COLUMNS))
     caption = (
         f"Convention audit: how far each figure moves when only the convention does, {place.words}. Same "
         "reconstructions; a number in brackets is a switch, explained below."
     )
-    notes = list(_not_covered(place, covered))
     table = convention_audit_table(frame, notes, names)
     return NamedTable(f"convention_audit{place.suffix}", caption, table, frame)
 
@@ -91,19 +95,59 @@ def _bases(result: CellResults) -> list[Metric]:
     return list(found.values())
 
 
-def _rows(place: Place, result: CellResults, values: Values | None) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True)
+class _Both:
+    """A figure, and what it is with a switch turned, over the windows that were measured both ways."""
+
+    value: float
+    """NaN where these windows give none."""
+    other: float
+    num_sources: int
+    num_windows: int
+    most_windows: int
+    """Of the way that was measured on more."""
+
+    @classmethod
+    def of(cls, ours: Sums | None, theirs: Sums | None, *counts: int) -> _Both:
+        """Of ratios of sums; ``counts`` as the fields have them."""
+        return cls(ours.value if ours else math.nan, theirs.value if theirs else math.nan, *counts)
+
+
+def _rows(
+    place: Place, result: CellResults, values: Values | None, name: str, notes: list[str]
+) -> Iterator[dict[str, Any]]:
+    """Every move of a cell's figures; ``notes`` takes sentences that call it ``name``, on moves over some windows."""
+    at = (place.dataset, place.protocol, place.protocol_hash, result.label)
     for metric in _bases(result):
-        turned = readings(result, metric.name)
-        sums = ratio_sums(result, metric)
-        if not turned:
-            continue
-        value = _of_set(metric.name, result, values) if sums is None else sums.value
-        videos = 0 if sums is None else len(sums.sources)
-        for reading in turned:
-            other = _of_set(reading.metric, result, values) if reading.sums is None else reading.sums.value
-            if math.isfinite(value) and math.isfinite(other):
-                place_of = (place.dataset, place.protocol, place.protocol_hash, result.label)
-                yield _row(place_of, metric, value, (reading.switch, reading.words), other, videos)
+        for reading in readings(result, metric.name):
+            both = _both(result, metric, reading, values)
+            is_there = math.isfinite(both.value) and math.isfinite(both.other)
+            if both.num_windows < both.most_windows:
+                over = f"there the figure is {both.value:,.{metric.decimals}f}" if is_there else "so no move is given"
+                notes.append(
+                    f"{metric.title} of {name}, {reading.switch}: {reading.words}: only {both.num_windows:,} of "
+                    f"{both.most_windows:,} windows were measured both ways; {over}"
+                )
+            if is_there:
+                yield _row(at, metric, (reading.switch, reading.words), both)
+
+
+def _both(result: CellResults, metric: Metric, reading: Reading, values: Values | None) -> _Both:
+    """A metric's figure and a reading of it."""
+    own = Contestant.of(result, metric)
+    if not reading.metric:
+        return _Both.of(ratio_sums(result, metric), reading.sums, own.num_sources, len(own.windows), len(own.windows))
+    turned = find_metric(reading.metric)
+    other = Contestant.of(result, turned)
+    shared = share_windows((own, other), (0, 1))
+    counts = shared.num_sources, shared.num_windows, max(len(own.windows), len(other.windows))
+    if reading.sums is not None:
+        ours, theirs = (ratio_sums(result, *each) for each in zip((metric, turned), shared.windows, strict=True))
+        return _Both.of(ours, theirs, *counts)
+    # The distance of some of the windows is no part of that of all.
+    if shared.num_windows < counts[2]:
+        return _Both(math.nan, math.nan, *counts)
+    return _Both(_of_set(metric.name, result, values), _of_set(turned.name, result, values), *counts)
 
 
 def _of_set(metric: str, result: CellResults, values: Values | None) -> float:
@@ -113,11 +157,10 @@ def _of_set(metric: str, result: CellResults, values: Values | None) -> float:
     return interval_of(result.evaluate(find_metric(metric))).value
 
 
-def _row(
-    place: tuple[str, str, str, str], metric: Metric, value: float, turn: tuple[str, str], other: float, videos: int
-) -> dict[str, Any]:
+def _row(place: tuple[str, str, str, str], metric: Metric, turn: tuple[str, str], both: _Both) -> dict[str, Any]:
     described = (metric.name, metric.title, metric.unit, metric.decimals)
-    return dict(zip(COLUMNS, (*place, *described, value, *turn, other, other - value, videos), strict=True))
+    moved = (both.value, *turn, both.other, both.other - both.value, both.num_sources, both.num_windows)
+    return dict(zip(COLUMNS, (*place, *described, *moved), strict=True))
 
 
 def _not_covered(place: Place, covered: Collection[str]) -> Iterator[str]:
@@ -160,8 +203,18 @@ def _condition_rows(group: Sequence[CellResults]) -> Iterator[dict[str, Any]]:
         if not turned.switches:
             continue
         for metric in _bases(first):
-            ours, theirs = ratio_sums(first, metric), ratio_sums(other, metric)
-            shared = frozenset(ours.sources) & frozenset(theirs.sources) if ours and theirs else frozenset()
-            if ours and theirs and shared:
-                pair = (ours.of(shared).value, theirs.of(shared).value)
-                yield _row(place, metric, pair[0], (turned.switch, turned.words), pair[1], len(shared))
+            shared = _share(first, other, metric, turned)
+            pair = zip((first, other), shared.windows, strict=True)
+            ours, theirs = (ratio_sums(result, metric, windows) for result, windows in pair)
+            if ours and theirs:
+                counts = shared.num_sources, shared.num_windows, max(map(len, shared.windows))
+                both = _Both.of(ours, theirs, *counts)
+                yield _row(place, metric, (turned.switch, turned.words), both)
+
+
+def _share(one: CellResults, other: CellResults, metric: Metric, turned: Difference) -> SharedWindows:
+    """What two cells share by a metric: windows, or whole videos where the very windows are what is turned."""
+    sides = [Contestant.of(result, metric) for result in (one, other)]
+    if OF_WINDOWS.isdisjoint(turned.switches):
+        return share_windows(sides, (0, 1))
+    return share_windows([side.of_whole_videos() for side in sides], (0, 1), by_video=True)

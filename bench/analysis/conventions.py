@@ -84,11 +84,6 @@ class Sums:
         """The figure with its interval."""
         return ratio_interval(self.sums, self.weights, link=self.link)
 
-    def of(self, sources: frozenset[str]) -> Sums:
-        """The figure over some of the videos."""
-        kept = np.array([source in sources for source in self.sources])
-        return Sums(self.sums[kept], self.weights[kept], self.link, tuple(s for s in self.sources if s in sources))
-
 
 @dataclass(frozen=True)
 class Reading:

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from ...reports.tables.comparison import LEFT_OUT
+from ...reports.tables.comparison import LEFT_OUT, WITHOUT_PAIR
 from .compared_pairs import ComparisonError
 
 BEYOND, NO_INTERVAL = 3, 2
@@ -45,7 +45,8 @@ def exit_code(frame: pd.DataFrame, limits: Sequence[Limit]) -> tuple[int, list[s
     """The exit code for a comparison, and sentences that say why.
 
     3 if a whole interval lies beyond a limit; else 2 if a limit has a difference without an interval, a pair that
-    couldn't be compared by its metric, or none at all; else 0.
+    couldn't be compared by its metric, or none at all, or if a tokenizer failed, has no counterpart or was refused;
+    else 0.
     """
     codes, sentences = {0}, []
     for limit in limits:
@@ -53,10 +54,10 @@ def exit_code(frame: pd.DataFrame, limits: Sequence[Limit]) -> tuple[int, list[s
         if rows.empty:
             codes.add(NO_INTERVAL)
             sentences.append(f"{limit}: {limit.metric} was not compared")
-        for sentence in frame.attrs.get(LEFT_OUT, ()):
-            if sentence.startswith(f"{limit.metric} on "):
-                codes.add(NO_INTERVAL)
-                sentences.append(f"{limit}: {sentence}")
+        by_metric = [each for each in frame.attrs.get(LEFT_OUT, ()) if each.startswith(f"{limit.metric} on ")]
+        for sentence in (*by_metric, *frame.attrs.get(WITHOUT_PAIR, ())):
+            codes.add(NO_INTERVAL)
+            sentences.append(f"{limit}: {sentence}")
         for row in cast(list[dict[str, Any]], rows.to_dict("records")):
             place = f"{limit}: {row['a']} and {row['b']} on {row['dataset']}"
             if pd.isna(row["low"]):

@@ -25,6 +25,7 @@ from .cell_results import CellResults
 from .condition_switches import changed_fields, difference
 from .conventions import family_of, interval_of, own_reading, readings
 from .results import RunResults
+from .shared_windows import Contestant
 
 COMPLETE_SETS = {"mcl-jcv": len(SEQUENCE_FPS)}
 """Datasets that are one list of videos for everybody, and how many those are."""
@@ -113,13 +114,25 @@ def _row(check: Check) -> dict[str, object]:
 
 
 def _checks(published: CardFigure, here: Sequence[CellResults]) -> Iterator[Check]:
-    """Of each cell under the published protocol; of the first one where there is none, or the protocol isn't stated."""
+    """Of each cell under the published protocol; of the first one where there is none, or the protocol isn't stated.
+
+    A figure of the model alone is checked once, of the first cell that has it.
+    """
+    figure = published.figure
     home = [result for result in here if is_published_protocol(result)]
-    if published.figure.metric == "params":
-        home = here[:1]
-    states_all = published.figure.protocol in ("", PROTOCOL)
-    for result in home if home and states_all else here[:1]:
+    states_all = figure.protocol in ("", PROTOCOL)
+    chosen = home if home and states_all else here[:1]
+    if figure.metric in OF_MODELS:
+        able = here if figure.metric == "params" or not states_all else home or here
+        chosen = [min(able, key=lambda result: _lacks(published, result))]
+    for result in chosen:
         yield _check(published, result, here)
+
+
+def _lacks(published: CardFigure, result: CellResults) -> tuple[bool, bool]:
+    """Whether a cell lacks a figure, and whether it is no cell of the model."""
+    lacks = isinstance(_measured(published.figure, result), Unavailable)
+    return lacks, any(_not_the_model(published, result))
 
 
 def _check(published: CardFigure, result: CellResults, here: Sequence[CellResults]) -> Check:
@@ -131,7 +144,7 @@ def _check(published: CardFigure, result: CellResults, here: Sequence[CellResult
         judged = Agreement("not comparable", "; ".join(reasons))
     else:
         reasons += _other_conditions(figure, result)
-        reasons += [outcome.reason] if isinstance(outcome, Unavailable) else []
+        reasons += [outcome.reason] if isinstance(outcome, Unavailable) else _partly(figure.metric, result)
         judged = _agree(measured, figure, _basis(figure, result))
         if reasons:
             judged = Agreement("not comparable", "; ".join(reasons))
@@ -173,6 +186,16 @@ def _basis(figure: Figure, result: CellResults) -> Basis:
     if figure.metric in OF_MODELS:
         return "model"
     return "same videos" if saw_whole_dataset(result) else "other videos"
+
+
+def _partly(name: str, result: CellResults) -> list[str]:
+    """That a metric was measured on some of the scored windows alone, if it was: others would move its figure."""
+    metric = find_metric(name)
+    # A result record has counts of all windows together in place of those of each.
+    if name in OF_MODELS or result.lacks_windows(metric):
+        return []
+    measured = len(Contestant.of(result, metric).windows)
+    return [f"measured on {measured:,} of {result.num_scored:,} windows"] if measured < result.num_scored else []
 
 
 def saw_whole_dataset(result: CellResults) -> bool:
@@ -246,6 +269,9 @@ def _explanations(figure: Figure, result: CellResults, here: Sequence[CellResult
         if reading is not None:
             candidates.append((f"{turned.switch}: {turned.words}", reading, other))
     for words, reading, cell in candidates:
+        # What some of the windows give says nothing of a figure that rests on all.
+        if _partly(reading.metric or base, cell):
+            continue
         interval = reading.interval(cell)
         if _agree(interval, figure, _basis(figure, cell)).verdict == "reproduced":
             foreign = (

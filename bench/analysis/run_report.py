@@ -34,6 +34,7 @@ from .convention_audit import audit_tables
 from .frame_values import FrameValues
 from .kept_frames import kept_rows
 from .paper_facts import run_facts
+from .published_check import is_published_protocol
 from .rate_deltas import rate_delta_tables
 from .record_writing import measured_part
 from .results import RunResults
@@ -56,9 +57,11 @@ def run_figures(
     measured = read_figures(results_table(results, extrapolation_intervals=extrapolation_intervals))
     if not published:
         return measured
-    names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in results}
+    # What is merely called as the paper's protocol is another one.
+    papers = [result for result in results if is_published_protocol(result)]
+    names = {result.cell.protocol["name"]: result.cell.protocol_hash for result in papers}
     # One name may have several hashes: a dataset's colour matrix is part of the protocol.
-    on_dataset = {(r.dataset, r.cell.protocol["name"]): r.cell.protocol_hash for r in results}
+    on_dataset = {(r.dataset, r.cell.protocol["name"]): r.cell.protocol_hash for r in papers}
     printed = [
         replace(figure, protocol_hash=on_dataset.get((figure.dataset, figure.protocol), figure.protocol_hash))
         for figure in vidtok_table1(names)

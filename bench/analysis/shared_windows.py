@@ -53,6 +53,13 @@ class Contestant:
             windows = [self.windows[place] for place in places.tolist()]
         return Contestant(windows, self.index[places], self.rows)
 
+    def of_whole_videos(self) -> Contestant:
+        """With the windows of those videos alone of which it lacks none."""
+        sources = self.rows.texts["source"].codes
+        lacks = np.ones(len(sources), bool)
+        lacks[self.index] = False
+        return self.part(~np.isin(sources[self.index], sources[lacks]))
+
     @property
     def num_sources(self) -> int:
         """Its videos, copies of one counted once."""
@@ -133,18 +140,31 @@ def _paired(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.unique(first * (second.max(initial=0) + 1) + second, return_inverse=True)[1]
 
 
-def share_windows(contestants: Sequence[Contestant], members: Sequence[int]) -> SharedWindows:
+def share_windows(
+    contestants: Sequence[Contestant], members: Sequence[int], *, by_video: bool = False
+) -> SharedWindows:
     """What the members share: windows where they cut videos alike, else all windows of shared videos.
 
     Causal tokenizers take windows of 17 frames and others of 16, so those are paired by video.
+
+    Args:
+        contestants: whom the members are among.
+        members: their indices.
+        by_video: whether all windows of shared videos are taken in any case.
     """
-    return _share(contestants, members, _numbered(contestants) if contestants else [])
+    return _share(contestants, members, _numbered(contestants) if contestants else [], by_video=by_video)
 
 
-def _share(contestants: Sequence[Contestant], members: Sequence[int], numbers: Sequence[_Numbers]) -> SharedWindows:
+def _share(
+    contestants: Sequence[Contestant],
+    members: Sequence[int],
+    numbers: Sequence[_Numbers],
+    *,
+    by_video: bool = False,
+) -> SharedWindows:
     cuts: list[list[int]] = []
     for member in members:
-        fitting = [cut for cut in cuts if numbers[cut[0]].cut_like(numbers[member])]
+        fitting = [cut for cut in cuts if not by_video and numbers[cut[0]].cut_like(numbers[member])]
         if fitting:
             fitting[0].append(member)
         else:

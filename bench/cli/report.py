@@ -150,8 +150,8 @@ def compare(
     that the run's table ranks together are compared with each other. Intervals hold for all pairs at once. What has no
     counterpart, and speeds that can't be compared, are left out and listed.
 
-    With --fail-if the exit code is 3 if a whole interval lies beyond the limit, and else 2 if there is no interval or a
-    pair couldn't be compared by that metric.
+    With --fail-if the exit code is 3 if a whole interval lies beyond the limit, and else 2 if there is no interval, a
+    pair couldn't be compared by that metric, or a tokenizer failed or has no counterpart.
 
     Examples:
 

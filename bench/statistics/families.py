@@ -33,6 +33,8 @@ MIN_JOINT_BOOTSTRAP_SOURCES = 20
 """Videos from which on the critical value comes from the bootstrap; with fewer it explodes."""
 
 EXACT = "exact: the difference is the same in every video"
+STUDENT_STANDS_IN = "critical value from Student's t, as the bootstrap gives none"
+"""Where more than one draw in twenty misses all variation of a difference."""
 
 Pair = tuple[int, int]
 """Indices of two systems."""
@@ -112,7 +114,8 @@ def compare_ratios(
         maxima = np.abs(pair_statistics(systems, varying, draws, seed)).max(axis=1)
         critical = quantile(maxima, LEVEL)
     freedoms = [systems.freedom(pair) for pair in pairs]
-    if num_sources >= MIN_SOURCES and (critical is None or not math.isfinite(critical)):
+    stands_in = critical is not None and not math.isfinite(critical)
+    if num_sources >= MIN_SOURCES and (critical is None or stands_in):
         # With weights that differ between systems each pair has a value of its own; the largest one holds for all.
         critical = max(sidak_critical_value(len(pairs), freedom) for freedom in freedoms)
     outcomes = [
@@ -120,9 +123,7 @@ def compare_ratios(
         for pair, error, kind, freedom in zip(pairs, errors, kinds, freedoms, strict=True)
     ]
     noted = [
-        _with_note(outcome, FEW_CARRY)
-        if kind == "varies" and outcome.separable is not None and carried_by_few(systems.influences(outcome.pair))
-        else outcome
+        _noted(outcome, systems, stands_in=stands_in) if kind == "varies" and outcome.separable is not None else outcome
         for outcome, kind in zip(outcomes, kinds, strict=True)
     ]
     return Family(values, tuple(noted), num_sources, critical)
@@ -223,5 +224,8 @@ def _difference(values: Sequence[float], pair: Pair) -> float:
     return values[pair[0]] - values[pair[1]]
 
 
-def _with_note(outcome: Difference, note: str) -> Difference:
-    return replace(outcome, interval=replace(outcome.interval, note=note))
+def _noted(outcome: Difference, systems: PairedRatios, *, stands_in: bool) -> Difference:
+    """With what a reader must know of its interval."""
+    notes = [FEW_CARRY] if carried_by_few(systems.influences(outcome.pair)) else []
+    notes += [STUDENT_STANDS_IN] if stands_in else []
+    return replace(outcome, interval=replace(outcome.interval, note="; ".join(notes)))

@@ -185,7 +185,8 @@ def delta_of_sources(axis: Axis, anchor: SourceCurves, test: SourceCurves) -> Bj
     if anchor.num_sources != test.num_sources:
         raise ValueError(f"the curves rest on {anchor.num_sources} and {test.num_sources} videos; pair them first")
     num_sources = anchor.num_sources
-    found = replace(_delta(axis, anchor.mean_curve(), test.mean_curve(), "akima", MIN_OVERLAP), num_sources=num_sources)
+    delta = {"rate": bd_rate, "quality": bd_quality}[axis]
+    found = replace(delta(anchor.mean_curve(), test.mean_curve()), num_sources=num_sources)
     if num_sources < MIN_SOURCES:
         return replace(found, notes=(*found.notes, f"S = {num_sources}, no interval"))
     left_out = np.empty(num_sources)

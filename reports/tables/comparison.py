@@ -41,6 +41,9 @@ EMPTY_ROW: dict[str, Any] = {
 LEFT_OUT = "left_out"
 """Name among the frame's ``attrs`` of a list of sentences: what was not compared, and why."""
 
+WITHOUT_PAIR = "without_pair"
+"""Name among the frame's ``attrs`` of those of them that are on a tokenizer which could be paired with nothing."""
+
 HEADINGS = ("Dataset", "Metric", "A", "B", "A − B", "95 % interval", "Windows", "Videos", "A wins", "Better")
 """What is printed of it."""
 

@@ -2,8 +2,9 @@
 
 The values have one row a figure and switch. Their columns: ``dataset``, ``protocol``, ``protocol_hash``, ``label``,
 ``metric``, ``title``, ``unit``, ``decimals``, ``value`` (by the metric's own convention), ``switch`` (what is turned:
-``PSNR average``), ``words`` (what it is turned to), ``other`` (the figure then), ``move`` (``other`` − ``value``) and
-``videos``. Where conditions are turned (crop, rate, settings), both figures are over the videos that both cells scored.
+``PSNR average``), ``words`` (what it is turned to), ``other`` (the figure then), ``move`` (``other`` − ``value``),
+``videos`` and ``windows``. Both figures are over the windows that were measured both ways, which these count; over all
+windows of the videos that are whole both ways, where what is turned changes the windows (frames, rate).
 """
 
 from __future__ import annotations
@@ -19,9 +20,14 @@ from .plain import NONE, PlainTable
 
 COLUMNS = (
     "dataset", "protocol", "protocol_hash", "label", "metric", "title", "unit", "decimals", "value", "switch", "words",
-    "other", "move", "videos",
+    "other", "move", "videos", "windows",
 )  # fmt: skip
 """What the values must have."""
+
+CONDITION_HEADINGS = (
+    "Tokenizer", "Dataset", "Protocol", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos",
+)  # fmt: skip
+"""Columns of the table of conditions; the protocol is the one that nothing was turned in."""
 
 
 def convention_audit_table(
@@ -43,11 +49,12 @@ def convention_audit_table(
         turns = dict.fromkeys(_turn(row) for row in rows if row["metric"] == metric and _turn(row) in moved)
         columns += [(metric, "", ""), *turns] if turns or not moved else []
     titles = {row["metric"]: (row["title"], row["unit"]) for row in rows}
-    cells: dict[str, dict[tuple[str, str, str], str]] = {}
+    cells: dict[str, dict[tuple[str, str, str], str]] = {row["label"]: {} for row in rows}
+    # Where a switch could be turned on some windows alone, the figure is that of another row.
+    for row in sorted(rows, key=lambda row: row["windows"]):
+        cells[row["label"]][row["metric"], "", ""] = _text(row, "value")
     for row in rows:
-        line = cells.setdefault(row["label"], {})
-        line[row["metric"], "", ""] = _text(row, "value")
-        line[_turn(row)] = _text(row, "move")
+        cells[row["label"]][_turn(row)] = _text(row, "move")
     headings = ["Tokenizer"]
     numbers: dict[str, int] = {}
     for metric, switch, words in columns:
@@ -68,7 +75,7 @@ def convention_audit_table(
 
 
 def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None = None) -> PlainTable:
-    """One line a tokenizer, metric and turned condition; ``names`` are what labels are printed as.
+    """One line a tokenizer, dataset, metric and turned condition; ``names`` are what labels are printed as.
 
     Raises:
         TableError: if a column is missing.
@@ -76,6 +83,8 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
     body = [
         (
             (names or {}).get(row["label"], row["label"]),
+            row["dataset"],
+            row["protocol"],
             metric_heading(row["title"], row["unit"]),
             row["switch"],
             row["words"],
@@ -86,9 +95,7 @@ def condition_audit_table(frame: pd.DataFrame, names: Mapping[str, str] | None =
         )
         for row in _records(frame)
     ]
-    return PlainTable(
-        ("Tokenizer", "Figure", "Switch", "Turned to", "Value", "Then", "Moves by", "Videos"), body, "llllrrrr"
-    )
+    return PlainTable(CONDITION_HEADINGS, body, "llllllrrrr")
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:

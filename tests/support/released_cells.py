@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -103,3 +103,13 @@ def random_windows(
 def scaled(windows: Mapping[str, Sequence[Sequence[float]]], factor: float) -> dict[str, list[list[float]]]:
     """The same windows, every frame's value times a factor."""
     return {name: (factor * np.asarray(of)).tolist() for name, of in windows.items()}
+
+
+def without(result: CellResults, metric: str, sources: Collection[str]) -> CellResults:
+    """A cell as a run leaves it that was ended while it added a metric."""
+    key = find_metric(metric).measurement_key
+    kept = {
+        (source, window): {name: each for name, each in found.items() if name != key or source not in sources}
+        for (source, window), found in result.measurements.items()
+    }
+    return replace(result, measurements=kept)

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from released_cells import random_windows, released_cell, scaled
+from made_cells import featured_cell, made_cell
+from released_cells import random_windows, released_cell, scaled, without
 from toklab.bench.analysis import run_report
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.condition_switches import difference
@@ -91,6 +92,69 @@ def test_conditions_are_compared_over_the_videos_that_both_scored() -> None:
     assert row["value"] == pytest.approx(decibels(errors).mean())
     assert row["move"] == pytest.approx(decibels(1.5 * errors).mean() - decibels(errors).mean())
     assert all("round_to_uint8" not in note for table in tables for note in table.table.notes)
+
+
+LAST = list(WINDOWS)[6:]
+
+
+def test_a_convention_that_some_windows_lack_is_compared_over_the_others() -> None:
+    ssim = {name: (1 - 20 * np.asarray(of)).clip(0, 1).tolist() for name, of in WINDOWS.items()}
+    cell = without(released_cell(WINDOWS, ssim=ssim, ssim_skimage=ssim), "ssim-skimage", LAST)
+    (table,) = audit_tables([cell])
+    row = next(row for row in values(table) if "scikit-image" in row["words"])
+    assert (row["move"], row["videos"], row["windows"]) == (0, 6, 12)
+    assert row["value"] == pytest.approx(np.mean([of for name, of in ssim.items() if name not in LAST]))
+    assert (
+        f"SSIM of {cell.label}, SSIM window: 7×7 uniform, scikit-image's default: only 12 of 24 windows were measured "
+        f"both ways; there the figure is {row['value']:.4f}"
+    ) in table.table.notes
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_distances_of_other_windows_are_not_set_against_each_other(same: bool) -> None:
+    of_frames = made_cell("one", {(f"v{n}.mp4", at): 0.01 * 2**n for n in range(8) for at in range(2)})
+    features = [featured_cell("one", 2, 2, 0.1, metric=name) for name in ("fvd-i3d", "fvd-i3d-crop")]
+    cells = [of_frames, *features]
+    cell = replace(
+        of_frames,
+        cell=replace(of_frames.cell, metrics=tuple(name for cell in cells for name in cell.cell.metrics)),
+        measurements={
+            row.key: {k: m for c in cells for k, m in c.measurements[row.key].items()} for row in of_frames.rows
+        },
+        references={clip: packed for cell in cells for clip, packed in cell.references.items()},
+    )
+    cell = cell if same else without(cell, "fvd-i3d-crop", ["v3.mp4"])
+    (table,) = audit_tables([cell])
+    moved = [(row["videos"], row["windows"]) for row in values(table) if row["metric"] == "fvd-i3d"]
+    assert moved == ([(8, 16)] if same else [])
+    assert (
+        any("only 14 of 16 windows were measured both ways; so no move" in note for note in table.table.notes) != same
+    )
+
+
+def test_conditions_are_compared_over_the_windows_that_both_have() -> None:
+    cell = released_cell(WINDOWS)
+    rounded = released_cell(scaled(WINDOWS, 1.5), protocol=load_protocol("vidtok").derive(round_to_uint8=True))
+    rows = [row if row.window == 0 else replace(row, status="failed", reason="x") for row in rounded.rows]
+    (row,) = values(audit_tables([cell, replace(rounded, rows=rows)])[-1])
+    first = np.array([of[0] for of in WINDOWS.values()])
+    assert (row["videos"], row["windows"]) == (12, 12)
+    assert row["value"] == pytest.approx(decibels(first).mean())
+    assert row["other"] == pytest.approx(decibels(1.5 * first).mean())
+
+
+def test_where_the_windows_are_what_is_turned_whole_videos_are_compared() -> None:
+    shorter = load_protocol("vidtok").derive(max_frames=17)
+    cells = [released_cell(WINDOWS), released_cell({name: of[:1] for name, of in WINDOWS.items()}, protocol=shorter)]
+    (row,) = values(audit_tables(cells)[-1])
+    errors = np.array(list(WINDOWS.values()))
+    assert (row["switch"], row["videos"], row["windows"]) == ("frames", 12, 12)
+    assert row["move"] == pytest.approx(decibels(errors[:, 0]).mean() - decibels(errors).mean())
+    rows = [replace(row, status="failed") if row.key == (LAST[0], 1) else row for row in cells[0].rows]
+    (row,) = values(audit_tables([replace(cells[0], rows=rows), cells[1]])[-1])
+    kept = np.delete(errors, 6, axis=0)
+    assert row["videos"] == 11
+    assert row["move"] == pytest.approx(decibels(kept[:, 0]).mean() - decibels(kept).mean())
 
 
 def test_settings_that_a_tokenizer_does_not_use_turn_no_switch() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from made_cells import random_cells, rated_cell
+from made_cells import made_cell, random_cells, rated_cell
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.charts import bd_rates, run_charts
 from toklab.bench.analysis.comparison import compare_labels
@@ -59,6 +59,20 @@ def test_without_a_reference_it_is_the_best_of_the_group_as_the_table_judges(cel
         # Bold in the table is what can't be told from the best.
         assert (row["verdict"] == "worse") == (row["high"] < 0) == (psnr[row["label"]].rank != "best")
     assert "minus" in " ".join(text.get_text() for text in chart.drawing.texts)
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_notes_name_the_systems_in_either_order(order: int) -> None:
+    levels = np.exp(np.random.default_rng(1).normal(-6, 1, 30))
+    # Slightly better in four of five videos, much worse in the others.
+    factors = {"steady": np.ones(30), "erratic": np.where(np.arange(30) < 24, 0.97, 8.0)}
+    errors = {label: {(f"v{n:02}.mp4", 0): e for n, e in enumerate(levels * f)} for label, f in factors.items()}
+    cells = [made_cell(label, of) for label, of in errors.items()][::order]
+    note = "erratic does better than steady in most videos"
+    _, (row,) = forest(cells)
+    assert (row["label"], row["to"], row["verdict"], row["note"]) == ("erratic", "steady", "worse", note)
+    (compared,) = compare_labels(cells, [], None, "run").to_dict("records")
+    assert (compared["better"], compared["note"]) == ("steady", note)
 
 
 def codec(label: str, system: str, rate: float, gain: float) -> CellResults:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
-from released_cells import MODEL, random_windows, released_cell, scaled
+from released_cells import MODEL, random_windows, released_cell, scaled, without
 from toklab.bench.analysis import published_check
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.conventions import family_of, own_reading, readings
@@ -93,6 +94,17 @@ def test_four_videos_decide_nothing(checked: Checked) -> None:
         assert "4 videos give no interval" in found.agreement.reason
 
 
+@pytest.mark.parametrize("dataset", ["mcl-jcv", "webvid-val"])
+def test_a_metric_of_some_windows_alone_is_not_comparable(checked: Checked, dataset: str) -> None:
+    whole = lpips_cell(dataset=dataset, is_complete=True)
+    highest = sorted(WINDOWS, key=lambda name: -np.mean(WINDOWS[name]))[:10]
+    printed = published("lpips-vgg", figure_of(whole, "lpips-vgg"), dataset=dataset)
+    assert checked(printed, [whole]).agreement.verdict == "reproduced"
+    found = checked(printed, [without(whole, "lpips-vgg", highest)])
+    assert (found.agreement.verdict, found.agreement.reason) == ("not comparable", "measured on 40 of 60 windows")
+    assert found.measured.num_sources == 20
+
+
 SWITCHES: dict[str, tuple[Callable[[], list[CellResults]], str, Callable[[list[CellResults]], float]]] = {
     "LPIPS backbone: AlexNet": (
         lambda: [lpips_cell(is_complete=True)],
@@ -146,6 +158,13 @@ def test_the_switch_that_gives_the_published_figure_is_named(name: str, checked:
     assert found.agreement.verdict in ("not reproduced", "contradicted")
     assert found.switches == (f"{name} gives {printed.figure.value:.5f}",)
     assert f"{name} gives" in check_frame([found])["explained_by"][0]
+
+
+def test_a_convention_of_some_windows_alone_explains_nothing(checked: Checked) -> None:
+    highest = sorted(WINDOWS, key=lambda name: -np.mean(WINDOWS[name]))[:10]
+    cell = without(lpips_cell(is_complete=True), "lpips-alex", highest)
+    found = checked(published("lpips-vgg", figure_of(cell, "lpips-alex"), decimals=5), [cell])
+    assert (found.agreement.verdict, found.switches) == ("contradicted", ())
 
 
 def test_a_difference_that_nothing_explains_has_no_switch(checked: Checked) -> None:
@@ -246,6 +265,44 @@ def test_parameters_are_compared_in_the_unit_of_the_source(
     fields = {"dataset": "", "protocol": "", "title": "Params", "unit": "M", "note": note}
     found = checked(published("params", printed, decimals=0, **fields), [cell])
     assert found.agreement.verdict == verdict
+
+
+KL = "vidtok_kl_causal_488_4chn"
+
+
+def of_model(dataset: str, **options: Any) -> CellResults:
+    cell = released_cell(WINDOWS, tokenizer=KL, dataset=dataset, spec={"regularizer": "kl"}, **options)
+    facts = {"params_total": 157e6, "macs_total": 10.345e12}
+    return replace(cell, cell=replace(cell.cell, facts=facts, metrics=(*cell.cell.metrics, "macs", "params")))
+
+
+def checks_of_model(*cells: CellResults) -> list[tuple[str, str, str]]:
+    checks = [check for check in check_published(run_of(*cells)) if check.published.figure.metric in ("macs", "params")]
+    return [(check.published.figure.metric, check.label, check.agreement.verdict) for check in checks]
+
+
+def test_a_figure_of_the_model_is_checked_once() -> None:
+    sampled = of_model("webvid-val", settings={"posterior": "sample", "seed": 42})
+    cells = [
+        of_model("mcl-jcv", protocol=VIDTOK.derive(height=64)),
+        of_model("mcl-jcv"),
+        of_model("webvid-val"),
+        sampled,
+    ]
+    assert checks_of_model(*cells) == [
+        ("params", cells[0].label, "reproduced"),
+        ("macs", cells[1].label, "reproduced"),
+    ]
+
+
+def test_a_figure_of_the_model_comes_from_the_first_cell_that_has_it() -> None:
+    later = of_model("webvid-val")
+    failed = replace(later.cell, cell_id="failed", facts={}, status="failed", reason="out of memory", label="first")
+    first = replace(later, cell=failed, rows=[], measurements={})
+    assert checks_of_model(first, later) == [(metric, KL, "reproduced") for metric in ("params", "macs")]
+    counted = replace(first, cell=replace(failed, facts=later.cell.facts))
+    assert checks_of_model(counted, later) == checks_of_model(first, later)
+    assert checks_of_model(first) == [(metric, "first", "not comparable") for metric in ("params", "macs")]
 
 
 def test_a_suite_with_published_rows_gets_a_verdict_for_every_row_of_the_table() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,11 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_cells import made_cell, random_cells
+from recorded_cells import VIDTOK, under_protocol, write_record
 from toklab.bench.analysis.cell_results import CellResults
 from toklab.bench.analysis.compared_pairs import ComparisonError
-from toklab.bench.analysis.comparison import compare_labels
+from toklab.bench.analysis.comparison import compare_items, compare_labels
 from toklab.bench.analysis.limits import Limit, exit_code
 from toklab.bench.analysis.ranking import rank_column
+from toklab.bench.analysis.results import RunResults
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.analysis.shared_windows import Contestant, share_for_ranks, share_windows
 from toklab.bench.metrics.psnr import FramePsnr
@@ -183,6 +187,46 @@ def test_a_pair_that_was_not_compared_passes_no_limit() -> None:
     frame = compare_labels([*cells, lacking], ["a", "b", "c"], None, "run")
     code, sentences = exit_code(frame, [Limit.parse("psnr < -9")])
     assert (code, sentences) == (2, ["psnr < -9: psnr on videos: not measured for c"])
+
+
+def elsewhere(result: CellResults, **changes: Any) -> CellResults:
+    cell = replace(result.cell, dataset="d2", cell_id=f"{result.cell.cell_id} {len(changes)}", **changes)
+    return replace(result, cell=cell, dataset="d2", **({"rows": [], "measurements": {}} if changes else {}))
+
+
+FAILED = {"status": "failed", "reason": "out of memory"}
+
+
+@pytest.mark.parametrize("labels", [["a", "b"], []])
+def test_a_tokenizer_that_failed_passes_no_limit(labels: list[str]) -> None:
+    cells = [made_cell("a", errors_of(30, 1.0, 0.05, 1)), made_cell("b", errors_of(30, 1.5, 0.05, 2))]
+    failed = [*cells, elsewhere(cells[0]), elsewhere(cells[1], **FAILED)]
+    code, sentences = exit_code(compare_labels(failed, labels, None, "run"), [Limit.parse("psnr < -9")])
+    assert code == 2
+    assert any(sentence.endswith("couldn't run: out of memory") for sentence in sentences)
+    repeated = compare_labels([*failed, elsewhere(cells[1])], labels, None, "run")
+    assert (len(repeated), repeated.attrs["left_out"]) == (2, [])
+    assert exit_code(repeated, [Limit.parse("psnr < -9")]) == (0, [])
+
+
+def test_a_tokenizer_without_a_counterpart_passes_no_limit(tmp_path: Path) -> None:
+    a, b = made_cell("a", errors_of(30, 1.0, 0.05, 1)), made_cell("b", errors_of(30, 1.5, 0.05, 2))
+    frame = compare_labels([a, b, elsewhere(b)], ["a", "b"], None, "run")
+    code, sentences = exit_code(frame, [Limit.parse("psnr < -9")])
+    assert (code, sentences) == (2, ["psnr < -9: b on d2 under p (h): nothing of a to compare it with"])
+    runs = []
+    for name, cells in (
+        ("before", [a, b]),
+        ("after", [a]),
+        ("refused", [a, replace(b, cell=replace(b.cell, **FAILED))]),
+    ):
+        run = RunResults(name, tuple(under_protocol(cell, VIDTOK) for cell in cells), ())
+        runs.append(str(write_record(run, tmp_path / name)))
+    for run in runs[1:]:
+        frame = compare_items([runs[0], run], None, None)
+        assert frame.attrs["without_pair"] == frame.attrs["left_out"] != []
+        code, sentences = exit_code(frame, [Limit.parse("psnr < -9")])
+        assert (code, len(sentences)) == (2, len(frame.attrs["left_out"]))
 
 
 @pytest.mark.parametrize("text", ["psnr", "psnr < x", "< 3", "psnr <= 3"])

@@ -10,17 +10,20 @@ from typing import Any
 
 import pytest
 from made_cells import made_cell, rated_cell
+from released_cells import random_windows, released_cell
 from run_folders import CELL, ROW
 from toklab.bench.analysis import run_report
 from toklab.bench.analysis.compared_pairs import ComparisonError
 from toklab.bench.analysis.results import RunResults, read_results
-from toklab.bench.analysis.run_report import kept_clips, write_run_report
+from toklab.bench.analysis.run_report import kept_clips, run_figures, write_run_report
 from toklab.bench.ledger.ledger import Ledger
 from toklab.bench.planning.suite import Suite
+from toklab.datasets.protocol import load_protocol
 from toklab.reports.paper.layout import PaperLayout
 from toklab.reports.record import writing
 from toklab.reports.record.writing import RecordSizeError
 from toklab.reports.schema import TableError
+from toklab.reports.tables.table import build_table
 
 
 def test_kept_clips_have_the_reconstructions_of_every_tokenizer(run_suite: Callable[..., Any], tmp_path: Path) -> None:
@@ -79,6 +82,25 @@ def test_reports_print_the_sha256_of_all_weights(tmp_path: Path) -> None:
 def without_charts(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out what takes the most time of a report."""
     monkeypatch.setattr(run_report, "run_charts", lambda *arguments: [])
+
+
+@pytest.mark.parametrize(
+    ("changes", "is_the_papers"),
+    [({}, True), ({"colour_matrix": "bt601"}, True), ({"crop": "top-left", "round_to_uint8": True}, False)],
+)
+def test_a_protocol_that_only_has_the_name_shares_no_column_with_the_paper(
+    changes: dict[str, Any], is_the_papers: bool
+) -> None:
+    protocol = load_protocol("vidtok").model_copy(update=changes)
+    figures = run_figures([released_cell(random_windows(0), protocol=protocol)], published=True)
+    hashes = {
+        origin: {f.protocol_hash for f in figures if (f.origin, f.protocol) == (origin, "vidtok")}
+        for origin in ("measured", "published")
+    }
+    assert hashes["measured"] == {protocol.hash}
+    assert (hashes["published"] == hashes["measured"]) == is_the_papers
+    foreign = [note for note in build_table(figures).footnotes if "not comparable" in note.text]
+    assert any("protocol vidtok (" in note.text for note in foreign) != is_the_papers
 
 
 def test_a_suite_sets_the_scales_of_its_radar(tmp_path: Path, without_charts: None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 from made_cells import featured_cell
@@ -61,3 +62,21 @@ def test_the_extrapolated_figure_has_a_column_of_its_own(monkeypatch: pytest.Mon
     printed = build_table(read_figures(table))
     assert [column.title for column in printed.columns] == ["FVD", "FVD (extrapolated)"]
     assert f"{METRIC}-extrapolated" in render_table(printed).splitlines()[0]
+
+
+def test_a_system_without_a_figure_takes_no_part_in_what_the_table_ranks() -> None:
+    cells = [
+        featured_cell(label, 3, 17, noise, num_sources=12) for label, noise in (("a", 0.1), ("bb", 0.5), ("ccc", 1))
+    ]
+    references = dict(cells[2].references)
+    references.pop(next(iter(references)))
+    cells[2] = replace(cells[2], references=references)
+    frame = compare_labels(cells, [], None, "run")
+    (row,) = frame.to_dict("records")
+    in_table = {figure["label"]: figure for figure in results_table(cells).to_dict("records")}
+    assert (row["a"], row["b"], row["windows_shared"], row["num_pairs"]) == ("a", "bb", 36, 1)
+    assert (row["value_a"], row["value_b"]) == (in_table["a"]["value"], in_table["bb"]["value"])
+    assert f"c {row['critical_value']:.2f}" in in_table["a"]["family"]
+    assert row["verdict"] == row["table_verdict"] == "A"
+    why = "features of 1 of 36 references are missing"
+    assert frame.attrs["left_out"] == [f"{METRIC} on videos of {label} and ccc: {why}" for label in ("a", "bb")]

@@ -13,6 +13,7 @@ from simulated_videos import equal_systems, free_window_counts, standardised_log
 from toklab.bench.statistics.draws import draw_counts
 from toklab.bench.statistics.families import (
     EXACT,
+    STUDENT_STANDS_IN,
     Family,
     compare_ratios,
     kind_of,
@@ -130,6 +131,25 @@ def test_where_draws_miss_all_variation_sidaks_critical_value_stands_in() -> Non
     family = family_of(means)
     assert family.critical_value == pytest.approx(sidak_critical_value(3, freedom(np.ones(25))))
     assert all(math.isfinite(difference.interval.low or math.inf) for difference in family.differences)
+
+
+def test_where_sidaks_critical_value_stands_in_a_note_says_so() -> None:
+    generator = np.random.default_rng(0)
+    means = np.repeat(generator.normal(30, 3, (25, 1)), 4, axis=1)
+    means[[3, 7], 1] += [1, -1]
+    means[3, 2] += 1
+    means[:, 3] += 1
+    notes = {difference.pair: difference.interval.note for difference in family_of(means).differences}
+    assert notes == {
+        (0, 1): f"{FEW_CARRY}; {STUDENT_STANDS_IN}",
+        (0, 2): STUDENT_STANDS_IN,
+        (0, 3): EXACT,
+        (1, 2): STUDENT_STANDS_IN,
+        (1, 3): f"{FEW_CARRY}; {STUDENT_STANDS_IN}",
+        (2, 3): STUDENT_STANDS_IN,
+    }
+    few = family_of(means[:12])
+    assert not any(STUDENT_STANDS_IN in difference.interval.note for difference in few.differences)
 
 
 def test_differences_in_two_videos_are_noted_for_their_pairs() -> None:

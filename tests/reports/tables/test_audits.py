@@ -42,6 +42,7 @@ MOVE = {
     "other": 28.0,
     "move": -2.0,
     "videos": 12,
+    "windows": 24,
 }
 
 
@@ -78,6 +79,12 @@ def test_an_audit_prints_each_figure_with_its_moves_and_explains_the_columns() -
     )
 
 
+def test_the_figure_is_that_of_most_windows_and_lines_keep_their_order() -> None:
+    few = {"words": "7×7", "value": 27.0, "windows": 12}
+    table = audit({}, few, {"label": "other"})
+    assert table.rows == [["mine", "30.00", "-2.00", "-2.00"], ["other", "30.00", "-2.00", "–"]]
+
+
 def test_where_nothing_moves_the_figures_stand_alone() -> None:
     table = audit({"move": 0.0})
     assert list(table.columns) == ["Tokenizer", "PSNR (dB)"]
@@ -98,8 +105,10 @@ def test_metrics_share_the_number_of_a_switch() -> None:
 
 
 def test_conditions_have_a_line_each() -> None:
-    table = condition_audit_table(pd.DataFrame([MOVE]))
-    assert table.rows == [("mine", "PSNR (dB)", "PSNR average", "pooled", "30.00", "28.00", "-2.00", "12")]
+    table = condition_audit_table(pd.DataFrame([MOVE, MOVE | {"dataset": "e"}]))
+    line = ("p", "PSNR (dB)", "PSNR average", "pooled", "30.00", "28.00", "-2.00", "12")
+    assert table.rows == [("mine", "d", *line), ("mine", "e", *line)]
+    assert list(table.columns[:3]) == ["Tokenizer", "Dataset", "Protocol"]
 
 
 @pytest.mark.parametrize("make", [published_check_table, convention_audit_table, condition_audit_table])
