@@ -244,7 +244,7 @@ class CellResults:
             if not self.num_scored:
                 return Unavailable("no window could be scored", "toklab report lists the reasons")
             return Unavailable("not measured", "run the suite again: only what is missing is computed")
-        # In a result record, a throughput pass that failed is known by its reason alone.
+        # Timings need no measurement of a window, so a throughput pass that failed is known by its reason alone.
         if metric.name in self.cell.unavailable and not _have_arrays(windows):
             return Unavailable(*self.cell.unavailable[metric.name])
         return figure(metric, windows, self.cell.facts)

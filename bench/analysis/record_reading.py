@@ -28,6 +28,7 @@ from ..ledger.counted_facts import with_sound_facts
 from ..ledger.ledger import pack_arrays
 from ..ledger.records import CellRecord, Measurement, Row
 from ..metrics.interface import Estimate, Unavailable
+from ..metrics.repetitions import MEASUREMENT
 from ..planning.cell import reference_identity
 from .cell_results import CellResults
 from .results import named_together
@@ -104,9 +105,18 @@ def _cell_results(cell: RecordedCell, record: ResultRecord) -> CellResults:
         references=dict(_references(cell)),
         num_outside=cell.num_outside,
         missing_shards=cell.missing_shards,
+        has_pass=_has_pass(cell, record),
         totals={key: _counts(key, arrays) for key, arrays in cell.totals.items()},
         stated={name: _outcome(stated) for name, stated in cell.stated.items()},
     )
+
+
+def _has_pass(cell: RecordedCell, record: ResultRecord) -> bool:
+    """Whether speeds come from a throughput pass: repetitions are there, or why there are none."""
+    keys = {name: metric.measurement for name, metric in record.metrics.items()}
+    speeds = {name: key for name, key in keys.items() if key.startswith(f"{MEASUREMENT}:")}
+    timed = (found for window in cell.windows for key, found in window.measurements.items() if key in speeds.values())
+    return bool(speeds.keys() & cell.unavailable.keys()) or any(found.arrays for found in timed)
 
 
 def _row(cell_id: str, window: RecordedWindow) -> Row:
