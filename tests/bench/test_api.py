@@ -222,8 +222,9 @@ def test_models_that_say_too_little_are_refused(model: object, spec: dict[str, A
 
 
 def test_paths_among_clips_are_refused(video_folder: Path) -> None:
+    mixed: list[Any] = [*clips(), video_folder / "a.mp4"]
     with pytest.raises(ValueError, match=r"not both; .*a\.mp4 stands among clips"):
-        evaluate(Pool(), [*clips(), video_folder / "a.mp4"], metrics=["psnr"], progress=False, **SPEC)
+        evaluate(Pool(), mixed, metrics=["psnr"], progress=False, **SPEC)
 
 
 def test_arguments_that_name_nothing(tmp_path: Path) -> None:

@@ -134,5 +134,5 @@ def test_a_model_in_memory_counts_as_its_card() -> None:
 @pytest.mark.slow
 def test_an_estimate_counts_what_the_cell_will_run() -> None:
     cell = Cell("cdt-tiny-small", "videos", None, SMALL, InferenceSettings(steps=4), ("psnr",))
-    (estimated,) = estimate([cell], [], [], 1, None, 1e-3)
+    (estimated,) = estimate([cell], [], [], 1, None, None, 1e-3)
     assert estimated.forward.value == macs("cdt-tiny-small", cell.settings) / 1e9
