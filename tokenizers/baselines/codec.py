@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,6 +29,9 @@ LARGEST_DENOMINATOR = 1001
 
 MIN_SIDE = 32
 """Pixels of the smallest side that every encoder takes."""
+
+PRESET = re.compile(r"[A-Za-z0-9-]+")
+"""What presets are called. With a space in it, a card's could become arguments of ffmpeg that write files."""
 
 RATES_PER_OCTAVE = 64
 RATE_OCTAVES = 2
@@ -74,6 +78,10 @@ class CodecTokenizer(VideoTokenizer):
         check_agreement(spec, {name: getattr(self.options, name) for name in both})
         if self.options.codec not in CODECS:
             raise TokenizerError(f"{spec.name}: the codec is one of {', '.join(CODECS)}, not {self.options.codec!r}")
+        if not PRESET.fullmatch(str(self.options.preset)):
+            raise TokenizerError(
+                f"{spec.name}: a preset is a word of letters, digits and '-', such as slow, not {self.options.preset!r}"
+            )
         self._encoder = _Encoder(CODECS[self.options.codec], str(self.options.preset))
         codec = self._encoder.codec
         if not has_encoder(codec.encoder):
