@@ -44,8 +44,8 @@ class CodecOptions:
 
     codec: str
     """A name of :data:`.codecs.CODECS`."""
-    preset: str
-    """The encoder's own name of its preset."""
+    preset: str | int
+    """The encoder's own name or number of its preset."""
     bits_per_latent_position: float
     """18 for 262,144 codes, 64 for 4 channels of 16 bits."""
     temporal_compression: int
@@ -82,6 +82,8 @@ class CodecTokenizer(VideoTokenizer):
             raise TokenizerError(
                 f"{spec.name}: a preset is a word of letters, digits and '-', such as slow, not {self.options.preset!r}"
             )
+        if not self.options.bits_per_latent_position > 0:
+            raise TokenizerError(f"{spec.name}: bits_per_latent_position must be more than 0")
         self._encoder = _Encoder(CODECS[self.options.codec], str(self.options.preset))
         codec = self._encoder.codec
         if not has_encoder(codec.encoder):

@@ -214,6 +214,8 @@ def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None
         make(preset="quickest").encode(clip)
     with pytest.raises(TokenizerError, match=r"the codec is one of libx264, .*not 'libtheora'"):
         make(codec="libtheora")
+    with pytest.raises(TokenizerError, match="bits_per_latent_position must be more than 0"):
+        make(bits_per_latent_position=0)
     with pytest.raises(TokenizerError, match="unknown crf"):
         make(crf=3)
     with pytest.raises(TokenizerError, match="temporal_compression 4, not 8"):
