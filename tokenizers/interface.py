@@ -229,6 +229,10 @@ class VideoTokenizer(ABC):
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
         return {}
 
+    def compiled_modules(self) -> Iterable[nn.Module]:
+        """The modules that the setting ``compile`` has compiled. Each must be called: its methods aren't compiled."""
+        return called_parts(self.modules().values())
+
     def load_files(self, files: Sequence[Path], *, trusted: bool) -> None:
         """Load a card's checkpoint: here :meth:`load_state` with the state dict of its file.
 
@@ -267,9 +271,9 @@ class VideoTokenizer(ABC):
                 for weight in module.parameters():
                     if weight.ndim == 5:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
-            if self.settings.compile != "off":
-                for part in called_parts([module]):
-                    part.compile(mode=self.settings.compile)
+        if self.settings.compile != "off":
+            for module in self.compiled_modules():
+                module.compile(mode=self.settings.compile)
 
     @contextmanager
     def _as_set(self, device: torch.device) -> Iterator[None]:
