@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec, resolve_name
 
 PACKAGE = "toklab.tokenizers"
@@ -19,6 +20,18 @@ EXTRAS = {
     f"{PACKAGE}.baselines.opensora.adapter": "diffusers",
 }
 """Module of an adapter → toklab's extra, named like the package that it imports."""
+
+
+ADAPTER_PATTERN = re.compile(r"\.*\w+(\.\w+)*:\w+(\.\w+)*")
+"""``module:callable``."""
+
+
+def is_path(adapter: str) -> bool:
+    """Whether an adapter is written ``module:callable``, with no more leading dots than there are packages."""
+    try:
+        return bool(ADAPTER_PATTERN.fullmatch(adapter) and current_path(adapter))
+    except ImportError:
+        return False
 
 
 def current_module(name: str, package: str = PACKAGE) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, asdict, dataclass, field, fields, replace
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from .adapters import first_path
 from .errors import TokenizerError
@@ -170,6 +171,10 @@ class Card:
         return hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a string"}
+"""Types of a card's values, in words for the message."""
+
+
 def config_from(kind: type[Config], parameters: Mapping[str, Any], owner: str) -> Config:
     """A card's parameters as the fields of a dataclass; lists become tuples.
 
@@ -179,8 +184,8 @@ def config_from(kind: type[Config], parameters: Mapping[str, Any], owner: str) -
         owner: whose parameters they are, for the message.
 
     Raises:
-        TokenizerError: on a name that is no field, a field without default that isn't given, or a value that isn't
-            among the choices of a ``Literal``.
+        TokenizerError: on a name that is no field, a field without default that isn't given, or a value of another
+            type than the field's or that isn't among the choices of a ``Literal``.
     """
     known = {f.name: f for f in fields(kind)}  # pyright: ignore[reportArgumentType]
     required = {name for name, f in known.items() if f.default is MISSING and f.default_factory is MISSING}
@@ -188,8 +193,35 @@ def config_from(kind: type[Config], parameters: Mapping[str, Any], owner: str) -
     problems += [f"missing {name}" for name in sorted(required - set(parameters))]
     if problems:
         raise TokenizerError(f"{owner} parameters: {', '.join(problems)}; there are: {', '.join(sorted(known))}")
-    for name, hint in get_type_hints(kind).items():
-        if get_origin(hint) is Literal and name in parameters and parameters[name] not in get_args(hint):
-            choices = ", ".join(map(str, get_args(hint)))
-            raise TokenizerError(f"{owner} parameters: {name} must be one of {choices}, not {parameters[name]!r}")
+    hints = get_type_hints(kind)
+    for name, value in parameters.items():
+        if not _fits(value, hints[name]):
+            raise TokenizerError(f"{owner} parameters: {name} must be {_in_words(hints[name])}, not {value!r}")
     return kind(**{name: tuple(value) if isinstance(value, list) else value for name, value in parameters.items()})
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a value has the type of a field; a whole number is a number, too."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return value in inner
+    if origin in (Union, UnionType):
+        return any(_fits(value, one) for one in inner)
+    if origin in (tuple, Sequence):
+        return isinstance(value, (list, tuple)) and all(_fits(one, inner[0]) for one in value)
+    if origin is Mapping:
+        return isinstance(value, Mapping)
+    if hint in (int, float):
+        return isinstance(value, (int, hint)) and not isinstance(value, bool)
+    return hint is Any or not isinstance(hint, type) or isinstance(value, hint)
+
+
+def _in_words(hint: Any) -> str:
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin in (Union, UnionType):
+        return " or ".join(_in_words(one) for one in inner if one is not NoneType)
+    if origin in (tuple, Sequence):
+        return f"a list in which each is {_in_words(inner[0])}"
+    return WORDS.get(hint, "a table")

@@ -9,6 +9,7 @@ from dataclasses import replace
 from importlib.resources.abc import Traversable
 from typing import Any, TypeVar
 
+from .adapters import is_path
 from .card import NOT_RECORDED, Card, CheckpointSource, TrainingRecord
 from .errors import CardError
 from .spec import REGULARIZERS, FrameRule, TokenizerSpec
@@ -75,7 +76,7 @@ def card_from_values(values: dict[str, Any], source: Traversable) -> Card:
     table.refuse_unknown_keys()
     if not NAME_PATTERN.fullmatch(spec.name):
         raise table.error("name", f"holds letters, digits, '.', '_' and '-' only, not {spec.name!r}")
-    if ":" not in card.adapter:
+    if not is_path(card.adapter):
         raise table.error("adapter", f"is written module:callable, not {card.adapter!r}")
     if spec.codebook_levels and math.prod(spec.codebook_levels) != spec.codebook_size:
         raise table.error(

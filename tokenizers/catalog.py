@@ -152,10 +152,15 @@ def _construct(card: Card, settings: InferenceSettings | None) -> VideoTokenizer
 def _parameters(card: Card) -> dict[str, Any]:
     """The card's parameters; paths, whose names end in ``_file`` or ``_folder``, start from the card's folder."""
     folder = Path(str(card.source)).parent
-    return {
-        name: str(folder / Path(value).expanduser()) if name.endswith(("_file", "_folder")) and value else value
-        for name, value in card.parameters.items()
-    }
+    found = dict(card.parameters)
+    for name, value in found.items():
+        if name.endswith(("_file", "_folder")) and value:
+            if not isinstance(value, str):
+                raise TokenizerError(
+                    f"{card.name}: {name} in {card.source} is a path, hence a string, but is {value!r}"
+                )
+            found[name] = str(folder / Path(value).expanduser())
+    return found
 
 
 def freeze(tokenizer: VideoTokenizer) -> VideoTokenizer:

@@ -1,8 +1,9 @@
 """Checkpoints: finding and verifying the weights that a card names; :mod:`.trust.weight_files` reads them.
 
-Looked for in this order: below ``$TOKLAB_CHECKPOINTS``, beside the card, in the Hugging Face cache; downloaded only
-when asked for. Wherever a file was found, its SHA-256 is the card's, or the one that was pinned when it was first used:
-see :mod:`.trust.lock`. Hashing takes about a second for each GiB, once a process.
+A ``path`` is looked for beside the card, then by its file name below ``$TOKLAB_CHECKPOINTS``; a repository's file below
+``$TOKLAB_CHECKPOINTS``, then in the Hugging Face cache, and it is downloaded only when asked for. Wherever a file was
+found, its SHA-256 is the card's, or the one that was pinned when it was first used: see :mod:`.trust.lock`. Hashing
+takes about a second for each GiB, once a process.
 
 TorchScript archives are code: they load if the card knows their SHA-256, or the user trusts them. A pin is no such
 trust.
@@ -48,8 +49,9 @@ def _find_file(card: Card) -> Path | None:
     checkpoint = card.checkpoint
     root = os.environ.get("TOKLAB_CHECKPOINTS")
     if checkpoint.kind == "path":
-        below_root = _existing(Path(root, Path(checkpoint.path).name)) if root else None
-        return below_root or _existing(_beside(card))
+        # Many models' files share a name, so one below the root must not hide the file that the card names.
+        below_root = Path(root, Path(checkpoint.path).name) if root else None
+        return _existing(_beside(card)) or (_existing(below_root) if below_root else None)
     if checkpoint.kind != "repository":
         return None
     if root:

@@ -229,6 +229,10 @@ class VideoTokenizer(ABC):
         """The networks by role: ``encoder``, ``decoder``, ``regularizer``. Empty for tokenizers without parameters."""
         return {}
 
+    def compiled_modules(self) -> Iterable[nn.Module]:
+        """The modules that the setting ``compile`` has compiled. Each must be called: its methods aren't compiled."""
+        return called_parts(self.modules().values())
+
     def load_files(self, files: Sequence[Path], *, trusted: bool) -> None:
         """Load a card's checkpoint: here :meth:`load_state` with the state dict of its file.
 
@@ -267,9 +271,9 @@ class VideoTokenizer(ABC):
                 for weight in module.parameters():
                     if weight.ndim == 5:
                         weight.data = weight.data.contiguous(memory_format=torch.channels_last_3d)
-            if self.settings.compile != "off":
-                for part in called_parts([module]):
-                    part.compile(mode=self.settings.compile)
+        if self.settings.compile != "off":
+            for module in self.compiled_modules():
+                module.compile(mode=self.settings.compile)
 
     @contextmanager
     def _as_set(self, device: torch.device) -> Iterator[None]:
@@ -303,6 +307,40 @@ class VideoTokenizer(ABC):
                 f"{self.spec.name}: a video is a float tensor (B, 3, T, H, W), not {video.dtype} {tuple(video.shape)}"
             )
 
+    def check_encoded(self, encoded: Encoded, batch_size: int) -> None:
+        """Raise :class:`TokenizerError` unless an encoding is of so many clips, and its codes are those of the spec.
+
+        Bits, divergences and code counts are taken from it as they are.
+        """
+        per_clip = [
+            ("latents", encoded.latents),
+            *((f"codes of codebook {number}", codes) for number, codes in enumerate(encoded.codes)),
+            *((name, getattr(encoded, name) or None) for name in ("bitstreams", "bitstream_facts", "noise_seeds")),
+        ]
+        for name, values in per_clip:
+            if values is not None and len(values) != batch_size:
+                raise TokenizerError(f"{self.spec.name} encoded {batch_size} clips to {name} of {len(values)}")
+        if encoded.kl_nats is not None and encoded.kl_nats.shape != (batch_size,):
+            raise TokenizerError(
+                f"{self.spec.name} encoded {batch_size} clips to kl_nats of {tuple(encoded.kl_nats.shape)}"
+            )
+        if self.spec.codebook_size is None:
+            return
+        expected = (self.spec.codebook_size,) * self.spec.num_codebooks
+        if tuple(encoded.codebook_sizes) != expected or len(encoded.codes) != len(expected):
+            raise TokenizerError(
+                f"{self.spec.name} gave {len(encoded.codes)} tensors of codes, of codebooks of "
+                f"{list(encoded.codebook_sizes)} codes; its spec says {list(expected)}"
+            )
+        latents = encoded.latents
+        if latents is not None and latents.ndim == 5 and len(expected) == 1:
+            grid = (batch_size, *latents.shape[2:])
+            if tuple(encoded.codes[0].shape) != grid:
+                raise TokenizerError(
+                    f"{self.spec.name} gave codes of {tuple(encoded.codes[0].shape)} beside latents of "
+                    f"{tuple(latents.shape)}; they must be of {grid}"
+                )
+
     @torch.no_grad()
     def encode(self, video: Tensor, generators: Sequence[torch.Generator] | None = None) -> Encoded:
         """Encode a clip of any length and size.
@@ -313,13 +351,14 @@ class VideoTokenizer(ABC):
             generators: one CPU generator a clip for models that draw noise.
 
         Raises:
-            TokenizerError: on another shape or an integer tensor.
+            TokenizerError: on another shape or an integer tensor, or if the model encodes other clips or codes.
         """
         self.check_video(video)
         num_frames, height, width = video.shape[2:]
         video = pad_frames(video, self.legal_shape(num_frames, height, width))
         with self._as_set(video.device):
             encoded = self._encode(video.to(self.dtype), generators)
+        self.check_encoded(encoded, len(video))
         return replace(encoded, num_frames=num_frames, height=height, width=width)
 
     @torch.no_grad()

@@ -126,12 +126,20 @@ class NetworkTokenizer(VideoTokenizer, Generic[Config, Network]):
         return x
 
     def _quantized(self, features: Tensor, generators: Sequence[torch.Generator] | None) -> Quantization:
-        """Features (B, F, t, h, w) through the regularizer; posteriors are sampled where the settings say so."""
+        """Features (B, F, t, h, w) through the regularizer; posteriors are sampled where the settings say so.
+
+        Every feature has a nearest code, one that isn't finite too. There the latents are NaN, so that the
+        reconstruction shows that the network is broken.
+        """
         noise = None
         if isinstance(self.regularizer, KLQuantizer) and self.settings.posterior == "sample":
             batch_size, channels, *grid = features.shape
             noise = draw_noise((batch_size, channels // 2, *grid), features, generators)
-        return self.regularizer(features, noise)
+        found = self.regularizer(features, noise)
+        if not found.codes:
+            return found
+        broken = ~features.isfinite().all(1, keepdim=True)
+        return replace(found, latents=found.latents.masked_fill(broken, torch.nan))
 
     def _encoded(self, features: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
         """The encoding of features (B, F, t, h, w); as :meth:`_quantized`."""

@@ -60,16 +60,18 @@ class StreamingTokenizer(VideoTokenizer):
             generators: one CPU generator a clip for models that draw noise.
 
         Raises:
-            TokenizerError: if the settings name no ``chunk_frames``, or on another shape or an integer tensor.
+            TokenizerError: if the settings name no ``chunk_frames``, on another shape or an integer tensor, or if the
+                model's encoding is of other clips or codes.
         """
         if not self.can_stream:
             raise TokenizerError(f"{self.spec.name} works on whole clips: set chunk_frames, such as chunk_frames=16")
-        num_received, height, width = 0, 0, 0
+        batch_size, num_received, height, width = 0, 0, 0, 0
 
         def padded() -> Iterator[Tensor]:
-            nonlocal num_received, height, width
+            nonlocal batch_size, num_received, height, width
             for piece in frames:
                 self.check_video(piece)
+                batch_size = len(piece)
                 num_frames, height, width = piece.shape[2:]
                 num_received += num_frames
                 _, legal_height, legal_width = self.legal_shape(num_frames, height, width)
@@ -77,6 +79,7 @@ class StreamingTokenizer(VideoTokenizer):
 
         num_passed_on = 0
         for encoded in self._stepwise(self._encode_stream(padded(), generators)):
+            self.check_encoded(encoded, batch_size)
             yield replace(encoded, num_frames=num_received - num_passed_on, height=height, width=width)
             num_passed_on = num_received
 

@@ -32,6 +32,7 @@ class WrappedTokenizer(VideoTokenizer):
     def __init__(self, model: Any, spec: TokenizerSpec):
         super().__init__(spec)
         self._model = model
+        self._returns_encoded = False
 
     def modules(self) -> dict[str, nn.Module]:
         """The model, and its encoder and decoder where it has them."""
@@ -48,6 +49,7 @@ class WrappedTokenizer(VideoTokenizer):
 
     def _encode(self, video: Tensor, generators: Sequence[torch.Generator] | None) -> Encoded:
         found = self._model.encode(video)
+        self._returns_encoded = isinstance(found, Encoded)
         if isinstance(found, Encoded):
             return found
         if not isinstance(found, Tensor):
@@ -62,7 +64,7 @@ class WrappedTokenizer(VideoTokenizer):
         return Encoded(codes=(found,), codebook_sizes=(self.spec.codebook_size,))
 
     def _decode(self, encoded: Encoded) -> Tensor:
-        if encoded.bitstreams or (encoded.codes and encoded.latents is not None) or len(encoded.codes) > 1:
+        if self._returns_encoded:
             return self._model.decode(encoded)
         return self._model.decode(encoded.codes[0] if encoded.codes else encoded.latents)
 

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ...tokenizers import checkpoints
-from ...tokenizers.adapters import missing_extra
+from ...tokenizers.adapters import PACKAGE, current_path, missing_extra
 from ...tokenizers.card import Card
 from ...tokenizers.catalog import build_on_meta, build_tokenizer, freeze
+from ...tokenizers.trust.cards import is_trusted
+from .card_files import file_hashes
 from .plugin_code import describe, plugin_code
 from .plugins import Plugin
 from .registry import RegistryError, import_target
@@ -40,9 +42,15 @@ class CardTokenizer:
 
     @property
     def identity(self) -> str:
-        """Hash of what decides the output, weights apart."""
-        revision = REVISIONS.get(self.card.spec.regularizer)
-        return f"{self.card.identity}+{revision}" if revision else self.card.identity
+        """Hash of what decides the output, weights apart: the card, and the files and the code that it names."""
+        named = file_hashes(self.card)
+        module = current_path(self.card.adapter).partition(":")[0]
+        # What isn't trusted doesn't run, and finding a module may import the packages round it.
+        if not module.startswith(f"{PACKAGE}.") and is_trusted(self.card):
+            named[module] = _source_hash(module)
+        files = hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()[:16] if named else ""
+        revision = REVISIONS.get(self.card.spec.regularizer, "")
+        return "+".join(filter(None, (self.card.identity, revision, files)))
 
     def spec(self) -> TokenizerSpec:
         """What the tokenizer is."""
@@ -89,13 +97,7 @@ class FactoryTokenizer:
     @property
     def identity(self) -> str:
         """Hash of the plugin's target, its origin with version, and its module's file; runs none of its code."""
-        try:
-            with plugin_code():
-                module = _module_spec(self._target.partition(":")[0])
-            source = hashlib.sha256(Path(module.origin).read_bytes()).hexdigest() if module and module.origin else ""
-        except Exception:
-            # A package may raise anything at all; building the tokenizer gives the reason.
-            source = ""
+        source = _source_hash(self._target.partition(":")[0])
         return hashlib.sha256(json.dumps([self._target, self.origin, source]).encode()).hexdigest()[:16]
 
     def spec(self) -> TokenizerSpec:
@@ -169,6 +171,17 @@ class FactoryTokenizer:
         tokenizer = self.build(InferenceSettings())
         with plugin_code():
             return tokenizer.spec, state_identity(tokenizer.modules())
+
+
+def _source_hash(module: str) -> str:
+    """SHA-256 of a module's file, which isn't run; empty where it isn't found."""
+    try:
+        with plugin_code():
+            found = _module_spec(module)
+        return hashlib.sha256(Path(found.origin).read_bytes()).hexdigest() if found and found.origin else ""
+    except Exception:
+        # A package may raise anything at all; building the tokenizer gives the reason.
+        return ""
 
 
 def _module_spec(name: str) -> ModuleSpec | None:

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from toklab.tokenizers.card import config_from
@@ -41,6 +42,10 @@ def test_spec_says_what_the_card_says(make_card) -> None:
         ({"regularizer": "'klx'"}, "regularizer must be one of kl"),
         ({"latent_chanels": "4"}, "latent_chanels is no key of a card; there are: adapter"),
         ({"adapter": "'module'"}, "adapter is written module:callable"),
+        ({"adapter": "':Tokenizer'"}, "adapter is written module:callable, not ':Tokenizer'"),
+        ({"adapter": "'module:'"}, "adapter is written module:callable"),
+        ({"adapter": "'....module:Tokenizer'"}, "adapter is written module:callable"),
+        ({"adapter": "'my module:Tokenizer'"}, "adapter is written module:callable"),
         ({"codebook_size": "63", "codebook_levels": "[8, 8]"}, "codebook_levels multiply to 64"),
         ({"codebook_levels": "[8, 'x']"}, "codebook_levels must be a list of whole numbers"),
         ({"frame_rule": "{ multiple = 4, shift = 1 }"}, "frame_rule.shift is no key"),
@@ -149,17 +154,37 @@ class Config:
     width: int
     levels: tuple[int, ...] = field(default_factory=tuple)
     norm: Literal["group", "layer"] = "group"
+    share: float = 0.5
+    tiling: bool = False
+    name: str = ""
+    start: float | None = None
+    prefixes: Sequence[str] = ()
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def test_parameters_become_the_fields_of_a_config_and_lists_tuples() -> None:
     assert config_from(Config, {"width": 8, "levels": [1, 2]}, "X") == Config(8, (1, 2))
+    given = {"width": 8, "share": 1, "start": None, "prefixes": ["a"], "options": {"b": 1}, "tiling": True, "name": "n"}
+    assert config_from(Config, given, "X").share == 1
 
 
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"wide": 8}, "X parameters: unknown wide, missing width; there are: levels, norm, width"),
+        ({"wide": 8}, "X parameters: unknown wide, missing width; there are: levels, name, norm"),
         ({"width": 8, "norm": "batch"}, "X parameters: norm must be one of group, layer, not 'batch'"),
+        ({"width": "8"}, "X parameters: width must be a whole number, not '8'"),
+        ({"width": 8.0}, "X parameters: width must be a whole number, not 8.0"),
+        ({"width": True}, "X parameters: width must be a whole number, not True"),
+        ({"width": 8, "share": "1"}, "X parameters: share must be a number, not '1'"),
+        ({"width": 8, "share": False}, "X parameters: share must be a number, not False"),
+        ({"width": 8, "start": "1"}, "X parameters: start must be a number, not '1'"),
+        ({"width": 8, "tiling": 1}, "X parameters: tiling must be true or false, not 1"),
+        ({"width": 8, "name": 1}, "X parameters: name must be a string, not 1"),
+        ({"width": 8, "levels": 4}, "X parameters: levels must be a list in which each is a whole number, not 4"),
+        ({"width": 8, "levels": [4, 1.5]}, "X parameters: levels must be a list in which each is a whole number"),
+        ({"width": 8, "prefixes": "a"}, "X parameters: prefixes must be a list in which each is a string, not 'a'"),
+        ({"width": 8, "options": [1]}, r"X parameters: options must be a table, not \[1\]"),
     ],
 )
 def test_wrong_parameters_are_named_together(parameters: dict[str, object], message: str) -> None:

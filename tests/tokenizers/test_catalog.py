@@ -32,6 +32,12 @@ def test_weights_come_from_the_checkpoint_in_the_precision_of_the_settings(make_
     assert tokenizer.scale.weight.dtype == torch.bfloat16
 
 
+def test_a_path_that_is_no_string_is_refused_by_its_name(make_card) -> None:
+    card = make_card(adapter=WEIGHTED, tables="[parameters]\nconfig_file = 3")
+    with pytest.raises(TokenizerError, match=r"a-card: config_file in .*a\.toml is a path, hence a string, but is 3"):
+        build_tokenizer(card)
+
+
 def test_meta_device_needs_no_checkpoint(make_card) -> None:
     card = make_card(adapter=WEIGHTED, tables="[checkpoint]\nrepository = 'no/where'\nfile = 'x.ckpt'")
     tokenizer = build_on_meta(card)

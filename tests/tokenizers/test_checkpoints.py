@@ -95,6 +95,17 @@ def test_a_card_may_say_how_its_file_is_made(make_card, tmp_path: Path, monkeypa
     assert checkpoints.resolve(card) == tmp_path / "mine" / "w.safetensors"
 
 
+def test_the_file_beside_a_card_comes_before_one_of_the_same_name(
+    make_card, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = make_card(tables="[checkpoint]\npath = 'vae/model.safetensors'")
+    for folder in ("vae", "mine"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "model.safetensors").write_bytes(folder.encode())
+    monkeypatch.setenv("TOKLAB_CHECKPOINTS", str(tmp_path / "mine"))
+    assert checkpoints.find(card) == tmp_path / "vae" / "model.safetensors"
+
+
 def test_a_failed_download_comes_with_its_hint(make_card, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     with pytest.raises(CheckpointUnavailable, match="can't be downloaded") as caught:

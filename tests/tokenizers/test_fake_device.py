@@ -41,6 +41,7 @@ CARDS = (
     "open-magvit2-tiny",
     "opensora-plan-tiny",
     "opensora-tiny",
+    "progressive-tiny-4x",
     "progressive-tiny-8x",
     "taehv-tiny",
     "vidtok-tiny-fsq-32768",
@@ -93,16 +94,26 @@ def adapter(card: Card) -> str:
     return current_path(card.adapter).partition(":")[0].removeprefix("toklab.")
 
 
-@pytest.fixture
-def compiled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
+class Compiled(list[object]):
     """Functions that torch.compile was given, each as often as it was called; they stay as they are."""
-    called: list[object] = []
+
+    uncalled: dict[object, str]
+    """Those that were never called, and whose they are."""
+
+
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> Compiled:
+    """What torch.compile was given."""
+    called = Compiled()
+    called.uncalled = {}
 
     def compile_(function: Callable[..., object], *, mode: str) -> Callable[..., object]:
         assert mode == "default"
+        called.uncalled[function] = type(getattr(function, "__self__", function)).__name__
 
         def noted(*args: object, **kwargs: object) -> object:
             called.append(function)
+            called.uncalled.pop(function, None)
             return function(*args, **kwargs)
 
         return noted
@@ -111,7 +122,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[object]:
     return called
 
 
-def check_in_both_precisions(card: Card, compiled: list[object], side: int = SIDE) -> None:
+def check_in_both_precisions(card: Card, compiled: Compiled, side: int = SIDE) -> None:
     """Encode and decode two clips on the GPU, in float32 with settings of networks, and look where everything is."""
     is_network = not adapter(card).endswith("resize")
     plain = (
@@ -132,6 +143,7 @@ def check_in_both_precisions(card: Card, compiled: list[object], side: int = SID
             decoded = tokenizer.decode(encoded)
             assert (decoded.device, decoded.shape, decoded.dtype) == (GPU, video.shape, torch.float32)
             assert bool(compiled) == (settings.compile != "off"), "decoding calls nothing that was compiled"
+            assert not list(compiled.uncalled.values()), "compiled, but never called"
         assert not gpu.waits
 
 
@@ -144,7 +156,7 @@ def test_every_family_is_tried_or_exempt() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CARDS)
-def test_a_family_encodes_and_decodes_on_the_gpu(name: str, compiled: list[object]) -> None:
+def test_a_family_encodes_and_decodes_on_the_gpu(name: str, compiled: Compiled) -> None:
     if name.startswith(("cosmos", "opensora-tiny")):
         pytest.importorskip("diffusers", reason="the extra diffusers")
     check_in_both_precisions(cards()[name], compiled)
@@ -153,7 +165,7 @@ def test_a_family_encodes_and_decodes_on_the_gpu(name: str, compiled: list[objec
 @pytest.mark.slow
 @pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", OF_DIFFUSERS)
-def test_an_autoencoder_of_diffusers_does_so(name: str, tmp_path: Path, compiled: list[object]) -> None:
+def test_an_autoencoder_of_diffusers_does_so(name: str, tmp_path: Path, compiled: Compiled) -> None:
     pytest.importorskip("diffusers", reason="the extra diffusers")
     from tiny_autoencoders import tiny_card
 

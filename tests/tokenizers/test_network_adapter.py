@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from toklab.tokenizers.card import config_from
+from toklab.tokenizers.catalog import build_tokenizer, load_cards
 from toklab.tokenizers.interface import Encoded, InferenceSettings, TokenizerError, TokenizerSpec
 from toklab.tokenizers.network_adapter import NetworkTokenizer
 from toklab.tokenizers.networks.quantizers.fsq import FSQuantizer
@@ -154,3 +156,20 @@ def test_an_encoding_without_latents_and_codes_is_refused() -> None:
     tokenizer.init_random(0)
     with pytest.raises(TokenizerError, match="decodes latents or codes, and this encoding has none"):
         tokenizer.decode(Encoded(bitstreams=(b"",), num_frames=2, height=4, width=4))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+@pytest.mark.parametrize("name", ["vidtok-small-lfq-262144", "vidtok-small-vq-4096", "omnitokenizer-tiny-vq"])
+def test_features_that_are_not_finite_show_in_the_reconstruction_although_they_have_codes(
+    name: str, value: float
+) -> None:
+    tokenizer = build_tokenizer(load_cards()[name])
+    assert isinstance(tokenizer, NetworkTokenizer)
+    video = torch.zeros(2, 3, 5, 32, 32)
+    assert tokenizer.decode(tokenizer.encode(video)).isfinite().all()
+    *_, bias = (weight for name, weight in tokenizer.modules()["encoder"].named_parameters() if name.endswith("bias"))
+    bias[:] = value
+    encoded = tokenizer.encode(video)
+    assert all((codes >= 0).all() for codes in encoded.codes)
+    assert tokenizer.decode(encoded).isnan().any(dim=(1, 2, 3, 4)).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -29,6 +30,9 @@ LARGEST_DENOMINATOR = 1001
 MIN_SIDE = 32
 """Pixels of the smallest side that every encoder takes."""
 
+PRESET = re.compile(r"[A-Za-z0-9-]+")
+"""What presets are called. With a space in it, a card's could become arguments of ffmpeg that write files."""
+
 RATES_PER_OCTAVE = 64
 RATE_OCTAVES = 2
 """Bit rates that are tried: from a quarter to four times the target's, 1.1 % apart."""
@@ -40,8 +44,8 @@ class CodecOptions:
 
     codec: str
     """A name of :data:`.codecs.CODECS`."""
-    preset: str
-    """The encoder's own name of its preset."""
+    preset: str | int
+    """The encoder's own name or number of its preset."""
     bits_per_latent_position: float
     """18 for 262,144 codes, 64 for 4 channels of 16 bits."""
     temporal_compression: int
@@ -74,6 +78,12 @@ class CodecTokenizer(VideoTokenizer):
         check_agreement(spec, {name: getattr(self.options, name) for name in both})
         if self.options.codec not in CODECS:
             raise TokenizerError(f"{spec.name}: the codec is one of {', '.join(CODECS)}, not {self.options.codec!r}")
+        if not PRESET.fullmatch(str(self.options.preset)):
+            raise TokenizerError(
+                f"{spec.name}: a preset is a word of letters, digits and '-', such as slow, not {self.options.preset!r}"
+            )
+        if not self.options.bits_per_latent_position > 0:
+            raise TokenizerError(f"{spec.name}: bits_per_latent_position must be more than 0")
         self._encoder = _Encoder(CODECS[self.options.codec], str(self.options.preset))
         codec = self._encoder.codec
         if not has_encoder(codec.encoder):

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ..errors import TokenizerError
 from ..interface import Encoded
 from ..network_adapter import NetworkTokenizer
+from ..networks.magvit2.blocks import ResidualBlock
 from ..networks.magvit2.tiles import LayerTiling
 from ..spec import GENERAL_SETTINGS, FrameRule, InferenceSettings, TokenizerSpec
 from ..streaming import StreamingTokenizer, regroup
@@ -64,6 +65,11 @@ class ProgressiveTokenizer(NetworkTokenizer[ProgressiveConfig, LevelledModel], S
     def modules(self) -> dict[str, nn.Module]:
         """Encoder, decoder and bottleneck of the tokenizer's ratio."""
         return self.model.parts()
+
+    def compiled_modules(self) -> Iterable[nn.Module]:
+        """The residual blocks: the networks around them aren't called as a whole."""
+        networks = self.modules().values()
+        return [module for network in networks for module in network.modules() if isinstance(module, ResidualBlock)]
 
     def legal_shape(self, num_frames: int, height: int, width: int) -> tuple[int, int, int]:
         """As declared; in chunks, the frames of as many whole chunks as hold the clip."""

@@ -177,7 +177,7 @@ def _regularizer(values: RegularizerConfig | Mapping[str, Any]) -> RegularizerCo
         )
     given: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     own = {name: given.pop(name) for name in ("kind", "levels", "dim") if name in given}
-    config = RegularizerConfig(**own, options=given)
+    config = config_from(RegularizerConfig, {**own, "options": given}, "VidTok regularizer")
     with torch.device("meta"):
         config.build()
     return config

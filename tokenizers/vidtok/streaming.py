@@ -79,7 +79,8 @@ def decode_stream(
     if mode == "official":
         yield from _decode_official(model, latents, chunk_frames // factor)
         return
-    context = StreamContext(model.past_rule, model.skips_repeated_frames)
+    # Whatever stood before the clip, a decoder whose past is the first frame makes equal frames of the first latent.
+    context = StreamContext(model.past_rule, merged=model.past_rule == "first_frame")
     for chunk, starts, ends in regroup(latents, 1, chunk_frames // factor):
         if starts:
             context.ends = ends

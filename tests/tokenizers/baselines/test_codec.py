@@ -199,12 +199,23 @@ def test_every_codec_has_cards_at_the_same_bits() -> None:
     assert all(card.parameters["preset"] in card.spec.title for card in cards)
 
 
+@pytest.mark.parametrize("preset", ["", "slow -f h264 -y {file} -c:v libx264", "slow\n", "../slow"])
+def test_a_preset_is_a_word_and_brings_no_arguments(preset: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.txt"
+    file.write_text("mine")
+    with pytest.raises(TokenizerError, match=r"a preset is a word of letters, digits and '-'"):
+        make(preset=preset.format(file=file)).encode(panning_clip())
+    assert file.read_text() == "mine"
+
+
 @pytest.mark.slow
 def test_failures_surface(clip: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(TokenizerError, match=r"ffmpeg failed .*preset"):
         make(preset="quickest").encode(clip)
     with pytest.raises(TokenizerError, match=r"the codec is one of libx264, .*not 'libtheora'"):
         make(codec="libtheora")
+    with pytest.raises(TokenizerError, match="bits_per_latent_position must be more than 0"):
+        make(bits_per_latent_position=0)
     with pytest.raises(TokenizerError, match="unknown crf"):
         make(crf=3)
     with pytest.raises(TokenizerError, match="temporal_compression 4, not 8"):

@@ -45,6 +45,8 @@ def test_noncausal_networks_ignore_level_sets() -> None:
         ({"regularizer": {"kind": "kl", "levels": [8]}}, "regularizer: quantizer 'kl': .*levels"),
         ({"regularizer": {"kind": "pq"}}, "no quantizer 'pq'"),
         ({"regularizer": "kl"}, "regularizer must be a table"),
+        ({"regularizer": {"kind": "fsq", "levels": 8}}, "VidTok regularizer parameters: levels must be a list"),
+        ({"ch": "8"}, "VidTok parameters: ch must be a whole number, not .8."),
     ],
 )
 def test_wrong_parameters_are_refused(change: dict[str, Any], message: str) -> None:

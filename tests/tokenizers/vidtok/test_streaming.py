@@ -19,6 +19,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
     "488": {"variant": "causal"},
     "488_v1_1": {"variant": "causal_v1_1"},
     "488_v1_1_nearest": {"variant": "causal_v1_1", "interpolation_mode": "nearest"},
+    "488_v1_1_black": {"variant": "causal_v1_1", "init_pad_mode": "constant"},
     "288_v1_1": {"variant": "causal_v1_1", "time_downsample_factor": 2, "tempo_ds": [1], "tempo_us": [2]},
     "888_v1_1": {
         "variant": "causal_v1_1",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +41,12 @@ class OmniTokenizerTokenizer(NetworkTokenizer[OmniTokenizerConfig, OmniTokenizer
             "decoder": nn.ModuleList([self.model.post_vq_conv, self.model.decoder]),
             "regularizer": self.model.codebook,
         }
+
+    def compiled_modules(self) -> Iterable[nn.Module]:
+        """All but the codebook of a VAE, which nothing calls."""
+        return [
+            module for module in super().compiled_modules() if self.spec.is_discrete or module != self.model.codebook
+        ]
 
     @property
     def regularizer(self) -> Quantizer:
