@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, NamedTuple, cast, get_args
 
 import pandas as pd
 
@@ -222,27 +222,48 @@ def round_outwards(end: float, decimals: int, *, up: bool = False) -> float:
     return (math.ceil(scaled) if up else math.floor(scaled)) / 10**decimals
 
 
-def group_order(group: str) -> tuple[int, int, int, str]:
-    """Sort key of a comparison group: discrete, then continuous by channels, then the others by name."""
-    if group == "discrete":
-        return (0, 0, 0, "")
-    size = _continuous_size(group)
-    return (2, 0, 0, group) if size is None else (1, *size, "")
+def group_order(group: str) -> tuple[int, int, int, tuple[int, ...], str]:
+    """Sort key of a comparison group: discrete, then continuous by channels, then the others by name.
+
+    Of one kind, those that name no compression come first.
+    """
+    kind = _kind(group)
+    if kind is None:
+        return (2, 0, 0, (), group)
+    return (1 if kind.channels else 0, kind.channels, kind.ratio, kind.compression, "")
 
 
 def group_title(group: str) -> str:
-    """A comparison group in words: ``Continuous, 4 channels``, or ``Continuous, 8 channels at 16×`` (in time)."""
-    size = _continuous_size(group)
-    if size is None:
+    """A comparison group in words.
+
+    ``Continuous, 4 channels``, or with what it names of the compression: ``Continuous, 8 channels at 16×`` (in time),
+    ``Discrete at 4×16×16`` (time, height, width).
+    """
+    kind = _kind(group)
+    if kind is None:
         return group[:1].upper() + group[1:]
-    channels, ratio = size
-    return f"Continuous, {channels} channels" + (f" at {ratio}×" if ratio else "")
+    name = f"Continuous, {kind.channels} channels" if kind.channels else "Discrete"
+    at = f"{kind.ratio}×" if kind.ratio else "×".join(map(str, kind.compression))
+    return f"{name} at {at}" if at else name
 
 
-def _continuous_size(group: str) -> tuple[int, int] | None:
-    """Channels and, where the group names it, temporal compression; else 0."""
-    match = re.fullmatch(r"continuous-(\d+)(?:-(\d+)x)?", group)
-    return (int(match.group(1)), int(match.group(2) or 0)) if match else None
+class _Kind(NamedTuple):
+    """What the name of a comparison group says."""
+
+    channels: int
+    """0 where it is discrete."""
+    ratio: int
+    """Temporal compression, where the name has that alone; else 0."""
+    compression: tuple[int, ...]
+    """Time, height and width, where the name has them; else empty."""
+
+
+def _kind(group: str) -> _Kind | None:
+    match = re.fullmatch(r"(?:discrete|continuous-(\d+))(?:-(\d+)x)?(?:-(\d+)x(\d+)x(\d+))?", group)
+    if match is None:
+        return None
+    channels, ratio, *compression = match.groups()
+    return _Kind(int(channels or 0), int(ratio or 0), tuple(int(each) for each in compression if each))
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:

@@ -33,6 +33,10 @@ class FrameRule:
         return self.next_legal(num_frames) == num_frames
 
 
+USUAL_COMPRESSION = (4, 8, 8)
+"""In time, height and width: comparison groups don't name it."""
+
+
 @dataclass(frozen=True)
 class TokenizerSpec:
     """What a tokenizer is, known without its weights."""
@@ -63,7 +67,7 @@ class TokenizerSpec:
     weights: str = "none"
     """Where the weights come from, in words for the reader: ``official …``, ``random (seed 0)``, ``none``."""
     group: str = ""
-    """What it is compared with, where that doesn't follow from the regularizer and the channels alone, such as
+    """What it is compared with, where that doesn't follow from regularizer, channels and compression, such as
     ``continuous-8-16x``; empty: it follows."""
 
     @property
@@ -73,10 +77,15 @@ class TokenizerSpec:
 
     @property
     def comparison_group(self) -> str:
-        """``discrete``, ``continuous-4``, ``continuous-16``, …: what it may fairly be ranked with."""
+        """``discrete``, ``continuous-4``, ``continuous-16-4x16x16``, …: what it may fairly be ranked with.
+
+        The compression (time, height, width) stands in it unless it is 4×8×8, which most tokenizers have.
+        """
         if self.group:
             return self.group
-        return "discrete" if self.is_discrete else f"continuous-{self.latent_channels}"
+        kind = "discrete" if self.is_discrete else f"continuous-{self.latent_channels}"
+        compression = (self.temporal_compression, self.spatial_compression, self.spatial_compression)
+        return kind if compression == USUAL_COMPRESSION else f"{kind}-{'x'.join(map(str, compression))}"
 
     @property
     def regularizer_label(self) -> str:

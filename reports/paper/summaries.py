@@ -91,7 +91,7 @@ def _regularizers(run: _Measured) -> PaperTable:
     sections = []
     for (_, system), labels in run.grouped(lambda f: (f.group, f.system)).items():
         kinds = {run.sources[label].regularizer for label in labels}
-        if run.sources[labels[0]].group == "discrete" and len(kinds) > 1:
+        if run.sources[labels[0]].group.startswith("discrete") and len(kinds) > 1:
             rows = tuple(run.row(label, run.sources[label].regularizer) for label in labels)
             sections.append(PaperSection(system, rows))
     heads = (PaperColumn("Regularizer", "l"), *run.heads())

@@ -239,7 +239,7 @@ def _figure(
         tokenizer=label,
         label=label,
         regularizer=regularizer,
-        group=_group(regularizer),
+        group=_group(regularizer, label),
         weights="official",
         dataset=dataset,
         protocol=protocol,
@@ -256,11 +256,17 @@ def _figure(
     )
 
 
-def _group(regularizer: str) -> str:
+def _group(regularizer: str, label: str) -> str:
+    """As tokenizers are grouped that were measured: by kind, channels, and a compression other than 4×8×8."""
     channels = re.search(r"(\d+) ?chn?\b", regularizer)
     if channels:
-        return f"continuous-{channels.group(1)}"
-    return "discrete" if re.search(r"\b(VQ|LFQ|FSQ)\b", regularizer) else "other"
+        kind = f"continuous-{channels.group(1)}"
+    elif re.search(r"\b(VQ|LFQ|FSQ)\b", regularizer):
+        kind = "discrete"
+    else:
+        return "other"
+    compression = re.search(r"\b\d+x\d+x\d+\b", label)
+    return kind if compression is None or compression.group() == "4x8x8" else f"{kind}-{compression.group()}"
 
 
 def _with_hashes(figures: list[Figure], hashes: Mapping[str, str] | None) -> list[Figure]:

@@ -61,6 +61,10 @@ def test_groups_follow_the_regularizer(table1):
     assert groups["LFQ - 262,144"] == groups["VQ - 8,192"] == groups["FSQ - 64,000"] == "discrete"
     assert groups["KL - 4chn"] == "continuous-4"
     assert groups["AE - 16chn"] == "continuous-16"
+    by_label = {figure.label: figure.group for figure in (*vidtok_variants(), *other_results())}
+    assert by_label["VidTok KL - 4chn (4x16x16, not causal; Table 5)"] == "continuous-4-4x16x16"
+    assert by_label["VidTok KL - 4chn (4x8x8, not causal; Table 5)"] == "continuous-4"
+    assert by_label["Cosmos-DV FSQ 8x16x16 (0.1)"] == "discrete-8x16x16"
 
 
 def test_parameters_in_other_units_say_so(table1):
