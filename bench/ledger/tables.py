@@ -28,7 +28,7 @@ SCHEMA_VERSION = 2
 UNCHECKED_VERSION = 1
 """The first format: no CRC, no totals; Parquet files aren't registered."""
 
-ATTEMPTS, PAUSE_S = 50, 0.1
+ATTEMPTS, PAUSE_S = 300, 0.1
 """How often, and after how many seconds, a reader looks again at a file that a writer is just opening or closing."""
 
 
