@@ -230,7 +230,7 @@ def group_order(group: str) -> tuple[int, int, int, tuple[int, ...], str]:
     kind = _kind(group)
     if kind is None:
         return (2, 0, 0, (), group)
-    return (1 if kind.channels else 0, kind.channels, kind.ratio, kind.compression, "")
+    return (0 if kind.channels is None else 1, kind.channels or 0, kind.ratio, kind.compression, "")
 
 
 def group_title(group: str) -> str:
@@ -242,7 +242,7 @@ def group_title(group: str) -> str:
     kind = _kind(group)
     if kind is None:
         return group[:1].upper() + group[1:]
-    name = f"Continuous, {kind.channels} channels" if kind.channels else "Discrete"
+    name = "Discrete" if kind.channels is None else f"Continuous, {kind.channels} channels"
     at = f"{kind.ratio}×" if kind.ratio else "×".join(map(str, kind.compression))
     return f"{name} at {at}" if at else name
 
@@ -250,8 +250,8 @@ def group_title(group: str) -> str:
 class _Kind(NamedTuple):
     """What the name of a comparison group says."""
 
-    channels: int
-    """0 where it is discrete."""
+    channels: int | None
+    """``None`` where it is discrete."""
     ratio: int
     """Temporal compression, where the name has that alone; else 0."""
     compression: tuple[int, ...]
@@ -263,7 +263,8 @@ def _kind(group: str) -> _Kind | None:
     if match is None:
         return None
     channels, ratio, *compression = match.groups()
-    return _Kind(int(channels or 0), int(ratio or 0), tuple(int(each) for each in compression if each))
+    size = None if channels is None else int(channels)
+    return _Kind(size, int(ratio or 0), tuple(int(each) for each in compression if each))
 
 
 def _figure(row: Mapping[str, Any]) -> Figure:
