@@ -155,6 +155,7 @@ def test_every_family_is_tried_or_exempt() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(12)
 @pytest.mark.parametrize("name", CARDS)
 def test_a_family_encodes_and_decodes_on_the_gpu(name: str, compiled: Compiled) -> None:
     if name.startswith(("cosmos", "opensora-tiny")):

@@ -105,6 +105,7 @@ def test_what_overlapping_tiles_compute_twice_counts_twice() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     "settings",
     [

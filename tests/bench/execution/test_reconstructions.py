@@ -62,6 +62,7 @@ def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("operation", ["__enter__", "write", "__exit__"])
 @pytest.mark.parametrize(("protocol", "chunks"), [("vidtok", {}), ("vidtok-long", {"chunk_frames": 8})])
 def test_a_full_disk_ends_the_run_and_fails_no_window(

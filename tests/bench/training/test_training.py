@@ -99,7 +99,7 @@ def stages(tmp_path: Path, write_recipe: RecipeWriter) -> Callable[[str], Path]:
 
 
 @pytest.mark.slow
-@pytest.mark.sampled(5)
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("name", SMALL)
 def test_every_small_recipe_trains_and_leaves_a_tokenizer(stages, name: str) -> None:
     path = stages(name)

@@ -77,6 +77,7 @@ def denoised(tokenizer: CDTTokenizer, clip: Tensor, step: int) -> Tensor:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "clips"), CASES, indirect=["clips"])
 def test_nearly_clean_frames_stay_nearly_clean(name: str, clips: Clips) -> None:
     tokenizer = tokenizer_of(name)
@@ -88,6 +89,7 @@ def test_nearly_clean_frames_stay_nearly_clean(name: str, clips: Clips) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("name", "clips"), CASES, indirect=["clips"])
 def test_more_steps_give_another_video_that_is_not_worse(name: str, clips: Clips) -> None:
     videos = []

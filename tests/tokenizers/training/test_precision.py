@@ -33,6 +33,7 @@ CASES = [
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("family", "precision"), CASES)
 def test_every_family_trains_under_mixed_precision(family: str, precision: str, tmp_path: Path) -> None:
     pytest.importorskip("lightning_fabric", reason="training: pip install 'toklab[train]'")

@@ -35,6 +35,7 @@ def assert_equal(left: Any, right: Any, where: str = "state") -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.sampled(1)
 @pytest.mark.parametrize(("precision", "form"), [("16-mixed", "mean"), ("bf16-mixed", "likelihood")])
 def test_all_that_a_training_holds_survives_a_kill(tmp_path: Path, precision: str, form: str) -> None:
     """Discriminator and its optimizer, LeCAM, learned variance, float16's scales, averages, half a step's batches."""
