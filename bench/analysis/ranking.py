@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from ..catalog.broken_metric import guarded
 from ..metrics.interface import MeasuredWindow, Metric, Unavailable
 from ..statistics.ranks import Ranking, rank_family
+from ..statistics.ratios import MIN_SOURCES
 from .cell_results import CellResults
 from .shared_windows import Contestant, SharedWindows, share_for_ranks
 
@@ -63,12 +64,15 @@ def rank_column(
     read = windows if windows is not None else [result.windows(metric) for result in results]
     contestants = [Contestant.of(result, metric, of) for result, of in zip(results, read, strict=True)]
     shared = share_for_ranks(contestants)
-    ranking = None
+    ranking, why_not = None, ""
     if len(shared.members) > 1:
         family = guarded(metric, "compare_systems", lambda: metric.compare_systems(shared.windows))
-        if not isinstance(family, Unavailable):
+        if isinstance(family, Unavailable):
+            # A caption says where videos are too few, and it is so for every metric.
+            why_not = family.reason if shared.num_sources >= MIN_SOURCES else ""
+        else:
             ranking = rank_family(family, higher_is_better=metric.direction == "higher")
-    figures = _figure_ranks(contestants, shared, ranking)
+    figures = _figure_ranks(contestants, shared, ranking, why_not)
     for index, result in enumerate(results):
         if metric.name in result.stated:
             figures[index] = FigureRank(family=f"not ranked: {result.lacks_windows(metric)}")
@@ -76,9 +80,12 @@ def rank_column(
 
 
 def _figure_ranks(
-    contestants: Sequence[Contestant], shared: SharedWindows, ranking: Ranking | None
+    contestants: Sequence[Contestant], shared: SharedWindows, ranking: Ranking | None, why_not: str
 ) -> list[FigureRank]:
+    """``why_not``: why the members can't be ranked, if so."""
     ranks = [FigureRank() for _ in contestants]
+    for member in shared.members if why_not else ():
+        ranks[member] = FigureRank(family=f"not ranked: {why_not}")
     if ranking is None or not ranking.ranks_low:
         return ranks
     text = family_text(shared, ranking)

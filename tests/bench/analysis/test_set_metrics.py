@@ -11,6 +11,7 @@ from metric_windows import estimate, make_metric
 from toklab.bench.analysis.comparison import compare_labels
 from toklab.bench.analysis.results_table import results_table
 from toklab.bench.metrics import extrapolation
+from toklab.bench.metrics.interface import Unavailable
 from toklab.reports.formats.comma_separated import render_table
 from toklab.reports.schema import read_figures
 from toklab.reports.tables.table import build_table
@@ -80,3 +81,13 @@ def test_a_system_without_a_figure_takes_no_part_in_what_the_table_ranks() -> No
     assert row["verdict"] == row["table_verdict"] == "A"
     why = "features of 1 of 36 references are missing"
     assert frame.attrs["left_out"] == [f"{METRIC} on videos of {label} and ccc: {why}" for label in ("a", "bb")]
+
+
+def test_systems_that_cannot_be_compared_say_why_they_have_no_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    cells = [featured_cell("one", 2, 17, 0.3, num_sources=6), featured_cell("other", 2, 17, 1.5, num_sources=6)]
+    refused = Unavailable("its features are of networks with different weights", "run into a new folder")
+    monkeypatch.setattr(type(make_metric(METRIC)), "compare_systems", lambda self, systems, pairs=None: refused)
+    frame = results_table(cells)
+    assert set(frame["family"]) == {f"not ranked: {refused.reason}"}
+    assert set(frame["rank"]) == {""}
+    assert f"FVD: not ranked: {refused.reason}" in [note.text for note in build_table(read_figures(frame)).footnotes]
