@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import gc
+from collections.abc import Callable, Iterator
 
 import pytest
 import torch
@@ -20,6 +21,15 @@ TINY = [
     for name, card in load_cards().items()
     if (card.checkpoint.random_seed is not None and "tiny" in name) or card.spec.regularizer == "resize"
 ]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_objects() -> Iterator[None]:
+    """The rule on memory looks at every object three times: those of other tests are kept out of its sight."""
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
 
 
 def verdicts(
